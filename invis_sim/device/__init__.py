@@ -1,0 +1,1 @@
+"""The outlet itself: what it knows, and what it answers. No sockets and no clock."""

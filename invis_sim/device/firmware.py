@@ -1,0 +1,82 @@
+"""Which firmware runs, and which is available.
+
+Field names are the wire's, because callback 20 returns this inventory as it is.
+[documentation of callback 20; the client `invisoutlet` accepts an inventory without PM]
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+__all__ = ["FaceplateFirmware", "FirmwareInventory", "OutletFirmware", "Revision"]
+
+Revision = Annotated[
+    str, msgspec.Meta(max_length=64, description="A firmware revision, such as 0.5.1.")
+]
+
+
+class OutletFirmware(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The firmware of the outlet (IM): the application and the WWW partition (its web pages).
+
+    fw_rev: the application that runs.
+    available_fw_rev: the newest application on offer; left out: the one that runs, so no update.
+    www_fw_rev: the WWW partition in use.
+    available_www_fw_rev: the newest on offer; left out: the one in use.
+    """
+
+    fw_rev: Revision = "0.0.1"
+    available_fw_rev: Revision | None = None
+    www_fw_rev: Revision = "0.1.2"
+    available_www_fw_rev: Revision | None = None
+
+    def report(self) -> dict[str, str]:
+        """The `IM` block of a reply to callback 20."""
+        return {
+            "fw_rev": self.fw_rev,
+            "available_fw_rev": _or(self.available_fw_rev, self.fw_rev),
+            "www_fw_rev": self.www_fw_rev,
+            "available_www_fw_rev": _or(self.available_www_fw_rev, self.www_fw_rev),
+        }
+
+
+class FaceplateFirmware(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The firmware of the InvisDeco faceplate (PM).
+
+    fw_rev: what runs.
+    available_fw_rev: the newest on offer; left out: the one that runs, so no update.
+    """
+
+    fw_rev: Revision = "0.5.0"
+    available_fw_rev: Revision | None = None
+
+    def report(self) -> dict[str, str]:
+        """The `PM` block of a reply to callback 20."""
+        return {
+            "fw_rev": self.fw_rev,
+            "available_fw_rev": _or(self.available_fw_rev, self.fw_rev),
+        }
+
+
+class FirmwareInventory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the outlet says about firmware when it is asked for available updates (callback 20).
+
+    IM: the outlet.
+    PM: the faceplate; left out: no InvisDeco is attached.
+    update_check: "ok", or "fail": the outlet cannot reach its update service and answers `PUBACK`
+    0.
+    """
+
+    IM: OutletFirmware = OutletFirmware()
+    PM: FaceplateFirmware | None = None
+    update_check: Literal["ok", "fail"] = "ok"
+
+    def report(self) -> dict[str, Any]:
+        """The `callbackArgs` of a successful reply to callback 20."""
+        blocks = {"IM": self.IM.report()}
+        if self.PM is not None:
+            blocks["PM"] = self.PM.report()
+        return blocks
+
+
+def _or(available: str | None, running: str) -> str:
+    return running if available is None else available

@@ -1,0 +1,315 @@
+"""Packets: what a client asks (Request), what the outlet answers (Reply) and says unasked (Push).
+
+Reading is strict about JSON and patient about everything else: whatever has a usable packetID
+becomes a `Request`, with its problems noted at their byte, because the outlet answers it; only what
+cannot be answered is a `MalformedPacket`. Writing keeps the wire's key order: sn, packetID, PUBACK,
+payload.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, NoReturn, Self
+
+import msgspec
+
+from invis_sim.protocol.framing import MAX_DEPTH
+from invis_sim.protocol.walking import Key, offset_of, walk
+
+__all__ = ["MalformedPacket", "Note", "Packet", "Push", "Reply", "Request", "parse_request"]
+
+
+class MalformedPacket(ValueError):
+    """Input that cannot be answered: no JSON object, or one without a usable packetID.
+
+    reason: what is wrong, for the author of the client.
+    offset: the byte of the input, from 0, where it is wrong.
+    """
+
+    def __init__(self, reason: str, offset: int) -> None:
+        super().__init__(f"{reason} (at byte {offset})")
+        self.reason = reason
+        self.offset = offset
+
+
+class Note(msgspec.Struct, frozen=True):
+    """Something about a request that its author should know.
+
+    reason: what is odd or wrong.
+    offset: the byte of the request, from 0, where it stands.
+    path: instead of the offset, from those who see the request and not its bytes: the value
+    concerned.
+    """
+
+    reason: str
+    offset: int | None = None
+    path: tuple[Key, ...] = ()
+
+    def located(self, document: bytes) -> Self:
+        """The note with its offset, looked up in the document that the request was read from."""
+        if self.offset is not None or not self.path:
+            return self
+        return type(self)(self.reason, offset_of(document, *self.path))
+
+    def __str__(self) -> str:
+        return self.reason if self.offset is None else f"{self.reason} (at byte {self.offset})"
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client asks.
+
+    packet_id: any integer (the documentation says six digits; real devices echo others).
+    callback: the `callbackName`, or None where it is missing or no integer; `problem` then says so.
+    args: the `callbackArgs` as parsed JSON, or `msgspec.UNSET` where there are none.
+    problem: why the request can only be answered with `PUBACK` 0, if that shows from the envelope
+    alone.
+    notes: oddities that do not keep it from being answered.
+    """
+
+    packet_id: int
+    callback: int | None
+    args: Any = msgspec.UNSET
+    problem: Note | None = None
+    notes: tuple[Note, ...] = ()
+
+
+# The request as nearly every client writes it: no arguments, keys in the documented order.
+_PLAIN = re.compile(
+    rb'W\{W"packetID"W:W(-?(?:0|[1-9][0-9]{0,17}))W,'
+    rb'W"payload"W:W\{W"callbackName"W:W(0|[1-9][0-9]{0,8})W\}W\}W'.replace(b"W", rb"[ \t\r\n]*")
+)
+
+
+def parse_request(document: bytes) -> Request:
+    """The request in a document.
+
+    document: the bytes of one TCP document or one WebSocket message.
+
+    Raises MalformedPacket where it cannot be answered. [reference, "The envelope"]
+    """
+    plain = _PLAIN.fullmatch(document)
+    if plain is not None:
+        return Request(packet_id=int(plain[1]), callback=int(plain[2]))
+    fields, notes = _parse_object(document)
+    packet_id = fields.get("packetID", msgspec.UNSET)
+    if packet_id is msgspec.UNSET:
+        raise MalformedPacket("no packetID, so nothing can be answered", 0)
+    if type(packet_id) is not int:
+        raise MalformedPacket(
+            f"packetID is {_kind(packet_id)}, not an integer, so nothing can be answered",
+            offset_of(document, "packetID"),
+        )
+    payload = fields.get("payload", msgspec.UNSET)
+    callback: int | None = None
+    args: Any = msgspec.UNSET
+    problem: Note | None = None
+    if payload is msgspec.UNSET:
+        problem = Note("no payload", 0)
+    elif not isinstance(payload, dict):
+        problem = Note(
+            f"payload is {_kind(payload)}, not an object", offset_of(document, "payload")
+        )
+    else:
+        args = payload.get("callbackArgs", msgspec.UNSET)
+        name = payload.get("callbackName", msgspec.UNSET)
+        if type(name) is int:
+            callback = name
+        elif name is msgspec.UNSET:
+            problem = Note("no callbackName in the payload", offset_of(document, "payload"))
+        else:
+            problem = Note(
+                f"callbackName is {_kind(name)}, not an integer",
+                offset_of(document, "payload", "callbackName"),
+            )
+    return Request(
+        packet_id=packet_id, callback=callback, args=args, problem=problem, notes=tuple(notes)
+    )
+
+
+class _NotJsonConstant(Exception):
+    """NaN, Infinity or -Infinity, which Python's parser would take."""
+
+
+def _parse_object(document: bytes) -> tuple[dict[str, Any], list[Note]]:
+    """The document's top-level object, strictly by RFC 8259, and what is odd about it."""
+    duplicates = False
+
+    def pairs_to_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal duplicates
+        fields = dict(pairs)
+        duplicates = duplicates or len(fields) != len(pairs)
+        return fields
+
+    decoder = json.JSONDecoder(
+        object_pairs_hook=pairs_to_dict, parse_int=_integer, parse_constant=_reject_constant
+    )
+    try:
+        text = document.decode()
+    except UnicodeDecodeError as error:
+        raise MalformedPacket(f"not UTF-8: {error.reason}", error.start) from None
+    try:
+        tree = decoder.decode(text)
+    except json.JSONDecodeError as error:
+        offset = len(text[: error.pos].encode())
+        raise MalformedPacket(f"not JSON: {error.msg}", offset) from None
+    except _NotJsonConstant as error:
+        offset = next((p.offset for p in walk(document) if p.token == error.args[0].encode()), 0)
+        raise MalformedPacket(f"not JSON: {error.args[0]}", offset) from None
+    except RecursionError:
+        raise MalformedPacket(f"nested deeper than {MAX_DEPTH} levels", 0) from None
+    if document.count(b"{") + document.count(b"[") > MAX_DEPTH:
+        _check_depth(document)
+    if not isinstance(tree, dict):
+        offset = next(walk(document)).offset
+        raise MalformedPacket(f"a request is a JSON object, this is {_kind(tree)}", offset)
+    notes = list(_duplicate_keys(document)) if duplicates else []
+    if b"\\u" in document:
+        notes += _lone_surrogates(document)
+    return tree, notes
+
+
+def _integer(digits: str) -> int:
+    """An integer of any length. Decimal takes the way around Python's limit on long conversions."""
+    return int(digits) if len(digits) < 4300 else int(Decimal(digits))
+
+
+def _reject_constant(name: str) -> NoReturn:
+    raise _NotJsonConstant(name)
+
+
+def _check_depth(document: bytes) -> None:
+    for place in walk(document):
+        if len(place.path) > MAX_DEPTH:
+            raise MalformedPacket(f"nested deeper than {MAX_DEPTH} levels", place.offset)
+
+
+def _duplicate_keys(document: bytes) -> list[Note]:
+    seen: set[tuple[Key, ...]] = set()
+    notes = []
+    for place in walk(document):
+        if place.path in seen:
+            notes.append(
+                Note(f"key {place.path[-1]!r} appears again; the last one counts", place.offset)
+            )
+        seen.add(place.path)
+    return notes
+
+
+def _lone_surrogates(document: bytes) -> Iterator[Note]:
+    for place in walk(document):
+        if place.token.startswith(b'"'):
+            try:
+                json.loads(place.token).encode()
+            except UnicodeEncodeError:
+                yield Note("this string has half of a surrogate pair, no character", place.offset)
+
+
+_KINDS = {
+    str: "a string",
+    float: "a fraction",
+    int: "an integer",
+    bool: "a boolean",
+    type(None): "null",
+    list: "an array",
+    dict: "an object",
+}
+
+
+def _kind(value: object) -> str:
+    return _KINDS[type(value)]
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Packet(msgspec.Struct, frozen=True):
+    """A packet of the outlet's own, as the JSON object that it is.
+
+    fields: the members in the order of the wire. Never changed in place: the methods return changed
+    copies.
+    """
+
+    fields: dict[str, Any]
+
+    def with_field(self, path: tuple[Key, ...], value: Any) -> Self:
+        """The packet with `value` at `path`; objects on the way are made where they are missing."""
+        return type(self)(_replaced(self.fields, path, value))
+
+    def without_field(self, path: tuple[Key, ...]) -> Self:
+        """The packet without what stands at `path`; itself where nothing does."""
+        return type(self)(_replaced(self.fields, path, msgspec.UNSET))
+
+    @property
+    def callback(self) -> int | None:
+        """The payload's `callbackName`; None where there is no payload."""
+        payload = self.fields.get("payload")
+        name = payload.get("callbackName") if isinstance(payload, dict) else None
+        return name if isinstance(name, int) else None
+
+    def encode(self) -> bytes:
+        """The packet as UTF-8 JSON without spaces."""
+        try:
+            return _encode(self.fields)
+        except ValueError:
+            return _encode(_spelled(self.fields))
+
+
+def _replaced(tree: Any, path: tuple[Key, ...], value: Any) -> Any:
+    """A copy of the tree with `value` at `path`, or with nothing there if it is UNSET."""
+    if not path:
+        return value
+    key, rest = path[0], path[1:]
+    if isinstance(tree, list):
+        if not isinstance(key, int) or key >= len(tree):
+            return tree
+        changed = _replaced(tree[key], rest, value)
+        tail = [] if changed is msgspec.UNSET else [changed]
+        return [*tree[:key], *tail, *tree[key + 1 :]]
+    if not isinstance(tree, dict):
+        tree = {}
+    if value is msgspec.UNSET and key not in tree:
+        return tree
+    changed = _replaced(tree.get(key), rest, value)
+    if changed is msgspec.UNSET:
+        return {name: member for name, member in tree.items() if name != key}
+    return {**tree, str(key): changed}
+
+
+def _spelled(tree: Any) -> Any:
+    """The tree with what the encoder refuses spelled out: huge integers and lone surrogates."""
+    if isinstance(tree, dict):
+        return {key: _spelled(value) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_spelled(value) for value in tree]
+    if isinstance(tree, int) and not isinstance(tree, bool) and abs(tree) >= 10**4299:
+        return msgspec.Raw(str(Decimal(tree)).encode())
+    if isinstance(tree, str):
+        return msgspec.Raw(json.dumps(tree).encode())
+    return tree
+
+
+class Reply(Packet, frozen=True):
+    """An answer: sn, packetID (the request's), PUBACK, and the payload where there is data."""
+
+    @classmethod
+    def success(cls, sn: str, packet_id: int, callback: int, args: Any = msgspec.UNSET) -> Self:
+        """PUBACK 1, with a payload where the callback returns data."""
+        fields: dict[str, Any] = {"sn": sn, "packetID": packet_id, "PUBACK": 1}
+        if args is not msgspec.UNSET:
+            fields["payload"] = {"callbackName": callback, "callbackArgs": args}
+        return cls(fields)
+
+    @classmethod
+    def failure(cls, sn: str, packet_id: int) -> Self:
+        """PUBACK 0 and no payload."""
+        return cls({"sn": sn, "packetID": packet_id, "PUBACK": 0})
+
+
+class Push(Packet, frozen=True):
+    """A synchronous update: sn, the device's own packetID, payload; no PUBACK."""
+
+    @classmethod
+    def of(cls, sn: str, packet_id: int, callback: int, args: Any) -> Self:
+        payload = {"callbackName": callback, "callbackArgs": args}
+        return cls({"sn": sn, "packetID": packet_id, "payload": payload})

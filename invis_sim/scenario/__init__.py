@@ -1,0 +1,8 @@
+"""Scenario files: what they may say (`model.py`), how they are read (`loading.py`, `validation.py`,
+`lines.py`), and their JSON Schema (`schema.py`).
+"""
+
+from invis_sim.scenario.loading import ScenarioError, load, override, parse, shipped
+from invis_sim.scenario.model import Scenario
+
+__all__ = ["Scenario", "ScenarioError", "load", "override", "parse", "shipped"]

@@ -1,0 +1,227 @@
+"""Plain data (as TOML or JSON gives it) → a struct, with every problem found and not only the
+first.
+
+msgspec judges single values. What it does not do, collecting all problems with their paths, saying
+what was expected in words, and guessing what was meant, is done here, from the same annotations.
+"""
+
+import json
+import math
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from invis_sim.faults.catalogue import KINDS
+from invis_sim.faults.fault import Fault
+from invis_sim.scenario.model import Listen, Scenario
+
+__all__ = ["Path", "Problem", "validate"]
+
+Path = tuple[str | int, ...]
+"""How to get to a value: keys of tables, and indices in lists from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong with a value.
+
+    path: where it stands.
+    message: what was expected and what was found, or why the value makes no sense.
+    """
+
+    path: Path
+    message: str
+
+    @property
+    def key(self) -> str:
+        """The path as a reader of TOML would write it: `faults[2].when.nth`."""
+        shown = ""
+        for step in self.path:
+            shown += f"[{step}]" if isinstance(step, int) else f".{step}" if shown else step
+        return shown
+
+
+def validate(value: object, annotation: Any, path: Path = ()) -> tuple[Any, list[Problem]]:
+    """The value as what the annotation asks for, and the problems; with problems it is None."""
+    if annotation == tuple[Fault, ...]:
+        return _validate_faults(value, path)
+    struct = _struct_in(annotation)
+    if struct is not None and (isinstance(value, Mapping) or _is_struct(annotation)):
+        return _validate_table(value, struct, path)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None, [_unexpected(value, annotation, path, "a finite number")]
+    try:
+        return msgspec.convert(value, annotation), []
+    except msgspec.ValidationError:
+        return None, [_unexpected(value, annotation, path)]
+
+
+def _validate_table(value: object, struct: type, path: Path) -> tuple[Any, list[Problem]]:
+    if not isinstance(value, Mapping):
+        return None, [Problem(path, f"expected a table, found {_show(value)}")]
+    problems: list[Problem] = []
+    fields = {field.name: field for field in msgspec.structs.fields(struct)}
+    for key in value:
+        if key not in fields:
+            known = ", ".join(fields) or "none"
+            hint = _did_you_mean(key, fields) or f"; known here: {known}"
+            problems.append(Problem((*path, key), f"unknown key{hint}"))
+    arguments = {}
+    for name, field in fields.items():
+        if name in value:
+            arguments[name], found = validate(value[name], field.type, (*path, name))
+            problems += found
+        elif field.required:
+            expected = _describe(msgspec.inspect.type_info(field.type))
+            problems.append(Problem(path, f"{name} is missing; expected {expected}"))
+    if struct is Scenario:
+        problems += _contradictions(arguments.get("listen"), arguments.get("faults"), path)
+    if problems:
+        return None, problems
+    try:
+        return struct(**arguments), []
+    except ValueError as error:
+        return None, [Problem(path, str(error))]
+
+
+def _contradictions(listen: Listen | None, faults: Any, path: Path) -> list[Problem]:
+    """What does not fit together of a scenario's parts, those left aside that are not valid."""
+    found = Scenario.contradictions(listen or Listen(), faults or ())
+    return [Problem((*path, *where), message) for where, message in found]
+
+
+def _validate_faults(value: object, path: Path) -> tuple[Any, list[Problem]]:
+    if not isinstance(value, list | tuple):
+        return None, [Problem(path, f"expected a list of [[faults]], found {_show(value)}")]
+    faults, problems = [], []
+    names: dict[str, int] = {}
+    for index, item in enumerate(value):
+        here = (*path, index)
+        fault, found = (item, []) if isinstance(item, Fault) else _validate_fault(item, here)
+        problems += found
+        faults.append(fault)
+        name = item.get("name") if isinstance(item, Mapping) else getattr(item, "name", None)
+        if isinstance(name, str):
+            if name in names:
+                taken = Problem((*path, names[name]), "").key
+                problems.append(
+                    Problem((*here, "name"), f"{name!r} is the name of {taken} already")
+                )
+            names.setdefault(name, index)
+    return tuple(faults), problems
+
+
+def _validate_fault(value: object, path: Path) -> tuple[Any, list[Problem]]:
+    kinds = ", ".join(KINDS)
+    if not isinstance(value, Mapping):
+        return None, [Problem(path, f"expected a table with a kind, found {_show(value)}")]
+    if "kind" not in value:
+        return None, [Problem(path, f"kind is missing; expected one of {kinds}")]
+    kind = value["kind"]
+    if not isinstance(kind, str) or kind not in KINDS:
+        hint = _did_you_mean(kind, KINDS)
+        message = f"expected one of {kinds}, found {_show(kind)}{hint}"
+        return None, [Problem((*path, "kind"), message)]
+    rest = {key: item for key, item in value.items() if key != "kind"}
+    return _validate_table(rest, KINDS[kind], path)
+
+
+def _unexpected(value: object, annotation: Any, path: Path, expected: str = "") -> Problem:
+    info = msgspec.inspect.type_info(annotation)
+    hint = _did_you_mean(value, _choices(info))
+    return Problem(path, f"expected {expected or _describe(info)}, found {_show(value)}{hint}")
+
+
+def _struct_in(annotation: Any) -> type | None:
+    """The struct that the annotation is or allows for."""
+    if _is_struct(annotation):
+        struct: type = annotation
+        return struct
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        for member in typing.get_args(annotation):
+            if _is_struct(member):
+                return _struct_in(member)
+    return None
+
+
+def _is_struct(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, msgspec.Struct)
+
+
+def _did_you_mean(word: object, known: Iterable[str]) -> str:
+    import difflib  # only when something is wrong: it would slow down every start
+
+    if not isinstance(word, str):
+        return ""
+    near = difflib.get_close_matches(word.lower(), [k.lower() for k in known], n=1)
+    spelled = [k for k in known if near and k.lower() == near[0]]
+    return f"; did you mean {spelled[0]!r}?" if spelled else ""
+
+
+def _choices(info: msgspec.inspect.Type) -> list[str]:
+    if isinstance(info, msgspec.inspect.LiteralType):
+        return [str(value) for value in info.values]
+    if isinstance(info, msgspec.inspect.UnionType):
+        return [choice for member in info.types for choice in _choices(member)]
+    return []
+
+
+def _describe(info: msgspec.inspect.Type) -> str:
+    """What a value of this type is, in words."""
+    match info:
+        case msgspec.inspect.Metadata(type=inner, extra_json_schema=schema):
+            description = (schema or {}).get("description")
+            words = _describe(inner)
+            return f"{words} ({description.rstrip('.')})" if description else words
+        case msgspec.inspect.BoolType():
+            return "true or false"
+        case msgspec.inspect.IntType():
+            return "a whole number" + _range(info)
+        case msgspec.inspect.FloatType():
+            return "a number" + _range(info)
+        case msgspec.inspect.StrType():
+            return "text" + _length(info)
+        case msgspec.inspect.LiteralType(values=values):
+            return "one of " + ", ".join(json.dumps(value) for value in values)
+        case msgspec.inspect.VarTupleType(item_type=item):
+            return f"a list of which each is {_describe(item)}"
+        case msgspec.inspect.StructType(cls=struct):
+            return "a table with " + ", ".join(struct.__struct_fields__)
+        case msgspec.inspect.UnionType(types=members):
+            inhabited = [m for m in members if not isinstance(m, msgspec.inspect.NoneType)]
+            return " or ".join(_describe(member) for member in inhabited)
+        case _:
+            return "something else"
+
+
+def _range(info: msgspec.inspect.IntType | msgspec.inspect.FloatType) -> str:
+    if info.ge is not None and info.le is not None:
+        return f" from {info.ge:g} to {info.le:g}" if info.le < 10**6 else f" from {info.ge:g}"
+    limits = {"above": info.gt, "from": info.ge, "below": info.lt, "up to": info.le}
+    given = [f"{word} {limit:g}" for word, limit in limits.items() if limit is not None]
+    return "".join(f" {limit}" for limit in given)
+
+
+def _length(info: msgspec.inspect.StrType) -> str:
+    if info.pattern is not None:
+        return f" that matches {info.pattern}"
+    if info.max_length is not None:
+        return f" of at most {info.max_length} characters"
+    return " that is not empty" if info.min_length else ""
+
+
+def _show(value: object) -> str:
+    """A value as its author wrote it, or what it is where that would be long."""
+    if isinstance(value, Mapping):
+        return "a table"
+    if isinstance(value, list | tuple):
+        shown = ", ".join(_show(item) for item in value[:5])
+        return f"[{shown}{', …' if len(value) > 5 else ''}]"
+    if isinstance(value, str | bool):
+        text = json.dumps(value, ensure_ascii=False)
+        return text if len(text) <= 80 else text[:77] + '…"'
+    return str(value)
