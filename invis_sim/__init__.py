@@ -1,1 +1,61 @@
+"""A simulated InvisOutlet: its JSON protocol over TCP and WebSocket, with faults on demand.
+
+`start_simulator` runs one beside any test or program, `open_simulator` inside one that uses trio.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from invis_sim import faults
+    from invis_sim.device.firmware import FaceplateFirmware, FirmwareInventory, OutletFirmware
+    from invis_sim.faults import When
+    from invis_sim.journal import Event, Exchange, Journal
+    from invis_sim.scenario import Scenario, ScenarioError
+    from invis_sim.server import Simulator, StartError, open_simulator
+    from invis_sim.testing.background import RunningSimulator, start_simulator
+
+__all__ = [
+    "Event",
+    "Exchange",
+    "FaceplateFirmware",
+    "FirmwareInventory",
+    "Journal",
+    "OutletFirmware",
+    "RunningSimulator",
+    "Scenario",
+    "ScenarioError",
+    "Simulator",
+    "StartError",
+    "When",
+    "__version__",
+    "faults",
+    "open_simulator",
+    "start_simulator",
+]
+
 __version__ = "0.1.0"
+
+# Name → module that has it. Loaded when asked for: `invis-sim faults` needs no event loop.
+_HOMES = {
+    "Event": "invis_sim.journal",
+    "Exchange": "invis_sim.journal",
+    "FaceplateFirmware": "invis_sim.device.firmware",
+    "FirmwareInventory": "invis_sim.device.firmware",
+    "Journal": "invis_sim.journal",
+    "OutletFirmware": "invis_sim.device.firmware",
+    "RunningSimulator": "invis_sim.testing.background",
+    "Scenario": "invis_sim.scenario",
+    "ScenarioError": "invis_sim.scenario",
+    "Simulator": "invis_sim.server",
+    "StartError": "invis_sim.server",
+    "When": "invis_sim.faults",
+    "open_simulator": "invis_sim.server",
+    "start_simulator": "invis_sim.testing.background",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,0 +1,119 @@
+"""Entries of the journal as lines of text or JSON, and a writer that takes them somewhere."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import IO
+
+from invis_sim.faults.pipeline import Touch
+from invis_sim.journal import Entry, Event, Exchange, encode_entry
+from invis_sim.protocol.callbacks import Callback
+from invis_sim.protocol.packets import encode_json
+
+__all__ = ["LineWriter", "json_line", "text_line"]
+
+_OUTCOMES = {"success": "PUBACK 1", "failure": "PUBACK 0"}
+
+
+def text_line(entry: Entry, started: float) -> str:
+    """The entry for a human, in one line.
+
+    started: the wall-clock time of the start, in seconds since the epoch.
+    """
+    moment = started + entry.seconds
+    clock = time.strftime("%H:%M:%S", time.localtime(moment)) + f".{int(moment * 1000) % 1000:03}"
+    where = "" if entry.connection is None else f"{entry.transport} #{entry.connection}"
+    return f"{clock}  {where:8}  {_event(entry) if isinstance(entry, Event) else _exchange(entry)}"
+
+
+def _event(event: Event) -> str:
+    return f"{event.what} {event.detail}".rstrip()
+
+
+def _exchange(exchange: Exchange) -> str:
+    parts = []
+    if exchange.request is not None:
+        callback = exchange.callback
+        parts.append(f"callback {'?' if callback is None else _named(callback)}")
+        parts.append(f"packetID {_digits(exchange.packet_id)}")
+    parts.append(_OUTCOMES.get(exchange.outcome, exchange.outcome))
+    parts += [f"fault {_did(touch)}" for touch in exchange.faults]
+    parts += [f"note: {note}" for note in exchange.notes]
+    if exchange.outcome == "malformed" and exchange.received:
+        parts.append(_shortened(repr(exchange.received)[1:]))
+    return "  ".join(parts)
+
+
+def _did(touch: Touch) -> str:
+    return f"{touch.fault} ({touch.did})" if touch.did else touch.fault
+
+
+def _named(callback: int) -> str:
+    try:
+        return f"{callback} {Callback(callback).name.lower().replace('_', ' ')}"
+    except ValueError:
+        return _digits(callback)
+
+
+def _digits(number: int | None) -> str:
+    return _shortened(encode_json(number).decode())  # also of integers that str() refuses
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def json_line(entry: Entry, started: float) -> str:
+    """The entry as one JSON object."""
+    return encode_entry(entry).decode()
+
+
+class LineWriter:
+    """Writes entries from a thread of its own, so that a slow terminal or disk holds up no client.
+
+    stream: where to. form: an entry as a line.
+    drop: whether entries are dropped, and counted, when the stream is too slow for long; otherwise
+    they wait.
+    """
+
+    MOST_WAITING = 20_000
+
+    def __init__(self, stream: IO[str], form: Callable[[Entry], str], *, drop: bool) -> None:
+        self._stream = stream
+        self._form = form
+        self._drop = drop
+        self._dropped = 0
+        self._queue: queue.Queue[Entry | None] = queue.Queue(self.MOST_WAITING)
+        self._thread = threading.Thread(target=self._run, name="invis-sim-writer", daemon=True)
+        self._thread.start()
+
+    def write(self, entry: Entry) -> None:
+        """Takes the entry along."""
+        if not self._thread.is_alive():
+            return
+        if self._drop and self._queue.full():
+            self._dropped += 1
+        else:
+            self._queue.put(entry)
+
+    def close(self, seconds: float = 0.5) -> None:
+        """Writes what is left, for so long at the most."""
+        if self._thread.is_alive() and not self._queue.full():
+            self._queue.put(None)
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        try:
+            while True:
+                entry = self._queue.get()
+                if entry is None:
+                    return
+                self._stream.write(self._form(entry) + "\n")
+                if self._dropped:
+                    dropped, self._dropped = self._dropped, 0
+                    self._stream.write(f"({dropped} lines left out: nobody read fast enough)\n")
+                if self._queue.empty():
+                    self._stream.flush()
+        except (OSError, ValueError):
+            pass  # whoever read this is gone; the outlet goes on

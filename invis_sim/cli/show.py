@@ -1,0 +1,106 @@
+"""The commands that only show something: check, faults, scenarios, schema."""
+
+import argparse
+import difflib
+import inspect
+import json
+import textwrap
+
+from invis_sim.cli import CommandError
+from invis_sim.faults.catalogue import KINDS
+from invis_sim.faults.fault import LAYERS, Fault
+from invis_sim.scenario.loading import ScenarioError, load, shipped
+from invis_sim.scenario.schema import scenario_schema
+
+__all__ = ["check", "faults", "scenarios", "schema"]
+
+
+def check(chosen: argparse.Namespace) -> int:
+    """Every problem of every file."""
+    problems: list[str] = []
+    for source in chosen.scenarios:
+        try:
+            scenario = load(source)
+        except ScenarioError as error:
+            problems += error.problems
+        else:
+            print(f"{source}: good{_colon(scenario.description)}")
+    if problems:
+        raise CommandError(*problems, status=2)
+    return 0
+
+
+def faults(chosen: argparse.Namespace) -> int:
+    """The catalogue by layer, or the manual of one kind."""
+    if chosen.kind is None:
+        print(_catalogue())
+        return 0
+    if chosen.kind not in KINDS:
+        near = difflib.get_close_matches(chosen.kind.replace("-", "_"), KINDS, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise CommandError(
+            f"no kind of fault is called {chosen.kind!r}{hint} There are: {', '.join(KINDS)}.",
+            status=2,
+        )
+    print(_manual(KINDS[chosen.kind]))
+    return 0
+
+
+def scenarios(chosen: argparse.Namespace) -> int:
+    """The scenarios that ship with the package."""
+    files = shipped()
+    width = max(map(len, files))
+    for name, path in files.items():
+        description = load(path).description
+        lines = textwrap.wrap(description, 98 - width) or [""]
+        print(f"{name:{width}}  " + f"\n{'':{width}}  ".join(lines))
+    return 0
+
+
+def schema(chosen: argparse.Namespace) -> int:
+    """The JSON Schema of scenario files."""
+    print(json.dumps(scenario_schema(), indent=2, ensure_ascii=False))
+    return 0
+
+
+def _catalogue() -> str:
+    parts = []
+    for layer in LAYERS:
+        kinds = [fault for fault in KINDS.values() if fault.layer == layer]
+        if not kinds:
+            continue
+        parts.append(f"{layer}:")
+        for fault in kinds:
+            summary = (inspect.getdoc(fault) or "").partition("\n")[0]
+            parts.append(f"  {fault.kind():18} {summary}")
+            parts.append("")
+            parts.append(textwrap.indent(_toml(fault), " " * 21))
+            parts.append("")
+    parts.append("invis-sim faults KIND tells all about one.")
+    return "\n".join(parts)
+
+
+def _manual(fault: type[Fault]) -> str:
+    where = " and ".join({"tcp": "TCP", "ws": "WebSocket"}[name] for name in fault.transports)
+    common = inspect.getdoc(Fault) or ""
+    return "\n".join(
+        (
+            f"{fault.kind()}  ({fault.layer} layer; {where})",
+            "",
+            inspect.getdoc(fault) or "",
+            "",
+            common,
+            "",
+            "Example:",
+            "",
+            textwrap.indent(_toml(fault), "    "),
+        )
+    )
+
+
+def _toml(fault: type[Fault]) -> str:
+    return "[[faults]]\n" + textwrap.dedent(fault.example).strip()
+
+
+def _colon(text: str) -> str:
+    return f": {text}" if text else ""

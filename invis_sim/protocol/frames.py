@@ -1,0 +1,214 @@
+"""WebSocket frames (RFC 6455, section 5): writing ours, and sorting a client's into two lanes.
+
+A client's stream, once the handshake is over, is sorted frame by frame:
+
+- **fast**: a whole text message as nearly every client sends it: one final, masked text frame
+  without reserved bits, of ASCII, not long. It is unmasked here and answered at once.
+- **slow**: everything else, from pings to protocol errors, byte for byte as it came, for a complete
+  WebSocket implementation to deal with.
+
+The rules of this file:
+
+- The sorting never judges. Whatever is odd goes to the slow lane, as soon as its oddness shows, so
+  that the implementation there sees what it would see without the fast lane.
+- Order holds. While a fragmented message is under way, or the slow lane owes the answer to a
+  message, data frames go to the slow lane too. Behind a close frame or anything that must end the
+  connection, everything does.
+- Memory is bounded: only a frame that may become a fast one is kept back, and that is short.
+"""
+
+from dataclasses import dataclass
+
+__all__ = [
+    "FAST_PAYLOAD_BYTES",
+    "FrameSorter",
+    "Piece",
+    "close_frame",
+    "frame",
+    "text_frame",
+    "text_of",
+]
+
+FAST_PAYLOAD_BYTES = 1024
+"""The longest payload that takes the fast lane. Requests of the protocol are shorter."""
+
+CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
+_FIN, _MASK, _RESERVED_BITS = 0x80, 0x80, 0x70
+_FINAL_TEXT = _FIN | TEXT
+
+
+def frame(first_byte: int, payload: bytes) -> bytes:
+    """A frame as a server sends it, unmasked.
+
+    first_byte: FIN, reserved bits and opcode.
+    """
+    size = len(payload)
+    if size < 126:
+        return bytes((first_byte, size)) + payload
+    if size < 0x10000:
+        return bytes((first_byte, 126)) + size.to_bytes(2, "big") + payload
+    return bytes((first_byte, 127)) + size.to_bytes(8, "big") + payload
+
+
+def text_frame(text: bytes) -> bytes:
+    """A text message in one frame.
+
+    text: UTF-8, unless somebody wants it broken.
+    """
+    return frame(_FINAL_TEXT, text)
+
+
+def text_of(frames: bytes) -> bytes | None:
+    """The text of a whole frame that `text_frame` made; None where the bytes are anything else."""
+    for start in (2, 4, 10):
+        if text_frame(frames[start:]) == frames:
+            return frames[start:]
+    return None
+
+
+def close_frame(code: int, reason: str = "") -> bytes:
+    """A close frame.
+
+    code: 1000-4999. reason: at most 123 bytes in UTF-8.
+    """
+    return frame(_FIN | CLOSE, code.to_bytes(2, "big") + reason.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of the client's stream.
+
+    fast: whether `data` is the text of a message for the fast lane; otherwise it is raw bytes of
+    the stream.
+    """
+
+    fast: bool
+    data: bytes
+
+
+_MORE_NEEDED = Piece(fast=True, data=b"")
+
+
+class FrameSorter:
+    """Sorts the bytes that a client sends after the handshake; see the top of this file for the
+    rules.
+
+    owed: messages that went to the slow lane and are not yet answered. Whoever answers one counts
+    it down.
+    """
+
+    def __init__(self) -> None:
+        self.owed = 0
+        self._buffer = b""
+        self._header = b""  # of a slow frame: what has gone on of a header that is not yet whole
+        self._passing = 0  # bytes of a slow frame's payload that are still to come
+        self._fragmented = False
+        self._all_slow = False
+
+    def feed(self, chunk: bytes) -> None:
+        """More bytes from the client, cut anywhere. `next` then has the pieces."""
+        self._buffer = self._buffer + chunk if self._buffer else chunk
+
+    def all_slow(self) -> None:
+        """Nothing is fast any more, for example because a close frame was sent."""
+        self._all_slow = True
+
+    def next(self) -> Piece | None:
+        """The next piece; None where more bytes are needed."""
+        buffer = self._buffer
+        if not buffer:
+            return None
+        if self._all_slow:
+            return self._pass(len(buffer))
+        if self._passing:
+            size = min(self._passing, len(buffer))
+            self._passing -= size
+            return self._pass(size)
+        if buffer[0] == _FINAL_TEXT and not (self._fragmented or self.owed or self._header):
+            piece = self._fast()
+            if piece is _MORE_NEEDED:
+                return None
+            if piece is not None:
+                return piece
+        return self._slow()
+
+    def _pass(self, size: int) -> Piece:
+        piece = Piece(fast=False, data=self._buffer[:size])
+        self._buffer = self._buffer[size:]
+        return piece
+
+    def _fast(self) -> Piece | None:
+        """The fast message that the buffer starts with; None where a slow frame does.
+
+        `_MORE_NEEDED` where that does not show yet.
+        """
+        buffer = self._buffer
+        if len(buffer) < 2:
+            return _MORE_NEEDED
+        size, start = buffer[1] & 0x7F, 6
+        if not buffer[1] & _MASK or size == 127:
+            return None
+        if size == 126:
+            if len(buffer) < 4:
+                return _MORE_NEEDED
+            size, start = int.from_bytes(buffer[2:4], "big"), 8
+            if size < 126 or size > FAST_PAYLOAD_BYTES:
+                return None
+        end = start + size
+        payload = buffer[start:end]
+        if payload:
+            mask = buffer[start - 4 : start] * (len(payload) // 4 + 1)
+            payload = (
+                int.from_bytes(payload, "little") ^ int.from_bytes(mask[: len(payload)], "little")
+            ).to_bytes(len(payload), "little")
+            if not payload.isascii():
+                return None
+        if len(buffer) < end:
+            return _MORE_NEEDED
+        self._buffer = buffer[end:]
+        return Piece(fast=True, data=payload)
+
+    def _slow(self) -> Piece:
+        """What there is of the frame's header; its payload follows as it comes."""
+        known = len(self._header)
+        header = self._header + self._buffer[: 14 - known]
+        size = _header_size(header)
+        if len(header) < size:
+            self._header = header
+            return self._pass(len(header) - known)
+        self._header = b""
+        header = header[:size]
+        self._passing = _payload_size(header)
+        self._note(header)
+        return self._pass(size - known)
+
+    def _note(self, header: bytes) -> None:
+        """Draws from the header of a slow frame what it means for those behind it."""
+        opcode, final = header[0] & 0x0F, bool(header[0] & _FIN)
+        data = opcode in (CONTINUATION, TEXT, BINARY)
+        sound = bool(header[1] & _MASK) and not header[0] & _RESERVED_BITS
+        if data:
+            sound = sound and (opcode == CONTINUATION) == self._fragmented
+            self._fragmented = not final
+            self.owed += final
+        else:
+            sound = sound and opcode in (PING, PONG) and final and self._passing < 126
+        if not sound:  # a close frame, or the end of the connection in another way
+            self._all_slow = True
+
+
+def _header_size(header: bytes) -> int:
+    """How long the header is that starts like this, in bytes; where unknown, more than there is."""
+    if len(header) < 2:
+        return 2
+    extended = {126: 2, 127: 8}.get(header[1] & 0x7F, 0)
+    return 2 + extended + (4 if header[1] & _MASK else 0)
+
+
+def _payload_size(header: bytes) -> int:
+    size = header[1] & 0x7F
+    if size == 126:
+        return int.from_bytes(header[2:4], "big")
+    if size == 127:
+        return int.from_bytes(header[2:10], "big")
+    return size

@@ -1,0 +1,278 @@
+"""The outlet on WebSocket: one JSON object per text message.
+
+trio-websocket does what a WebSocket must do: handshake, pings, close, fragments, and every protocol
+error. It reads and writes through a `FrameStream`, which sits between it and the socket and sees
+every byte:
+
+- What nearly every client sends, one short text frame a request, never gets as far as
+  trio-websocket: the stream answers it itself (`protocol/frames.py` has the rules of that sorting).
+- Replies leave as frames of our own making, in both lanes, so that delivery faults can cut and
+  repeat them.
+- All writers share the wire's lock, so that frames never interleave.
+
+Before any of this, the head of the HTTP request is read here: who sends no WebSocket handshake, but
+plain HTTP, JSON or TLS, gets an answer at once that tells what this port speaks.
+"""
+
+import re
+from contextlib import suppress
+
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
+
+from invis_sim.protocol.frames import FrameSorter, close_frame, text_frame
+from invis_sim.protocol.packets import Note
+from invis_sim.server.connection import Connection
+from invis_sim.server.wire import LINGER_SECONDS, ClientStalled
+
+__all__ = ["FrameStream", "converse"]
+
+HANDSHAKE_SECONDS = 30.0
+"""How long a client may take to send the head of its handshake."""
+
+MOST_HEAD_BYTES = 16 * 1024
+"""How long the head of a handshake may be."""
+
+_HEAD_END = re.compile(rb"\n\r?\n")
+_REQUEST_LINE = re.compile(rb"([A-Z]+) (\S+) HTTP/1\.[01]\r?\n")
+_UPGRADE = re.compile(rb"\nupgrade:[ \t]*websocket[ \t]*\r?\n", re.IGNORECASE)
+_BINARY = Note("a binary message; the protocol asks for text, but it is answered all the same")
+
+
+async def converse(connection: Connection) -> None:
+    """Does the handshake, and then answers messages until the WebSocket is closed."""
+    head, rest = b"", b""
+    with trio.move_on_after(HANDSHAKE_SECONDS) as patience:
+        head, rest = await _receive_head(connection)
+    if patience.cancelled_caught:
+        words = f"No handshake within {HANDSHAKE_SECONDS:g} seconds."
+        await _refuse(connection, b"", _http("408 Request Timeout", words))
+    if not head:
+        return
+    path = connection.core.websocket_path
+    refusal = _refusal(head, path)
+    if refusal is not None:
+        await _refuse(connection, head, refusal)
+        return
+    stream = FrameStream(connection, head, rest)
+    try:
+        async with trio.open_nursery() as nursery:
+            websocket = await _handshake(connection, stream, nursery, path)
+            if websocket is not None:
+                await _answer_messages(connection, stream, websocket)
+            nursery.cancel_scope.cancel()
+    except ExceptionGroup as group:
+        # What trio-websocket and the libraries below it do not expect of a client.
+        error = group.exceptions[0]
+        connection.malformed(head, f"the WebSocket library gave up: {error!r}", 0)
+        connection.closed_because = "the WebSocket library could not deal with the client"
+
+
+async def _handshake(
+    connection: Connection, stream: "FrameStream", nursery: trio.Nursery, path: str
+) -> WebSocketConnection | None:
+    with stream.opening:
+        request = await wrap_server_stream(
+            nursery, stream, max_message_size=connection.core.protocol.max_packet_bytes
+        )
+    if stream.opening.cancelled_caught:  # trio-websocket has refused it
+        connection.malformed(stream.head, f"no proper handshake: {stream.refused}", 0)
+        connection.closed_because = "the handshake was refused"
+        return None
+    if request.path.partition("?")[0] != path:
+        await request.reject(404, body=f"The WebSocket is at {path}.\n".encode())
+        connection.malformed(stream.head, f"no WebSocket at {request.path}, it is at {path}", 0)
+        connection.closed_because = "the path was wrong"
+        return None
+    websocket = await request.accept()
+
+    async def close(code: int | None, reason: str) -> None:
+        if code is not None:
+            with trio.move_on_after(LINGER_SECONDS):
+                await websocket.aclose(code, reason)
+
+    connection.frame = text_frame
+    connection.close = close
+    connection.farewell = close_frame(1001, "the simulator stops")
+    return websocket
+
+
+async def _answer_messages(
+    connection: Connection, stream: "FrameStream", websocket: WebSocketConnection
+) -> None:
+    """Answers those messages that the stream does not answer itself."""
+    try:
+        while True:
+            message = await websocket.get_message()
+            if isinstance(message, bytes):
+                connection.take(message, (_BINARY,))
+            else:
+                connection.take(message.encode())
+            stream.answered()
+            if connection.backlogged:
+                await connection.room()
+    except ConnectionClosed:
+        pass
+    if stream.close_sent is not None and stream.close_sent[0] in (1002, 1003, 1007, 1009):
+        code, reason = stream.close_sent
+        connection.malformed(b"", f"closed with code {code}: {reason}", 0)
+        connection.closed_because = f"with code {code}: {reason}"
+    elif websocket.closed is not None and websocket.closed.code != 1006:
+        connection.closed_because = f"by the client, with code {websocket.closed.code}"
+
+
+class FrameStream(trio.abc.Stream):
+    """The stream that trio-websocket reads from and writes to.
+
+    head: the head of the handshake, whole.
+    rest: what the client sent right behind it.
+    opening: the scope of the handshake; cancelled when trio-websocket closes the stream.
+    refused: the status line with which trio-websocket refused the handshake.
+    close_sent: code and reason of the close frame that trio-websocket sent.
+    """
+
+    def __init__(self, connection: Connection, head: bytes, rest: bytes) -> None:
+        self.head = head
+        self.opening = trio.CancelScope()
+        self.refused = ""
+        self.close_sent: tuple[int, str] | None = None
+        self._connection = connection
+        self._wire = connection.wire
+        self._head_read = False
+        self._open = trio.Event()
+        self._closed = False
+        self._sorter = FrameSorter()
+        self._sorter.feed(rest)
+
+    def answered(self) -> None:
+        """A message that went through trio-websocket has been answered."""
+        self._sorter.owed -= 1
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        """What trio-websocket has to see. Answers on the way what it need not see.
+
+        Raises as `Wire.receive`.
+        """
+        if not self._head_read:
+            self._head_read = True
+            return self.head
+        if not self._open.is_set():
+            await self._open.wait()
+        connection, sorter, wire = self._connection, self._sorter, self._wire
+        while True:
+            while (piece := sorter.next()) is not None:
+                if not piece.fast:
+                    return piece.data
+                connection.take(piece.data)
+                if connection.backlogged:
+                    await connection.room()
+            if self._closed:
+                raise trio.ClosedResourceError
+            try:
+                chunk = await wire.receive()
+            except trio.BrokenResourceError as error:
+                connection.closed_because = f"the connection broke: {error}"
+                raise
+            if not chunk:
+                return b""
+            sorter.feed(chunk)
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Sends what trio-websocket has to say.
+
+        Raises trio.BrokenResourceError, trio.ClosedResourceError.
+        """
+        if self._closed:
+            raise trio.ClosedResourceError
+        data = bytes(data)
+        if not self._open.is_set():
+            if data.startswith(b"HTTP/1.1 101"):
+                self._open.set()
+            elif data.startswith(b"HTTP/1.1 "):
+                self.refused = data[9:].partition(b"\r\n")[0].decode("latin-1")
+        elif data[:1] == b"\x88":
+            self._sorter.all_slow()
+            self.close_sent = (
+                int.from_bytes(data[2:4], "big") if len(data) > 3 else 1005,
+                data[4:].decode(errors="replace"),
+            )
+        try:
+            async with self._wire.lock:
+                await self._wire.send(data)
+        except ClientStalled as stalled:
+            self._connection.closed_because = "the client reads nothing"
+            raise trio.BrokenResourceError from stalled
+
+    async def wait_send_all_might_not_block(self) -> None:
+        """Returns at once; `send_all` does the waiting."""
+
+    async def aclose(self) -> None:
+        """trio-websocket is done. The socket stays open until the connection has said its last."""
+        self._closed = True
+        self.opening.cancel()
+        await trio.lowlevel.checkpoint()
+
+
+async def _receive_head(connection: Connection) -> tuple[bytes, bytes]:
+    """The head of the HTTP request, as far as it is one, and what came right behind it.
+
+    The head is empty where the client left without a word, or was too slow or too long and has been
+    told so.
+    """
+    received = b""
+    while True:
+        try:
+            chunk = await connection.wire.receive()
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            connection.closed_because = f"the connection broke: {error}"
+            return b"", b""
+        received += chunk
+        end = _HEAD_END.search(received, max(0, len(received) - len(chunk) - 2))
+        if end is not None:
+            return received[: end.end()], received[end.end() :]
+        if received and not received[:1].isalpha():
+            return received, b""  # no HTTP
+        if not chunk:
+            if received:
+                connection.malformed(received, "the connection ended inside the handshake", 0)
+            return b"", b""
+        if len(received) > MOST_HEAD_BYTES:
+            words = f"The head is longer than {MOST_HEAD_BYTES} bytes."
+            answer = _http("431 Request Header Fields Too Large", words)
+            await _refuse(connection, received, answer)
+            return b"", b""
+
+
+def _refusal(head: bytes, path: str) -> bytes | None:
+    """The HTTP answer to what is no WebSocket handshake; None where it looks like one."""
+    place = f"This is a simulated InvisOutlet. It speaks WebSocket at the path {path} of this port"
+    line = _REQUEST_LINE.match(head)
+    if line is None or not head.isascii():
+        return _http("400 Bad Request", f"{place}; that was no HTTP request.")
+    if _UPGRADE.search(head) is not None:
+        return None
+    if line[2].partition(b"?")[0].decode() == path:
+        answer = _http("426 Upgrade Required", f"{place}, and nothing else.", "Upgrade: websocket")
+    else:
+        answer = _http("404 Not Found", f"{place}, and has nothing else to show.")
+    return answer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if line[1] == b"HEAD" else answer
+
+
+def _http(status: str, text: str, *headers: str) -> bytes:
+    body = f"{text}\n".encode()
+    head = (
+        f"HTTP/1.1 {status}",
+        "Content-Type: text/plain; charset=utf-8",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+        *headers,
+    )
+    return "\r\n".join((*head, "", "")).encode() + body
+
+
+async def _refuse(connection: Connection, received: bytes, answer: bytes) -> None:
+    status = answer.partition(b"\r\n")[0].decode().partition(" ")[2]
+    connection.malformed(received, f"no WebSocket handshake; answered with HTTP {status}", 0)
+    connection.closed_because = f"answered with HTTP {status}"
+    with suppress(ClientStalled, trio.BrokenResourceError, trio.ClosedResourceError):
+        await connection.wire.send(answer)

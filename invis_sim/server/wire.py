@@ -1,0 +1,129 @@
+"""One connected socket: the only place where a client's bytes arrive and ours leave.
+
+Sending has two forms. `send_now` never waits, and the fast lane uses it; `send` waits for a slow
+client, but only so long. Both are for the holder of `lock`, so that what one writes is never cut by
+what another writes.
+"""
+
+import socket
+import struct
+from contextlib import suppress
+
+import trio
+
+__all__ = ["ClientStalled", "Wire"]
+
+RECEIVE_BYTES = 4096
+"""How much is read at a time: little enough that a client which floods leaves others turns."""
+
+LINGER_SECONDS = 1.0
+"""How long, after our last byte, a client is given to read it and hang up."""
+
+
+class ClientStalled(Exception):
+    """The client has not read anything for too long while something waited to be sent."""
+
+
+class Wire:
+    """A connected socket.
+
+    sock: stays the caller's no more.
+    stall_seconds: after so long without reading, a client that something waits for is given up.
+    """
+
+    def __init__(self, sock: socket.socket, stall_seconds: float) -> None:
+        sock.setblocking(False)
+        self.lock = trio.Lock()
+        self._socket = sock
+        self._fd = sock.fileno()
+        self._stall_seconds = stall_seconds
+        self._closed = False
+
+    @property
+    def peer(self) -> str:
+        """Who is at the other end, as host and port; "" where that cannot be told any more."""
+        try:
+            host, port, *_ = self._socket.getpeername()
+        except OSError:
+            return ""
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    async def receive(self) -> bytes:
+        """The next bytes, however many; b"" at the end of the stream.
+
+        Raises trio.BrokenResourceError if the connection is broken, trio.ClosedResourceError if it
+        is closed here.
+        """
+        while True:
+            self._check()
+            await trio.lowlevel.wait_readable(self._fd)
+            try:
+                return self._socket.recv(RECEIVE_BYTES)
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise trio.BrokenResourceError(str(error)) from error
+
+    def send_now(self, data: bytes | memoryview) -> int:
+        """Sends what the kernel takes at once, and says how many bytes that is.
+
+        Raises trio.BrokenResourceError if the connection is broken, trio.ClosedResourceError if it
+        is closed here.
+        """
+        self._check()
+        try:
+            return self._socket.send(data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise trio.BrokenResourceError(str(error)) from error
+
+    async def send(self, data: bytes) -> None:
+        """Sends all of it.
+
+        Raises ClientStalled, and as `send_now`.
+        """
+        rest = memoryview(data)[self.send_now(data) :]
+        while rest:
+            with trio.move_on_after(self._stall_seconds) as patience:
+                await trio.lowlevel.wait_writable(self._fd)
+            if patience.cancelled_caught:
+                raise ClientStalled
+            rest = rest[self.send_now(rest) :]
+
+    def end_output(self) -> None:
+        """Says that no more will come (FIN). The client may still send."""
+        if not self._closed:
+            with suppress(OSError):  # it may be broken already
+                self._socket.shutdown(socket.SHUT_WR)
+
+    async def linger(self) -> None:
+        """Ends the connection so that the client can read all that was sent.
+
+        To close a socket on bytes that nobody read makes the kernel discard what the client has not
+        read yet. So the rest of what the client sends is read here, and forgotten.
+        """
+        self.end_output()
+        with (
+            trio.move_on_after(LINGER_SECONDS),
+            suppress(trio.BrokenResourceError, trio.ClosedResourceError),
+        ):
+            while await self.receive():
+                pass
+
+    def reset(self) -> None:
+        """Breaks the connection off: the client gets a RST."""
+        if not self._closed:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.close()
+
+    def close(self) -> None:
+        """Closes the socket. Whoever waits on it gets trio.ClosedResourceError."""
+        if not self._closed:
+            self._closed = True
+            trio.lowlevel.notify_closing(self._fd)
+            self._socket.close()
+
+    def _check(self) -> None:
+        if self._closed:
+            raise trio.ClosedResourceError

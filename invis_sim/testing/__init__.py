@@ -1,0 +1,1 @@
+"""For test suites of clients: a simulator beside any test."""
