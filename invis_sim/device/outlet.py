@@ -12,6 +12,7 @@ The rules of this file:
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -93,7 +94,8 @@ class Outlet:
         assert request.callback is not None
         handler = HANDLERS.get(request.callback)
         if handler is None:
-            reason = f"callback {request.callback} is not known to this outlet"
+            number = f"{Decimal(request.callback):.9g}"  # which may have any number of digits
+            reason = f"callback {number} is not known to this outlet"
             raise Refused(Note(reason, path=("payload", "callbackName")))
         args = handler.answer(self, request)
         if not handler.takes_arguments and request.args is not msgspec.UNSET:

@@ -17,14 +17,18 @@ The rules of this file:
 - Memory is bounded: only a frame that may become a fast one is kept back, and that is short.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 __all__ = [
     "FAST_PAYLOAD_BYTES",
+    "FIN",
+    "Frame",
     "FrameSorter",
     "Piece",
     "close_frame",
     "frame",
+    "masked",
     "text_frame",
     "text_of",
 ]
@@ -33,8 +37,9 @@ FAST_PAYLOAD_BYTES = 1024
 """The longest payload that takes the fast lane. Requests of the protocol are shorter."""
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
-_FIN, _MASK, _RESERVED_BITS = 0x80, 0x80, 0x70
-_FINAL_TEXT = _FIN | TEXT
+FIN = 0x80
+_MASK, _RESERVED_BITS = 0x80, 0x70
+_FINAL_TEXT = FIN | TEXT
 
 
 def frame(first_byte: int, payload: bytes) -> bytes:
@@ -48,6 +53,19 @@ def frame(first_byte: int, payload: bytes) -> bytes:
     if size < 0x10000:
         return bytes((first_byte, 126)) + size.to_bytes(2, "big") + payload
     return bytes((first_byte, 127)) + size.to_bytes(8, "big") + payload
+
+
+def masked(payload: bytes, mask: bytes) -> bytes:
+    """The payload with the mask laid over it, or taken off.
+
+    mask: four bytes, or none: the payload as it is.
+    """
+    if not payload or not mask:
+        return payload
+    size = len(payload)
+    pattern = (mask * (size // 4 + 1))[:size]
+    laid = int.from_bytes(payload, "little") ^ int.from_bytes(pattern, "little")
+    return laid.to_bytes(size, "little")
 
 
 def text_frame(text: bytes) -> bytes:
@@ -71,7 +89,49 @@ def close_frame(code: int, reason: str = "") -> bytes:
 
     code: 1000-4999. reason: at most 123 bytes in UTF-8.
     """
-    return frame(_FIN | CLOSE, code.to_bytes(2, "big") + reason.encode())
+    return frame(FIN | CLOSE, code.to_bytes(2, "big") + reason.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A frame of any kind, also of those that must not be sent.
+
+    first: the first byte: FIN, reserved bits and opcode.
+    payload: what it carries, before masking.
+    mask: four bytes, or none, as it must be from a server.
+    length: what the length field says, always in its 64-bit form; None: the truth in its shortest form.
+    """
+
+    first: int
+    payload: bytes
+    mask: bytes = b""
+    length: int | None = None
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is, or begins, a text message."""
+        return self.first & 0x0F == TEXT
+
+    @property
+    def is_message(self) -> bool:
+        """Whether it is a whole message of text or bytes."""
+        return bool(self.first & FIN) and self.first & 0x0F in (TEXT, BINARY)
+
+    def replaced(self, **changes: Any) -> Self:
+        """The frame with other values for some fields."""
+        return replace(self, **changes)
+
+    def encode(self) -> bytes:
+        """The frame's bytes."""
+        encoded = frame(self.first, self.payload)
+        if not self.mask and self.length is None:
+            return encoded
+        header = encoded[: len(encoded) - len(self.payload)]
+        if self.length is not None:
+            header = bytes((self.first, 127)) + self.length.to_bytes(8, "big")
+        if self.mask:
+            header = header[:1] + bytes((header[1] | _MASK,)) + header[2:] + self.mask
+        return header + masked(self.payload, self.mask)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +153,22 @@ class FrameSorter:
     """Sorts the bytes that a client sends after the handshake; see the top of this file for the
     rules.
 
+    longest: the longest payload that takes the fast lane.
     owed: messages that went to the slow lane and are not yet answered. Whoever answers one counts
     it down.
+    message: what has gone to the slow lane of the newest message there, unmasked.
+    closing: whether a close frame has gone to the slow lane.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int = FAST_PAYLOAD_BYTES) -> None:
         self.owed = 0
+        self.message = bytearray()
+        self.closing = False
+        self._longest = longest
         self._buffer = b""
         self._header = b""  # of a slow frame: what has gone on of a header that is not yet whole
         self._passing = 0  # bytes of a slow frame's payload that are still to come
+        self._mask = b""  # of those bytes, turned to the first of them; b"" in a control frame
         self._fragmented = False
         self._all_slow = False
 
@@ -113,6 +180,11 @@ class FrameSorter:
         """Nothing is fast any more, for example because a close frame was sent."""
         self._all_slow = True
 
+    @property
+    def between_frames(self) -> bool:
+        """Whether the next piece is the start of a frame."""
+        return not (self._all_slow or self._passing or self._header)
+
     def next(self) -> Piece | None:
         """The next piece; None where more bytes are needed."""
         buffer = self._buffer
@@ -123,6 +195,10 @@ class FrameSorter:
         if self._passing:
             size = min(self._passing, len(buffer))
             self._passing -= size
+            if self._mask:
+                self.message += masked(buffer[:size], self._mask)
+                turn = size % 4
+                self._mask = self._mask[turn:] + self._mask[:turn]
             return self._pass(size)
         if buffer[0] == _FINAL_TEXT and not (self._fragmented or self.owed or self._header):
             piece = self._fast()
@@ -152,15 +228,14 @@ class FrameSorter:
             if len(buffer) < 4:
                 return _MORE_NEEDED
             size, start = int.from_bytes(buffer[2:4], "big"), 8
-            if size < 126 or size > FAST_PAYLOAD_BYTES:
+            if size < 126:
                 return None
+        if size > self._longest:
+            return None
         end = start + size
         payload = buffer[start:end]
         if payload:
-            mask = buffer[start - 4 : start] * (len(payload) // 4 + 1)
-            payload = (
-                int.from_bytes(payload, "little") ^ int.from_bytes(mask[: len(payload)], "little")
-            ).to_bytes(len(payload), "little")
+            payload = masked(payload, buffer[start - 4 : start])
             if not payload.isascii():
                 return None
         if len(buffer) < end:
@@ -184,15 +259,21 @@ class FrameSorter:
 
     def _note(self, header: bytes) -> None:
         """Draws from the header of a slow frame what it means for those behind it."""
-        opcode, final = header[0] & 0x0F, bool(header[0] & _FIN)
+        opcode, final = header[0] & 0x0F, bool(header[0] & FIN)
         data = opcode in (CONTINUATION, TEXT, BINARY)
         sound = bool(header[1] & _MASK) and not header[0] & _RESERVED_BITS
+        self._mask = b""
         if data:
-            sound = sound and (opcode == CONTINUATION) == self._fragmented
+            sound = sound and (opcode == CONTINUATION) == self._fragmented and _shortest(header)
             self._fragmented = not final
             self.owed += final
+            if opcode != CONTINUATION:
+                self.message.clear()
+            if header[1] & _MASK:
+                self._mask = header[-4:]
         else:
-            sound = sound and opcode in (PING, PONG) and final and self._passing < 126
+            self.closing = opcode == CLOSE
+            sound = sound and opcode in (PING, PONG) and final and header[1] & 0x7F < 126
         if not sound:  # a close frame, or the end of the connection in another way
             self._all_slow = True
 
@@ -212,3 +293,9 @@ def _payload_size(header: bytes) -> int:
     if size == 127:
         return int.from_bytes(header[2:10], "big")
     return size
+
+
+def _shortest(header: bytes) -> bool:
+    """Whether the header gives the payload's size in the shortest form, and in one that may be."""
+    form, size = header[1] & 0x7F, _payload_size(header)
+    return form < 126 or (size >= 126 if form == 126 else 0x10000 <= size < 2**63)

@@ -99,7 +99,8 @@ _COMMA, _COLON_BYTE, _END_BRACE, _END_BRACKET = b",:}]"
 # What a closing bracket closes, and what is expected where that may be empty.
 _CLOSES = {_END_BRACE: (_BRACE, _KEY_OR_END), _END_BRACKET: (_BRACKET, _VALUE_OR_END)}
 
-_HTTP = re.compile(rb"[A-Z]{3,7} \S+ HTTP/")
+# How HTTP methods begin. One byte must do: what follows may be in the next chunk.
+_HTTP_INITIALS = b"CDGHOPT"
 
 
 class JsonFramer:
@@ -189,7 +190,7 @@ class JsonFramer:
             end = _end(_RUBBISH, buffer, position)
             if not self._skipping:
                 raw = bytes(buffer[position : min(end, position + self._limit)])
-                found.append(Malformed(raw, _rubbish_reason(raw), 0))
+                found.append(Malformed(raw, _rubbish_reason(raw[0]), 0))
             self._skipping = end == len(buffer)
             position = end
 
@@ -311,8 +312,8 @@ def _show(byte: int) -> str:
     return repr(chr(byte)) if 0x20 <= byte < 0x7F else f"byte 0x{byte:02x}"
 
 
-def _rubbish_reason(raw: bytes) -> str:
-    reason = f"a request is a JSON object and starts with '{{', this starts with {_show(raw[0])}"
-    if _HTTP.match(raw):
+def _rubbish_reason(first: int) -> str:
+    reason = f"a request is a JSON object and starts with '{{', this starts with {_show(first)}"
+    if first in _HTTP_INITIALS:
         reason += " (an HTTP request? this is the raw TCP port, the WebSocket has another)"
     return reason

@@ -8,8 +8,11 @@ payload.
 
 import json
 import re
+import reprlib
+import sys
 from collections.abc import Iterator
 from decimal import Decimal
+from itertools import chain, islice
 from typing import Any, NoReturn, Self
 
 import msgspec
@@ -17,7 +20,20 @@ import msgspec
 from invis_sim.protocol.framing import MAX_DEPTH
 from invis_sim.protocol.walking import Key, offset_of, walk
 
-__all__ = ["MalformedPacket", "Note", "Packet", "Push", "Reply", "Request", "parse_request"]
+__all__ = [
+    "MAX_ODDITIES",
+    "MalformedPacket",
+    "Note",
+    "Packet",
+    "Push",
+    "Reply",
+    "Request",
+    "encode_json",
+    "parse_request",
+]
+
+MAX_ODDITIES = 8
+"""How many oddities of one document are noted; a client that repeats a key does so often."""
 
 
 class MalformedPacket(ValueError):
@@ -154,24 +170,28 @@ def _parse_object(document: bytes) -> tuple[dict[str, Any], list[Note]]:
         offset = len(text[: error.pos].encode())
         raise MalformedPacket(f"not JSON: {error.msg}", offset) from None
     except _NotJsonConstant as error:
-        offset = next((p.offset for p in walk(document) if p.token == error.args[0].encode()), 0)
-        raise MalformedPacket(f"not JSON: {error.args[0]}", offset) from None
+        name = error.args[0]
+        offset = next(p.offset for p in walk(document) if p.token.startswith(name.encode()))
+        raise MalformedPacket(f"not JSON: {name}", offset) from None
     except RecursionError:
-        raise MalformedPacket(f"nested deeper than {MAX_DEPTH} levels", 0) from None
+        _check_depth(document)
+        raise
     if document.count(b"{") + document.count(b"[") > MAX_DEPTH:
         _check_depth(document)
     if not isinstance(tree, dict):
         offset = next(walk(document)).offset
         raise MalformedPacket(f"a request is a JSON object, this is {_kind(tree)}", offset)
-    notes = list(_duplicate_keys(document)) if duplicates else []
-    if b"\\u" in document:
-        notes += _lone_surrogates(document)
-    return tree, notes
+    oddities = chain(
+        _duplicate_keys(document) if duplicates else (),
+        _lone_surrogates(document) if b"\\u" in document else (),
+    )
+    return tree, list(islice(oddities, MAX_ODDITIES))
 
 
 def _integer(digits: str) -> int:
     """An integer of any length. Decimal takes the way around Python's limit on long conversions."""
-    return int(digits) if len(digits) < 4300 else int(Decimal(digits))
+    short = len(digits) <= sys.int_info.str_digits_check_threshold
+    return int(digits) if short else int(Decimal(digits))
 
 
 def _reject_constant(name: str) -> NoReturn:
@@ -180,20 +200,22 @@ def _reject_constant(name: str) -> NoReturn:
 
 def _check_depth(document: bytes) -> None:
     for place in walk(document):
-        if len(place.path) > MAX_DEPTH:
+        if len(place.path) >= MAX_DEPTH and place.token in (b"{", b"["):
             raise MalformedPacket(f"nested deeper than {MAX_DEPTH} levels", place.offset)
 
 
-def _duplicate_keys(document: bytes) -> list[Note]:
-    seen: set[tuple[Key, ...]] = set()
-    notes = []
+def _duplicate_keys(document: bytes) -> Iterator[Note]:
+    newest: dict[tuple[Key, ...], int] = {}  # where the last value at each path starts
+    seen: set[tuple[int, Key]] = set()  # an object, by where it starts, and a key in it
     for place in walk(document):
-        if place.path in seen:
-            notes.append(
-                Note(f"key {place.path[-1]!r} appears again; the last one counts", place.offset)
-            )
-        seen.add(place.path)
-    return notes
+        newest[place.path] = place.offset
+        if not place.path:
+            continue
+        key = place.path[-1]
+        member = (newest[place.path[:-1]], key)
+        if member in seen:
+            yield Note(f"key {reprlib.repr(key)} appears again; the last one counts", place.offset)
+        seen.add(member)
 
 
 def _lone_surrogates(document: bytes) -> Iterator[Note]:
@@ -223,6 +245,16 @@ def _kind(value: object) -> str:
 _encode = msgspec.json.Encoder().encode
 
 
+def encode_json(tree: Any) -> bytes:
+    """Plain data as UTF-8 JSON without spaces; integers of any size, also what JSON says of strings
+    that are no Unicode text.
+    """
+    try:
+        return _encode(tree)
+    except ValueError:
+        return _spelled(tree)
+
+
 class Packet(msgspec.Struct, frozen=True):
     """A packet of the outlet's own, as the JSON object that it is.
 
@@ -245,14 +277,11 @@ class Packet(msgspec.Struct, frozen=True):
         """The payload's `callbackName`; None where there is no payload."""
         payload = self.fields.get("payload")
         name = payload.get("callbackName") if isinstance(payload, dict) else None
-        return name if isinstance(name, int) else None
+        return name if type(name) is int else None
 
     def encode(self) -> bytes:
         """The packet as UTF-8 JSON without spaces."""
-        try:
-            return _encode(self.fields)
-        except ValueError:
-            return _encode(_spelled(self.fields))
+        return encode_json(self.fields)
 
 
 def _replaced(tree: Any, path: tuple[Key, ...], value: Any) -> Any:
@@ -261,32 +290,33 @@ def _replaced(tree: Any, path: tuple[Key, ...], value: Any) -> Any:
         return value
     key, rest = path[0], path[1:]
     if isinstance(tree, list):
-        if not isinstance(key, int) or key >= len(tree):
+        if not isinstance(key, int) or not 0 <= key < len(tree):
             return tree
         changed = _replaced(tree[key], rest, value)
         tail = [] if changed is msgspec.UNSET else [changed]
         return [*tree[:key], *tail, *tree[key + 1 :]]
-    if not isinstance(tree, dict):
-        tree = {}
-    if value is msgspec.UNSET and key not in tree:
+    key = str(key)
+    members = tree if isinstance(tree, dict) else {}
+    if value is msgspec.UNSET and key not in members:
         return tree
-    changed = _replaced(tree.get(key), rest, value)
+    changed = _replaced(members.get(key), rest, value)
     if changed is msgspec.UNSET:
-        return {name: member for name, member in tree.items() if name != key}
-    return {**tree, str(key): changed}
+        return {name: member for name, member in members.items() if name != key}
+    return {**members, key: changed}
 
 
-def _spelled(tree: Any) -> Any:
-    """The tree with what the encoder refuses spelled out: huge integers and lone surrogates."""
+def _spelled(tree: Any) -> bytes:
+    """The tree as JSON, with what the encoder refuses: huge integers and lone surrogates."""
     if isinstance(tree, dict):
-        return {key: _spelled(value) for key, value in tree.items()}
-    if isinstance(tree, list):
-        return [_spelled(value) for value in tree]
-    if isinstance(tree, int) and not isinstance(tree, bool) and abs(tree) >= 10**4299:
-        return msgspec.Raw(str(Decimal(tree)).encode())
+        members = (b"%b:%b" % (_spelled(key), _spelled(value)) for key, value in tree.items())
+        return b"{%b}" % b",".join(members)
+    if isinstance(tree, list | tuple):
+        return b"[%b]" % b",".join(map(_spelled, tree))
+    if isinstance(tree, int) and not isinstance(tree, bool):
+        return str(Decimal(tree)).encode()
     if isinstance(tree, str):
-        return msgspec.Raw(json.dumps(tree).encode())
-    return tree
+        return json.dumps(tree).encode()
+    return _encode(tree)
 
 
 class Reply(Packet, frozen=True):

@@ -1,0 +1,36 @@
+"""The real client, pointed at a simulator, over the transport that a test asks for."""
+
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from invis_sim import RunningSimulator
+from invis_sim.faults.when import Transport
+
+
+@contextmanager
+def refusing_port() -> Iterator[int]:
+    """A port of this machine on which connections are refused: bound, but nobody listens."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        yield port
+
+
+@asynccontextmanager
+async def connected(simulator: RunningSimulator, transport: Transport) -> AsyncIterator[Any]:
+    """The client, connected over this transport. It tries TCP first, so TCP is refused for the other."""
+    from invisoutlet import InvisOutletClient
+
+    with refusing_port() as nobody:
+        host, tcp_port = simulator.tcp_address
+        client = InvisOutletClient(
+            host,
+            port=urlsplit(simulator.ws_url).port,
+            tcp_port=tcp_port if transport == "tcp" else nobody,
+        )
+        async with client:
+            assert client.transport_name == transport
+            yield client
