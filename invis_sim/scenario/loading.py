@@ -1,16 +1,20 @@
 """A TOML file → a validated `Scenario`, or every problem of the file with its line."""
 
+import re
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import tomli
 
 from invis_sim.scenario.lines import key_lines
 from invis_sim.scenario.model import Scenario
-from invis_sim.scenario.validation import Path, Problem, validate
+from invis_sim.scenario.validation import Path, Problem, did_you_mean, validate
 
-__all__ = ["ScenarioError", "load", "override", "parse", "shipped"]
+__all__ = ["ScenarioError", "ScenarioSource", "load", "override", "parse", "resolve", "shipped"]
+
+ScenarioSource: TypeAlias = Scenario | str | FilePath | None
+"""A scenario, the path of a file, the name of a shipped one, TOML text, or None for the default."""
 
 
 class ScenarioError(ValueError):
@@ -31,9 +35,9 @@ def load(source: str | FilePath) -> Scenario:
 
     Raises ScenarioError.
     """
-    path = _find(source)
     try:
-        text = path.read_bytes().decode()
+        path = _find(source)
+        text = path.read_bytes().decode("utf-8-sig")  # some editors begin a file with a BOM
     except OSError as error:
         raise ScenarioError([f"{source}: {error.strerror}"]) from None
     except UnicodeDecodeError as error:
@@ -52,21 +56,48 @@ def parse(text: str, file: str = "<scenario>") -> Scenario:
     try:
         data = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
-        raise ScenarioError([f"{file}:{error.lineno}: not TOML: {error.msg}"]) from None
+        raise ScenarioError([f"{file}:{error.lineno}: not TOML: {_explain(error)}"]) from None
     except RecursionError:
-        raise ScenarioError([f"{file}: nested too deep"]) from None
+        raise ScenarioError([f"{file}: not TOML that can be read: nested too deep"]) from None
+    except ValueError:  # Python's own limit for digits, which tomli does not catch
+        raise ScenarioError([f"{file}: a number in it has too many digits"]) from None
     scenario, problems = validate(data, Scenario)
     if problems:
         lines = key_lines(text)
-        placed = sorted((_line(problem.path, lines), problem) for problem in problems)
-        raise ScenarioError([f"{file}:{line}: {_message(problem)}" for line, problem in placed])
+        placed = [(_line(problem.path, lines), _message(problem)) for problem in problems]
+        placed.sort(key=lambda at: at[0])  # what is wrong on one line stays in order
+        raise ScenarioError([f"{file}:{line}: {message}" for line, message in placed])
     assert isinstance(scenario, Scenario)
     return scenario
 
 
-OVERRIDES: dict[str, Path] = {
+def resolve(source: ScenarioSource = None, **overrides: Any) -> Scenario:
+    """The scenario that is meant, with other values for some keys.
+
+    source: text with a newline in it is TOML, and so is text with a `=`, unless it ends in .toml;
+    other text is a path or a shipped name.
+    overrides: as for `override`.
+
+    Raises ScenarioError.
+    """
+    if source is None:
+        source = "default"
+    if isinstance(source, Scenario):
+        scenario = source
+    elif isinstance(source, str) and _is_toml(source):
+        scenario = parse(source)
+    else:
+        scenario = load(source)
+    return override(scenario, **overrides)
+
+
+def _is_toml(source: str) -> bool:
+    return not source or "\n" in source or ("=" in source and not source.endswith(".toml"))
+
+
+OVERRIDES: dict[str, tuple[str, str]] = {
     "sn": ("device", "sn"),
-    "seed": ("seed",),
+    "seed": ("", "seed"),
     "host": ("listen", "host"),
     "tcp": ("listen", "tcp"),
     "tcp_port": ("listen", "tcp_port"),
@@ -74,7 +105,8 @@ OVERRIDES: dict[str, Path] = {
     "ws_port": ("listen", "ws_port"),
     "ws_path": ("listen", "ws_path"),
 }
-"""What can be said beside a scenario, on the command line or from Python → the key it replaces."""
+"""What can be said beside a scenario, on the command line or from Python → what it replaces: a
+table, or "" for the top of the file, and a key of it."""
 
 
 def override(scenario: Scenario, **values: Any) -> Scenario:
@@ -84,29 +116,29 @@ def override(scenario: Scenario, **values: Any) -> Scenario:
 
     Raises ScenarioError for a value that does not fit, TypeError for a name that is none of these.
     """
-    problems = []
+    problems: list[Problem] = []
+    changes: dict[str, dict[str, Any]] = {}  # table → key → value; the top of the file is ""
     for name, value in values.items():
         if name not in OVERRIDES:
             raise TypeError(f"{name!r} cannot be overridden; known: {', '.join(OVERRIDES)}")
         if value is None:
             continue
-        *tables, key = OVERRIDES[name]
-        owner = getattr(scenario, str(tables[0])) if tables else scenario
-        field = next(f for f in msgspec.structs.fields(owner) if f.name == key)
-        checked, found = validate(value, field.type, (name,))
-        if found:
-            problems += found
-            continue
-        try:
-            changed = msgspec.structs.replace(owner, **{str(key): checked})
-            if tables:
-                changed = msgspec.structs.replace(scenario, **{str(tables[0]): changed})
-            scenario = changed
-        except ValueError as error:
-            problems.append(Problem((name,), str(error)))
+        table, key = OVERRIDES[name]
+        owner = getattr(scenario, table) if table else scenario
+        annotation = next(f.type for f in msgspec.structs.fields(owner) if f.name == key)
+        checked, found = validate(value, annotation, (name,))
+        problems += found
+        changes.setdefault(table, {})[key] = checked
     if problems:
         raise ScenarioError([_message(problem) for problem in problems])
-    return scenario
+    # All at once: what two values make together may be right where one of them alone is not.
+    top = changes.pop("", {})
+    try:
+        for table, keys in changes.items():
+            top[table] = msgspec.structs.replace(getattr(scenario, table), **keys)
+        return msgspec.structs.replace(scenario, **top)
+    except ValueError as error:
+        raise ScenarioError([str(error)]) from None
 
 
 def shipped() -> dict[str, FilePath]:
@@ -124,14 +156,17 @@ def _find(source: str | FilePath) -> FilePath:
     names = shipped()
     if str(source) in names:
         return names[str(source)]
-    raise ScenarioError(
-        [
-            (
-                f"{source}: no such file, and no shipped scenario of this name; "
-                f"those are {', '.join(names)}"
-            )
-        ]
-    )
+    hint = did_you_mean(str(source), names) or f"; those are {', '.join(names)}"
+    problem = f"{str(source)!r} is neither a file nor the name of a shipped scenario{hint}"
+    raise ScenarioError([problem])
+
+
+def _explain(error: tomli.TOMLDecodeError) -> str:
+    """What the parser says, with the column, and with the usual reason where there is one."""
+    message = f"{error.msg[:1].lower()}{error.msg[1:]} (column {error.colno})"
+    if error.msg == "Invalid value" and re.match(r"[^\W\d]", error.doc[error.pos :][:1]):
+        message += "; text stands in quotes, true and false in lower case"
+    return message
 
 
 def _line(path: Path, lines: dict[Path, int]) -> int:

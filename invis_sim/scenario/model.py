@@ -20,11 +20,18 @@ __all__ = ["Device", "Listen", "Protocol", "Scenario", "SerialNumber"]
 SerialNumber = Annotated[
     str,
     msgspec.Meta(
-        pattern="^[0-9A-F]{10,11}$",
+        pattern=r"^[0-9A-F]{10,11}$(?!\n)",  # "$" alone would let a newline follow
         description="A serial number: ten or eleven upper-case hexadecimal digits.",
     ),
 ]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535, description="A port; 0: any free one.")]
+WebSocketPath = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^/[!-~]*$(?!\n)",
+        description="A path: / and then ASCII without blanks.",
+    ),
+]
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,7 +60,7 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     tcp_port: Port | None = None
     ws: bool = True
     ws_port: Port | None = None
-    ws_path: Annotated[str, msgspec.Meta(pattern="^/[!-~]*$", description="Starts with /.")] = "/ws"
+    ws_path: WebSocketPath = "/ws"
 
     def __post_init__(self) -> None:
         if not (self.tcp or self.ws):
@@ -83,7 +90,10 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     description: what the scenario is for, in a sentence.
     seed: of everything that is drawn by chance; left out: a new one each time, which is shown.
-    device, firmware, listen, protocol: tables of their own.
+    device: who the outlet is.
+    firmware: what it runs, and what is on offer.
+    listen: where it listens.
+    protocol: where real outlets, documentation and taste differ.
     faults: what goes wrong; applied layer by layer, within a layer in this order.
     """
 
@@ -117,6 +127,6 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 name = fault.name or fault.kind()
                 missing = " and ".join(possible)
                 yield (
-                    ("faults", index),
+                    ("faults", index, *(("when", "transport") if fault.when.transport else ())),
                     f"{name!r} never applies: it acts on {missing} only, which listen switches off",
                 )

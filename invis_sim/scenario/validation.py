@@ -7,6 +7,7 @@ what was expected in words, and guessing what was meant, is done here, from the 
 
 import json
 import math
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -17,9 +18,10 @@ import msgspec
 
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.faults.fault import Fault
+from invis_sim.faults.when import When
 from invis_sim.scenario.model import Listen, Scenario
 
-__all__ = ["Path", "Problem", "validate"]
+__all__ = ["Path", "Problem", "did_you_mean", "validate"]
 
 Path = tuple[str | int, ...]
 """How to get to a value: keys of tables, and indices in lists from 0."""
@@ -41,12 +43,18 @@ class Problem:
         """The path as a reader of TOML would write it: `faults[2].when.nth`."""
         shown = ""
         for step in self.path:
-            shown += f"[{step}]" if isinstance(step, int) else f".{step}" if shown else step
+            if isinstance(step, int):
+                shown += f"[{step}]"
+            else:
+                key = step if re.fullmatch(r"[\w-]+", step, re.ASCII) else _quoted(step)
+                shown += f".{key}" if shown else key
         return shown
 
 
 def validate(value: object, annotation: Any, path: Path = ()) -> tuple[Any, list[Problem]]:
-    """The value as what the annotation asks for, and the problems; with problems it is None."""
+    """The value as what the annotation asks for, and the problems; with problems, do not use the
+    value.
+    """
     if annotation == tuple[Fault, ...]:
         return _validate_faults(value, path)
     struct = _struct_in(annotation)
@@ -60,21 +68,26 @@ def validate(value: object, annotation: Any, path: Path = ()) -> tuple[Any, list
         return None, [_unexpected(value, annotation, path)]
 
 
-def _validate_table(value: object, struct: type, path: Path) -> tuple[Any, list[Problem]]:
+def _validate_table(
+    value: object, struct: type[msgspec.Struct], path: Path
+) -> tuple[Any, list[Problem]]:
     if not isinstance(value, Mapping):
-        return None, [Problem(path, f"expected a table, found {_show(value)}")]
+        found = _show(value)
+        if isinstance(value, list) and path and all(isinstance(item, Mapping) for item in value):
+            found += f"; write [{path[-1]}], not [[{path[-1]}]]"
+        return None, [Problem(path, f"expected a table, found {found}")]
     problems: list[Problem] = []
     fields = {field.name: field for field in msgspec.structs.fields(struct)}
     for key in value:
         if key not in fields:
-            known = ", ".join(fields) or "none"
-            hint = _did_you_mean(key, fields) or f"; known here: {known}"
+            hint = _belongs(key, struct) or did_you_mean(key, fields)
+            hint = hint or f"; known here: {', '.join(fields)}"
             problems.append(Problem((*path, key), f"unknown key{hint}"))
     arguments = {}
     for name, field in fields.items():
         if name in value:
-            arguments[name], found = validate(value[name], field.type, (*path, name))
-            problems += found
+            arguments[name], wrong = validate(value[name], field.type, (*path, name))
+            problems += wrong
         elif field.required:
             expected = _describe(msgspec.inspect.type_info(field.type))
             problems.append(Problem(path, f"{name} is missing; expected {expected}"))
@@ -85,7 +98,42 @@ def _validate_table(value: object, struct: type, path: Path) -> tuple[Any, list[
     try:
         return struct(**arguments), []
     except ValueError as error:
-        return None, [Problem(path, str(error))]
+        message = str(error)
+        return None, [Problem((*path, *_blamed(message, value)), message)]
+
+
+def _blamed(message: str, table: Mapping[str, Any]) -> Path:
+    """The key that a struct's own complaint is about: one that it begins with, or one that it names
+    together with its table (`when.packet`). None: the table as a whole.
+    """
+    for word in re.findall(r"^\w+|\w+\.\w+", message):
+        keys = word.split(".")
+        if keys[0] in table:
+            inner = table[keys[0]]
+            return tuple(keys) if isinstance(inner, Mapping) and keys[-1] in inner else (keys[0],)
+    return ()
+
+
+def _belongs(key: str, struct: type[msgspec.Struct]) -> str:
+    """A hint where a key belongs that is unknown in this table; "" if nowhere."""
+
+    def tables(owner: type[msgspec.Struct]) -> list[str]:
+        fields = msgspec.structs.fields(owner)
+        inner = [(field.name, _struct_in(field.type)) for field in fields]
+        return [name for name, table in inner if table and key in table.__struct_fields__]
+
+    if below := tables(struct):
+        return "; it belongs in " + " or ".join(
+            f"[{name}]" if struct is Scenario else name for name in below
+        )
+    if issubclass(struct, Scenario | When):
+        in_faults = key == "kind" or any(key in kind.__struct_fields__ for kind in KINDS.values())
+        return "; it belongs in [[faults]], beside kind" if in_faults else ""
+    if issubclass(struct, Fault):
+        return ""
+    if key in Scenario.__struct_fields__:
+        return "; it belongs at the top of the file, before the first [table]"
+    return "".join(f"; it belongs in [{name}]" for name in tables(Scenario))
 
 
 def _contradictions(listen: Listen | None, faults: Any, path: Path) -> list[Problem]:
@@ -96,21 +144,22 @@ def _contradictions(listen: Listen | None, faults: Any, path: Path) -> list[Prob
 
 def _validate_faults(value: object, path: Path) -> tuple[Any, list[Problem]]:
     if not isinstance(value, list | tuple):
-        return None, [Problem(path, f"expected a list of [[faults]], found {_show(value)}")]
-    faults, problems = [], []
+        found = _show(value) + ("; write [[faults]]" if isinstance(value, Mapping) else "")
+        return None, [Problem(path, f"expected a list of tables, found {found}")]
+    faults: list[Any] = []
+    problems: list[Problem] = []
     names: dict[str, int] = {}
     for index, item in enumerate(value):
         here = (*path, index)
-        fault, found = (item, []) if isinstance(item, Fault) else _validate_fault(item, here)
-        problems += found
+        fault, wrong = (item, []) if isinstance(item, Fault) else _validate_fault(item, here)
+        problems += wrong
         faults.append(fault)
         name = item.get("name") if isinstance(item, Mapping) else getattr(item, "name", None)
         if isinstance(name, str):
             if name in names:
                 taken = Problem((*path, names[name]), "").key
-                problems.append(
-                    Problem((*here, "name"), f"{name!r} is the name of {taken} already")
-                )
+                message = f"expected a name of its own, found that of {taken}: {_quoted(name)}"
+                problems.append(Problem((*here, "name"), message))
             names.setdefault(name, index)
     return tuple(faults), problems
 
@@ -120,10 +169,13 @@ def _validate_fault(value: object, path: Path) -> tuple[Any, list[Problem]]:
     if not isinstance(value, Mapping):
         return None, [Problem(path, f"expected a table with a kind, found {_show(value)}")]
     if "kind" not in value:
+        for key in value:
+            if key.lower() == "kind":
+                return None, [Problem((*path, key), "unknown key; did you mean 'kind'?")]
         return None, [Problem(path, f"kind is missing; expected one of {kinds}")]
     kind = value["kind"]
     if not isinstance(kind, str) or kind not in KINDS:
-        hint = _did_you_mean(kind, KINDS)
+        hint = did_you_mean(kind, KINDS)
         message = f"expected one of {kinds}, found {_show(kind)}{hint}"
         return None, [Problem((*path, "kind"), message)]
     rest = {key: item for key, item in value.items() if key != "kind"}
@@ -132,14 +184,14 @@ def _validate_fault(value: object, path: Path) -> tuple[Any, list[Problem]]:
 
 def _unexpected(value: object, annotation: Any, path: Path, expected: str = "") -> Problem:
     info = msgspec.inspect.type_info(annotation)
-    hint = _did_you_mean(value, _choices(info))
+    hint = did_you_mean(value, _choices(info))
     return Problem(path, f"expected {expected or _describe(info)}, found {_show(value)}{hint}")
 
 
-def _struct_in(annotation: Any) -> type | None:
+def _struct_in(annotation: Any) -> type[msgspec.Struct] | None:
     """The struct that the annotation is or allows for."""
     if _is_struct(annotation):
-        struct: type = annotation
+        struct: type[msgspec.Struct] = annotation
         return struct
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         for member in typing.get_args(annotation):
@@ -152,7 +204,8 @@ def _is_struct(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, msgspec.Struct)
 
 
-def _did_you_mean(word: object, known: Iterable[str]) -> str:
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """A hint which of the known words is near this one, to append to a message; "" if none is."""
     import difflib  # only when something is wrong: it would slow down every start
 
     if not isinstance(word, str):
@@ -174,9 +227,11 @@ def _describe(info: msgspec.inspect.Type) -> str:
     """What a value of this type is, in words."""
     match info:
         case msgspec.inspect.Metadata(type=inner, extra_json_schema=schema):
-            description = (schema or {}).get("description")
-            words = _describe(inner)
-            return f"{words} ({description.rstrip('.')})" if description else words
+            described = (schema or {}).get("description", "").rstrip(".")
+            described = described[:1].lower() + described[1:]
+            if isinstance(inner, msgspec.inspect.StrType) and inner.pattern is not None:
+                return described or _describe(inner)  # in words, and not as a regular expression
+            return _describe(inner) + (f" ({described})" if described else "")
         case msgspec.inspect.BoolType():
             return "true or false"
         case msgspec.inspect.IntType():
@@ -187,10 +242,10 @@ def _describe(info: msgspec.inspect.Type) -> str:
             return "text" + _length(info)
         case msgspec.inspect.LiteralType(values=values):
             return "one of " + ", ".join(json.dumps(value) for value in values)
-        case msgspec.inspect.VarTupleType(item_type=item):
-            return f"a list of which each is {_describe(item)}"
+        case msgspec.inspect.VarTupleType(item_type=item, min_length=least):
+            return f"a list{', not empty,' if least else ''} of which each is {_describe(item)}"
         case msgspec.inspect.StructType(cls=struct):
-            return "a table with " + ", ".join(struct.__struct_fields__)
+            return f"a table (keys: {', '.join(struct.__struct_fields__)})"
         case msgspec.inspect.UnionType(types=members):
             inhabited = [m for m in members if not isinstance(m, msgspec.inspect.NoneType)]
             return " or ".join(_describe(member) for member in inhabited)
@@ -199,18 +254,18 @@ def _describe(info: msgspec.inspect.Type) -> str:
 
 
 def _range(info: msgspec.inspect.IntType | msgspec.inspect.FloatType) -> str:
-    if info.ge is not None and info.le is not None:
-        return f" from {info.ge:g} to {info.le:g}" if info.le < 10**6 else f" from {info.ge:g}"
-    limits = {"above": info.gt, "from": info.ge, "below": info.lt, "up to": info.le}
-    given = [f"{word} {limit:g}" for word, limit in limits.items() if limit is not None]
-    return "".join(f" {limit}" for limit in given)
+    lower = {"above": info.gt, "from": info.ge}
+    upper = {"below": info.lt, "to" if info.ge is not None else "up to": info.le}
+    given = [f"{word} {limit}" for word, limit in (lower | upper).items() if limit is not None]
+    return " " + " ".join(given) if given else ""
 
 
 def _length(info: msgspec.inspect.StrType) -> str:
     if info.pattern is not None:
         return f" that matches {info.pattern}"
     if info.max_length is not None:
-        return f" of at most {info.max_length} characters"
+        least = f"{info.min_length} to" if info.min_length else "at most"
+        return f" of {least} {info.max_length} characters"
     return " that is not empty" if info.min_length else ""
 
 
@@ -219,9 +274,16 @@ def _show(value: object) -> str:
     if isinstance(value, Mapping):
         return "a table"
     if isinstance(value, list | tuple):
-        shown = ", ".join(_show(item) for item in value[:5])
-        return f"[{shown}{', …' if len(value) > 5 else ''}]"
-    if isinstance(value, str | bool):
-        text = json.dumps(value, ensure_ascii=False)
-        return text if len(text) <= 80 else text[:77] + '…"'
+        shown = ["a list" if isinstance(item, list) else _show(item) for item in value[:5]]
+        return f"[{', '.join(shown)}{', …' if len(value) > 5 else ''}]"
+    if isinstance(value, str):
+        return _quoted(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) and value.bit_length() > 200:
+        return "a number of more than sixty digits"
     return str(value)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text if len(text) <= 80 else text[:79] + "…", ensure_ascii=False)

@@ -1,0 +1,262 @@
+"""A scenario comes from a file, a text or a shipped name, and takes other values for some keys."""
+
+import errno
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+
+from invis_sim.faults.layer_delivery import Delay, Drop, Spread
+from invis_sim.faults.when import When
+from invis_sim.scenario.loading import (
+    OVERRIDES,
+    ScenarioError,
+    ScenarioSource,
+    load,
+    override,
+    parse,
+    resolve,
+    shipped,
+)
+from invis_sim.scenario.model import Device, Listen, Scenario
+from tests.scenario.random_scenarios import scenarios
+from tests.scenario.toml import to_toml
+
+
+def problem_with(path: Path | str) -> str:
+    with pytest.raises(ScenarioError) as caught:
+        load(path)
+    (problem,) = caught.value.problems
+    return problem
+
+
+@given(scenarios())
+def test_every_scenario_can_be_written_to_a_file_and_read_back(scenario: Scenario) -> None:
+    assert parse(to_toml(msgspec.to_builtins(scenario))) == scenario
+
+
+@pytest.mark.parametrize("text", ["", "\n", "# nothing\r\n", "[device]\n[listen]\n[protocol]"])
+def test_an_empty_file_is_a_good_outlet(text: str) -> None:
+    assert parse(text) == Scenario()
+
+
+def test_inline_tables_may_span_lines_and_end_with_a_comma() -> None:
+    scenario = parse("""
+        [[faults]]
+        kind = "delay"
+        seconds = {
+            min = 1,  # and a comment
+            max = 2,
+        }
+        when = {
+            nth = [
+                1,
+            ],
+        }
+    """)
+    assert scenario.faults == (Delay(seconds=Spread(min=1, max=2), when=When(nth=(1,))),)
+
+
+def test_a_file_with_the_line_ends_of_windows_and_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "windows.toml"
+    path.write_bytes(b'\xef\xbb\xbfseed = 7\r\n[device]\r\nsn = "00000000FF"\r\n')
+    assert load(path) == Scenario(seed=7, device=Device(sn="00000000FF"))
+    path.write_bytes(b"\xef\xbb\xbf\r\n[device]\r\nsn = 7\r\n")
+    assert problem_with(path).startswith(f"{path}:3: device.sn: ")
+
+
+def test_a_file_may_have_any_name_and_goes_before_a_shipped_scenario(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "flaky").write_text("seed = 1")
+    monkeypatch.chdir(tmp_path)
+    assert load("flaky") == Scenario(seed=1)
+
+
+def test_a_shipped_scenario_is_known_by_its_name() -> None:
+    assert load("flaky") == load(shipped()["flaky"])
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("slow-update", "; did you mean 'slow-updates'?"),
+        ("xyz", "; those are default, flaky, malformed-json, no-faceplate, slow-updates, "),
+        ("", "; those are default, "),
+    ],
+)
+def test_a_name_that_is_neither_a_file_nor_shipped_is_reported(name: str, hint: str) -> None:
+    problem = problem_with(name)
+    assert problem.startswith(
+        f"{name!r} is neither a file nor the name of a shipped scenario{hint}"
+    )
+
+
+def test_a_file_that_cannot_be_read_is_reported_with_the_reason(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.toml"
+    folder = tmp_path / "folder.toml"
+    folder.mkdir()
+    assert problem_with(missing) == f"{missing}: No such file or directory"
+    assert problem_with(folder) == f"{folder}: Is a directory"
+    assert problem_with("x" * 5000).endswith(f": {os.strerror(errno.ENAMETOOLONG)}")
+
+
+def test_a_file_that_is_not_utf_8_is_reported_with_the_line(tmp_path: Path) -> None:
+    path = tmp_path / "latin-1.toml"
+    path.write_bytes("seed = 1\n# caf\xe9\n".encode("latin-1"))
+    assert problem_with(path).startswith(f"{path}:2: not UTF-8: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("\n\nseed 7", "f:3: not TOML: expected '=' after a key in a key/value pair (column 6)"),
+        ("\nseed = 1\nseed = 2", "f:3: not TOML: cannot overwrite a value (column 9)"),
+        ("seed = [", "f:1: not TOML: invalid value (column 9)"),
+        (
+            "[listen]\nhost = localhost",
+            (
+                "f:2: not TOML: invalid value (column 8); "
+                "text stands in quotes, true and false in lower case"
+            ),
+        ),
+        ("seed = 1\rlisten = 2", "f:1: not TOML: expected newline or end of document after a stat"),
+        ("seed = " + "1" * 5000, "f: a number in it has too many digits"),
+        ("seed = " + "[" * 5000 + "]" * 5000, "f: not TOML that can be read: nested too deep"),
+    ],
+)
+def test_a_text_that_is_not_toml_is_reported_with_line_and_column(text: str, problem: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        parse(text, "f")
+    (found,) = caught.value.problems
+    assert found.startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("source", "seed"),
+    [
+        (Scenario(seed=1), 1),
+        ("seed = 2", 2),
+        ("# seed\nseed = 3\n", 3),
+        ("", None),
+        ("flaky", load("flaky").seed),
+        (shipped()["flaky"], load("flaky").seed),
+        (str(shipped()["flaky"]), load("flaky").seed),
+        (None, None),
+    ],
+)
+def test_a_scenario_may_be_meant_in_every_way_in_which_one_can_be_named(
+    source: ScenarioSource, seed: int | None
+) -> None:
+    assert resolve(source).seed == seed
+    assert resolve(source, seed=7, sn="00000000FF") == override(
+        resolve(source), seed=7, sn="00000000FF"
+    )
+
+
+def test_nothing_means_the_default_scenario_and_no_text_the_empty_one() -> None:
+    assert resolve() == load("default")
+    assert resolve("") == Scenario()
+
+
+def test_a_path_with_an_equals_sign_is_a_path(tmp_path: Path) -> None:
+    path = tmp_path / "python=3.11.toml"
+    path.write_text("seed = 8")
+    assert resolve(str(path)).seed == 8
+
+
+GOOD: dict[str, Any] = {
+    "sn": "00000000FF",
+    "seed": 0,
+    "host": "::1",
+    "tcp": False,
+    "tcp_port": 0,
+    "ws": False,
+    "ws_port": 65535,
+    "ws_path": "/",
+}
+"""A value for each key that can be overridden, other than its default."""
+
+BAD: list[tuple[str, Any]] = [
+    ("sn", "ff"),
+    ("sn", 3),
+    ("seed", -1),
+    ("seed", True),
+    ("seed", 1.0),
+    ("host", ""),
+    ("tcp", 1),
+    ("tcp_port", 65536),
+    ("tcp_port", True),
+    ("tcp_port", "3333"),
+    ("ws", "no"),
+    ("ws_port", -1),
+    ("ws_path", "ws"),
+]
+
+
+@pytest.mark.parametrize("name", OVERRIDES)
+def test_a_value_replaces_its_key_and_nothing_else(name: str) -> None:
+    before = parse("seed = 7\n[firmware.PM]\n[[faults]]\nkind = 'drop'")
+    after = override(before, **{name: GOOD[name]})
+    table, key = OVERRIDES[name]
+    expected = msgspec.to_builtins(before)
+    (expected[table] if table else expected)[key] = GOOD[name]
+    assert msgspec.to_builtins(after) == expected
+
+
+def test_the_result_is_a_scenario_that_a_file_could_say() -> None:
+    after = override(Scenario(), **{**GOOD, "tcp": True})
+    assert parse(to_toml(msgspec.to_builtins(after))) == after
+
+
+def test_none_leaves_a_key_as_it_is() -> None:
+    scenario = load("flaky")
+    assert override(scenario, **dict.fromkeys(OVERRIDES)) == scenario
+
+
+@pytest.mark.parametrize(("name", "value"), BAD)
+def test_a_value_that_does_not_fit_is_refused_by_name(name: str, value: Any) -> None:
+    with pytest.raises(ScenarioError, match=f"^{name}: expected .*, found "):
+        override(Scenario(), **{name: value})
+
+
+def test_every_value_that_does_not_fit_is_reported() -> None:
+    with pytest.raises(ScenarioError) as caught:
+        override(Scenario(), sn="", tcp_port=-1, seed=3)
+    assert [problem.split(":")[0] for problem in caught.value.problems] == ["sn", "tcp_port"]
+
+
+def test_a_name_that_cannot_be_overridden_is_a_mistake_of_the_caller() -> None:
+    with pytest.raises(TypeError, match="'port' cannot be overridden; known: sn, seed, host, tcp"):
+        override(Scenario(), port=1)
+
+
+def test_values_that_fit_only_together_may_come_in_any_order() -> None:
+    tcp_only = Scenario(listen=Listen(ws=False))
+    ws_only = Scenario(listen=Listen(tcp=False))
+    assert override(tcp_only, tcp=False, ws=True) == ws_only
+    assert override(ws_only, ws=False, tcp=True) == tcp_only
+
+
+def test_an_outlet_that_nobody_could_reach_is_refused() -> None:
+    with pytest.raises(ScenarioError, match="tcp and ws are both false"):
+        override(Scenario(), tcp=False, ws=False)
+
+
+def test_a_transport_that_a_fault_needs_cannot_be_switched_off() -> None:
+    scenario = Scenario(faults=(Drop(when=When(transport="ws")),))
+    with pytest.raises(ScenarioError, match="'drop' never applies: it acts on ws only"):
+        override(scenario, ws=False)
+    assert override(scenario, tcp=False).listen == Listen(tcp=False)
+
+
+@pytest.mark.parametrize(
+    "document", ["a = 1", 'a = "\\u0000é\\u007f\\"\\\\"', "a = {b = [1.5, {}]}"]
+)
+def test_what_the_tests_write_as_toml_is_read_as_the_same(document: str) -> None:
+    data = tomllib.loads(document)
+    assert tomllib.loads(to_toml(data)) == data

@@ -1,0 +1,217 @@
+"""The scenarios that ship with the package do what they say, and are found wherever it is."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tomli
+
+from invis_sim.device.outlet import Outlet
+from invis_sim.faults.delivery import Close, Wait, Write
+from invis_sim.faults.layer_reply import WrongId
+from invis_sim.faults.layer_text import Breakage
+from invis_sim.faults.pipeline import Pipeline, Plan
+from invis_sim.faults.when import Transport
+from invis_sim.protocol.packets import Reply, Request
+from invis_sim.scenario.loading import load, shipped
+from invis_sim.scenario.model import Listen
+
+ROOT = Path(__file__).parents[2]
+
+NAMES = [
+    "default",
+    "flaky",
+    "malformed-json",
+    "no-faceplate",
+    "slow-updates",
+    "up-to-date",
+    "update-available",
+    "update-check-fails",
+    "web-update-only",
+    "wrong-packet-ids",
+]
+
+
+def test_these_scenarios_ship_by_name() -> None:
+    assert list(shipped()) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_says_in_one_sentence_what_it_is_for(name: str) -> None:
+    description = load(name).description
+    assert re.fullmatch(r"[A-Z][^\n]*[^.\n]\.", description)
+    assert ". " not in description
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_leaves_the_ports_to_whoever_runs_it(name: str) -> None:
+    assert load(name).listen == Listen()
+
+
+def test_they_lie_where_they_are_looked_for_after_installation(tmp_path: Path) -> None:
+    build = tomli.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]
+    wheel = build["targets"]["wheel"]
+    ignored = shutil.ignore_patterns("__pycache__")
+    for package in wheel["packages"]:
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=ignored)
+    for source, target in wheel["force-include"].items():
+        shutil.copytree(ROOT / source, tmp_path / target)
+    code = "from invis_sim.scenario import shipped; print(*shipped().values())"
+    found = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    folder = tmp_path / "invis_sim" / "scenarios"
+    assert found.stdout.split() == [str(folder / f"{name}.toml") for name in NAMES]
+
+
+class Client:
+    """Asks the outlet of a scenario for updates, time after time, on one connection."""
+
+    def __init__(self, name: str, transport: Transport = "tcp", seed: int = 1) -> None:
+        scenario = load(name)
+        self.outlet = Outlet(scenario.device.sn, scenario.firmware)
+        pipeline = Pipeline(scenario.faults, scenario.seed if scenario.seed is not None else seed)
+        self.lane = pipeline.lane(transport, 1)
+        self.asked = 0
+
+    def ask(self, callback: int = 20) -> tuple[Reply, Plan | None]:
+        """The honest reply, and what the faults make of it."""
+        self.asked += 1
+        request = Request(packet_id=100_000 + self.asked, callback=callback)
+        reply = self.outlet.handle(request).reply
+        assert reply is not None
+        return reply, self.lane.plan(reply, request, 0.0, bytes)
+
+    def answers(self, count: int) -> Iterator[bytes]:
+        for _ in range(count):
+            reply, plan = self.ask()
+            yield reply.encode() if plan is None else written(plan)
+
+
+def written(plan: Plan) -> bytes:
+    return b"".join(step.data for step in plan.delivery.steps if isinstance(step, Write))
+
+
+def waited(plan: Plan) -> float:
+    return sum(step.seconds for step in plan.delivery.steps if isinstance(step, Wait))
+
+
+def outdated(name: str) -> set[str]:
+    """What the outlet reports an update for."""
+    reply, plan = Client(name).ask()
+    assert plan is None
+    report = reply.fields["payload"]["callbackArgs"]
+    return {
+        f"{module} {revision}"
+        for module, block in report.items()
+        for revision in ("fw_rev", "www_fw_rev")
+        if revision in block and block[f"available_{revision}"] != block[revision]
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("default", {"IM www_fw_rev", "PM fw_rev"}),
+        ("up-to-date", set()),
+        ("update-available", {"IM fw_rev", "IM www_fw_rev", "PM fw_rev"}),
+        ("web-update-only", {"IM www_fw_rev"}),
+        ("no-faceplate", {"IM fw_rev", "IM www_fw_rev"}),
+    ],
+)
+def test_there_are_updates_for_what_the_name_says(name: str, expected: set[str]) -> None:
+    assert outdated(name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "modules"),
+    [("default", {"IM", "PM"}), ("up-to-date", {"IM", "PM"}), ("no-faceplate", {"IM"})],
+)
+def test_a_faceplate_is_reported_where_there_is_one(name: str, modules: set[str]) -> None:
+    reply, _ = Client(name).ask()
+    assert set(reply.fields["payload"]["callbackArgs"]) == modules
+
+
+def test_a_failing_update_check_is_answered_without_payload() -> None:
+    reply, plan = Client("update-check-fails").ask()
+    assert plan is None
+    assert reply.fields["PUBACK"] == 0
+    assert "payload" not in reply.fields
+
+
+@pytest.mark.parametrize("transport", ["tcp", "ws"])
+def test_slow_updates_are_late_and_whole_and_nothing_else_is_slow(transport: Transport) -> None:
+    client = Client("slow-updates", transport)
+    waits = set()
+    for _ in range(50):
+        reply, plan = client.ask()
+        assert plan is not None
+        assert written(plan) == reply.encode()
+        assert 0.2 <= waited(plan) <= 1.5
+        waits.add(waited(plan))
+    assert len(waits) > 40
+    assert client.ask(callback=12)[1] is None
+
+
+def good(answer: bytes) -> bool:
+    try:
+        json.loads(answer, parse_constant=refuse)
+    except ValueError:
+        return False
+    return True
+
+
+def refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
+
+
+@pytest.mark.parametrize("transport", ["tcp", "ws"])
+def test_malformed_json_breaks_every_other_reply_in_each_way_there_is(transport: Transport) -> None:
+    answers = list(Client("malformed-json", transport).answers(40))
+    assert [good(answer) for answer in answers] == [False, True] * 10 + [True] * 20
+    assert len(set(answers[0:20:2])) == 10
+    ways = [getattr(fault, "how", None) for fault in load("malformed-json").faults]
+    assert ways == list(typing.get_args(Breakage))
+
+
+@pytest.mark.parametrize("transport", ["tcp", "ws"])
+def test_wrong_packet_ids_come_with_every_other_reply_in_each_form(transport: Transport) -> None:
+    packets = map(json.loads, Client("wrong-packet-ids", transport).answers(30))
+    wrong = [packet.get("packetID") != 100_001 + n for n, packet in enumerate(packets)]
+    assert wrong == [True, False] * 8 + [False] * 14
+    forms = [getattr(fault, "how", None) for fault in load("wrong-packet-ids").faults]
+    assert forms == list(typing.get_args(WrongId))
+
+
+def test_the_previous_packet_id_is_one_that_was_answered_right() -> None:
+    answers = list(Client("wrong-packet-ids").answers(3))
+    assert json.loads(answers[2])["packetID"] == json.loads(answers[1])["packetID"] == 100_002
+
+
+@pytest.mark.parametrize("transport", ["tcp", "ws"])
+def test_flaky_shows_each_of_its_faults_and_lets_most_replies_through(transport: Transport) -> None:
+    client = Client("flaky", transport)
+    plans = [client.ask()[1] for _ in range(300)]
+    touches = [touch.fault for plan in plans if plan for touch in plan.touches]
+    assert set(touches) == {fault.name for fault in load("flaky").faults}
+    assert plans.count(None) > 150
+    assert any(isinstance(step, Close) for plan in plans if plan for step in plan.delivery.steps)
+
+
+def test_flaky_is_the_same_each_time() -> None:
+    assert load("flaky").seed is not None
+    first, second = (list(Client("flaky").answers(100)) for _ in range(2))
+    assert first == second

@@ -1,0 +1,325 @@
+"""Every problem of a scenario file is reported at once, each with its place and in plain words."""
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from invis_sim.scenario.loading import ScenarioError, parse
+from invis_sim.scenario.model import Scenario
+from invis_sim.scenario.validation import Path, validate
+from tests.scenario.random_scenarios import documents
+from tests.scenario.toml import to_toml
+
+
+def problems_of(text: str) -> list[str]:
+    """What is wrong with a scenario file, without the file's name; [] if it is good."""
+    try:
+        parse(text, "f")
+    except ScenarioError as error:
+        return [problem.removeprefix("f:") for problem in error.problems]
+    return []
+
+
+def fault(*lines: str) -> str:
+    return "\n".join(("[[faults]]", *lines))
+
+
+def test_all_problems_of_a_file_are_reported_in_the_order_of_its_lines() -> None:
+    text = """\
+sede = 7
+[[faults]]
+kind = "dealy"
+[listen]
+tcp_port = 65536
+tcp = 1
+[[faults]]
+kind = "drop"
+when = { nth = 0, fisrt = 1 }
+[device]
+sn = "3"
+"""
+    assert [problem.split(": expected")[0] for problem in problems_of(text)] == [
+        "1: sede: unknown key; did you mean 'seed'?",
+        "3: faults[0].kind",
+        "5: listen.tcp_port",
+        "6: listen.tcp",
+        "9: faults[1].when.fisrt: unknown key; did you mean 'first'?",
+        "9: faults[1].when.nth",
+        "11: device.sn",
+    ]
+
+
+def test_a_problem_names_file_line_key_what_was_expected_and_what_was_found() -> None:
+    with pytest.raises(ScenarioError) as caught:
+        parse("\n\n[listen]\nws_port = 99999", "late.toml")
+    assert str(caught.value) == (
+        "late.toml:4: listen.ws_port: expected a whole number from 0 to 65535 "
+        "(a port; 0: any free one), found 99999"
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("seed = true", "expected a whole number from 0 to 9223372036854775807, found true"),
+        ("seed = 1.0", "expected a whole number from 0 to 9223372036854775807, found 1.0"),
+        ('seed = "7"', 'expected a whole number from 0 to 9223372036854775807, found "7"'),
+        ("seed = -1", "expected a whole number from 0 to 9223372036854775807, found -1"),
+        ("seed = 9223372036854775808", "to 9223372036854775807, found 9223372036854775808"),
+        ("seed = nan", "expected a finite number, found nan"),
+        ("seed = 1979-05-27", ", found 1979-05-27"),
+        ("description = 3", "expected text, found 3"),
+        ("device = 5", "expected a table, found 5"),
+        ("listen.tcp = 1", "expected true or false, found 1"),
+        ("listen.tcp = 'true'", 'expected true or false, found "true"'),
+        ("listen.host = ''", 'expected text that is not empty, found ""'),
+        ("listen.tcp_port = 65536", "expected a whole number from 0 to 65535 "),
+        ("listen.tcp_port = true", "found true"),
+        ("listen.ws_path = 'ws'", 'expected a path: / and then ASCII without blanks, found "ws"'),
+        ('listen.ws_path = "/w\\n"', 'found "/w\\n"'),
+        ("device.sn = '0003c44076'", "expected a serial number: ten or eleven upper-case hexa"),
+        ('device.sn = "0003C44076\\n"', 'found "0003C44076\\n"'),
+        ("device.sn = '0003C44076FF'", 'found "0003C44076FF"'),
+        ("protocol.packet_id = 'six digits'", "; did you mean 'six-digits'?"),
+        ("protocol.tcp_terminator = 'aaaaaaaaaaaaaaaaa'", "expected text of at most 16 characters"),
+        ("protocol.max_packet_bytes = 2147483648", "expected a whole number from 64 to 1073741824"),
+        ("protocol.write_timeout_seconds = 0", "expected a number above 0, found 0"),
+        ("protocol.write_timeout_seconds = true", "expected a number above 0, found true"),
+        ("protocol.write_timeout_seconds = inf", "expected a finite number, found inf"),
+        ("firmware.PM = 3", "expected a table (keys: fw_rev, available_fw_rev), found 3"),
+        ("firmware.IM.fw_rev = 0.5", "(a firmware revision, such as 0.5.1), found 0.5"),
+        (
+            "firmware.update_check = 'fial'",
+            'one of "fail", "ok", found "fial"; did you mean \'fail',
+        ),
+    ],
+)
+def test_a_value_that_does_not_fit_is_told_with_what_would(written: str, expected: str) -> None:
+    (problem,) = problems_of(written)
+    assert problem.startswith(f"1: {written.split(' =')[0]}: ")
+    assert expected in problem
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (['kind = "dealy"'], "2: faults[0].kind: expected one of fail, "),
+        (['kind = "dealy"'], "found \"dealy\"; did you mean 'delay'?"),
+        (["kind = 3"], "2: faults[0].kind: expected one of fail, "),
+        (["name = 'x'"], "1: faults[0]: kind is missing; expected one of fail, "),
+        (["Kind = 'drop'"], "2: faults[0].Kind: unknown key; did you mean 'kind'?"),
+        (["kind = 'delay'"], "1: faults[0]: seconds is missing; expected a number from 0 "),
+        (["kind = 'delay'", "seconds = -1"], "3: faults[0].seconds: expected a number from 0 "),
+        (["kind = 'delay'", "seconds = nan"], "3: faults[0].seconds: expected a finite number"),
+        (["kind = 'delay'", "seconds.min = 1", "seconds.max = inf"], "4: faults[0].seconds.max: "),
+        (["kind = 'delay'", "seconds.min = 1"], "3: faults[0].seconds: expected min and max, or "),
+        (
+            ["kind = 'delay'", "[faults.seconds]", "max = 1", "min = 2"],
+            "5: faults[0].seconds.min: min (2) is above max (1)",
+        ),
+        (
+            ["kind = 'close'", "reason = ''", "code = 1005"],
+            "4: faults[0].code: code 1005 must not be sent in a close frame",
+        ),
+        (["kind = 'drop'", "name = ''"], "expected text of 1 to 100 characters"),
+        (["kind = 'drop'", "name = true"], "expected text of 1 to 100 characters"),
+        (["kind = 'drop'", "enabled = 1"], "expected true or false, found 1"),
+        (["kind = 'duplicate'", "copies = 1"], "expected a whole number from 2 to 1000, found 1"),
+        (["kind = 'drop'", "when = 3"], "3: faults[0].when: expected a table, found 3"),
+        (["kind = 'drop'", "when.nth = []"], "or a list, not empty, of which each is a whole numb"),
+        (["kind = 'drop'", "when.nth = [1, true]"], "found [1, true]"),
+        (["kind = 'drop'", "when.nth = true"], "found true"),
+        (["kind = 'drop'", "when.callback = '20'"], "expected a whole number or a list"),
+        (["kind = 'drop'", "when.probability = 50"], "expected a number above 0 up to 1, found 50"),
+        (["kind = 'drop'", "when.transport = 'udp'"], 'expected one of "tcp", "ws", found "udp"'),
+    ],
+)
+def test_what_is_wrong_with_a_fault_is_told(lines: list[str], expected: str) -> None:
+    (problem,) = problems_of(fault(*lines))
+    assert expected in problem
+
+
+@pytest.mark.parametrize(
+    ("when", "message"),
+    [
+        (["first = 2", "after = 2"], "never applies: no count satisfies first and after"),
+        (["nth = [1, 3]", "every = 2"], "never applies: no count satisfies nth and every"),
+        (["from_seconds = 3", "until_seconds = 3.0"], "never applies: until_seconds (3) is not"),
+    ],
+)
+def test_conditions_that_exclude_each_other_are_reported_where_when_stands(
+    when: list[str], message: str
+) -> None:
+    for text in (
+        fault("kind = 'drop'", "", f"when = {{ {', '.join(when)} }}"),
+        fault("kind = 'drop'", "", "when = {", *(f"  {line}," for line in when), "}"),
+        fault("kind = 'drop'", "", "[faults.when]", *when),
+        fault("kind = 'drop'", "", *(f"when.{line}" for line in when)),
+    ):
+        (problem,) = problems_of(text)
+        assert problem.startswith(f"4: faults[0].when: {message}")
+
+
+def test_a_condition_that_the_kind_of_fault_rules_out_is_reported_where_it_stands() -> None:
+    (problem,) = problems_of(fault("kind = 'fail'", "[faults.when]", "nth = 1", "packet = 'push'"))
+    assert problem.startswith("5: faults[0].when.packet: fail acts on reply packets only")
+
+
+def test_a_fault_on_a_transport_that_is_switched_off_is_reported() -> None:
+    text = fault("kind = 'drop'", "when.transport = 'ws'", "[listen]", "ws = false")
+    (problem,) = problems_of(text)
+    assert problem == (
+        "3: faults[0].when.transport: 'drop' never applies: it acts on ws only, "
+        "which listen switches off"
+    )
+    assert problems_of(text.replace("'ws'", "'tcp'")) == []
+
+
+def test_an_outlet_without_any_transport_is_reported() -> None:
+    (problem,) = problems_of("[listen]\ntcp = false\nws = false")
+    assert problem.startswith("2: listen.tcp: tcp and ws are both false")
+
+
+def test_what_does_not_fit_together_is_reported_beside_what_is_wrong_alone() -> None:
+    text = fault(
+        "kind = 'drop'", "when.transport = 'ws'", "[listen]", "ws = false", "[device]", "x=1"
+    )
+    assert [problem[:2] for problem in problems_of(text)] == ["3:", "7:"]
+
+
+def test_a_listen_table_that_is_wrong_does_not_make_faults_wrong() -> None:
+    text = fault(
+        "kind = 'drop'", "when.transport = 'ws'", "[listen]", "ws = false", "tcp_port = ''"
+    )
+    assert [problem[:2] for problem in problems_of(text)] == ["6:"]
+
+
+def test_a_name_that_two_faults_have_is_reported_at_the_second() -> None:
+    text = fault("kind = 'drop'", "name = 'a'", fault("kind = 'dorp'", "name = 'a'"))
+    assert problems_of(text)[1:] == [
+        '6: faults[1].name: expected a name of its own, found that of faults[0]: "a"'
+    ]
+
+
+def test_faults_without_a_name_may_be_of_one_kind() -> None:
+    assert problems_of(fault("kind = 'drop'", fault("kind = 'drop'"))) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("Seed = 1", "did you mean 'seed'?"),
+        ("firmware.pm = {}", "did you mean 'PM'?"),
+        ("tcp_port = 1", "it belongs in [listen]"),
+        ("fw_rev = '1'", "known here: description, seed, device, firmware, listen, protocol, fa"),
+        ("firmware.fw_rev = '1'", "it belongs in IM or PM"),
+        ("device.seed = 1", "it belongs at the top of the file, before the first [table]"),
+        ("device.ws_port = 1", "it belongs in [listen]"),
+        ("device.name = 'x'", "known here: sn"),
+        ("when = { nth = 1 }", "it belongs in [[faults]], beside kind"),
+        (fault("kind = 'drop'", "nth = 1"), "it belongs in when"),
+        (fault("kind = 'delay'", "seconds = 1", "mean = 1"), "it belongs in seconds"),
+        (fault("kind = 'drop'", "[faults.when]", "name = 'x'"), "it belongs in [[faults]], beside"),
+        (fault("kind = 'drop'", "[faults.when]", "kind = 'x'"), "it belongs in [[faults]], beside"),
+        (fault("kind = 'drop'", "copies = 2"), "known here: name, enabled, when"),
+    ],
+)
+def test_an_unknown_key_comes_with_a_hint_what_or_where_it_should_be(text: str, hint: str) -> None:
+    (problem,) = problems_of(text)
+    assert f": unknown key; {hint}" in problem
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "[faults]\nkind = 'drop'",
+            "1: faults: expected a list of tables, found a table; write [[f",
+        ),
+        ("faults = 3", "1: faults: expected a list of tables, found 3"),
+        ("faults = [\n3]", "2: faults[0]: expected a table with a kind, found 3"),
+        (
+            "[[device]]",
+            "1: device: expected a table, found [a table]; write [device], not [[device]]",
+        ),
+    ],
+)
+def test_a_table_in_the_place_of_a_list_and_the_reverse_are_told_apart(
+    text: str, expected: str
+) -> None:
+    (problem,) = problems_of(text)
+    assert problem.startswith(expected)
+
+
+def test_odd_keys_are_shown_in_quotes_and_on_one_line() -> None:
+    problems = problems_of('"a b" = 1\n"x.y" = 1\n"\\n\\u001b" = 1\n"" = 1')
+    keys = [problem.split(": ")[1] for problem in problems]
+    assert keys == ['"a b"', '"x.y"', '"\\n\\u001b"', '""']
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "0x" + "f" * 5000,
+        f'"{"x" * 5000}"',
+        f"[{'1, ' * 5000}]",
+        "[" * 90 + "]" * 90,
+        f"[{'{a = ' * 90}1{'}' * 90}]",
+    ],
+)
+def test_a_value_that_is_long_or_deep_makes_a_short_message(value: str) -> None:
+    (problem,) = problems_of(f"seed = {value}")
+    assert len(problem) < 200
+
+
+def test_a_whole_number_will_do_where_a_number_is_asked_for() -> None:
+    text = fault("kind = 'delay'", "seconds = 1", "when = { from_seconds = 1, probability = 1 }")
+    assert parse(text) == parse(text.replace("1", "1.0"))
+
+
+# Ways to say what is wrong other than "expected …".
+PLAIN = re.compile(
+    "unknown key; (did you mean|it belongs|known here)|never applies|is above max|both false|"
+    "must not be sent|is longer than"
+)
+
+
+@given(documents())
+def test_whatever_a_document_holds_its_problems_have_a_place_and_a_reason(
+    document: dict[str, Any],
+) -> None:
+    scenario, problems = validate(document, Scenario)
+    if not problems:
+        assert isinstance(scenario, Scenario)
+    for problem in problems:
+        assert exists(document, problem.path[:-1])
+        assert "expected" in problem.message or PLAIN.search(problem.message), problem
+        assert "\n" not in problem.key + problem.message
+
+
+@given(documents())
+def test_whatever_a_file_holds_it_is_a_scenario_or_its_problems_have_lines(
+    document: dict[str, Any],
+) -> None:
+    text = to_toml(document)  # each key of the top with its value on a line
+    scenario, problems = validate(document, Scenario)
+    if not problems:
+        assert parse(text) == scenario
+        return
+    with pytest.raises(ScenarioError) as caught:
+        parse(text, "f")
+    assert len(caught.value.problems) == len(problems)
+    lines = [1 + list(document).index(str(problem.path[0])) for problem in problems]
+    said = [re.match(r"f:(\d+): ", problem) for problem in caught.value.problems]
+    assert [int(match[1]) for match in said if match] == sorted(lines)
+
+
+def exists(document: Any, path: Path) -> bool:
+    for step in path:
+        try:
+            document = document[step]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return True
