@@ -11,6 +11,10 @@ from invis_sim.faults.fault import Context, DeliveryFault, Seconds
 __all__ = ["CloseConnection", "Delay", "Drop", "Duplicate", "Spread"]
 
 
+_LONGEST = 1e9
+"""The longest wait that is ever drawn, in seconds: thirty years. A spread's tail has no end."""
+
+
 class Spread(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Seconds that are drawn anew each time, in one of three ways.
 
@@ -42,10 +46,11 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if self.min is not None and self.max is not None:
             return at.random.uniform(self.min, self.max)
         if self.mean is not None and self.stddev is not None:
-            return max(0.0, at.random.gauss(self.mean, self.stddev))
+            return min(max(0.0, at.random.gauss(self.mean, self.stddev)), _LONGEST)
         assert self.median is not None
         assert self.sigma is not None
-        return at.random.lognormvariate(math.log(self.median), self.sigma)
+        logarithm = at.random.gauss(math.log(self.median), self.sigma)
+        return math.exp(min(logarithm, math.log(_LONGEST)))
 
 
 class Delay(DeliveryFault, frozen=True, tag="delay"):
@@ -111,10 +116,14 @@ class Duplicate(DeliveryFault, frozen=True, tag="duplicate"):
     gap: Seconds = 0.0
 
     def reroute(self, delivery: Delivery, at: Context) -> Delivery:
-        again: tuple[Step, ...] = (Wait(self.gap),) if self.gap else ()
-        return delivery.replacing_writes(
-            lambda data: (Write(data), *(*again, Write(data)) * (self.copies - 1))
-        )
+        writes = [n for n, step in enumerate(delivery.steps) if isinstance(step, Write)]
+        if not writes:
+            return delivery
+        end = writes[-1] + 1
+        packet, rest = delivery.steps[writes[0] : end], delivery.steps[end:]
+        gap: tuple[Step, ...] = (Wait(self.gap),) if self.gap else ()
+        copies = (*delivery.steps[:end], *(*gap, *packet) * (self.copies - 1), *rest)
+        return Delivery(copies, delivery.ordered)
 
 
 CloseCode = Annotated[
@@ -148,7 +157,8 @@ class CloseConnection(DeliveryFault, frozen=True, tag="close"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.code in (1004, 1005, 1006) or 1014 < self.code < 3000:
+        allowed = 1000 <= self.code <= 1014 or 3000 <= self.code <= 4999
+        if not allowed or self.code in (1004, 1005, 1006):
             raise ValueError(f"code {self.code} must not be sent in a close frame (RFC 6455, 7.4)")
         if len(self.reason.encode()) > 123:
             raise ValueError("reason is longer than the 123 bytes that a close frame has for it")
@@ -169,7 +179,8 @@ def cut_in_the_middle(delivery: Delivery) -> Delivery:
     steps: list[Step] = []
     for step in delivery.steps:
         if isinstance(step, Write):
-            steps.append(Write(step.data[:left]))
+            if left > 0:
+                steps.append(Write(step.data[:left]))
             left -= len(step.data)
             if left <= 0:
                 break

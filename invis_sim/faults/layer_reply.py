@@ -1,6 +1,7 @@
 """Faults of content: the outlet answers in valid JSON, and what it says is wrong."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
 from invis_sim.faults.fault import Context, ReplyFault
@@ -60,7 +61,7 @@ class WrongPacketId(ReplyFault, frozen=True, tag="wrong_packet_id"):
             return packet.without_field(path)
         assert at.request is not None
         wrong = _WRONG_IDS[self.how](at.request.packet_id, at)
-        at.did(f"packetID {wrong!r}")
+        at.did(f"packetID {_shown(wrong)}")
         return packet.with_field(path, wrong)
 
 
@@ -77,13 +78,25 @@ def _previous(packet_id: int, at: Context) -> Any:
     return _other(packet_id, at)
 
 
-# Each form differs from the request's packetID, also to languages in which 7 == 7.0.
+# Each form differs from the request's packetID, also to languages in which 7 == 7.0. Those that are
+# computed from it differ even where numbers beyond 2**53 are rounded.
 _WRONG_IDS: dict[str, Callable[[int, Context], Any]] = {
     "other": _other,
     "previous": _previous,
     "zero": lambda packet_id, at: 0 if packet_id != 0 else _other(packet_id, at),
-    "negative": lambda packet_id, at: -packet_id if packet_id > 0 else packet_id - 1,
-    "string": lambda packet_id, at: str(packet_id) if abs(packet_id) < 10**4000 else "0",
+    "negative": lambda packet_id, at: -packet_id if packet_id > 0 else 2 * packet_id - 1,
+    "string": lambda packet_id, at: _digits(packet_id),
     "float": lambda packet_id, at: packet_id + 0.5 if abs(packet_id) < 2**50 else 0.5,
-    "huge": lambda packet_id, at: abs(packet_id) + 10**30,
+    "huge": lambda packet_id, at: 2 * abs(packet_id) + 10**30,
 }
+
+
+def _digits(number: int) -> str:
+    """`str(number)` without Python's limit on long ones."""
+    return str(Decimal(number))
+
+
+def _shown(wrong: Any) -> str:
+    """A packetID for the journal, shortened where a client made it absurdly long."""
+    text = _digits(wrong) if isinstance(wrong, int) else repr(wrong)
+    return text if len(text) <= 40 else f"{text[:20]}… ({len(text)} characters)"

@@ -147,7 +147,7 @@ class Pipeline:
         name = fault.name or fault.kind()
         nth = self._armed[name] = self._armed.get(name, 0) + 1
         self._orders += 1
-        rule = Rule(fault, name if nth == 1 else f"{name}#{nth}", self._orders, self._change)
+        rule = Rule(fault, f"{name}#{nth}", self._orders, self._change)
         self._rules.append(rule)
         self._rules.sort(key=lambda rule: rule.order)
         self._change()

@@ -2,8 +2,7 @@
 
 `When` is what a scenario says. It sorts its conditions in three: those that select packets
 (`selects`), those that are counted over the selected packets (`counts`), and chance and limits,
-which `pipeline.py` draws
-and keeps.
+which `pipeline.py` draws and keeps.
 """
 
 from typing import Annotated, Literal, TypeAlias

@@ -1,0 +1,211 @@
+"""Random packets and faults, and what a test needs to send the ones through the others."""
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from hypothesis import strategies as st
+
+from invis_sim.faults import (
+    CloseConnection,
+    Context,
+    Delay,
+    Delivery,
+    Drop,
+    Duplicate,
+    Fail,
+    Fault,
+    MalformedJson,
+    Spread,
+    When,
+    WrongPacketId,
+)
+from invis_sim.faults.delivery import Wait, Write
+from invis_sim.faults.layer_reply import WrongId
+from invis_sim.faults.layer_text import Breakage
+from invis_sim.faults.pipeline import Lane, Plan
+from invis_sim.faults.when import Transport
+from invis_sim.protocol.packets import Packet, Push, Reply, Request
+
+SN = "0003C44076"
+
+WRONG_IDS: tuple[WrongId, ...] = (
+    "other",
+    "previous",
+    "zero",
+    "negative",
+    "string",
+    "float",
+    "huge",
+    "missing",
+)
+BREAKAGES: tuple[Breakage, ...] = (
+    "truncate",
+    "missing_brace",
+    "extra_brace",
+    "trailing_comma",
+    "single_quotes",
+    "unquoted_keys",
+    "comment",
+    "nan",
+    "bare_word",
+    "two_values",
+)
+
+T = TypeVar("T")
+
+packet_ids = st.one_of(
+    st.integers(100_000, 999_999),
+    st.integers(-3, 3),
+    st.integers(),
+    st.sampled_from(
+        [99_999, 10**6, 2**50, 2**53 + 1, -(2**63), 2**64, 2**200, -(2**200), 10**30, 10**400]
+    ),
+)
+"""What a client may number its requests with: any integer."""
+
+awkward_texts = st.one_of(
+    st.text(max_size=12),
+    st.text("'\"\\/:,{}[]é€😀 \n\x00", max_size=12),
+    st.sampled_from(['"', "\\", "it's", '{"a":1}', "/* */", "NaN", "undefined", "\ud83d"]),
+)
+
+keys = st.one_of(
+    st.text(max_size=8),
+    st.text("'\"\\:,{}é😀1", max_size=6),
+    st.sampled_from(["rssi", "packetID", "", "1", "NaN", "null"]),
+)
+
+json_values = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(allow_nan=False, allow_infinity=False),
+        awkward_texts,
+    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=3),
+    max_leaves=8,
+)
+
+callbacks = st.integers(0, 60)
+
+successes = st.builds(Reply.success, st.just(SN), packet_ids, callbacks, json_values)
+replies: st.SearchStrategy[Reply] = st.one_of(
+    successes,
+    st.builds(Reply.success, st.just(SN), packet_ids, callbacks),
+    st.builds(Reply.failure, st.just(SN), packet_ids),
+)
+pushes = st.builds(Push.of, st.just(SN), packet_ids, callbacks, json_values)
+packets: st.SearchStrategy[Packet] = st.one_of(replies, pushes)
+seeds = st.integers(0, 2**63 - 1)
+
+spreads = st.one_of(
+    st.tuples(st.floats(0, 100), st.floats(0, 100)).map(
+        lambda ends: Spread(min=min(ends), max=max(ends))
+    ),
+    st.builds(Spread, mean=st.floats(0, 100), stddev=st.floats(0, 1e308)),
+    st.builds(Spread, median=st.floats(1e-300, 1e300), sigma=st.floats(0, 1e308)),
+)
+
+
+def faults(when: st.SearchStrategy[When]) -> st.SearchStrategy[Fault]:
+    """Any fault, under one of these conditions (which must be about replies)."""
+    return st.one_of(
+        st.builds(Fail, when=when),
+        st.builds(WrongPacketId, how=st.sampled_from(WRONG_IDS), when=when),
+        st.builds(MalformedJson, how=st.sampled_from(BREAKAGES), when=when),
+        st.builds(Delay, seconds=st.floats(0, 100) | spreads, overtake=st.booleans(), when=when),
+        st.builds(Drop, when=when),
+        st.builds(Duplicate, copies=st.integers(2, 4), gap=st.floats(0, 9), when=when),
+        st.builds(
+            CloseConnection,
+            moment=st.sampled_from(("before", "middle", "after")),
+            code=st.sampled_from((1000, 1001, 1014, 3000, 4999)),
+            reason=st.text(max_size=30),
+            when=when,
+        ),
+    )
+
+
+def request(packet_id: int = 123_456, callback: int | None = 1) -> Request:
+    return Request(packet_id=packet_id, callback=callback)
+
+
+def asking_for(packet: Packet) -> Request | None:
+    """A request that this packet may be the answer to; None for a push."""
+    if isinstance(packet, Push):
+        return None
+    return request(packet.fields["packetID"], packet.callback)
+
+
+def context(
+    packet: Packet | None = None,
+    honest: tuple[Packet, ...] = (),
+    key: str = "",
+    transport: Transport = "tcp",
+) -> Context:
+    """The context of a packet, or of any."""
+    asked = request() if packet is None else asking_for(packet)
+    at = Context("push" if asked is None else "reply", asked, transport, 1, 0.0, honest)
+    at.begin(key)
+    return at
+
+
+def unframed(text: bytes) -> bytes:
+    """Puts nothing around a text, as on TCP."""
+    return text
+
+
+def send(
+    lane: Lane,
+    packet_id: int = 123_456,
+    callback: int = 1,
+    seconds: float = 0.0,
+    frame: Callable[[bytes], bytes] = unframed,
+) -> Plan | None:
+    """Takes a plain reply down the lane."""
+    reply = Reply.success(SN, packet_id, callback)
+    return lane.plan(reply, request(packet_id, callback), seconds, frame)
+
+
+def push(lane: Lane, callback: int = 1, seconds: float = 0.0) -> Plan | None:
+    """Takes a plain push down the lane."""
+    return lane.plan(Push.of(SN, 7, callback, {}), None, seconds, unframed)
+
+
+def touching(plan: Plan | None) -> list[str]:
+    """The names of the faults that touched a packet, in the order in which they did."""
+    return [] if plan is None else [touch.fault for touch in plan.touches]
+
+
+def written(delivery: Delivery) -> list[bytes]:
+    """What a delivery writes, piece by piece."""
+    return [step.data for step in delivery.steps if isinstance(step, Write)]
+
+
+def waited(delivery: Delivery) -> float:
+    """How long a delivery waits in all."""
+    return sum(step.seconds for step in delivery.steps if isinstance(step, Wait))
+
+
+def the(found: T | None) -> T:
+    """What must be there."""
+    assert found is not None
+    return found
+
+
+def parsed(text: bytes) -> dict[str, Any]:
+    """The packet in a text, read strictly by RFC 8259, integers of any length."""
+    tree = json.loads(text, parse_int=exactly, parse_constant=refuse)
+    assert isinstance(tree, dict)
+    return tree
+
+
+def exactly(digits: str) -> int:
+    return int(Decimal(digits))
+
+
+def refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")

@@ -1,0 +1,417 @@
+"""A `Pipeline` takes packets through the faults that apply: in order, and reproducibly."""
+
+import tracemalloc
+from collections.abc import Callable
+from itertools import permutations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from invis_sim.faults import (
+    CloseConnection,
+    Delay,
+    Drop,
+    Duplicate,
+    Fail,
+    Fault,
+    MalformedJson,
+    Spread,
+    When,
+    WrongPacketId,
+)
+from invis_sim.faults.delivery import Close, Delivery, Hold, Reset, Stall, Wait, Write
+from invis_sim.faults.fault import LAYERS
+from invis_sim.faults.pipeline import Pipeline, Plan
+from invis_sim.faults.when import Transport
+from invis_sim.protocol.packets import Packet, Reply
+from tests.faults.strategies import (
+    SN,
+    asking_for,
+    faults,
+    packets,
+    parsed,
+    push,
+    request,
+    seeds,
+    send,
+    the,
+    touching,
+    unframed,
+    written,
+)
+
+
+def never(text: bytes) -> bytes:
+    raise AssertionError(f"{text!r} is framed, though no fault touches it")
+
+
+def renamed(given_faults: list[Fault]) -> list[Fault]:
+    """The faults with their place in the list as their name."""
+    return [
+        msgspec.structs.replace(fault, name=str(place)) for place, fault in enumerate(given_faults)
+    ]
+
+
+always = st.just(When(packet="reply"))
+
+
+def test_without_faults_a_packet_goes_down_the_fast_lane() -> None:
+    lane = Pipeline([], seed=1).lane("ws", 1)
+    assert send(lane, frame=never) is None
+    assert push(lane) is None
+
+
+def test_a_packet_that_no_fault_matches_goes_down_the_fast_lane() -> None:
+    conditions = [
+        When(callback=20),
+        When(transport="ws"),
+        When(connection=2),
+        When(nth=5),
+        When(from_seconds=1),
+        When(packet="push"),
+    ]
+    lane = Pipeline([Drop(when=when) for when in conditions], seed=1).lane("tcp", 1)
+    assert send(lane, callback=1, seconds=0.5, frame=never) is None
+
+
+def test_a_fault_that_is_not_enabled_leaves_the_fast_lane_free() -> None:
+    assert send(Pipeline([Drop(enabled=False)], seed=1).lane("tcp", 1), frame=never) is None
+
+
+@given(st.lists(faults(always), max_size=8), packets, seeds)
+def test_any_faults_together_make_a_plan_that_a_connection_can_carry_out(
+    several: list[Fault], packet: Packet, seed: int
+) -> None:
+    lane = Pipeline(several, seed).lane("tcp", 1)
+    plan = lane.plan(packet, asking_for(packet), 0, unframed)
+    if plan is None:
+        assert not several or asking_for(packet) is None
+        return
+    assert len(plan.touches) == len(several)
+    assert all(isinstance(touch.did, str) and len(touch.did) < 100 for touch in plan.touches)
+    for step in plan.delivery.steps:
+        match step:
+            case Wait(seconds):
+                assert 0 <= seconds < float("inf")
+            case Write(data):
+                assert isinstance(data, bytes)
+            case Close(code, reason):
+                assert code is None or 1000 <= code <= 4999
+                assert len(reason.encode()) <= 123
+            case _:
+                assert isinstance(step, Reset | Stall | Hold)
+
+
+@given(st.lists(faults(always), min_size=1, max_size=8))
+def test_faults_are_applied_layer_by_layer_and_within_a_layer_in_file_order(
+    several: list[Fault],
+) -> None:
+    expected = [
+        str(place) for layer in LAYERS for place, f in enumerate(several) if f.layer == layer
+    ]
+    lane = Pipeline(renamed(several), seed=1).lane("tcp", 1)
+    assert touching(send(lane)) == expected
+
+
+def test_the_order_in_the_file_does_not_reorder_the_layers() -> None:
+    several = (Delay(seconds=2), MalformedJson(how="missing_brace"), Fail())
+    for order in permutations(several):
+        plan = the(send(Pipeline(order, seed=1).lane("tcp", 1)))
+        text = Reply.failure(SN, 123_456).encode()[:-1]
+        assert plan.delivery == Delivery((Wait(2), Write(text)))
+        assert touching(plan) == ["fail", "malformed_json", "delay"]
+
+
+def test_within_a_layer_a_later_fault_sees_what_an_earlier_one_made() -> None:
+    duplicate, close = Duplicate(copies=2), CloseConnection(moment="middle")
+    text = Reply.success(SN, 123_456, 1).encode()
+    whole_and_nothing = the(send(Pipeline([duplicate, close], seed=1).lane("tcp", 1)))
+    assert written(whole_and_nothing.delivery) == [text]
+    two_halves = the(send(Pipeline([close, duplicate], seed=1).lane("tcp", 1)))
+    assert written(two_halves.delivery) == [text[: len(text) // 2]] * 2
+
+
+@pytest.mark.parametrize("transport", ["tcp", "ws"])
+def test_faults_of_text_act_on_the_text_and_those_of_delivery_on_the_frame_around_it(
+    transport: Transport,
+) -> None:
+    lane = Pipeline([Duplicate(), MalformedJson(how="extra_brace")], seed=1).lane(transport, 1)
+    plan = the(send(lane, frame=lambda text: b"<" + text + b">"))
+    text = Reply.success(SN, 123_456, 1).encode()
+    assert written(plan.delivery) == [b"<" + text + b"}>"] * 2
+
+
+def test_a_fault_that_never_matches_changes_nothing_for_those_that_do() -> None:
+    lane = Pipeline([Drop(when=When(callback=20)), Fail()], seed=1).lane("tcp", 1)
+    assert touching(send(lane, callback=1)) == ["fail"]
+
+
+def test_every_touch_is_counted() -> None:
+    pipeline = Pipeline([Drop(when=When(every=3))], seed=1)
+    lanes = [pipeline.lane("tcp", 1), pipeline.lane("ws", 2)]
+    assert sum(send(lanes[n % 2]) is not None for n in range(10)) == 3
+    assert pipeline["drop"].applied == 3
+
+
+# Chance
+
+
+Played = list[list[Plan | None]]
+
+
+def played(
+    several: list[Fault], seed: int, connections: list[list[int]], order: list[int]
+) -> Played:
+    """What becomes of each connection's replies.
+
+    connections: of each, the callback numbers of its requests.
+    order: which connection is next, once for each request of all.
+    """
+    pipeline = Pipeline(several, seed)
+    transports: tuple[Transport, Transport] = ("tcp", "ws")
+    lanes = [pipeline.lane(transports[n % 2], n + 1) for n in range(len(connections))]
+    plans: Played = [[] for _ in connections]
+    for n in order:
+        place = len(plans[n])
+        callback = connections[n][place]
+        reply = Reply.success(SN, 100_000 + place, callback, {"level": place})
+        asked = request(100_000 + place, callback)
+        plans[n].append(lanes[n].plan(reply, asked, float(place), unframed))
+    return plans
+
+
+by_connection = st.one_of(
+    st.builds(
+        When,
+        per=st.just("connection"),
+        callback=st.none() | st.integers(1, 3),
+        every=st.none() | st.integers(1, 3),
+        after=st.none() | st.integers(1, 4),
+        times=st.none() | st.integers(1, 5),
+        probability=st.sampled_from((1.0, 0.7, 0.3)),
+        from_seconds=st.sampled_from((0.0, 2.0)),
+    ),
+    st.builds(
+        When,
+        transport=st.sampled_from((None, "tcp", "ws")),
+        connection=st.none() | st.integers(1, 3),
+        probability=st.sampled_from((1.0, 0.7, 0.3)),
+    ),
+)
+"""Conditions that do not count over several connections."""
+
+
+@given(
+    st.lists(faults(by_connection), min_size=1, max_size=5),
+    seeds,
+    st.lists(st.lists(st.integers(1, 3), max_size=8), min_size=1, max_size=4),
+    st.data(),
+)
+def test_what_happens_on_one_connection_does_not_depend_on_what_others_do(
+    several: list[Fault], seed: int, connections: list[list[int]], data: st.DataObject
+) -> None:
+    one_by_one = [n for n, asked in enumerate(connections) for _ in asked]
+    interleaved = data.draw(st.permutations(one_by_one))
+    expected = played(several, seed, connections, one_by_one)
+    assert played(several, seed, connections, interleaved) == expected
+    for n in range(len(connections)):
+        alone = [other for other in one_by_one if other == n]
+        assert played(several, seed, connections, alone)[n] == expected[n]
+
+
+CHANCY: tuple[Callable[[When], Fault], ...] = (
+    lambda when: Drop(name="chancy", when=msgspec.structs.replace(when, probability=0.5)),
+    lambda when: Delay(name="chancy", seconds=Spread(min=0, max=1), when=when),
+    lambda when: WrongPacketId(name="chancy", how="other", when=when),
+)
+
+
+@pytest.mark.parametrize("chancy", CHANCY, ids=["drop", "delay", "wrong_packet_id"])
+@given(seed=seeds, other=seeds)
+def test_another_seed_makes_other_choices(
+    chancy: Callable[[When], Fault], seed: int, other: int
+) -> None:
+    fault = chancy(When())
+    same = played([fault], seed, [[1] * 64], [0] * 64) == played(
+        [fault], other, [[1] * 64], [0] * 64
+    )
+    assert same == (seed == other)
+
+
+@pytest.mark.parametrize("chancy", CHANCY, ids=["drop", "delay", "wrong_packet_id"])
+def test_each_connection_and_each_fault_makes_choices_of_its_own(
+    chancy: Callable[[When], Fault],
+) -> None:
+    one, two = played([chancy(When())], 7, [[1] * 64] * 2, [0] * 64 + [1] * 64)
+    assert one != two
+    named = msgspec.structs.replace(chancy(When()), name="another")
+    assert one != played([named], 7, [[1] * 64], [0] * 64)[0]
+
+
+@given(
+    faults(by_connection),
+    st.lists(faults(by_connection), max_size=3),
+    st.lists(faults(by_connection), max_size=3),
+    seeds,
+)
+def test_a_fault_draws_the_same_whatever_other_faults_there_are(
+    fault: Fault, before: list[Fault], behind: list[Fault], seed: int
+) -> None:
+    watched = msgspec.structs.replace(fault, name="watched")
+
+    def touches(several: list[Fault]) -> list[object]:
+        plans = played(several, seed, [[1, 2, 3] * 4], [0] * 12)[0]
+        return [
+            [touch for touch in plan.touches if touch.fault == "watched"] if plan else []
+            for plan in plans
+        ]
+
+    assert touches([*before, watched, *behind]) == touches([watched])
+
+
+def test_what_a_fault_draws_is_the_same_on_every_machine() -> None:
+    delay = Delay(seconds=Spread(min=0, max=1))
+    plans = played([delay, WrongPacketId()], 7, [[1, 1]], [0, 0])[0]
+    assert [touch.did for plan in plans for touch in the(plan).touches] == [
+        "packetID 303526",
+        "0.334 s",
+        "packetID 993584",
+        "0.468 s",
+    ]
+
+
+# Arming and switching
+
+
+def test_a_fault_can_be_armed_and_disarmed_while_connections_are_open() -> None:
+    pipeline = Pipeline([], seed=1)
+    lane = pipeline.lane("tcp", 1)
+    assert send(lane) is None
+    rule = pipeline.arm(Drop(name="for a while"))
+    assert touching(send(lane)) == ["for a while"]
+    pipeline.disarm(rule)
+    assert send(lane, frame=never) is None
+    pipeline.disarm(rule)
+    assert list(pipeline) == []
+
+
+def test_a_fault_armed_later_stands_behind_those_of_its_layer() -> None:
+    pipeline = Pipeline([Delay(seconds=1), Drop(), MalformedJson()], seed=1)
+    lane = pipeline.lane("tcp", 1)
+    send(lane)
+    pipeline.arm(MalformedJson(name="late"))
+    pipeline.arm(Fail())
+    assert touching(send(lane)) == ["fail", "malformed_json", "late", "delay", "drop"]
+
+
+@given(st.lists(faults(always), min_size=1, max_size=8), st.data())
+def test_the_faults_are_listed_in_the_order_in_which_they_apply(
+    several: list[Fault], data: st.DataObject
+) -> None:
+    several = renamed(several)
+    armed = data.draw(st.integers(0, len(several)))
+    pipeline = Pipeline(several[:armed], seed=1)
+    for fault in several[armed:]:
+        pipeline.arm(fault)
+    assert [rule.name for rule in pipeline] == touching(send(pipeline.lane("tcp", 1)))
+
+
+def test_a_fault_can_be_switched_while_connections_are_open() -> None:
+    pipeline = Pipeline([Drop(enabled=False)], seed=1)
+    lane = pipeline.lane("tcp", 1)
+    assert send(lane) is None
+    pipeline["drop"].enabled = True
+    assert pipeline["drop"].enabled
+    assert send(lane) is not None
+    pipeline["drop"].enabled = False
+    assert send(lane) is None
+
+
+def test_what_passes_while_a_fault_is_off_is_not_counted() -> None:
+    pipeline = Pipeline([Drop(when=When(nth=2))], seed=1)
+    lane = pipeline.lane("tcp", 1)
+    assert send(lane) is None
+    pipeline["drop"].enabled = False
+    assert send(lane) is None
+    pipeline["drop"].enabled = True
+    assert send(lane) is not None
+
+
+def test_disarming_removes_one_fault_and_not_another_that_is_like_it() -> None:
+    pipeline = Pipeline([], seed=1)
+    first, second = pipeline.arm(Drop()), pipeline.arm(Drop())
+    pipeline.disarm(second)
+    assert list(pipeline) == [first]
+
+
+def test_faults_are_found_by_name_or_by_kind() -> None:
+    pipeline = Pipeline([Delay(seconds=1, name="slow"), Delay(seconds=2)], seed=1)
+    assert pipeline["slow"].fault == Delay(seconds=1, name="slow")
+    assert pipeline["delay"].fault == Delay(seconds=2)
+
+
+def test_asking_for_a_fault_that_is_not_there_says_which_are() -> None:
+    pipeline = Pipeline([Drop(), Delay(seconds=1, name="slow")], seed=1)
+    with pytest.raises(KeyError, match="no fault is called 'fast'; there are: drop, slow"):
+        pipeline["fast"]
+    with pytest.raises(KeyError, match="there are: none"):
+        Pipeline([], seed=1)["fast"]
+
+
+names = st.sampled_from([None, "drop", "drop#1", "drop#2", "drop#2#1", "#1"])
+
+
+@given(st.lists(names, min_size=2, max_size=8))
+def test_no_two_faults_share_an_identity_whatever_their_names(several: list[str | None]) -> None:
+    pipeline = Pipeline([Drop(name=name) for name in several], seed=1)
+    assert len({rule.identity for rule in pipeline}) == len(several)
+
+
+def test_two_faults_of_one_kind_choose_and_count_for_themselves() -> None:
+    half = Delay(seconds=1, when=When(probability=0.5))
+    lane = Pipeline([half, half], seed=1).lane("tcp", 1)
+    assert {len(touching(send(lane))) for _ in range(50)} == {0, 1, 2}
+    by_turns = [
+        Drop(when=When(nth=1, per="connection")),
+        Drop(name="drop#2", when=When(nth=2, per="connection")),
+        Drop(name="other", when=When(nth=3, per="connection")),
+    ]
+    lane = Pipeline(by_turns, seed=1).lane("tcp", 1)
+    assert [touching(send(lane)) for _ in range(4)] == [["drop"], ["drop#2"], ["other"], []]
+
+
+def test_a_client_that_invents_callback_numbers_does_not_confuse_the_conditions() -> None:
+    lane = Pipeline([Drop(when=When(callback=20))], seed=1).lane("tcp", 1)
+    for callback in range(1000):
+        assert (send(lane, callback=callback) is not None) == (callback == 20)
+        assert (send(lane, callback=20) is not None) is True
+
+
+def test_a_client_that_invents_callback_numbers_takes_no_memory() -> None:
+    lane = Pipeline([Drop(when=When(callback=20))], seed=1).lane("tcp", 1)
+    tracemalloc.start()
+    try:
+        for callback in range(1000, 2000):
+            send(lane, callback=callback)
+        before, _ = tracemalloc.get_traced_memory()
+        for callback in range(2000, 5000):
+            send(lane, callback=callback)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 100_000
+
+
+def test_a_connection_remembers_its_last_honest_reply_however_many_there_were() -> None:
+    pipeline = Pipeline([WrongPacketId(how="previous", when=When(callback=20))], seed=1)
+    mine, other = pipeline.lane("tcp", 1), pipeline.lane("ws", 2)
+    for packet_id in range(200_000, 200_100):
+        send(mine, packet_id)
+        send(other, 300_000)
+        push(mine)
+    plan = the(send(mine, 123_456, callback=20))
+    assert parsed(written(plan.delivery)[0])["packetID"] == 200_099
+    plan = the(send(mine, 654_321, callback=20))
+    assert parsed(written(plan.delivery)[0])["packetID"] == 123_456
