@@ -1,0 +1,171 @@
+"""Servers to measure, each in a process of its own that ends with the block that started it."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from tests.bench.cores import pin_server
+from tests.bench.peers import FIRMWARE
+
+__all__ = [
+    "PEERS",
+    "ROOT",
+    "Outlet",
+    "Server",
+    "ServerError",
+    "Transport",
+    "outlet_command",
+    "run_outlet",
+    "run_peer",
+    "stop",
+    "wait_until_ready",
+]
+
+Transport: TypeAlias = Literal["tcp", "ws"]
+
+ROOT = Path(__file__).parents[2]
+START_SECONDS = 20.0
+
+PEERS: dict[Transport, dict[str, str]] = {
+    "tcp": {"asyncio streams": "asyncio_streams"},
+    "ws": {"websockets": "websockets_library", "trio-websocket": "trio_websocket_loop"},
+}
+"""Transport → name of the peer → its module in `tests.bench.peers`."""
+
+
+class ServerError(Exception):
+    """A server did not start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server, and where it listens on one transport.
+
+    path: of the WebSocket.
+    """
+
+    name: str
+    pid: int
+    transport: Transport
+    host: str
+    port: int
+    path: str = "/"
+
+    def cpu_seconds(self) -> float | None:
+        """The processor time that it has used so far; None where the system does not say."""
+        try:
+            threads = list(Path(f"/proc/{self.pid}/task").iterdir())
+            return (
+                sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
+            )
+        except (OSError, ValueError, IndexError):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """A running simulator."""
+
+    tcp: Server
+    ws: Server
+
+    def on(self, transport: Transport) -> Server:
+        """The one of its two sides."""
+        return self.tcp if transport == "tcp" else self.ws
+
+
+@contextmanager
+def run_outlet(name: str = "invis-sim", faults: str = "", *options: str) -> Iterator[Outlet]:
+    """The simulator, started as a user would, on free ports.
+
+    faults: the part of a scenario file that says what goes wrong.
+    options: further ones of `invis-sim run`.
+    """
+    with tempfile.TemporaryDirectory(prefix="invis-sim-bench-") as folder:
+        ready_file = Path(folder, "ready.json")
+        if faults:
+            file = Path(folder, "scenario.toml")
+            file.write_text(f"{_firmware()}{faults}", encoding="utf-8")
+            options = (str(file), *options)
+        process = subprocess.Popen(outlet_command(ready_file, *options), cwd=ROOT)
+        try:
+            pin_server(process.pid)
+            wait_until_ready(process, ready_file)
+            ready = json.loads(ready_file.read_text("utf-8"))
+            tcp, url = ready["tcp"], urlsplit(ready["ws"]["url"])
+            assert url.hostname is not None
+            assert url.port is not None
+            yield Outlet(
+                Server(name, process.pid, "tcp", tcp["host"], tcp["port"]),
+                Server(name, process.pid, "ws", url.hostname, url.port, url.path),
+            )
+        finally:
+            stop(process)
+
+
+def _firmware() -> str:
+    """The firmware that all servers report, as part of a scenario file."""
+    return "".join(
+        f"[firmware.{place}]\n" + "".join(f'{key} = "{value}"\n' for key, value in versions.items())
+        for place, versions in FIRMWARE.items()
+    )
+
+
+def outlet_command(ready_file: Path, *options: str) -> list[str]:
+    """The command line of a simulator on free ports."""
+    return [
+        *(sys.executable, "-m", "invis_sim", "run", "--log", "quiet"),
+        *("--tcp-port", "0", "--ws-port", "0", "--ready-file", str(ready_file)),
+        *options,
+    ]
+
+
+def wait_until_ready(process: subprocess.Popen[bytes], ready_file: Path) -> None:
+    """Returns as soon as the file is there. Raises ServerError."""
+    patience = time.monotonic() + START_SECONDS
+    while not ready_file.exists():
+        if process.poll() is not None:
+            raise ServerError(f"invis-sim ended with status {process.returncode} at its start")
+        if time.monotonic() > patience:
+            raise ServerError(f"invis-sim is not ready after {START_SECONDS:g} s")
+        time.sleep(0.0005)
+
+
+@contextmanager
+def run_peer(name: str, transport: Transport) -> Iterator[Server]:
+    """One of the hand-written servers."""
+    module = f"tests.bench.peers.{PEERS[transport][name]}"
+    command = [sys.executable, "-m", module]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+    try:
+        pin_server(process.pid)
+        assert process.stdout is not None
+        port = process.stdout.readline().strip()
+        if not port.isdigit():
+            raise ServerError(f"{name} did not start")
+        yield Server(name, process.pid, transport, "127.0.0.1", int(port))
+    finally:
+        stop(process)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Ends the process, in good order if it can, and whatever happens meanwhile."""
+    try:
+        process.terminate()
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        if process.stdout is not None:
+            process.stdout.close()

@@ -1,0 +1,104 @@
+"""The load of the benchmark counts right. How fast anything is, no test asks."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.bench.clients import LoadError, Target, run_batch
+from tests.bench.contest import interleave
+from tests.bench.packets import REPLY
+from tests.bench.servers import PEERS, Server, Transport, run_outlet, run_peer
+
+GOOD = json.dumps(REPLY).encode()
+
+
+@pytest.mark.parametrize("transport", ["tcp", "ws"])
+def test_every_request_is_sent_and_answered_once(transport: Transport, tmp_path: Path) -> None:
+    kept = tmp_path / "journal.jsonl"
+    with run_outlet("ours", "", "--journal", str(kept)) as outlet:
+        target = Target(outlet.on(transport))
+        batch = run_batch(target, connections=3, requests=15)
+    assert len(batch.latencies) == 15
+    assert min(batch.latencies) > 0
+    assert batch.seconds > 0
+    entries = [json.loads(line) for line in kept.read_text("utf-8").splitlines()]
+    exchanges = [entry for entry in entries if entry["entry"] == "exchange"]
+    assert {entry["outcome"] for entry in exchanges} == {"success"}
+    asked = [entry["connection"] for entry in exchanges]
+    assert [asked.count(connection) for connection in (1, 2, 3, 4)] == [1, 6, 6, 6]
+    assert len(asked) == 19
+
+
+@pytest.mark.parametrize(
+    ("transport", "peer"), [(transport, peer) for transport in PEERS for peer in PEERS[transport]]
+)
+def test_the_peers_answer_what_the_outlet_answers(transport: Transport, peer: str) -> None:
+    with run_outlet() as outlet, run_peer(peer, transport) as other:
+        ours, theirs = Target(outlet.on(transport)), Target(other)
+        assert ours.reply == theirs.reply
+        standings = interleave([ours.server, other], connections=2, rounds=2, requests=4)
+    assert [len(standing.latencies) for standing in standings] == [8, 8]
+
+
+@contextmanager
+def server_that_says(*replies: tuple[bytes, ...]) -> Iterator[Server]:
+    """Answers the nth request with the nth tuple of writes, and those without one with `GOOD`."""
+    script = iter(replies)
+
+    def serve(sock: socket.socket) -> None:
+        with sock:
+            while sock.recv(4096):
+                for data in next(script, (GOOD,)):
+                    sock.sendall(data)
+
+    def accept() -> None:
+        while True:
+            try:
+                sock, _ = listener.accept()
+            except OSError:
+                return
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            serve(sock)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        yield Server("scripted", 0, "tcp", "127.0.0.1", listener.getsockname()[1])
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(10)
+
+
+def test_a_reply_in_pieces_is_one_reply() -> None:
+    with server_that_says((GOOD,), (GOOD,), (GOOD[:1], GOOD[1:100], GOOD[100:])) as server:
+        assert len(run_batch(Target(server), connections=1, requests=3).latencies) == 3
+
+
+def test_a_first_reply_in_pieces_is_taken_whole() -> None:
+    with server_that_says((GOOD[:100], GOOD[100:])) as server:
+        assert Target(server).reply == GOOD
+
+
+@pytest.mark.parametrize(
+    "writes",
+    [(GOOD, GOOD), (GOOD[:-1] + b" ",), (GOOD + b"\n",), (b"{}",)],
+    ids=["twice", "changed", "longer", "short"],
+)
+def test_a_wrong_reply_is_an_error(writes: tuple[bytes, ...]) -> None:
+    with (
+        server_that_says((GOOD,), (GOOD,), (GOOD,), writes) as server,
+        pytest.raises(LoadError, match="scripted on tcp"),
+    ):
+        run_batch(Target(server), connections=1, requests=2)
+
+
+def test_a_wrong_first_reply_is_an_error() -> None:
+    with (
+        server_that_says((b'{"sn": "somebody else"}',)) as server,
+        pytest.raises(LoadError, match="somebody else"),
+    ):
+        Target(server)
