@@ -99,7 +99,8 @@ class Frame:
     first: the first byte: FIN, reserved bits and opcode.
     payload: what it carries, before masking.
     mask: four bytes, or none, as it must be from a server.
-    length: what the length field says, always in its 64-bit form; None: the truth in its shortest form.
+    length: what the length field says, always in its 64-bit form; None: the truth in its shortest
+    form.
     """
 
     first: int
@@ -157,12 +158,14 @@ class FrameSorter:
     owed: messages that went to the slow lane and are not yet answered. Whoever answers one counts
     it down.
     message: what has gone to the slow lane of the newest message there, unmasked.
+    fragments: of how many frames that message is so far.
     closing: whether a close frame has gone to the slow lane.
     """
 
     def __init__(self, longest: int = FAST_PAYLOAD_BYTES) -> None:
         self.owed = 0
         self.message = bytearray()
+        self.fragments = 0
         self.closing = False
         self._longest = longest
         self._buffer = b""
@@ -269,6 +272,8 @@ class FrameSorter:
             self.owed += final
             if opcode != CONTINUATION:
                 self.message.clear()
+                self.fragments = 0
+            self.fragments += 1
             if header[1] & _MASK:
                 self._mask = header[-4:]
         else:

@@ -9,6 +9,9 @@ every byte:
 - Replies leave as frames of our own making, in both lanes, so that delivery faults can cut and
   repeat them.
 - All writers share the wire's lock, so that frames never interleave.
+- Requests are answered in the order in which they came, whichever lane they take, and before a
+  close frame that came behind them is.
+- After a close frame nothing leaves: what still waits for the client then is dropped.
 
 Before any of this, the head of the HTTP request is read here: who sends no WebSocket handshake, but
 plain HTTP, JSON or TLS, gets an answer at once that tells what this port speaks.
@@ -16,19 +19,23 @@ plain HTTP, JSON or TLS, gets an answer at once that tells what this port speaks
 
 import re
 from contextlib import suppress
+from typing import NoReturn
 
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 
-from invis_sim.protocol.frames import FrameSorter, close_frame, text_frame
+from invis_sim.protocol.frames import FAST_PAYLOAD_BYTES, FrameSorter, close_frame, text_frame
 from invis_sim.protocol.packets import Note
 from invis_sim.server.connection import Connection
-from invis_sim.server.wire import LINGER_SECONDS, ClientStalled
+from invis_sim.server.wire import ClientStalled
 
 __all__ = ["FrameStream", "converse"]
 
 HANDSHAKE_SECONDS = 30.0
 """How long a client may take to send the head of its handshake."""
+
+MOST_REASON_CHARACTERS = 123
+"""How long a close frame's reason may be, where it is ASCII."""
 
 MOST_HEAD_BYTES = 16 * 1024
 """How long the head of a handshake may be."""
@@ -63,9 +70,13 @@ async def converse(connection: Connection) -> None:
             nursery.cancel_scope.cancel()
     except ExceptionGroup as group:
         # What trio-websocket and the libraries below it do not expect of a client.
-        error = group.exceptions[0]
-        connection.malformed(head, f"the WebSocket library gave up: {error!r}", 0)
-        connection.closed_because = "the WebSocket library could not deal with the client"
+        why = f"the WebSocket library gave up: {group.exceptions[0]!r}"
+        if stream.open:
+            connection.malformed(b"", why, 0)
+            connection.closed_because = "the WebSocket library could not deal with the client"
+        else:
+            answer = _http("400 Bad Request", "That was no proper WebSocket handshake.")
+            await _refuse(connection, head, answer, why)
 
 
 async def _handshake(
@@ -84,41 +95,40 @@ async def _handshake(
         connection.malformed(stream.head, f"no WebSocket at {request.path}, it is at {path}", 0)
         connection.closed_because = "the path was wrong"
         return None
-    websocket = await request.accept()
 
     async def close(code: int | None, reason: str) -> None:
         if code is not None:
-            with trio.move_on_after(LINGER_SECONDS):
-                await websocket.aclose(code, reason)
+            await stream.close(close_frame(code, reason))
 
     connection.frame = text_frame
     connection.close = close
     connection.farewell = close_frame(1001, "the simulator stops")
-    return websocket
+    return await request.accept()  # from here on the stream answers
 
 
 async def _answer_messages(
     connection: Connection, stream: "FrameStream", websocket: WebSocketConnection
 ) -> None:
     """Answers those messages that the stream does not answer itself."""
+    longest = connection.core.protocol.max_packet_bytes
     try:
         while True:
             message = await websocket.get_message()
             if isinstance(message, bytes):
                 connection.take(message, (_BINARY,))
             else:
-                connection.take(message.encode())
+                document = message.encode()
+                if len(document) > longest:  # trio-websocket counts characters
+                    await stream.refuse(1009, f"longer than {longest} bytes")
+                connection.take(document)
             stream.answered()
             if connection.backlogged:
                 await connection.room()
     except ConnectionClosed:
-        pass
-    if stream.close_sent is not None and stream.close_sent[0] in (1002, 1003, 1007, 1009):
-        code, reason = stream.close_sent
-        connection.malformed(b"", f"closed with code {code}: {reason}", 0)
-        connection.closed_because = f"with code {code}: {reason}"
-    elif websocket.closed is not None and websocket.closed.code != 1006:
-        connection.closed_because = f"by the client, with code {websocket.closed.code}"
+        closed = websocket.closed
+        if closed is not None and closed.code in (1002, 1007):
+            # The client broke the protocol; trio-websocket only ends the stream then.
+            await stream.refuse(closed.code, closed.reason or "")
 
 
 class FrameStream(trio.abc.Stream):
@@ -128,25 +138,33 @@ class FrameStream(trio.abc.Stream):
     rest: what the client sent right behind it.
     opening: the scope of the handshake; cancelled when trio-websocket closes the stream.
     refused: the status line with which trio-websocket refused the handshake.
-    close_sent: code and reason of the close frame that trio-websocket sent.
     """
 
     def __init__(self, connection: Connection, head: bytes, rest: bytes) -> None:
         self.head = head
         self.opening = trio.CancelScope()
         self.refused = ""
-        self.close_sent: tuple[int, str] | None = None
         self._connection = connection
         self._wire = connection.wire
         self._head_read = False
-        self._open = trio.Event()
+        self._opened = trio.Event()
         self._closed = False
-        self._sorter = FrameSorter()
+        self._close_sent = False
+        self._answered = trio.lowlevel.ParkingLot()
+        self._longest = connection.core.protocol.max_packet_bytes
+        self._sorter = FrameSorter(min(FAST_PAYLOAD_BYTES, self._longest))
         self._sorter.feed(rest)
+
+    @property
+    def open(self) -> bool:
+        """Whether the handshake is done."""
+        return self._opened.is_set()
 
     def answered(self) -> None:
         """A message that went through trio-websocket has been answered."""
         self._sorter.owed -= 1
+        self._sorter.message.clear()
+        self._answered.unpark_all()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """What trio-websocket has to see. Answers on the way what it need not see.
@@ -156,18 +174,22 @@ class FrameStream(trio.abc.Stream):
         if not self._head_read:
             self._head_read = True
             return self.head
-        if not self._open.is_set():
-            await self._open.wait()
+        if not self.open:
+            await self._opened.wait()
         connection, sorter, wire = self._connection, self._sorter, self._wire
         while True:
+            if self._closed:
+                raise trio.ClosedResourceError
+            while sorter.owed and sorter.between_frames:
+                await self._answered.park()
             while (piece := sorter.next()) is not None:
                 if not piece.fast:
+                    if sorter.fragments > self._longest:  # nearly all of them are empty
+                        await self.refuse(1009, f"in more than {self._longest} fragments")
                     return piece.data
                 connection.take(piece.data)
                 if connection.backlogged:
                     await connection.room()
-            if self._closed:
-                raise trio.ClosedResourceError
             try:
                 chunk = await wire.receive()
             except trio.BrokenResourceError as error:
@@ -185,23 +207,68 @@ class FrameStream(trio.abc.Stream):
         if self._closed:
             raise trio.ClosedResourceError
         data = bytes(data)
-        if not self._open.is_set():
-            if data.startswith(b"HTTP/1.1 101"):
-                self._open.set()
-            elif data.startswith(b"HTTP/1.1 "):
+        accepting = not self.open and data.startswith(b"HTTP/1.1 101")
+        if not self.open:
+            if data.startswith(b"HTTP/1.1 ") and not accepting:
                 self.refused = data[9:].partition(b"\r\n")[0].decode("latin-1")
         elif data[:1] == b"\x88":
-            self._sorter.all_slow()
-            self.close_sent = (
-                int.from_bytes(data[2:4], "big") if len(data) > 3 else 1005,
-                data[4:].decode(errors="replace"),
-            )
+            if not self._sorter.closing:  # it closes by itself for one reason only
+                await self.refuse(1009, f"longer than {self._longest} bytes")
+            code = int.from_bytes(data[2:4], "big")
+            how = f"code {code}" if code else "no code"
+            self._connection.closed_because = f"by the client, with {how}"
+            await self.close(data)
         try:
             async with self._wire.lock:
                 await self._wire.send(data)
+                if accepting:
+                    self._opened.set()
         except ClientStalled as stalled:
             self._connection.closed_because = "the client reads nothing"
             raise trio.BrokenResourceError from stalled
+
+    async def refuse(self, code: int, reason: str) -> NoReturn:
+        """Closes because of what the client sent, and says so in the journal.
+
+        reason: what is wrong; of UTF-8 that is none, more is found out here.
+        """
+        connection, document = self._connection, bytes(self._sorter.message)
+        shown, offset = reason, 0
+        if code == 1009:
+            reason = f"the message is {reason}"
+        elif code == 1007 and not self._sorter.closing:
+            try:
+                document.decode()
+            except UnicodeDecodeError as error:
+                shown, offset = f"not UTF-8: {error.reason}", error.start
+                reason = f"{shown} (at byte {offset})"
+        else:
+            document = b""
+        connection.malformed(document, f"closed with code {code}: {shown}", offset)
+        connection.closed_because = f"with code {code}: {reason}"
+        await self.close(close_frame(code, reason[:MOST_REASON_CHARACTERS]))
+
+    async def close(self, goodbye: bytes) -> NoReturn:
+        """Ends the connection with a close frame, and cancels whoever has more to send or to read.
+
+        goodbye: the close frame. The client's is waited for together with the end of its stream.
+        """
+        connection, wire = self._connection, self._wire
+        self._sorter.all_slow()
+        await wire.lock.acquire()
+        while wire.lock.statistics().tasks_waiting:  # what is ready to leave goes first
+            wire.lock.release()
+            await wire.lock.acquire()
+        try:
+            with suppress(ClientStalled, trio.BrokenResourceError, trio.ClosedResourceError):
+                if not self._close_sent:
+                    self._close_sent = True
+                    await wire.send(goodbye)
+            connection.farewell = b""
+            connection.nursery.cancel_scope.cancel()
+        finally:
+            wire.lock.release()  # to nobody: whoever came to wait for it meanwhile is cancelled
+        await trio.sleep_forever()
 
     async def wait_send_all_might_not_block(self) -> None:
         """Returns at once; `send_all` does the waiting."""
@@ -228,10 +295,12 @@ async def _receive_head(connection: Connection) -> tuple[bytes, bytes]:
             return b"", b""
         received += chunk
         end = _HEAD_END.search(received, max(0, len(received) - len(chunk) - 2))
-        if end is not None:
+        if end is not None and end.end() <= MOST_HEAD_BYTES:
             return received[: end.end()], received[end.end() :]
         if received and not received[:1].isalpha():
             return received, b""  # no HTTP
+        if b"\n" in received and _REQUEST_LINE.match(received) is None:
+            return received, b""  # neither
         if not chunk:
             if received:
                 connection.malformed(received, "the connection ended inside the handshake", 0)
@@ -247,7 +316,7 @@ def _refusal(head: bytes, path: str) -> bytes | None:
     """The HTTP answer to what is no WebSocket handshake; None where it looks like one."""
     place = f"This is a simulated InvisOutlet. It speaks WebSocket at the path {path} of this port"
     line = _REQUEST_LINE.match(head)
-    if line is None or not head.isascii():
+    if line is None or not line[0].isascii():
         return _http("400 Bad Request", f"{place}; that was no HTTP request.")
     if _UPGRADE.search(head) is not None:
         return None
@@ -270,9 +339,10 @@ def _http(status: str, text: str, *headers: str) -> bytes:
     return "\r\n".join((*head, "", "")).encode() + body
 
 
-async def _refuse(connection: Connection, received: bytes, answer: bytes) -> None:
+async def _refuse(connection: Connection, received: bytes, answer: bytes, why: str = "") -> None:
     status = answer.partition(b"\r\n")[0].decode().partition(" ")[2]
-    connection.malformed(received, f"no WebSocket handshake; answered with HTTP {status}", 0)
+    why = why or "no WebSocket handshake"
+    connection.malformed(received, f"{why}; answered with HTTP {status}", 0)
     connection.closed_because = f"answered with HTTP {status}"
     with suppress(ClientStalled, trio.BrokenResourceError, trio.ClosedResourceError):
         await connection.wire.send(answer)

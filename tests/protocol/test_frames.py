@@ -1,0 +1,412 @@
+"""WebSocket frames are written as RFC 6455 has them, and a client's are sorted into two lanes."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from invis_sim.protocol.frames import (
+    FAST_PAYLOAD_BYTES,
+    FrameSorter,
+    close_frame,
+    frame,
+    text_frame,
+    text_of,
+)
+
+SIZES = [0, 1, 125, 126, 127, 65535, 65536, 70000]
+
+# --- what the server writes ---
+
+
+@pytest.mark.parametrize(
+    ("size", "header"),
+    [
+        (0, "81 00"),
+        (125, "81 7d"),
+        (126, "81 7e 00 7e"),
+        (65535, "81 7e ff ff"),
+        (65536, "81 7f 00 00 00 00 00 01 00 00"),
+    ],
+)
+def test_a_text_frame_has_its_size_in_the_shortest_form(size: int, header: str) -> None:
+    assert text_frame(b"x" * size) == bytes.fromhex(header) + b"x" * size
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_text_of_a_frame_is_what_was_framed(size: int) -> None:
+    text = bytes(range(256)) * 300
+    assert text_of(text_frame(text[:size])) == text[:size]
+
+
+@given(st.binary(max_size=300))
+def test_any_text_comes_back_out_of_its_frame(text: bytes) -> None:
+    assert text_of(text_frame(text)) == text
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_what_is_not_exactly_one_text_frame_has_no_text(size: int) -> None:
+    whole = text_frame(b"x" * size)
+    assert text_of(b"") is None
+    assert text_of(whole[:-1]) is None
+    assert text_of(whole + b"x") is None
+    assert text_of(whole + whole) is None
+    assert text_of(frame(0x82, b"x" * size)) is None
+    assert text_of(frame(0x01, b"x" * size)) is None
+
+
+def test_a_text_frame_in_a_longer_form_than_needed_is_none_of_ours() -> None:
+    assert text_of(b"\x81\x7e\x00\x03abc") is None
+
+
+@given(st.binary(max_size=200))
+def test_bytes_have_a_text_only_if_framing_it_makes_the_same_bytes(data: bytes) -> None:
+    text = text_of(data)
+    assert text is None or text_frame(text) == data
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "encoded"),
+    [
+        (1000, "", "88 02 03e8"),
+        (4999, "bye", "88 05 1387 627965"),
+        (1011, "é", "88 04 03f3 c3a9"),
+        (1011, "x" * 123, "88 7d 03f3" + "78" * 123),
+    ],
+)
+def test_a_close_frame_has_the_code_and_then_the_reason(
+    code: int, reason: str, encoded: str
+) -> None:
+    assert close_frame(code, reason) == bytes.fromhex(encoded)
+
+
+# --- what a client sends ---
+
+CONTINUATION, FINAL_TEXT, PING = 0x80, 0x81, 0x89
+MASK = b"\x81\x00\xff\x37"
+
+
+@dataclass(frozen=True)
+class ClientFrame:
+    """A frame of a client, be it good or bad.
+
+    first: FIN, reserved bits and opcode. form: in how many bits the size is written.
+    """
+
+    first: int
+    payload: bytes
+    mask: bytes = MASK
+    form: int = 0
+
+    @property
+    def shortest(self) -> bool:
+        size = len(self.payload)
+        return self.form in (0, 7 if size < 126 else 16 if size < 0x10000 else 64)
+
+    @property
+    def encoded(self) -> bytes:
+        size = len(self.payload)
+        form = self.form or (7 if size < 126 else 16 if size < 0x10000 else 64)
+        masked = 0x80 if self.mask else 0
+        if form == 7:
+            header = bytes((self.first, masked | size))
+        else:
+            code = 126 if form == 16 else 127
+            header = bytes((self.first, masked | code)) + size.to_bytes(form // 8, "big")
+        mask = self.mask or bytes(4)
+        body = bytes(byte ^ mask[n % 4] for n, byte in enumerate(self.payload))
+        return header + self.mask + body
+
+    @property
+    def looks_fast(self) -> bool:
+        """Whether it is a fast one, if those before it allow that."""
+        return (
+            self.first == FINAL_TEXT
+            and bool(self.mask)
+            and self.shortest
+            and len(self.payload) <= FAST_PAYLOAD_BYTES
+            and self.payload.isascii()
+        )
+
+    @property
+    def opcode(self) -> int:
+        return self.first & 0x0F
+
+    @property
+    def is_data(self) -> bool:
+        return self.opcode <= 2
+
+    @property
+    def final(self) -> bool:
+        return self.first >= 0x80
+
+
+def text(content: bytes, final: bool = True) -> ClientFrame:
+    return ClientFrame(0x81 if final else 0x01, content)
+
+
+def continuation(content: bytes, final: bool) -> ClientFrame:
+    return ClientFrame(0x80 if final else 0x00, content)
+
+
+def lanes(frames: Iterable[ClientFrame], answered: bool) -> Iterator[tuple[bool, ClientFrame]]:
+    """Each frame with whether it is fast, by the rules.
+
+    answered: whether messages in the slow lane are answered at once, or never.
+    """
+    fragmented = owed = over = False
+    for one in frames:
+        fast = one.looks_fast and not (fragmented or owed or over)
+        yield fast, one
+        if fast:
+            continue
+        over = over or not one.mask or bool(one.first & 0x70)
+        if one.is_data:
+            over = over or not one.shortest or (one.opcode == 0) != fragmented
+            fragmented = not one.final
+            owed = owed or (one.final and not answered)
+        else:
+            good_form = one.form in (0, 7)
+            over = over or one.opcode not in (9, 10) or not one.final
+            over = over or not good_form or len(one.payload) > 125
+
+
+def joined(pieces: Iterable[tuple[bool, bytes]]) -> list[tuple[bool, bytes]]:
+    """The pieces, with slow ones that follow each other joined."""
+    found: list[tuple[bool, bytes]] = []
+    for fast, data in pieces:
+        if not fast and found and not found[-1][0]:
+            data = found.pop()[1] + data
+        found.append((fast, data))
+    return found
+
+
+def drain(sorter: FrameSorter, answered: bool) -> Iterator[tuple[bool, bytes]]:
+    while True:
+        if answered and sorter.between_frames:
+            sorter.owed = 0
+        piece = sorter.next()
+        if piece is None:
+            return
+        assert piece.fast or piece.data, "a piece of nothing"
+        yield piece.fast, piece.data
+
+
+def sort(chunks: Iterable[bytes], answered: bool = True) -> list[tuple[bool, bytes]]:
+    """What a new sorter makes of the chunks."""
+    sorter = FrameSorter()
+    found: list[tuple[bool, bytes]] = []
+    for chunk in chunks:
+        sorter.feed(chunk)
+        found += drain(sorter, answered)
+    return joined(found)
+
+
+def cut(data: bytes, places: Iterable[int]) -> list[bytes]:
+    """The data in chunks, some of them empty perhaps."""
+    bounds = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
+    return [data[start:end] for start, end in pairwise(bounds)]
+
+
+PLACES = st.lists(st.integers(0, 10_000), max_size=12)
+MASKS = st.sampled_from([MASK, bytes(4), b"abcd", b""]) | st.binary(min_size=4, max_size=4)
+PAYLOADS = st.one_of(
+    st.sampled_from([b"", b"{}", b"a" * 125, b"a" * 126, "é".encode(), b"aaaaaaa\xff"]),
+    st.sampled_from([b"a" * FAST_PAYLOAD_BYTES, b"a" * (FAST_PAYLOAD_BYTES + 1)]),
+    st.text("ab{}", max_size=9).map(str.encode),
+    st.binary(max_size=9),
+)
+FIRSTS = st.one_of(
+    st.sampled_from([0x81, 0x81, 0x81, 0x01, 0x00, 0x80, 0x82, 0x89, 0x8A]), st.integers(0, 255)
+)
+
+
+@st.composite
+def client_frames(draw: st.DrawFn) -> ClientFrame:
+    payload = draw(PAYLOADS)
+    forms = [0, 0, 0, 16, 64] if len(payload) > 125 else [0, 0, 0, 7, 16, 64]
+    usual_mask = draw(st.integers(0, 9)) > 0
+    mask = MASK if usual_mask else draw(MASKS)
+    return ClientFrame(draw(FIRSTS), payload, mask, draw(st.sampled_from(forms)))
+
+
+GOOD_FRAMES = st.one_of(
+    st.builds(text, PAYLOADS),
+    st.builds(text, st.sampled_from([b"{}", b"", "é".encode()])),
+    st.builds(lambda payload: ClientFrame(0x82, payload), PAYLOADS),
+    st.builds(lambda payload: ClientFrame(PING, payload), st.binary(max_size=125)),
+)
+STREAMS = st.one_of(
+    st.lists(client_frames(), max_size=8),
+    st.lists(GOOD_FRAMES, max_size=8),
+    st.lists(GOOD_FRAMES | client_frames(), max_size=8),
+)
+
+
+@given(STREAMS, PLACES, st.booleans())
+def test_the_lanes_together_are_the_stream_however_it_is_cut(
+    frames: list[ClientFrame], places: list[int], answered: bool
+) -> None:
+    stream = b"".join(one.encoded for one in frames)
+    expected = joined(
+        (fast, one.payload if fast else one.encoded) for fast, one in lanes(frames, answered)
+    )
+    assert sort(cut(stream, places), answered) == expected
+
+
+@given(STREAMS, st.booleans())
+def test_single_bytes_are_sorted_as_the_whole_is(frames: list[ClientFrame], answered: bool) -> None:
+    stream = b"".join(one.encoded for one in frames)
+    chunks = [stream[at : at + 1] for at in range(len(stream))]
+    assert sort(chunks, answered) == sort([stream], answered)
+
+
+def may_become_fast(start: bytes) -> bool:
+    """Whether a fast frame can begin with these bytes, which are not all of it."""
+    if start[:1] != b"\x81":
+        return False
+    if len(start) > 1 and (start[1] < 0x80 or start[1] == 0xFF):
+        return False
+    body = 6
+    if len(start) > 1 and start[1] == 0xFE:
+        body = 8
+        if len(start) > 3 and not 126 <= int.from_bytes(start[2:4], "big") <= FAST_PAYLOAD_BYTES:
+            return False
+    mask = start[body - 4 : body]
+    return all(byte ^ mask[n % 4] < 0x80 for n, byte in enumerate(start[body:]))
+
+
+@given(STREAMS, PLACES)
+def test_nothing_is_kept_back_but_the_start_of_what_may_be_fast(
+    frames: list[ClientFrame], places: list[int]
+) -> None:
+    stream = b"".join(one.encoded for one in frames)
+    fast_sizes = (len(one.encoded) for fast, one in lanes(frames, True) if fast)
+    starts = {0}
+    for one in frames:
+        starts.add(max(starts) + len(one.encoded))
+    sorter = FrameSorter()
+    fed = passed = 0
+    for chunk in cut(stream, places):
+        sorter.feed(chunk)
+        fed += len(chunk)
+        for fast, data in drain(sorter, answered=True):
+            passed += next(fast_sizes) if fast else len(data)
+        kept = stream[passed:fed]
+        if kept:
+            assert passed in starts
+            assert may_become_fast(kept)
+            assert len(kept) < FAST_PAYLOAD_BYTES + 8
+
+
+def test_a_frame_is_slow_as_soon_as_it_shows_a_character_that_is_not_ascii() -> None:
+    sorter = FrameSorter()
+    encoded = text("aé and much more".encode()).encoded
+    sorter.feed(encoded[:7])
+    assert list(drain(sorter, True)) == []
+    sorter.feed(encoded[7:8])
+    assert joined(drain(sorter, True)) == [(False, encoded[:8])]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        pytest.param(ClientFrame(0xC1, b"{}"), id="reserved bit"),
+        pytest.param(ClientFrame(0x81, b"{}", mask=b""), id="not masked"),
+        pytest.param(ClientFrame(0x81, b"{}", form=16), id="16 bits for a short size"),
+        pytest.param(ClientFrame(0x81, b"a" * 200, form=64), id="64 bits for a medium size"),
+        pytest.param(ClientFrame(0x83, b"{}"), id="unknown opcode"),
+        pytest.param(ClientFrame(0x8B, b""), id="unknown control opcode"),
+        pytest.param(ClientFrame(0x80, b"{}"), id="continuation of nothing"),
+        pytest.param(ClientFrame(0x09, b""), id="fragmented ping"),
+        pytest.param(ClientFrame(PING, b"a" * 126), id="long ping"),
+        pytest.param(ClientFrame(PING, b"a", form=16), id="ping with a 16-bit size"),
+        pytest.param(ClientFrame(0x88, b""), id="close"),
+    ],
+)
+def test_everything_behind_what_ends_the_connection_is_slow(odd: ClientFrame) -> None:
+    stream = odd.encoded + text(b"{}").encoded
+    assert sort([stream]) == [(False, stream)]
+    assert sort(stream[at : at + 1] for at in range(len(stream))) == [(False, stream)]
+
+
+def test_a_message_is_slow_while_the_one_before_it_is_not_answered() -> None:
+    sorter = FrameSorter()
+    first, ping, second, third = (
+        text("é".encode()).encoded,
+        ClientFrame(PING, b"").encoded,
+        text(b"2").encoded,
+        text(b"3").encoded,
+    )
+    sorter.feed(first + ping + second)
+    assert joined(drain(sorter, False)) == [(False, first + ping + second)]
+    assert sorter.owed == 2
+    sorter.owed = 0
+    sorter.feed(third)
+    assert joined(drain(sorter, False)) == [(True, b"3")]
+
+
+def test_a_fragmented_message_counts_once_and_holds_back_what_comes_amid_it() -> None:
+    sorter = FrameSorter()
+    parts = [text(b"a", final=False), continuation(b"", False), ClientFrame(PING, b"p")]
+    sorter.feed(b"".join(part.encoded for part in parts))
+    assert [fast for fast, _ in joined(drain(sorter, False))] == [False]
+    assert sorter.owed == 0
+    sorter.feed(continuation(b"b", True).encoded)
+    assert [fast for fast, _ in joined(drain(sorter, False))] == [False]
+    assert sorter.owed == 1
+
+
+def test_a_new_message_amid_the_fragments_of_another_is_slow() -> None:
+    stream = text(b"a", final=False).encoded + text(b"{}").encoded
+    assert sort([stream]) == [(False, stream)]
+
+
+def test_nothing_is_fast_any_more_when_that_was_said() -> None:
+    sorter = FrameSorter()
+    encoded = text(b"{}").encoded
+    sorter.feed(encoded[:4])
+    assert sorter.next() is None
+    sorter.all_slow()
+    sorter.feed(encoded[4:] + encoded)
+    assert joined(drain(sorter, True)) == [(False, encoded + encoded)]
+
+
+@pytest.mark.parametrize("size", [63, 64, 65, 126, 127])
+def test_what_is_longer_than_fast_ones_may_be_is_slow(size: int) -> None:
+    for longest in (64, 126):
+        sorter = FrameSorter(longest)
+        sorter.feed(text(b"a" * size).encoded)
+        assert [fast for fast, _ in joined(drain(sorter, True))] == [size <= longest]
+
+
+def test_whether_a_close_frame_has_passed_is_known() -> None:
+    for one, closing in ((ClientFrame(0x88, b""), True), (ClientFrame(0x8B, b""), False)):
+        sorter = FrameSorter()
+        sorter.feed(one.encoded)
+        list(drain(sorter, True))
+        assert sorter.closing is closing
+
+
+@given(
+    st.lists(st.binary(max_size=9), min_size=1, max_size=5),
+    st.binary(min_size=4, max_size=4),
+    PLACES,
+)
+def test_the_newest_slow_message_is_known_without_its_masks(
+    parts: list[bytes], mask: bytes, places: list[int]
+) -> None:
+    frames = [ClientFrame(0x82, b"the message before", MASK)]
+    for n, part in enumerate(parts):
+        final = 0x80 if n == len(parts) - 1 else 0
+        frames.append(ClientFrame(final | (0 if n else 2), part, mask))
+        if not final:
+            frames.append(ClientFrame(PING, b"no part of it", MASK))
+    sorter = FrameSorter()
+    for chunk in cut(b"".join(one.encoded for one in frames), places):
+        sorter.feed(chunk)
+        list(drain(sorter, True))
+    assert sorter.message == b"".join(parts)
