@@ -87,7 +87,7 @@ class Journal:
 
     started: the wall-clock time of the start, in seconds since the epoch; entries count from there.
     most_entries, most_bytes: what is kept at the most (bytes as received and sent); the oldest go
-    first.
+    first. The newest entry is kept, however many bytes it has.
     """
 
     def __init__(
@@ -169,7 +169,9 @@ class Journal:
     def sent(self, exchange: Exchange, data: bytes) -> None:
         """These bytes of the exchange have left."""
         exchange.sent += (data,)
-        self._bytes += len(data)
+        if self._entries and self._entries[0].number <= exchange.number:  # it is kept
+            self._bytes += len(data)
+            self._trim()
 
     def finish(self, exchange: Exchange) -> None:
         """Nothing more of the exchange will leave."""
@@ -205,16 +207,19 @@ class Journal:
         self._bytes = 0
 
     def _keep(self, entry: Entry) -> None:
+        self._entries.append(entry)
+        self._trim()
+        for listener in self._recorded:
+            listener(entry)
+
+    def _trim(self) -> None:
         entries = self._entries
-        entries.append(entry)
         while len(entries) > self._most_entries or (
             self._bytes > self._most_bytes and len(entries) > 1
         ):
             oldest = entries.popleft()
             if isinstance(oldest, Exchange):
                 self._bytes -= _size(oldest)
-        for listener in self._recorded:
-            listener(entry)
 
 
 def _size(exchange: Exchange) -> int:
@@ -225,7 +230,7 @@ def encode_entry(entry: Entry) -> bytes:
     """The entry as one JSON object, for a file of JSON Lines.
 
     Bytes are text where they are UTF-8, else `{"base64": …}`; on WebSocket `sent` shows the text of
-    whole text frames, and in base64 whatever else was written.
+    whole text frames in UTF-8, and in base64 whatever else was written, as it was.
     """
     return encode_json(_plain(entry))
 
@@ -253,12 +258,19 @@ def _plain(entry: Entry) -> dict[str, Any]:
 
 
 def _sent(data: bytes, transport: Transport) -> Any:
-    text = text_of(data) if transport == "ws" else None
-    return _text(data if text is None else text)
+    if transport == "tcp":
+        return _text(data)
+    text = text_of(data)
+    shown = None if text is None else _text(text)
+    return shown if isinstance(shown, str) else _base64(data)
 
 
 def _text(data: bytes) -> Any:
     try:
         return data.decode()
     except UnicodeDecodeError:
-        return {"base64": base64.b64encode(data).decode()}
+        return _base64(data)
+
+
+def _base64(data: bytes) -> dict[str, str]:
+    return {"base64": base64.b64encode(data).decode()}

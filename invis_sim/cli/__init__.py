@@ -8,6 +8,7 @@ stands on stderr, one line a problem; no traceback.
 
 import argparse
 import importlib
+import io
 import os
 import signal
 import sys
@@ -33,12 +34,15 @@ class CommandError(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command that the arguments (default: the process's) name; returns its status."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # where the locale knows only ASCII
     try:
         chosen = _parser().parse_args(arguments)
         module, _, function = chosen.function.partition(":")
         command = getattr(importlib.import_module(f"invis_sim.cli.{module}"), function)
         status: int = command(chosen)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as it is where the descriptor is closed
+            sys.stdout.flush()
         return status
     except CommandError as error:
         for problem in error.problems:
@@ -46,15 +50,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.status
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
-    except BrokenPipeError:
-        # Whoever read our output has seen enough. Python must not stumble over it again at exit.
+    except OSError as error:
+        # Python must not stumble over it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        if isinstance(error, BrokenPipeError):
+            return 0  # whoever read our output has seen enough
+        print(f"invis-sim: {error.strerror or error}", file=sys.stderr)
+        return 1
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n(see {self.prog} --help)\n")
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,6 +4,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import IO
 
 from invis_sim.faults.pipeline import Touch
@@ -70,27 +71,37 @@ def json_line(entry: Entry, started: float) -> str:
 
 
 class LineWriter:
-    """Writes entries from a thread of its own, so that a slow terminal or disk holds up no client.
+    """Writes lines from a thread of its own, so that a slow terminal or disk holds up no client.
 
-    stream: where to. form: an entry as a line.
+    stream: where to; it is closed at the end. form: an entry as a line.
     drop: whether entries are dropped, and counted, when the stream is too slow for long; otherwise
     they wait.
+    failed: called, in the thread, when the stream takes no more. The outlet goes on without it.
     """
 
     MOST_WAITING = 20_000
 
-    def __init__(self, stream: IO[str], form: Callable[[Entry], str], *, drop: bool) -> None:
+    def __init__(
+        self,
+        stream: IO[str],
+        form: Callable[[Entry], str],
+        *,
+        drop: bool,
+        failed: Callable[[OSError], None] = lambda error: None,
+    ) -> None:
         self._stream = stream
         self._form = form
         self._drop = drop
+        self._failed = failed
         self._dropped = 0
-        self._queue: queue.Queue[Entry | None] = queue.Queue(self.MOST_WAITING)
+        self._broken = False
+        self._queue: queue.Queue[Entry | str | None] = queue.Queue(self.MOST_WAITING)
         self._thread = threading.Thread(target=self._run, name="invis-sim-writer", daemon=True)
         self._thread.start()
 
-    def write(self, entry: Entry) -> None:
-        """Takes the entry along."""
-        if not self._thread.is_alive():
+    def write(self, entry: Entry | str) -> None:
+        """Takes the entry, or a line that is finished, along."""
+        if self._broken:
             return
         if self._drop and self._queue.full():
             self._dropped += 1
@@ -99,21 +110,27 @@ class LineWriter:
 
     def close(self, seconds: float = 0.5) -> None:
         """Writes what is left, for so long at the most."""
-        if self._thread.is_alive() and not self._queue.full():
-            self._queue.put(None)
-        self._thread.join(seconds)
+        deadline = time.monotonic() + seconds
+        with suppress(queue.Full):
+            self._queue.put(None, timeout=seconds)
+        self._thread.join(max(0.0, deadline - time.monotonic()))
 
     def _run(self) -> None:
         try:
-            while True:
-                entry = self._queue.get()
-                if entry is None:
-                    return
-                self._stream.write(self._form(entry) + "\n")
-                if self._dropped:
-                    dropped, self._dropped = self._dropped, 0
-                    self._stream.write(f"({dropped} lines left out: nobody read fast enough)\n")
-                if self._queue.empty():
-                    self._stream.flush()
-        except (OSError, ValueError):
-            pass  # whoever read this is gone; the outlet goes on
+            with self._stream:
+                self._write_all()
+        except OSError as error:
+            self._broken = True
+            self._failed(error)
+            while self._queue.get() is not None:
+                pass  # whoever waits for room in the queue must not wait for ever
+
+    def _write_all(self) -> None:
+        while (entry := self._queue.get()) is not None:
+            line = entry if isinstance(entry, str) else self._form(entry)
+            self._stream.write(line + "\n")
+            if self._dropped:
+                dropped, self._dropped = self._dropped, 0
+                self._stream.write(f"({dropped} lines left out: nobody read fast enough)\n")
+            if self._queue.empty():
+                self._stream.flush()

@@ -6,12 +6,13 @@ import json
 import os
 import signal
 import sys
-import tempfile
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from types import FrameType
+from typing import Any
 
 import trio
 
@@ -35,10 +36,10 @@ LOG_FORMS = {"text": text_line, "json": json_line}
 
 def run(chosen: argparse.Namespace) -> int:
     """Runs the outlet until a signal ends it."""
-    scenario = _scenario(chosen)
     if chosen.ready_file is not None:
         with suppress(OSError):  # one that was left behind would tell of somebody else
             os.unlink(chosen.ready_file)
+    scenario = _scenario(chosen)
     try:
         trio.run(_live, scenario, chosen)
     except StartError as error:
@@ -51,7 +52,6 @@ def _scenario(chosen: argparse.Namespace) -> Scenario:
         scenario = load(chosen.scenario)
     except ScenarioError as error:
         raise CommandError(*error.problems, status=2) from None
-    listen = scenario.listen
     given: dict[str, Any] = {
         "sn": chosen.sn,
         "seed": chosen.seed,
@@ -64,7 +64,7 @@ def _scenario(chosen: argparse.Namespace) -> Scenario:
     try:
         scenario = override(scenario, **given)
     except ScenarioError as error:
-        problems = [f"--{problem.replace('_', '-', 1)}" for problem in error.problems]
+        problems = [_of_the_options(problem, given) for problem in error.problems]
         raise CommandError(*problems, status=2) from None
     listen = scenario.listen
     return override(
@@ -74,51 +74,81 @@ def _scenario(chosen: argparse.Namespace) -> Scenario:
     )
 
 
+def _of_the_options(problem: str, names: Iterable[str]) -> str:
+    """The problem of an override, as one of the command line."""
+    name, colon, rest = problem.partition(":")
+    if name in names:
+        return f"--{name.replace('_', '-')}{colon}{rest}"
+    return f"with these options, {problem}"  # it comes of several together, or of the scenario too
+
+
 async def _live(scenario: Scenario, chosen: argparse.Namespace) -> None:
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals, ExitStack() as after:
-        journal_file = None
-        if chosen.journal is not None:
-            try:
-                journal_file = after.enter_context(open(chosen.journal, "w", encoding="utf-8"))
-            except OSError as error:
-                raise CommandError(f"--journal {chosen.journal}: {error.strerror}") from None
+    with _ending_signals() as ended, ExitStack() as after:
         async with open_simulator(scenario, speed=chosen.speed) as simulator:
-            journal = simulator.journal
-            _introduce(simulator, chosen.log)
-            if journal_file is not None:
-                _keep(simulator, journal_file, after)
-            if chosen.log != "quiet":
-                form = partial(LOG_FORMS[chosen.log], started=journal.started)
-                log = LineWriter(sys.stdout, form, drop=True)
-                after.callback(log.close)
-                journal.listen(recorded=log.write)
+            if chosen.journal is not None:
+                _keep(simulator, chosen.journal, after)
             with ExitStack() as during:
                 if chosen.ready_file is not None:
                     during.enter_context(_ready_file(simulator, Path(chosen.ready_file)))
-                async for _ in signals:
-                    break
+                if chosen.log != "quiet" and sys.stdout is not None:
+                    _tell(simulator, chosen.log, after)
+                _warn_of_strangers(simulator)
+                await ended.wait()
 
 
-def _introduce(simulator: Simulator, log: str) -> None:
-    """Says who is there and where, and whether others than this machine can reach it."""
+@contextmanager
+def _ending_signals() -> Iterator[trio.Event]:
+    """An event that the first SIGINT or SIGTERM sets. Those that follow change nothing more."""
+    ended = trio.Event()
+    token = trio.lowlevel.current_trio_token()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        token.run_sync_soon(ended.set, idempotent=True)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield ended
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _tell(simulator: Simulator, log: str, stack: ExitStack) -> None:
+    """Tells on stdout who is there, and from now on what happens."""
+    # A descriptor of its own: whoever reads too slowly must not hold up the end of the process.
+    stream = open(  # noqa: SIM115 - the writer closes it
+        os.dup(sys.stdout.fileno()), "w", encoding=sys.stdout.encoding, errors="backslashreplace"
+    )
+    form = partial(LOG_FORMS[log], started=simulator.journal.started)
+    writer = LineWriter(stream, form, drop=True)
+    stack.callback(writer.close)
+    ready = {"entry": "ready", **_ready(simulator)}
+    writer.write(json.dumps(ready) if log == "json" else _introduction(simulator))
+    simulator.journal.listen(recorded=writer.write)
+
+
+def _introduction(simulator: Simulator) -> str:
+    """Who is there, and where."""
     scenario = simulator.scenario
-    if log == "json":
-        print(json.dumps({"entry": "ready", **_ready(simulator)}), flush=True)
-    elif log == "text":
-        print(f"InvisOutlet {simulator.sn}, seed {simulator.seed}")
-        if scenario.description:
-            print(f"  {scenario.description}")
-        if simulator.has("tcp"):
-            print(f"  TCP        {_host_and_port(*simulator.tcp_address)}")
-        if simulator.has("ws"):
-            print(f"  WebSocket  {simulator.ws_url}")
-        if scenario.faults:
-            print(f"  Faults     {', '.join(rule.name for rule in simulator.faults)}")
-        address = (
-            _host_and_port(*simulator.tcp_address) if simulator.has("tcp") else simulator.ws_url
+    lines = [f"InvisOutlet {simulator.sn}, seed {simulator.seed}"]
+    if scenario.description:
+        lines += textwrap.wrap(
+            scenario.description, 98, initial_indent="  ", subsequent_indent="  "
         )
-        print(f"Ctrl-C ends it. To ask it something: invis-sim send {address} 20")
-        sys.stdout.flush()
+    if simulator.has("tcp"):
+        lines.append(f"  TCP        {_host_and_port(*simulator.tcp_address)}")
+    if simulator.has("ws"):
+        lines.append(f"  WebSocket  {simulator.ws_url}")
+    if scenario.faults:
+        lines.append(f"  Faults     {', '.join(rule.name for rule in simulator.faults)}")
+    tcp = simulator.has("tcp")
+    address = _host_and_port(*simulator.tcp_address) if tcp else simulator.ws_url
+    lines.append(f"Ctrl-C ends it. To ask it something: invis-sim send {address} 20")
+    return "\n".join(lines)
+
+
+def _warn_of_strangers(simulator: Simulator) -> None:
+    """Says so where others than this machine can reach the outlet."""
     open_to_all = [
         f"{transport} on {host}"
         for transport, (host, _) in simulator.addresses.items()
@@ -137,15 +167,24 @@ def _host_and_port(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _keep(simulator: Simulator, file: IO[str], stack: ExitStack) -> None:
+def _keep(simulator: Simulator, path: str, stack: ExitStack) -> None:
     """Writes to the file what happens: an exchange when nothing more of it will be sent."""
-    writer = LineWriter(file, partial(json_line, started=simulator.journal.started), drop=False)
-    stack.callback(writer.close, seconds=5)
+
+    def failed(error: OSError) -> None:
+        problem = f"--journal {path}: {error.strerror}; the outlet goes on without it"
+        print(f"invis-sim: {problem}", file=sys.stderr, flush=True)
 
     def recorded(entry: Entry) -> None:
         if isinstance(entry, Event):
             writer.write(entry)
 
+    try:
+        file = open(path, "w", encoding="utf-8")  # noqa: SIM115 - the writer closes it
+    except OSError as error:
+        raise CommandError(f"--journal {path}: {error.strerror}") from None
+    form = partial(json_line, started=simulator.journal.started)
+    writer = LineWriter(file, form, drop=False, failed=failed)
+    stack.callback(writer.close, seconds=5)
     simulator.journal.listen(recorded=recorded, finished=writer.write)
 
 
@@ -164,14 +203,13 @@ def _ready(simulator: Simulator) -> dict[str, Any]:
 def _ready_file(simulator: Simulator, path: Path) -> Iterator[None]:
     """The ready file, for the time of the block: it appears whole, and goes with the outlet."""
     text = json.dumps(_ready(simulator)) + "\n"
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as unfinished:
-            unfinished.write(text)
-        os.chmod(unfinished.name, 0o644)
-        os.replace(unfinished.name, path)
+        unfinished.write_text(text, encoding="utf-8")
+        os.replace(unfinished, path)
     except OSError as error:
+        with suppress(OSError):
+            unfinished.unlink()
         raise CommandError(f"--ready-file {path}: {error.strerror}") from None
     try:
         yield

@@ -2,7 +2,9 @@
 
 import argparse
 import json
+import os
 import random
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +15,7 @@ import trio
 from trio_websocket import (
     ConnectionClosed,
     ConnectionRejected,
+    DisconnectionTimeout,
     HandshakeError,
     WebSocketConnection,
     open_websocket_url,
@@ -41,6 +44,8 @@ def send(chosen: argparse.Namespace) -> int:
             payload["callbackArgs"] = json.loads(chosen.args)
         except ValueError as error:
             raise CommandError(f"ARGS is not JSON: {error}", status=2) from None
+        except RecursionError:
+            raise CommandError("ARGS is nested too deep", status=2) from None
     request = json.dumps({"packetID": packet_id, "payload": payload}).encode()
     reply = trio.run(_ask, chosen.address, request, packet_id, chosen.timeout)
     print(json.dumps(reply))
@@ -65,16 +70,10 @@ async def _ask(address: str, request: bytes, packet_id: int, timeout: float) -> 
 
 @asynccontextmanager
 async def _over_tcp(address: str, request: bytes) -> AsyncIterator[Packets]:
-    try:
-        place = urlsplit(f"//{address}")
-        host, port = place.hostname, place.port
-    except ValueError:
-        host = port = None
-    if not host:
-        raise CommandError(f"expected HOST[:PORT] or ws://…, found {address!r}", status=2)
+    host, port = _place(f"//{address}", address)
     try:
         stream = await trio.open_tcp_stream(host, TCP_PORT if port is None else port)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise CommandError(f"cannot connect to {address}: {_reason(error)}") from None
 
     async def packets() -> Packets:
@@ -82,19 +81,25 @@ async def _over_tcp(address: str, request: bytes) -> AsyncIterator[Packets]:
         async for chunk in stream:
             for found in framer.feed(bytes(chunk)):
                 yield found if isinstance(found, bytes) else found.raw
+        unfinished = framer.finish()
+        if unfinished is not None:
+            yield unfinished.raw
 
     async with stream:
         try:
             await stream.send_all(request + b"\n")
             yield packets()
         except trio.BrokenResourceError as error:
-            raise CommandError(f"{address} broke the connection: {error.__cause__}") from None
+            cause = error.__cause__
+            why = _reason(cause) if isinstance(cause, OSError) else str(error)
+            raise CommandError(f"{address} broke the connection: {why}") from None
 
 
 @asynccontextmanager
 async def _over_websocket(address: str, request: bytes) -> AsyncIterator[Packets]:
-    if not address.startswith("ws://") or not urlsplit(address).hostname:
-        raise CommandError(f"expected HOST[:PORT] or ws://…, found {address!r}", status=2)
+    if not address.startswith("ws://"):
+        raise _no_address(address)
+    _place(address, address)
 
     async def packets(websocket: WebSocketConnection) -> Packets:
         while True:
@@ -108,22 +113,55 @@ async def _over_websocket(address: str, request: bytes) -> AsyncIterator[Packets
     except ConnectionRejected as error:
         body = (error.body or b"").decode(errors="replace").strip()
         raise CommandError(f"{address} refused: HTTP {error.status_code} {body}") from None
+    except DisconnectionTimeout:
+        pass  # it does not answer our goodbye; what it has said still counts
     except HandshakeError as error:
-        raise CommandError(f"no WebSocket at {address}: {error!r}") from None
+        if isinstance(error.__cause__, OSError):
+            why = f"cannot connect to {address}: {_reason(error.__cause__)}"
+        else:
+            why = f"no WebSocket at {address}: {error!r}"
+        raise CommandError(why) from None
     except ConnectionClosed as error:
-        raise CommandError(f"{address} closed the WebSocket: {error.reason}") from None
-    except OSError as error:
+        end = error.reason
+        if end is None or end.code == 1006:  # no close frame came
+            raise CommandError(f"{address} broke the connection") from None
+        words = f"code {end.code}" + (f", {end.reason}" if end.reason else "")
+        raise CommandError(f"{address} closed the WebSocket without a reply: {words}") from None
+    except (OSError, UnicodeError) as error:
         raise CommandError(f"cannot connect to {address}: {_reason(error)}") from None
 
 
-def _reason(error: OSError) -> str:
+def _place(url: str, address: str) -> tuple[str, int | None]:
+    """Host and port.
+
+    address: what it was called on the command line.
+    """
+    try:
+        place = urlsplit(url)
+        host, port = place.hostname, place.port
+    except ValueError:
+        raise _no_address(address) from None
+    if not host:
+        raise _no_address(address)
+    return host, port
+
+
+def _no_address(address: str) -> CommandError:
+    return CommandError(f"expected HOST[:PORT] or ws://HOST[:PORT]/ws, found {address!r}", status=2)
+
+
+def _reason(error: OSError | UnicodeError) -> str:
     """Why no connection came about; of several attempts, the first one's reason."""
     cause: BaseException | None = error
     while cause is not None:
+        if isinstance(cause, UnicodeError):
+            return "that is no host name"  # what Python makes of "a..b"
         if isinstance(cause, BaseExceptionGroup):
             cause = cause.exceptions[0]
-        elif isinstance(cause, OSError) and cause.strerror and cause.__cause__ is None:
-            return cause.strerror
+        elif isinstance(cause, socket.gaierror):
+            return cause.strerror or str(cause)
+        elif isinstance(cause, OSError) and cause.errno:
+            return os.strerror(cause.errno)
         else:
             cause = cause.__cause__
     return str(error)

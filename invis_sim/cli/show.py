@@ -9,6 +9,7 @@ import textwrap
 from invis_sim.cli import CommandError
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.faults.fault import LAYERS, Fault
+from invis_sim.faults.when import When
 from invis_sim.scenario.loading import ScenarioError, load, shipped
 from invis_sim.scenario.schema import scenario_schema
 
@@ -37,11 +38,8 @@ def faults(chosen: argparse.Namespace) -> int:
         return 0
     if chosen.kind not in KINDS:
         near = difflib.get_close_matches(chosen.kind.replace("-", "_"), KINDS, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise CommandError(
-            f"no kind of fault is called {chosen.kind!r}{hint} There are: {', '.join(KINDS)}.",
-            status=2,
-        )
+        hint = f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(KINDS)}"
+        raise CommandError(f"no kind of fault is called {chosen.kind!r}{hint}", status=2)
     print(_manual(KINDS[chosen.kind]))
     return 0
 
@@ -82,14 +80,21 @@ def _catalogue() -> str:
 
 def _manual(fault: type[Fault]) -> str:
     where = " and ".join({"tcp": "TCP", "ws": "WebSocket"}[name] for name in fault.transports)
-    common = inspect.getdoc(Fault) or ""
+    common = (inspect.getdoc(Fault) or "").partition("\n\n")[2]
+    conditions = (inspect.getdoc(When) or "").partition("\n\n")[2]
     return "\n".join(
         (
             f"{fault.kind()}  ({fault.layer} layer; {where})",
             "",
             inspect.getdoc(fault) or "",
             "",
+            "Every kind has these as well:",
+            "",
             common,
+            "",
+            "In when there may be any of these; all that are given must hold:",
+            "",
+            conditions,
             "",
             "Example:",
             "",

@@ -70,10 +70,13 @@ class FirmwareInventory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     PM: FaceplateFirmware | None = None
     update_check: Literal["ok", "fail"] = "ok"
 
-    def report(self) -> dict[str, Any]:
-        """The `callbackArgs` of a successful reply to callback 20."""
+    def report(self, *, faceplate: bool = True) -> dict[str, Any]:
+        """The `callbackArgs` of a successful reply to callback 20.
+
+        faceplate: whether the faceplate, if there is one, can be asked.
+        """
         blocks = {"IM": self.IM.report()}
-        if self.PM is not None:
+        if self.PM is not None and faceplate:
             blocks["PM"] = self.PM.report()
         return blocks
 

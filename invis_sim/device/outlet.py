@@ -55,12 +55,14 @@ class Outlet:
     sn: its serial number, as it stands in every packet.
     firmware: its inventory; may be replaced at any time between requests.
     packet_ids: which packetIDs it serves.
+    faceplate_online: whether the faceplate, if it has one, is there at the moment.
     """
 
     def __init__(
         self, sn: str, firmware: FirmwareInventory, packet_ids: PacketIds = "lenient"
     ) -> None:
         self.sn = sn
+        self._faceplate_online = True
         self.firmware = firmware
         self.packet_ids = packet_ids
 
@@ -72,7 +74,21 @@ class Outlet:
     @firmware.setter
     def firmware(self, inventory: FirmwareInventory) -> None:
         self._firmware = inventory
-        self._report = inventory.report()  # made once: it is asked for more than anything else
+        self._prepare()
+
+    @property
+    def faceplate_online(self) -> bool:
+        """Whether the faceplate, if it has one, is there at the moment."""
+        return self._faceplate_online
+
+    @faceplate_online.setter
+    def faceplate_online(self, online: bool) -> None:
+        self._faceplate_online = online
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Makes the report on firmware: it is asked for more than anything else."""
+        self._report = self._firmware.report(faceplate=self._faceplate_online)
 
     def handle(self, request: Request) -> Answer:
         """The answer to a request. Never raises: what cannot be done is a reply with `PUBACK` 0."""

@@ -1,20 +1,107 @@
 """The catalogue: every kind of fault that there is, in the order in which it is shown."""
 
 from invis_sim.faults.fault import Fault
-from invis_sim.faults.layer_delivery import CloseConnection, Delay, Drop, Duplicate
-from invis_sim.faults.layer_reply import Fail, WrongPacketId
-from invis_sim.faults.layer_text import MalformedJson
+from invis_sim.faults.layer_connection import (
+    AcceptClose,
+    ConnectionLimit,
+    Greeting,
+    IdleClose,
+    Refuse,
+    SlowAccept,
+)
+from invis_sim.faults.layer_delivery import (
+    CloseConnection,
+    Coalesce,
+    Delay,
+    Drop,
+    Duplicate,
+    HalfCloseConnection,
+    Reorder,
+    ResetConnection,
+    Split,
+    StallConnection,
+    Throttle,
+)
+from invis_sim.faults.layer_device import FaceplateOffline, Reboot
+from invis_sim.faults.layer_reply import (
+    Fail,
+    PushFirst,
+    RemoveField,
+    SetField,
+    Stale,
+    WrongCallback,
+    WrongPacketId,
+    WrongPuback,
+    WrongSn,
+)
+from invis_sim.faults.layer_text import (
+    BitFlip,
+    Bom,
+    Empty,
+    Garbage,
+    InvalidUtf8,
+    MalformedJson,
+    Pad,
+    UnusualJson,
+    Utf16,
+)
+from invis_sim.faults.layer_websocket import (
+    BadFrame,
+    BadHandshake,
+    Binary,
+    Fragment,
+    NoPong,
+    RejectHandshake,
+    SlowHandshake,
+)
 
 __all__ = ["KINDS"]
 
 _CLASSES: tuple[type[Fault], ...] = (
     Fail,
     WrongPacketId,
+    WrongSn,
+    WrongCallback,
+    WrongPuback,
+    SetField,
+    RemoveField,
+    Stale,
+    PushFirst,
     MalformedJson,
+    UnusualJson,
+    Empty,
+    Garbage,
+    InvalidUtf8,
+    Bom,
+    Utf16,
+    Pad,
+    BitFlip,
+    Binary,
+    Fragment,
+    BadFrame,
+    RejectHandshake,
+    BadHandshake,
+    SlowHandshake,
+    NoPong,
     Delay,
     Drop,
     Duplicate,
+    Reorder,
+    Split,
+    Coalesce,
+    Throttle,
     CloseConnection,
+    ResetConnection,
+    HalfCloseConnection,
+    StallConnection,
+    Refuse,
+    AcceptClose,
+    SlowAccept,
+    Greeting,
+    ConnectionLimit,
+    IdleClose,
+    Reboot,
+    FaceplateOffline,
 )
 
 KINDS: dict[str, type[Fault]] = {fault.kind(): fault for fault in _CLASSES}

@@ -1,15 +1,43 @@
-"""The plan of how a packet leaves, as data: a `Delivery` is a tuple of steps that a connection
+"""The plan of how a packet leaves, as data: a `Delivery` is a tuple of steps, which a connection
 carries out.
 
 Delivery faults turn one plan into another; no step knows what a socket is.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Self, TypeAlias
+from itertools import islice
+from typing import Literal, Self, TypeAlias
 
 import msgspec
 
-__all__ = ["Close", "Delivery", "Hold", "Reset", "Stall", "Step", "Wait", "Write"]
+from invis_sim.faults.welcome import Outage
+
+__all__ = [
+    "MOST_STEPS",
+    "Begin",
+    "Close",
+    "Delivery",
+    "HalfClose",
+    "Hold",
+    "Join",
+    "Moment",
+    "PlanTooLong",
+    "Reset",
+    "Stall",
+    "Step",
+    "Wait",
+    "Write",
+]
+
+MOST_STEPS = 20_000
+"""How many steps a plan may have. Faults that multiply each other would otherwise have no bound."""
+
+Moment: TypeAlias = Literal["before", "middle", "after"]
+"""Where in a packet something happens: in place of it, after half of its bytes, or after all."""
+
+
+class PlanTooLong(ValueError):
+    """Raised where a plan would have more than `MOST_STEPS` steps."""
 
 
 class Wait(msgspec.Struct, frozen=True, tag=True):
@@ -26,9 +54,13 @@ class Write(msgspec.Struct, frozen=True, tag=True):
     """Hand these bytes to the network, in one piece.
 
     data: as they go on the wire (on WebSocket: frames, or parts of one).
+    rate: bytes per second, above 0, before the simulator's `speed` multiplies it: then they go in
+    small pieces.
+    None: all at once.
     """
 
     data: bytes
+    rate: float | None = None
 
 
 class Close(msgspec.Struct, frozen=True, tag=True):
@@ -41,6 +73,10 @@ class Close(msgspec.Struct, frozen=True, tag=True):
     reason: str = ""
 
 
+class HalfClose(msgspec.Struct, frozen=True, tag=True):
+    """End our side of the stream (FIN) and go on listening."""
+
+
 class Reset(msgspec.Struct, frozen=True, tag=True):
     """Break the connection off: the peer gets a TCP RST."""
 
@@ -50,15 +86,33 @@ class Stall(msgspec.Struct, frozen=True, tag=True):
 
 
 class Hold(msgspec.Struct, frozen=True, tag=True):
-    """Let packets that come later go first.
+    """Let packets that come later go first. Counts for the whole plan, wherever it stands in it.
 
     behind: how many (≥ 1).
+    patience: leave after so many seconds all the same, ≥ 0.
     """
 
     behind: int
+    patience: float
 
 
-Step: TypeAlias = Wait | Write | Close | Reset | Stall | Hold
+class Join(msgspec.Struct, frozen=True, tag=True):
+    """Leave together with the next packet, in one write. Counts for the whole plan, wherever it
+    stands in it.
+
+    patience: leave alone after so many seconds, ≥ 0.
+    """
+
+    patience: float
+
+
+class Begin(msgspec.Struct, frozen=True, tag=True):
+    """Something of the outlet goes away, for all connections."""
+
+    outage: Outage
+
+
+Step: TypeAlias = Wait | Write | Close | HalfClose | Reset | Stall | Hold | Join | Begin
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -66,33 +120,68 @@ class Delivery(msgspec.Struct, frozen=True):
 
     steps: carried out in this order; none: the packet never leaves.
     ordered: whether it waits for the connection's earlier packets to leave first.
+
+    Methods that change a plan raise PlanTooLong where it would get too long.
     """
 
     steps: tuple[Step, ...]
     ordered: bool = True
 
     @classmethod
-    def of(cls, data: bytes) -> Self:
-        """The plain delivery: these bytes, now."""
-        return cls((Write(data),))
+    def of(cls, *packets: bytes) -> Self:
+        """The plain delivery: these bytes, now, one write each."""
+        return cls(tuple(Write(data) for data in packets))
+
+    @property
+    def size(self) -> int:
+        """How many bytes it writes."""
+        return sum(len(step.data) for step in self.steps if isinstance(step, Write))
 
     def preceded_by(self, *steps: Step) -> Self:
         """These steps first, then the plan."""
-        return self._with((*steps, *self.steps))
+        return self.with_steps((*steps, *self.steps))
 
     def followed_by(self, *steps: Step) -> Self:
         """The plan, then these steps."""
-        return self._with((*self.steps, *steps))
+        return self.with_steps((*self.steps, *steps))
 
     def replacing_writes(self, change: Callable[[bytes], Iterable[Step]]) -> Self:
         """The plan with each write replaced by the steps that `change` makes of its bytes."""
-        steps: list[Step] = []
-        for step in self.steps:
-            if isinstance(step, Write):
-                steps.extend(change(step.data))
-            else:
-                steps.append(step)
-        return self._with(tuple(steps))
 
-    def _with(self, steps: tuple[Step, ...]) -> Self:
-        return type(self)(steps, self.ordered)
+        def steps() -> Iterable[Step]:
+            for step in self.steps:
+                if not isinstance(step, Write):
+                    yield step
+                    continue
+                for new in change(step.data):
+                    yield Write(new.data, step.rate) if isinstance(new, Write) else new
+
+        return self.with_steps(steps())
+
+    def interrupted(self, moment: Moment, *steps: Step) -> Self:
+        """The plan as far as it goes before this moment of its packet, and then these steps."""
+        if moment == "after":
+            return self.followed_by(*steps)
+        if moment == "before":
+            return self.replacing_writes(lambda data: ()).followed_by(*steps)
+        left = self.size // 2
+        kept: list[Step] = []
+        way = iter(self.steps)
+        for step in way:
+            if not isinstance(step, Write):
+                kept.append(step)
+                continue
+            if left > 0:
+                kept.append(Write(step.data[:left], step.rate))
+            left -= len(step.data)
+            if left <= 0:
+                break
+        about_all = (step for step in way if isinstance(step, Hold | Join))
+        return self.with_steps((*kept, *about_all, *steps))
+
+    def with_steps(self, steps: Iterable[Step]) -> Self:
+        """A plan with these steps instead, at the same place in the order of packets."""
+        allowed = tuple(islice(steps, MOST_STEPS + 1))
+        if len(allowed) > MOST_STEPS:
+            raise PlanTooLong(f"the plan would have more than {MOST_STEPS} steps")
+        return type(self)(allowed, self.ordered)

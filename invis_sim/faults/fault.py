@@ -1,48 +1,79 @@
 """What every fault is: a small frozen struct whose fields are the scenario's keys.
 
-A kind of fault is a subclass of one of the layers below, with a `tag` (its `kind` in a scenario), a
-docstring (its manual), an `example` (TOML, tested) and one method (its effect). Effects are pure:
-what they need to know comes in the `Context`, and what they draw by chance they draw from its
-generator.
+A kind of fault is a subclass of one of the classes below, with a `tag` (its `kind` in a scenario),
+a docstring (its manual), an `example` (TOML, tested) and one method (its effect):
+
+- `ReplyFault.rewrite`: packet → packet, `TextFault.corrupt`: bytes → bytes, `FrameFault.reframe`:
+  WebSocket frames → frames, `DeliveryFault.reroute`: delivery plan → plan. They act on packets.
+- `ConnectionFault.admit`: welcome → welcome. It acts on connections as they come.
+- `OutageFault.outage`: it says what goes away, and acts on the outlet as a whole.
+
+Effects are pure: what they need to know comes in the `Context`, and what they draw by chance they
+draw from its generator.
 """
 
 from random import Random
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 import msgspec
 
-from invis_sim.faults.delivery import Delivery
+from invis_sim.faults.delivery import Begin, Close, Delivery, HalfClose, Reset, Stall
+from invis_sim.faults.welcome import Outage, Welcome
 from invis_sim.faults.when import PacketKind, Transport, When
+from invis_sim.protocol.frames import Frame
 from invis_sim.protocol.packets import Packet, Request
 
-__all__ = ["Context", "DeliveryFault", "Fault", "Layer", "ReplyFault", "Seconds", "TextFault"]
+__all__ = [
+    "LAYERS",
+    "ConnectionFault",
+    "Context",
+    "DeliveryFault",
+    "Fault",
+    "FrameFault",
+    "Layer",
+    "OutageFault",
+    "ReplyFault",
+    "Seconds",
+    "Target",
+    "TextFault",
+]
 
-Layer: TypeAlias = Literal["reply", "text", "frame", "delivery", "connection", "device"]
-LAYERS: tuple[Layer, ...] = ("reply", "text", "frame", "delivery", "connection", "device")
+Layer: TypeAlias = Literal["reply", "text", "websocket", "delivery", "connection", "device"]
+LAYERS: tuple[Layer, ...] = ("reply", "text", "websocket", "delivery", "connection", "device")
 """The order in which faults that match the same packet are applied."""
 
-Seconds = Annotated[float, msgspec.Meta(ge=0, description="Seconds, from 0.")]
+Target: TypeAlias = PacketKind | Literal["connection"]
+"""What a fault acts on."""
+
+Seconds = Annotated[float, msgspec.Meta(ge=0, description="Seconds.")]
 
 
 class Context:
-    """What a fault may know about the packet it touches.
+    """What a fault may know about what it touches.
 
-    packet: "reply" or "push".
-    request: what the reply answers; None for a push.
+    packet: "reply" or "push"; None for a connection.
+    request: what the reply answers; None for a push and for a connection.
     transport: "tcp" or "ws".
     connection: the connection's ordinal, from 1.
     seconds: since the simulator started.
     honest: replies that this connection has had before, before faults touched them, oldest first (a
-    bounded number).
-    details: what the current fault did, for the journal; see `did`.
+    bounded number). `honest_about` has those about one callback.
+    connections: how many connections are open, a new one included (for connections only).
+
+    What a fault tells by its context: `did` and `did_nothing`, and `before`, packets that leave
+    just before.
     """
 
     __slots__ = (
+        "_asked",
         "_key",
         "_random",
+        "before",
         "connection",
+        "connections",
         "details",
         "honest",
+        "nothing",
         "packet",
         "request",
         "seconds",
@@ -51,12 +82,14 @@ class Context:
 
     def __init__(
         self,
-        packet: PacketKind,
+        packet: PacketKind | None,
         request: Request | None,
         transport: Transport,
         connection: int,
         seconds: float,
         honest: tuple[Packet, ...] = (),
+        connections: int = 1,
+        asked: tuple[int | None, ...] = (),
     ) -> None:
         self.packet = packet
         self.request = request
@@ -64,6 +97,9 @@ class Context:
         self.connection = connection
         self.seconds = seconds
         self.honest = honest
+        self.connections = connections
+        self._asked = asked  # the callback of each request that `honest` has the answer to
+        self.before: list[Packet] = []
         self.begin("")
 
     def begin(self, key: str) -> None:
@@ -71,6 +107,12 @@ class Context:
         self._key = key
         self._random: Random | None = None
         self.details = ""
+        self.nothing = False
+
+    def honest_about(self, callback: int | None) -> list[Packet]:
+        """Those of `honest` that answer a request about this callback."""
+        asked = zip(self.honest, self._asked, strict=True)
+        return [reply for reply, about in asked if about == callback]
 
     @property
     def random(self) -> Random:
@@ -82,6 +124,10 @@ class Context:
     def did(self, detail: str) -> None:
         """Tells the journal what the fault made of this packet, where its name says too little."""
         self.details = detail
+
+    def did_nothing(self) -> None:
+        """Tells that there was nothing to do here, so the fault has not touched the packet."""
+        self.nothing = True
 
 
 class Fault(
@@ -96,7 +142,7 @@ class Fault(
 
     layer: ClassVar[Layer]
     example: ClassVar[str]
-    acts_on: ClassVar[tuple[PacketKind, ...]] = ("reply", "push")
+    acts_on: ClassVar[tuple[Target, ...]] = ("reply", "push")
     transports: ClassVar[tuple[Transport, ...]] = ("tcp", "ws")
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] | None = None
@@ -104,7 +150,12 @@ class Fault(
     when: When = When()
 
     def __post_init__(self) -> None:
-        if self.when.packet not in ("any", *self.acts_on):
+        if self.acts_on == ("connection",):
+            for key in self.when.about_packets:
+                raise ValueError(
+                    f"{self.kind()} acts on connections as they come, which have no when.{key}"
+                )
+        elif self.when.packet not in ("any", *self.acts_on):
             raise ValueError(
                 f"{self.kind()} acts on {' and '.join(self.acts_on)} packets only, "
                 f"so with when.packet = {self.when.packet!r} it never applies"
@@ -121,6 +172,11 @@ class Fault(
         tag = cls.__struct_config__.tag
         assert isinstance(tag, str)
         return tag
+
+    @property
+    def called(self) -> str:
+        """Its name, or its kind where it has none."""
+        return self.name or self.kind()
 
 
 class ReplyFault(Fault, frozen=True):
@@ -143,20 +199,58 @@ class TextFault(Fault, frozen=True):
         raise NotImplementedError
 
 
+class FrameFault(Fault, frozen=True):
+    """The right text in odd or forbidden WebSocket frames."""
+
+    layer = "websocket"
+    transports = ("ws",)
+
+    def reframe(self, frames: tuple[Frame, ...], at: Context) -> tuple[Frame, ...]:
+        """What is sent instead of the packet's frames, of which there is at least one."""
+        raise NotImplementedError
+
+
 class DeliveryFault(Fault, frozen=True):
     """The right bytes, at the wrong time, in the wrong way, or not at all."""
 
     layer = "delivery"
 
     def reroute(self, delivery: Delivery, at: Context) -> Delivery:
-        """How the packet leaves instead."""
+        """How the packet leaves instead. May raise PlanTooLong; then the fault is passed over."""
         raise NotImplementedError
 
 
-def set_of(fault: Fault) -> dict[str, Any]:
-    """The fault's fields that differ from their defaults, by name."""
-    return {
-        field.name: value
-        for field in msgspec.structs.fields(fault)
-        if (value := getattr(fault, field.name)) != field.default
-    }
+class ConnectionFault(Fault, frozen=True):
+    """A new connection that is not treated as it should be."""
+
+    acts_on = ("connection",)
+
+    def admit(self, welcome: Welcome, at: Context) -> Welcome:
+        """How the connection begins instead."""
+        raise NotImplementedError
+
+
+class OutageFault(Fault, frozen=True):
+    """Something of the outlet that is away for a while, for all clients at once."""
+
+    def outage(self) -> Outage:
+        """What goes away, and for how long."""
+        raise NotImplementedError
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether it begins at `from_seconds`, rather than with a packet that matches."""
+        return self.when.is_only_a_time
+
+    def reroute(self, delivery: Delivery, at: Context) -> Delivery:
+        """How a packet leaves with which it begins: once it is sent, and before the connection ends
+        with it.
+        """
+        steps = delivery.steps
+        endings = (n for n, step in enumerate(steps) if isinstance(step, _ENDINGS))
+        end = next(endings, len(steps))
+        return delivery.with_steps((*steps[:end], Begin(self.outage()), *steps[end:]))
+
+
+_ENDINGS = (Close, HalfClose, Reset, Stall)
+"""Steps behind which a connection carries out no others."""

@@ -1,14 +1,41 @@
 """Faults of delivery: the outlet says the right thing; when and how it arrives is wrong."""
 
 import math
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from itertools import chain, pairwise, repeat
+from typing import Annotated
 
 import msgspec
 
-from invis_sim.faults.delivery import Close, Delivery, Step, Wait, Write
+from invis_sim.faults.delivery import (
+    Close,
+    Delivery,
+    HalfClose,
+    Hold,
+    Join,
+    Moment,
+    Reset,
+    Stall,
+    Step,
+    Wait,
+    Write,
+)
 from invis_sim.faults.fault import Context, DeliveryFault, Seconds
 
-__all__ = ["CloseConnection", "Delay", "Drop", "Duplicate", "Spread"]
+__all__ = [
+    "CloseConnection",
+    "Coalesce",
+    "Delay",
+    "Drop",
+    "Duplicate",
+    "HalfCloseConnection",
+    "Reorder",
+    "ResetConnection",
+    "Split",
+    "Spread",
+    "StallConnection",
+    "Throttle",
+]
 
 
 _LONGEST = 1e9
@@ -76,8 +103,8 @@ class Delay(DeliveryFault, frozen=True, tag="delay"):
     def reroute(self, delivery: Delivery, at: Context) -> Delivery:
         seconds = self.seconds.draw(at) if isinstance(self.seconds, Spread) else self.seconds
         at.did(f"{seconds:.3f} s")
-        ordered = delivery.ordered and not self.overtake
-        return Delivery((Wait(seconds), *delivery.steps), ordered)
+        late = delivery.preceded_by(Wait(seconds))
+        return msgspec.structs.replace(late, ordered=delivery.ordered and not self.overtake)
 
 
 class Drop(DeliveryFault, frozen=True, tag="drop"):
@@ -118,12 +145,14 @@ class Duplicate(DeliveryFault, frozen=True, tag="duplicate"):
     def reroute(self, delivery: Delivery, at: Context) -> Delivery:
         writes = [n for n, step in enumerate(delivery.steps) if isinstance(step, Write)]
         if not writes:
+            at.did_nothing()
             return delivery
         end = writes[-1] + 1
         packet, rest = delivery.steps[writes[0] : end], delivery.steps[end:]
         gap: tuple[Step, ...] = (Wait(self.gap),) if self.gap else ()
-        copies = (*delivery.steps[:end], *(*gap, *packet) * (self.copies - 1), *rest)
-        return Delivery(copies, delivery.ordered)
+        again = repeat((*gap, *packet), self.copies - 1)
+        at.did(f"{self.copies} copies")
+        return delivery.with_steps(chain(delivery.steps[:end], chain.from_iterable(again), rest))
 
 
 CloseCode = Annotated[
@@ -151,7 +180,7 @@ class CloseConnection(DeliveryFault, frozen=True, tag="close"):
         when = { nth = 2, per = "connection" }
     """
 
-    moment: Literal["before", "middle", "after"] = "before"
+    moment: Moment = "before"
     code: CloseCode = 1011
     reason: str = ""
 
@@ -165,25 +194,195 @@ class CloseConnection(DeliveryFault, frozen=True, tag="close"):
 
     def reroute(self, delivery: Delivery, at: Context) -> Delivery:
         at.did(self.moment)
-        end = Close(self.code, self.reason)
-        if self.moment == "after":
-            return delivery.followed_by(end)
-        if self.moment == "before":
-            return delivery.replacing_writes(lambda data: ()).followed_by(end)
-        return cut_in_the_middle(delivery).followed_by(Close(code=None))
+        in_order = self.moment != "middle"
+        end = Close(self.code, self.reason) if in_order else Close(code=None)
+        return delivery.interrupted(self.moment, end)
 
 
-def cut_in_the_middle(delivery: Delivery) -> Delivery:
-    """The plan up to the middle of all its bytes."""
-    left = sum(len(step.data) for step in delivery.steps if isinstance(step, Write)) // 2
-    steps: list[Step] = []
-    for step in delivery.steps:
-        if isinstance(step, Write):
-            if left > 0:
-                steps.append(Write(step.data[:left]))
-            left -= len(step.data)
-            if left <= 0:
-                break
+class ResetConnection(DeliveryFault, frozen=True, tag="reset"):
+    """Breaks the connection off around the packet, with a TCP RST.
+
+    What a client sees: "connection reset by peer", instead of its answer, in the middle of it, or
+    right after it; what it has not read by then may be lost.
+    Stands for: an outlet that crashed and came back, a middlebox that has had enough.
+
+    moment: "before": the packet is not sent. "middle": half of its bytes are. "after": it is sent
+    whole.
+    """
+
+    example = """
+        kind = "reset"
+        moment = "middle"
+        when = { callback = 20, probability = 0.05 }
+    """
+
+    moment: Moment = "before"
+
+    def reroute(self, delivery: Delivery, at: Context) -> Delivery:
+        at.did(self.moment)
+        return delivery.interrupted(self.moment, Reset())
+
+
+class HalfCloseConnection(DeliveryFault, frozen=True, tag="half_close"):
+    """Ends the outlet's side of the stream around the packet, and goes on listening.
+
+    What a client sees: the end of the stream, while it can still send; nothing will answer. On
+    WebSocket: no close frame.
+    Stands for: a server whose writing half has died.
+
+    moment: "before": the packet is not sent. "middle": half of its bytes are. "after": it is sent
+    whole.
+    """
+
+    example = """
+        kind = "half_close"
+        moment = "after"
+    """
+
+    moment: Moment = "after"
+
+    def reroute(self, delivery: Delivery, at: Context) -> Delivery:
+        at.did(self.moment)
+        return delivery.interrupted(self.moment, HalfClose())
+
+
+class StallConnection(DeliveryFault, frozen=True, tag="stall"):
+    """Falls silent around the packet, for good, on a connection that stays open.
+
+    What a client sees: no answer, to this request or to any later one, until it gives up on the
+    connection; on WebSocket no pongs either.
+    Stands for: a task of the firmware that hangs while its network stack lives.
+
+    moment: "before": the packet is not sent. "middle": half of its bytes are. "after": it is sent
+    whole.
+    """
+
+    example = """
+        kind = "stall"
+        moment = "middle"
+        when = { nth = 5 }
+    """
+
+    moment: Moment = "before"
+
+    def reroute(self, delivery: Delivery, at: Context) -> Delivery:
+        at.did(self.moment)
+        return delivery.interrupted(self.moment, Stall())
+
+
+class Reorder(DeliveryFault, frozen=True, tag="reorder"):
+    """Lets packets that come later go first.
+
+    What a client sees: answers in another order than it asked; one that asks one thing at a time
+    sees a delay of `patience`.
+    Stands for: firmware with several workers, of which one got the longer job.
+
+    behind: how many packets go first, from 1.
+    patience: seconds after which the packet leaves all the same, from 0.
+    """
+
+    example = """
+        kind = "reorder"
+        behind = 2
+        when = { every = 3 }
+    """
+
+    behind: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1
+    patience: Seconds = 1.0
+
+    def reroute(self, delivery: Delivery, at: Context) -> Delivery:
+        at.did(f"behind {self.behind}")
+        return delivery.followed_by(Hold(self.behind, self.patience))
+
+
+class Coalesce(DeliveryFault, frozen=True, tag="coalesce"):
+    """Lets the packet leave with the next one, in one write.
+
+    What a client sees: two packets in one read; one that takes each read for one packet loses the
+    second, or both.
+    Stands for: a network stack that gathers small packets (Nagle), a reply and a push at the same
+    moment.
+
+    patience: seconds after which the packet leaves alone, from 0.
+    """
+
+    example = """
+        kind = "coalesce"
+        when = { every = 2 }
+    """
+
+    patience: Seconds = 1.0
+
+    def reroute(self, delivery: Delivery, at: Context) -> Delivery:
+        return delivery.followed_by(Join(self.patience))
+
+
+class Split(DeliveryFault, frozen=True, tag="split"):
+    """Sends the packet in several writes.
+
+    What a client sees: part of an answer in one read and the rest in later ones; one that takes
+    each read for one packet cannot parse it.
+    Stands for: small send buffers, segments that are lost and sent again.
+
+    pieces: in how many, from 2, as far as it has so many bytes; all of about the same size. The
+    default is 2.
+    size: in place of `pieces`: how many bytes each has, from 1, the last one perhaps fewer.
+    gap: seconds between one and the next, from 0.
+    """
+
+    example = """
+        kind = "split"
+        pieces = 3
+        gap = 0.05
+    """
+
+    pieces: Annotated[int, msgspec.Meta(ge=2, le=10_000)] | None = None
+    size: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    gap: Seconds = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.pieces is not None and self.size is not None:
+            raise ValueError("expected pieces or size, found both")
+
+    def reroute(self, delivery: Delivery, at: Context) -> Delivery:
+        at.did(f"{self.size} bytes each" if self.size else f"{self.pieces or 2} pieces")
+        return delivery.replacing_writes(self._steps)
+
+    def _steps(self, data: bytes) -> Iterator[Step]:
+        for start, end in pairwise(self._cuts(len(data))):
+            if start and self.gap:
+                yield Wait(self.gap)
+            yield Write(data[start:end])
+
+    def _cuts(self, length: int) -> Iterator[int]:
+        if self.size is not None:
+            yield from range(0, length, self.size)
         else:
-            steps.append(step)
-    return Delivery(tuple(steps), delivery.ordered)
+            pieces = min(self.pieces or 2, length)
+            yield from (-(-length * n // pieces) for n in range(pieces))
+        yield length
+
+
+class Throttle(DeliveryFault, frozen=True, tag="throttle"):
+    """Sends the packet at so many bytes a second.
+
+    What a client sees: an answer that trickles in.
+    Stands for: a weak radio link, a serial line in between.
+
+    bytes_per_second: above 0.
+    """
+
+    example = """
+        kind = "throttle"
+        bytes_per_second = 200
+    """
+
+    bytes_per_second: Annotated[float, msgspec.Meta(gt=0)]
+
+    def reroute(self, delivery: Delivery, at: Context) -> Delivery:
+        at.did(f"{self.bytes_per_second:g} bytes/s")
+        return delivery.with_steps(
+            Write(step.data, self.bytes_per_second) if isinstance(step, Write) else step
+            for step in delivery.steps
+        )

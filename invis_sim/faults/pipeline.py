@@ -1,8 +1,8 @@
 """From an honest packet to its delivery: which faults apply, and what they make of it.
 
-A `Pipeline` holds the outlet's faults, each armed as a `Rule`, which is the fault with its
-counters. Each connection walks its packets through a `Lane` of its own, which knows the transport
-and the ordinal and so can tell once, and not for every packet, which rules are worth asking.
+A `Pipeline` holds the outlet's faults, each armed as a `Rule`, which is the fault with its switch
+and counters. Each connection has a `Lane` of its own through them, which knows the transport and
+the ordinal and so can tell once, and not for every packet, which rules are worth asking.
 
 The rules of this file:
 
@@ -10,31 +10,37 @@ The rules of this file:
   order.
 - Where no rule is worth asking, a packet costs one dictionary look-up and `Lane.plan` answers None:
   the fast lane.
-- Chance comes from a generator that is seeded with the seed, the rule's identity, the connection's
-  ordinal and how many packets of this connection the rule has selected so far. So what is drawn on
-  one connection does not depend on what others do, nor on which other faults there are: the same
-  seed and the same requests give the same bytes.
+- The same seed and the same requests give the same bytes (`rule.py` has the how).
+- Whatever the combination of faults, a plan has at most `MOST_STEPS` steps and a text
+  `MOST_TEXT_BYTES`; a fault that would go beyond is passed over, and says so in the journal.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from invis_sim.faults.delivery import Delivery
+import msgspec
+
+from invis_sim.faults.delivery import Delivery, PlanTooLong
 from invis_sim.faults.fault import (
-    LAYERS,
+    ConnectionFault,
     Context,
     DeliveryFault,
     Fault,
+    FrameFault,
+    OutageFault,
     ReplyFault,
     TextFault,
 )
+from invis_sim.faults.rule import Rule, Tally
+from invis_sim.faults.welcome import Welcome
 from invis_sim.faults.when import PacketKind, Transport
+from invis_sim.protocol.frames import FIN, TEXT, Frame
 from invis_sim.protocol.packets import Packet, Request
 
-__all__ = ["Lane", "Pipeline", "Plan", "Rule", "Touch"]
+__all__ = ["Lane", "Pipeline", "Plan", "Reception", "Touch"]
 
 HONEST_REPLIES_KEPT = 64
 """How many replies a connection remembers for the faults that repeat old ones."""
@@ -43,13 +49,16 @@ CALLBACKS_REMEMBERED = 256
 """For how many callback numbers a connection remembers which rules select them; a client may invent
 any number."""
 
+MOST_TEXT_BYTES = 16 * 2**20
+"""How long faults may make the text of a packet."""
+
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """That a fault applied to a packet.
+    """That a fault applied.
 
     fault: its name.
-    did: what it made of the packet, in a few words; "" where the name says it all.
+    did: what it did, in a few words; "" where the name says it all.
     """
 
     fault: str
@@ -64,66 +73,12 @@ class Plan:
     touches: tuple[Touch, ...]
 
 
-class Rule:
-    """A fault that is armed: with its identity, its switch and its counters.
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """How a connection that faults touched begins, and which did what."""
 
-    name: the fault's name, or its kind.
-    enabled: whether it applies; may be switched at any time.
-    applied: how often it has applied.
-    """
-
-    def __init__(
-        self, fault: Fault, identity: str, order: int, changed: Callable[[], None]
-    ) -> None:
-        self.fault = fault
-        self.name = fault.name or fault.kind()
-        self.identity = identity
-        self.order = (LAYERS.index(fault.layer), order)
-        self.applied = 0
-        self._selected = 0
-        self._enabled = fault.enabled
-        self._changed = changed
-
-    @property
-    def enabled(self) -> bool:
-        return self._enabled
-
-    @enabled.setter
-    def enabled(self, value: bool) -> None:
-        self._enabled = value
-        self._changed()
-
-    def matches(self, lane: "Lane", seconds: float) -> str | None:
-        """Counts a packet that the rule selects.
-
-        Returns what to seed the fault's chance with if the fault applies to this packet, else None.
-        """
-        when = self.fault.when
-        if not when.in_time(seconds):
-            return None
-        mine = lane.tally(self.identity)
-        mine.selected += 1
-        self._selected += 1
-        per_connection = when.per == "connection"
-        if not when.counts(mine.selected if per_connection else self._selected):
-            return None
-        key = f"{lane.seed}/{self.identity}/{lane.connection}/{mine.selected}"
-        if when.probability < 1 and Random(f"{key}/apply").random() >= when.probability:
-            return None
-        applied = mine.applied if per_connection else self.applied
-        if when.times is not None and applied >= when.times:
-            return None
-        mine.applied += 1
-        self.applied += 1
-        return key
-
-
-@dataclass(slots=True)
-class Tally:
-    """What a rule has counted on one connection."""
-
-    selected: int = 0
-    applied: int = 0
+    welcome: Welcome
+    touches: tuple[Touch, ...]
 
 
 class Pipeline:
@@ -131,11 +86,13 @@ class Pipeline:
 
     faults: in file order.
     seed: of everything that they draw by chance.
+    on_change: called after any change of what is armed or enabled.
     """
 
     def __init__(self, faults: Iterable[Fault], seed: int) -> None:
         self.seed = seed
         self.version = 0  # rises whenever what lanes have worked out may be wrong
+        self.on_change: Callable[[], None] = lambda: None
         self._rules: list[Rule] = []
         self._armed: dict[str, int] = {}  # how many were ever armed under a name, for identities
         self._orders = 0
@@ -143,8 +100,13 @@ class Pipeline:
             self.arm(fault)
 
     def arm(self, fault: Fault) -> Rule:
-        """Adds a fault, behind those of its layer that are there."""
-        name = fault.name or fault.kind()
+        """Adds a fault, behind those of its layer that are there.
+
+        Raises ValueError for one with a value out of range, which only Python can build.
+        """
+        # What a scenario file says is checked as it is read; what Python says, here.
+        fault = msgspec.convert(_finite(msgspec.to_builtins(fault)), type(fault))
+        name = fault.called
         nth = self._armed[name] = self._armed.get(name, 0) + 1
         self._orders += 1
         rule = Rule(fault, f"{name}#{nth}", self._orders, self._change)
@@ -162,6 +124,9 @@ class Pipeline:
     def __iter__(self) -> Iterator[Rule]:
         return iter(self._rules)
 
+    def __len__(self) -> int:
+        return len(self._rules)
+
     def __getitem__(self, name: str) -> Rule:
         """The first rule of this name. Raises KeyError that lists the names there are."""
         for rule in self._rules:
@@ -177,29 +142,39 @@ class Pipeline:
         """
         return Lane(self, transport, connection)
 
+    @property
+    def timed_outages(self) -> list[tuple[Rule, OutageFault]]:
+        """The enabled faults that begin at a time of their own, not with a packet."""
+        return [
+            (rule, rule.fault)
+            for rule in self._rules
+            if rule.enabled and isinstance(rule.fault, OutageFault) and rule.fault.is_timed
+        ]
+
+    def is_enabled(self, name: str) -> bool:
+        """Whether there is a fault of this name that is enabled."""
+        return any(rule.enabled for rule in self._rules if rule.name == name)
+
     def _change(self) -> None:
         self.version += 1
+        self.on_change()
+
+
+F = TypeVar("F", bound=Fault)
 
 
 class Lane:
     """One connection's way through the faults."""
 
     def __init__(self, pipeline: Pipeline, transport: Transport, connection: int) -> None:
-        self.seed = pipeline.seed
-        self.transport = transport
-        self.connection = connection
-        self._tallies: dict[str, Tally] = {}
         self._pipeline = pipeline
+        self._transport: Transport = transport
+        self._connection = connection
+        self._tallies: dict[str, Tally] = {}
         self._version = -1
         self._selecting: dict[tuple[PacketKind, int | None], tuple[Rule, ...]] = {}
         self._honest: deque[Packet] = deque(maxlen=HONEST_REPLIES_KEPT)
-
-    def tally(self, identity: str) -> Tally:
-        """What the rule of this identity has counted here."""
-        tally = self._tallies.get(identity)
-        if tally is None:
-            tally = self._tallies[identity] = Tally()
-        return tally
+        self._asked: deque[int | None] = deque(maxlen=HONEST_REPLIES_KEPT)  # their callbacks
 
     def plan(
         self,
@@ -218,20 +193,67 @@ class Lane:
         kind: PacketKind = "push" if request is None else "reply"
         callback = packet.callback if request is None else request.callback
         rules = self._rules(kind, callback)
-        touched = None
+        plan = None
         if rules:
-            applying = [
-                (rule, key) for rule in rules if (key := rule.matches(self, seconds)) is not None
-            ]
+            applying = self._applying(rules, seconds)
             if applying:
-                honest = tuple(self._honest)
-                at = Context(kind, request, self.transport, self.connection, seconds, honest)
-                touched = _apply(applying, packet, at, frame)
+                at = Context(
+                    kind,
+                    request,
+                    self._transport,
+                    self._connection,
+                    seconds,
+                    tuple(self._honest),
+                    asked=tuple(self._asked),
+                )
+                plan = self._apply(applying, packet, at, frame)
         if request is not None:
             self._honest.append(packet)
-        return touched
+            self._asked.append(callback)
+        return plan
+
+    def receive(self, seconds: float, connections: int) -> Reception | None:
+        """How the connection begins; None where no fault touches it. To be asked once.
+
+        connections: how many are open, this one included.
+        """
+        rules = [
+            rule
+            for rule in self._pipeline
+            if rule.enabled
+            and isinstance(rule.fault, ConnectionFault)
+            and self._transport in rule.fault.transports
+            and rule.fault.when.selects_connection(self._transport, self._connection)
+        ]
+        applying = self._applying(rules, seconds)
+        if not applying:
+            return None
+        at = Context(
+            None, None, self._transport, self._connection, seconds, connections=connections
+        )
+        touches: list[Touch] = []
+        welcome = Welcome()
+        for fault in self._turns(applying, ConnectionFault, at, touches):
+            welcome = fault.admit(welcome, at)
+        return Reception(welcome, tuple(touches)) if touches else None
+
+    def _applying(self, rules: Iterable[Rule], seconds: float) -> list[tuple[Rule, str]]:
+        """Counts for these rules, and returns those that apply, with the keys to their chance."""
+        seed, connection = self._pipeline.seed, self._connection
+        return [
+            (rule, key)
+            for rule in rules
+            if (key := rule.matches(self._tally(rule), seed, connection, seconds)) is not None
+        ]
+
+    def _tally(self, rule: Rule) -> Tally:
+        tally = self._tallies.get(rule.identity)
+        if tally is None:
+            tally = self._tallies[rule.identity] = Tally()
+        return tally
 
     def _rules(self, kind: PacketKind, callback: int | None) -> tuple[Rule, ...]:
+        """Those that are worth asking about a packet like this."""
         if self._version != self._pipeline.version:
             self._selecting.clear()
             self._version = self._pipeline.version
@@ -243,39 +265,77 @@ class Lane:
                 rule
                 for rule in self._pipeline
                 if rule.enabled
-                and rule.fault.layer in ("reply", "text", "frame", "delivery")
                 and kind in rule.fault.acts_on
-                and self.transport in rule.fault.transports
-                and rule.fault.when.selects(kind, callback, self.transport, self.connection)
+                and self._transport in rule.fault.transports
+                and rule.fault.when.selects(kind, callback, self._transport, self._connection)
+                and not (isinstance(rule.fault, OutageFault) and rule.fault.is_timed)
             )
         return rules
 
-
-F = TypeVar("F", bound=Fault)
-
-
-def _apply(
-    applying: list[tuple[Rule, str]],
-    packet: Packet,
-    at: Context,
-    frame: Callable[[bytes], bytes],
-) -> Plan:
-    """Takes the packet through the faults that apply to it; they come sorted by layer."""
-    touches: list[Touch] = []
-
-    def of_layer(layer: type[F]) -> Iterator[F]:
+    def _turns(
+        self,
+        applying: list[tuple[Rule, str]],
+        base: type[F],
+        at: Context,
+        touches: list[Touch],
+    ) -> Iterator[F]:
+        """The faults of one base class in order; after the turn of each, what it did is noted."""
         for rule, key in applying:
-            if isinstance(rule.fault, layer):
-                at.begin(key)
-                yield rule.fault
+            if not isinstance(rule.fault, base):
+                continue
+            at.begin(key)
+            yield rule.fault
+            if at.nothing:
+                rule.did_nothing(self._tally(rule))
+            else:
                 touches.append(Touch(rule.name, at.details))
 
-    for content in of_layer(ReplyFault):
-        packet = content.rewrite(packet, at)
-    text = packet.encode()
-    for corruption in of_layer(TextFault):
-        text = corruption.corrupt(text, at)
-    delivery = Delivery.of(frame(text))
-    for change in of_layer(DeliveryFault):
-        delivery = change.reroute(delivery, at)
-    return Plan(delivery, tuple(touches))
+    def _apply(
+        self,
+        applying: list[tuple[Rule, str]],
+        packet: Packet,
+        at: Context,
+        frame: Callable[[bytes], bytes],
+    ) -> Plan | None:
+        """Takes the packet through the faults that apply to it; they come sorted by layer."""
+        touches: list[Touch] = []
+        for content in self._turns(applying, ReplyFault, at, touches):
+            packet = content.rewrite(packet, at)
+        text = packet.encode()
+        for corruption in self._turns(applying, TextFault, at, touches):
+            corrupt = corruption.corrupt(text, at)
+            if len(corrupt) > MOST_TEXT_BYTES:
+                at.did(f"passed over: the text would be longer than {MOST_TEXT_BYTES} bytes")
+            else:
+                text = corrupt
+        frames: tuple[Frame, ...] = (Frame(FIN | TEXT, text),)
+        odd = False
+        for oddity in self._turns(applying, FrameFault, at, touches):
+            frames = oddity.reframe(frames, at)
+            odd = True
+        data = b"".join(one.encode() for one in frames) if odd else frame(text)
+        before = (frame(packet.encode()) for packet in at.before)
+        delivery = Delivery.of(*before, data)
+        for change in self._turns(applying, DeliveryFault, at, touches):
+            delivery = _rerouted(change, delivery, at)
+        for outage in self._turns(applying, OutageFault, at, touches):
+            delivery = _rerouted(outage, delivery, at)
+        return Plan(delivery, tuple(touches)) if touches else None
+
+
+def _finite(fault: dict[str, Any]) -> dict[str, Any]:
+    """The fault's fields as they are. Raises ValueError where one is no finite number."""
+    for name, value in fault.items():
+        if isinstance(value, dict):
+            _finite(value)
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{name}: expected a finite number, found {value}")
+    return fault
+
+
+def _rerouted(change: DeliveryFault | OutageFault, delivery: Delivery, at: Context) -> Delivery:
+    try:
+        return change.reroute(delivery, at)
+    except PlanTooLong as error:
+        at.did(f"passed over: {error}")
+        return delivery

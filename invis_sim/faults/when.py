@@ -90,6 +90,12 @@ class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             and (self.connection is None or connection in as_tuple(self.connection))
         )
 
+    def selects_connection(self, transport: Transport, connection: int) -> bool:
+        """Whether a connection like this one is among those that are counted, time left aside."""
+        return self.transport in (None, transport) and (
+            self.connection is None or connection in as_tuple(self.connection)
+        )
+
     def in_time(self, seconds: float) -> bool:
         """Whether the time holds, at so many seconds after the start."""
         return self.from_seconds <= seconds and (
@@ -106,9 +112,19 @@ class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         )
 
     @property
-    def is_counted(self) -> bool:
-        """Whether any condition depends on the count."""
-        return not (self.nth is self.first is self.after is self.every is None)
+    def is_only_a_time(self) -> bool:
+        """Whether nothing is asked for but a time."""
+        return msgspec.structs.replace(self, from_seconds=0.0, until_seconds=None) == When()
+
+    @property
+    def about_packets(self) -> tuple[str, ...]:
+        """The conditions given that only packets can meet, not connections."""
+        given = {
+            "callback": self.callback is not None,
+            "packet": self.packet != "reply",
+            "per": self.per != "device",
+        }
+        return tuple(name for name, is_given in given.items() if is_given)
 
 
 def as_tuple(value: int | tuple[int, ...]) -> tuple[int, ...]:

@@ -1,52 +1,47 @@
-"""One client: its requests go to the outlet, and what the outlet says leaves as the delivery plans
-say.
+"""One client: its requests go to the outlet, and what the outlet says goes to its outbox.
 
 A packet that no fault touches takes the fast lane: it is written at once, in the task that read the
-request. Any other joins the connection's queue, and a courier, a task that lives only while the
-queue is not empty, carries out one plan after the other. Only a plan that is not `ordered` gets a
-courier of its own.
-
-The connection knows nothing of faults beyond the steps of a plan, and nothing of the transport
-beyond how text becomes bytes (`frame`) and how the connection is closed in an orderly way
-(`close`).
+request. The connection knows nothing of the transport beyond how text becomes bytes (`frame`).
 """
 
 import logging
 import socket
-from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 
 import trio
 
 from invis_sim.device.outlet import Outlet
-from invis_sim.faults.delivery import Close, Delivery, Hold, Reset, Stall, Wait, Write
-from invis_sim.faults.pipeline import Pipeline
+from invis_sim.faults.delivery import Delivery
+from invis_sim.faults.pipeline import Pipeline, Plan
+from invis_sim.faults.welcome import Ending, Outage, Welcome
 from invis_sim.faults.when import Transport
-from invis_sim.journal import Exchange, Journal, Outcome
-from invis_sim.protocol.packets import MalformedPacket, Note, parse_request
+from invis_sim.journal import Journal, Outcome
+from invis_sim.protocol.packets import (
+    MalformedPacket,
+    Note,
+    Request,
+    parse_request,
+)
 from invis_sim.scenario.model import Protocol
-from invis_sim.server.wire import ClientStalled, Wire
+from invis_sim.server.outbox import Outbox
+from invis_sim.server.wire import Wire
 
 __all__ = ["Connection", "Core", "serve_client"]
-
-MOST_PENDING_PACKETS = 1024
-"""So many packets may wait for a client; then none of its requests is read until one has left."""
-
-MOST_PENDING_BYTES = 2**20
-"""So many bytes may wait for a client; then none of its requests is read until some have left."""
 
 logger = logging.getLogger("invis_sim")
 
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """The parts of one simulator that do no I/O, which all its connections share.
+    """What all connections of one simulator share: its parts that do no I/O, and each other.
 
+    websocket_path: where on the WebSocket's port the WebSocket is.
     started: when it started, by trio's clock.
-    speed: by how much every injected wait is divided.
+    speed: by how much every injected wait is divided, above 0; may be infinite.
+    begin: called when something of the outlet goes away with a packet.
+    connections: those that are open, by their ordinals, the oldest first.
     """
 
     outlet: Outlet
@@ -55,39 +50,31 @@ class Core:
     protocol: Protocol
     websocket_path: str
     started: float
-    speed: float = 1.0
+    speed: float
+    begin: Callable[[Outage], None]
+    connections: dict[int, "Connection"] = field(default_factory=dict)
 
     def seconds(self) -> float:
-        """Seconds since the start."""
+        """Seconds since the start, as they pass outside."""
         return trio.current_time() - self.started
 
+    def scenario_seconds(self, seconds: float) -> float:
+        """Seconds since the start as the scenario counts them, to which `speed` applies.
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Parcel:
-    """A packet on its way out.
-
-    exchange: where the journal tells of it; None for the rest of one that is told already.
-    arrived: when its request arrived, by trio's clock; a plan's first wait counts from there.
-    """
-
-    delivery: Delivery
-    exchange: Exchange | None
-    arrived: float
-
-    @property
-    def size(self) -> int:
-        return sum(len(step.data) for step in self.delivery.steps if isinstance(step, Write))
+        seconds: since the start, as they pass outside, ≥ 0.
+        """
+        return seconds * self.speed if seconds else 0.0
 
 
 class Connection:
     """One connected client.
 
     ordinal: from 1, over both transports.
-    nursery: for its couriers; it ends with the connection.
+    nursery: for what runs beside the reading of requests; it ends with the connection.
+    outbox: what waits for the client.
+    welcome: how the connection begins.
     reading: the scope in which the client is listened to; cancelled when it has been heard enough.
     frame: text of a packet → bytes on the wire. The transport sets it.
-    close: the transport's orderly end: (WebSocket close code, or None for none; reason). The
-    transport sets it.
     farewell: what to send when the simulator stops.
     closed_because: why it ended, in words.
     """
@@ -105,20 +92,68 @@ class Connection:
         self.transport: Transport = transport
         self.ordinal = ordinal
         self.nursery = nursery
+        self.outbox = Outbox(wire, core.journal, nursery, core.speed, self._ended, core.begin)
+        self.welcome = Welcome()
         self.reading = trio.CancelScope()
         self.frame: Callable[[bytes], bytes] = bytes
-        self.close: Callable[[int | None, str], Awaitable[None]] = _only_end_the_stream
         self.farewell = b""
         self.closed_because = "by the client"
         self._lane = core.faults.lane(transport, ordinal)
-        self._queue: deque[_Parcel] = deque()  # the first one is being carried out
-        self._held: list[_Held] = []
-        self._pending: set[_Parcel] = set()  # all that have not left, held and overtaking ones too
-        self._pending_bytes = 0
-        self._silent = False
-        self._progress = trio.lowlevel.ParkingLot()
+
+    # The beginning
+
+    async def begin(self) -> bool:
+        """Treats the new connection as its faults have it, and says whether it is to be served."""
+        core = self.core
+        seconds = core.scenario_seconds(core.seconds())
+        reception = self._lane.receive(seconds, len(core.connections))
+        if reception is None:
+            return True
+        welcome = self.welcome = reception.welcome
+        for touch in reception.touches:
+            self.event("fault", f"{touch.fault} ({touch.did})" if touch.did else touch.fault)
+        if welcome.wait:
+            await self.pass_time(welcome.wait)
+        if welcome.greeting:
+            await self.wire.send(welcome.greeting)
+        if welcome.end is None:
+            return True
+        if welcome.drops_oldest:
+            oldest = next(iter(core.connections.values()))
+            oldest.cut(welcome.end, "by a fault, in favour of a newer one")
+            return oldest is not self
+        self.closed_because = "by a fault, as soon as it came"
+        if welcome.end == "reset":
+            self.wire.reset()
+        return False
+
+    async def pass_time(self, seconds: float) -> None:
+        """Lets an injected wait pass.
+
+        seconds: ≥ 0, before `speed` divides it.
+        """
+        await trio.sleep(seconds / self.core.speed)
 
     # What the client says
+
+    async def receive(self) -> bytes:
+        """The next bytes from the client; b"" at the end of its stream, or where it has been idle
+        for too long.
+
+        Raises as `Wire.receive`.
+        """
+        idle = self.welcome.idle_seconds
+        if idle is None:
+            return await self.wire.receive()
+        chunk = b""
+        with trio.move_on_after(idle / self.core.speed) as patience:
+            chunk = await self.wire.receive()
+        if not patience.cancelled_caught:
+            return chunk
+        self.closed_because = f"by a fault: the client was idle for {idle:g} s"
+        self.outbox.silent = True
+        await self.outbox.close(1001, "idle")
+        return b""
 
     def take(self, document: bytes, notes: tuple[Note, ...] = ()) -> None:
         """A whole request has arrived, or something in its place.
@@ -126,47 +161,78 @@ class Connection:
         document: the bytes of one TCP document or one WebSocket message.
         notes: what the transport has to remark on it.
         """
-        core = self.core
-        arrived = trio.current_time()
-        seconds = arrived - core.started
-        record = partial(core.journal.record, seconds, self.transport, self.ordinal, document)
         try:
             request = parse_request(document)
         except MalformedPacket as error:
-            note = Note(error.reason, error.offset)
-            record(None, "malformed", notes=(*notes, note), done=True)
-            return
+            self.malformed(document, error.reason, error.offset, notes)
+        else:
+            self.answer(document, request, notes)
+
+    def answer(self, document: bytes, request: Request, notes: tuple[Note, ...] = ()) -> None:
+        """A request has arrived.
+
+        document: its bytes. notes: what the transport has to remark on it.
+        """
+        core = self.core
+        record = core.journal.record
+        arrived = trio.current_time()
+        seconds = arrived - core.started
         answer = core.outlet.handle(request)
         if answer.notes:
             notes += tuple(note.located(document) for note in answer.notes)
         reply = answer.reply
         if reply is None:
-            record(request, "no reply", notes=notes, done=True)
+            record(
+                seconds,
+                self.transport,
+                self.ordinal,
+                document,
+                request,
+                "no reply",
+                (),
+                (),
+                notes,
+                True,
+            )
             return
         outcome: Outcome = "success" if reply.fields["PUBACK"] else "failure"
-        plan = self._lane.plan(reply, request, seconds, self.frame)
-        if plan is not None:
-            exchange = record(request, outcome, faults=plan.touches, notes=notes)
-            self._dispatch(_Parcel(plan.delivery, exchange, arrived))
-            return
-        data = self.frame(reply.encode())
-        if self._pending or self._silent or self.wire.lock.locked():
-            exchange = record(request, outcome, notes=notes)
-            self._dispatch(_Parcel(Delivery.of(data), exchange, arrived))
-            return
-        record(request, outcome, sent=(data,), notes=notes, done=True)
-        try:
-            sent = self.wire.send_now(data)
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            self._give_up(f"the connection broke: {error}")
-            return
-        if sent < len(data):
-            self._dispatch(_Parcel(Delivery.of(data[sent:]), None, arrived))
+        plan = self._lane.plan(reply, request, core.scenario_seconds(seconds), self.frame)
+        outbox = self.outbox
+        if plan is None:
+            data = self.frame(reply.encode())
+            if outbox.idle:
+                record(
+                    seconds,
+                    self.transport,
+                    self.ordinal,
+                    document,
+                    request,
+                    outcome,
+                    (data,),
+                    (),
+                    notes,
+                    True,
+                )
+                outbox.send_now(data, arrived)
+                return
+            plan = Plan(Delivery.of(data), ())
+        exchange = record(
+            seconds,
+            self.transport,
+            self.ordinal,
+            document,
+            request,
+            outcome,
+            (),
+            plan.touches,
+            notes,
+        )
+        outbox.dispatch(plan.delivery, exchange, arrived)
 
-    def malformed(self, raw: bytes, reason: str, offset: int) -> None:
+    def malformed(self, raw: bytes, reason: str, offset: int, notes: tuple[Note, ...] = ()) -> None:
         """A piece of input has arrived that is no request.
 
-        offset: the byte of `raw` that is wrong.
+        offset: the byte of `raw` that is wrong. notes: what the transport has to remark on it.
         """
         core = self.core
         core.journal.record(
@@ -176,145 +242,39 @@ class Connection:
             raw,
             None,
             "malformed",
-            notes=(Note(reason, offset),),
+            notes=(*notes, Note(reason, offset)),
             done=True,
         )
+
+    # The end
 
     def event(self, what: str, detail: str = "") -> None:
         """Something befell the connection that the author of its client should know."""
         core = self.core
         core.journal.event(core.seconds(), what, detail, self.transport, self.ordinal)
 
-    @property
-    def backlogged(self) -> bool:
-        """Whether so much waits for the client that no more of its requests should be read."""
-        return (
-            len(self._pending) >= MOST_PENDING_PACKETS or self._pending_bytes >= MOST_PENDING_BYTES
-        )
-
-    async def room(self) -> None:
-        """Returns when there is room for more to wait for the client."""
-        while self.backlogged:
-            await self._progress.park()
-
-    async def settled(self) -> None:
-        """Returns when nothing waits for the client any more. Nothing else may come."""
-        held, self._held = self._held, []
-        for one in held:
-            self._enqueue(one.parcel)
-        while self._pending:
-            await self._progress.park()
-
-    # What the outlet says
-
-    def _dispatch(self, parcel: _Parcel) -> None:
-        """Sends the packet on its way, behind those that are on theirs."""
-        self._pending.add(parcel)
-        self._pending_bytes += parcel.size
-        holds = [step.behind for step in parcel.delivery.steps if isinstance(step, Hold)]
-        if holds:
-            self._held.append(_Held(parcel, sum(holds)))
-            return
-        self._enqueue(parcel)
-        for held in self._held:
-            held.behind -= 1
-            if held.behind == 0:
-                self._enqueue(held.parcel)
-        self._held = [held for held in self._held if held.behind > 0]
-
-    def _enqueue(self, parcel: _Parcel) -> None:
-        if not parcel.delivery.ordered:
-            self.nursery.start_soon(self._carry_out, parcel)
-            return
-        self._queue.append(parcel)
-        if len(self._queue) == 1:
-            self.nursery.start_soon(self._carry_out_all)
-
-    async def _carry_out_all(self) -> None:
-        while self._queue:
-            await self._carry_out(self._queue[0])
-            self._queue.popleft()
-
-    async def _carry_out(self, parcel: _Parcel) -> None:
-        """Executes the plan, step by step."""
-        lock = self.wire.lock
-        mine = False  # the lock, from the first write to the last: a frame may leave in pieces
-        since = parcel.arrived
-        try:
-            for step in parcel.delivery.steps:
-                if self._silent:
-                    break
-                match step:
-                    case Wait(seconds):
-                        since += seconds / self.core.speed
-                        await trio.sleep_until(since)
-                    case Write(data):
-                        if not mine:
-                            await lock.acquire()
-                            mine = True
-                        if parcel.exchange is not None:
-                            self.core.journal.sent(parcel.exchange, data)
-                        await self.wire.send(data)
-                        since = trio.current_time()
-                    case Close(code, reason):
-                        if mine:
-                            lock.release()
-                            mine = False
-                        self._silent = True
-                        self.closed_because = "by a fault"
-                        await self.close(code, reason)
-                        self.reading.cancel()
-                    case Reset():
-                        self._silent = True
-                        self.closed_because = "by a fault, with a reset"
-                        self.wire.reset()
-                        self.reading.cancel()
-                    case Stall():
-                        self._silent = True
-                    case Hold():
-                        pass  # it has been held
-        except ClientStalled:
-            seconds = self.core.protocol.write_timeout_seconds
-            self._give_up(f"the client has read nothing for {seconds:g} s")
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            self._give_up(f"the connection broke: {error}")
-        finally:
-            if mine:
-                lock.release()
-            self._pending.remove(parcel)
-            self._pending_bytes -= parcel.size
-            if parcel.exchange is not None:
-                self.core.journal.finish(parcel.exchange)
-            self._progress.unpark_all()
-
-    def _give_up(self, why: str) -> None:
-        """Ends a connection on which nothing can be sent any more."""
-        if not self._silent:
-            self._silent = True
-            self.closed_because = why
+    def cut(self, how: Ending, why: str) -> None:
+        """Ends the connection from outside, at once; with "silence" it only falls silent."""
+        self.closed_because = why
+        if how == "goodbye":
+            self.say_farewell()
+        self.outbox.silent = True
+        self.outbox.stalled = how == "silence"
+        self.farewell = b""
+        if how == "reset":
             self.wire.reset()
-            self.reading.cancel()
+        if how != "silence":
+            self.nursery.cancel_scope.cancel()
 
-    def stop(self) -> None:
-        """The last words to the client, if it can hear them at once, when the simulator stops."""
-        if self.farewell and not self._silent and not self.wire.lock.locked():
+    def say_farewell(self) -> None:
+        """Says the last words to the client, if it can hear them at once."""
+        if self.farewell and not self.outbox.silent and not self.wire.lock.locked():
             with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
                 self.wire.send_now(self.farewell)
 
-
-@dataclass(slots=True)
-class _Held:
-    """A packet that lets others go first.
-
-    behind: how many still.
-    """
-
-    parcel: _Parcel
-    behind: int
-
-
-async def _only_end_the_stream(code: int | None, reason: str) -> None:
-    """For transports that have no way to say goodbye; the end of the stream comes by itself."""
+    def _ended(self, why: str) -> None:
+        self.closed_because = why
+        self.reading.cancel()
 
 
 async def serve_client(
@@ -333,25 +293,30 @@ async def serve_client(
     connection: Connection | None = None
     try:
         async with trio.open_nursery() as nursery:
-            connection = Connection(core, wire, transport, ordinal, nursery)
+            connection = core.connections[ordinal] = Connection(
+                core, wire, transport, ordinal, nursery
+            )
             connection.event("connected", wire.peer)
             with connection.reading:
-                await converse(connection)
+                if await connection.begin():
+                    await converse(connection)
             connection.farewell = b""
-            await connection.settled()
+            await connection.outbox.settled()
             nursery.cancel_scope.cancel()
         await wire.linger()
-    except trio.Cancelled:
-        if connection is not None:
-            connection.closed_because = "the simulator stops"
-            connection.stop()
-        raise
     except Exception as error:
         # A defect of ours must cost no more than this connection, and must not go unnoticed.
         logger.exception("internal error on %s connection %d", transport, ordinal)
         if connection is not None:
             connection.closed_because = f"an internal error: {error!r}"
+    except BaseException:  # cancelled, alone or in a group
+        if connection is not None:
+            connection.closed_because = "the simulator stops"
+            connection.say_farewell()
+        raise
     finally:
         wire.close()
+        core.connections.pop(ordinal, None)
         if connection is not None:
+            connection.outbox.forget()
             connection.event("closed", connection.closed_because)

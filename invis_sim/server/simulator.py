@@ -1,24 +1,28 @@
-"""One simulated outlet: its listeners, its connections, its beginning and its end."""
+"""One simulated outlet: its listeners, its connections, its outages, its beginning and its end."""
 
 import errno
+import math
 import random
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from itertools import count
 
 import trio
 
 from invis_sim.device.outlet import Outlet
-from invis_sim.faults.fault import Fault
-from invis_sim.faults.pipeline import Pipeline, Rule
+from invis_sim.faults.fault import Fault, OutageFault
+from invis_sim.faults.pipeline import Pipeline
+from invis_sim.faults.rule import Rule
+from invis_sim.faults.welcome import Outage
 from invis_sim.faults.when import Transport
 from invis_sim.journal import Journal
 from invis_sim.scenario import Scenario
 from invis_sim.scenario.loading import ScenarioSource, resolve
 from invis_sim.server import tcp, websocket
 from invis_sim.server.connection import Connection, Core, serve_client
+from invis_sim.server.listening import Listening, StartError, open_listening
 
 __all__ = ["Simulator", "StartError", "open_simulator"]
 
@@ -32,10 +36,6 @@ _CONVERSE: dict[Transport, Callable[[Connection], Awaitable[None]]] = {
 }
 
 
-class StartError(Exception):
-    """The outlet cannot listen where it should; the message says where and why."""
-
-
 class Simulator:
     """A running outlet. `open_simulator` makes one.
 
@@ -44,7 +44,6 @@ class Simulator:
     journal: what happened.
     faults: what goes wrong; by name or one after the other, each with its switch `enabled`.
     outlet: the device.
-    addresses: host and port of each transport that it has, once it listens.
     """
 
     def __init__(self, scenario: Scenario, speed: float = 1.0) -> None:
@@ -54,9 +53,11 @@ class Simulator:
         self.faults = Pipeline(scenario.faults, self.seed)
         self.outlet = Outlet(scenario.device.sn, scenario.firmware, scenario.protocol.packet_id)
         self._speed = speed
-        self._listeners: dict[Transport, Sequence[trio.SocketListener]] = {}
-        self.addresses: dict[Transport, tuple[str, int]] = {}
+        self._listening: dict[Transport, Listening] = {}
         self._ordinals = count(1)
+        self._refuses = False
+        self._scheduled: set[str] = set()  # identities of outages that wait for their time or began
+        self._outages: dict[trio.Event, Outage] = {}  # under way, by what ends them early
 
     @property
     def sn(self) -> str:
@@ -75,23 +76,30 @@ class Simulator:
         shown = f"[{host}]" if ":" in host else host
         return f"ws://{shown}:{port}{self.scenario.listen.ws_path}"
 
+    @property
+    def addresses(self) -> dict[Transport, tuple[str, int]]:
+        """Host and port of each transport that it has, once it listens."""
+        return {name: (place.host, place.port) for name, place in self._listening.items()}
+
     def has(self, transport: Transport) -> bool:
         """Whether the outlet has this transport."""
-        return transport in self.addresses
+        return transport in self._listening
 
     @contextmanager
     def inject(self, fault: Fault) -> Iterator[Rule]:
-        """Adds a fault for the time of the block."""
+        """Adds a fault for the time of the block.
+
+        Raises ValueError for one with a value out of range.
+        """
         rule = self.faults.arm(fault)
         try:
             yield rule
         finally:
             self.faults.disarm(rule)
 
-    def _address(self, transport: Transport) -> tuple[str, int]:
-        if transport not in self.addresses:
-            raise LookupError(f"this outlet has no {transport}: the scenario switches it off")
-        return self.addresses[transport]
+    def begin(self, outage: Outage) -> None:
+        """Something of the outlet goes away, and comes back by itself."""
+        self._nursery.start_soon(self._live_through, outage)
 
     async def start(self, nursery: trio.Nursery) -> None:
         """Listens; connections are served in the nursery until it is cancelled.
@@ -99,7 +107,8 @@ class Simulator:
         Raises StartError.
         """
         listen = self.scenario.listen
-        core = Core(
+        self._nursery = nursery
+        self._core = Core(
             outlet=self.outlet,
             faults=self.faults,
             journal=self.journal,
@@ -107,6 +116,7 @@ class Simulator:
             websocket_path=listen.ws_path,
             started=trio.current_time(),
             speed=self._speed,
+            begin=self.begin,
         )
         wanted: list[tuple[Transport, int]] = []
         if listen.tcp:
@@ -114,27 +124,31 @@ class Simulator:
         if listen.ws:
             wanted.append(("ws", listen.ws_port or 0))
         for transport, port in wanted:
-            listeners = await _listen(transport, listen.host, port)
-            self._listeners[transport] = listeners
-            host, port, *_ = listeners[0].socket.getsockname()
-            self.addresses[transport] = (host, port)
-        for transport, listeners in self._listeners.items():
-            for listener in listeners:
-                nursery.start_soon(self._accept, core, transport, listener, nursery)
+            self._listening[transport] = await open_listening(transport, listen.host, port)
+        self._accept_all()
+        self.faults.on_change = self._faults_changed
+        self._faults_changed()
 
-    def close_listeners(self) -> None:
-        """Stops listening; who is connected stays."""
-        for listeners in self._listeners.values():
-            for listener in listeners:
-                listener.socket.close()
+    def close(self) -> None:
+        """Stops listening for good; who is connected stays."""
+        self.faults.on_change = lambda: None
+        for listening in self._listening.values():
+            listening.close()
 
-    async def _accept(
-        self,
-        core: Core,
-        transport: Transport,
-        listener: trio.SocketListener,
-        nursery: trio.Nursery,
-    ) -> None:
+    def _address(self, transport: Transport) -> tuple[str, int]:
+        if transport not in self._listening:
+            raise LookupError(f"this outlet has no {transport}: the scenario switches it off")
+        return self.addresses[transport]
+
+    # Connections
+
+    def _accept_all(self) -> None:
+        for transport, listening in self._listening.items():
+            for listener in listening.listeners:
+                self._nursery.start_soon(self._accept, transport, listener)
+
+    async def _accept(self, transport: Transport, listener: trio.SocketListener) -> None:
+        exhausted = False
         while True:
             try:
                 stream = await listener.accept()
@@ -143,30 +157,88 @@ class Simulator:
             except OSError as error:
                 if error.errno not in _EXHAUSTED:
                     raise
-                detail = f"no connection can be accepted: {error.strerror}"
-                self.journal.event(core.seconds(), "error", detail, transport)
+                if not exhausted:  # said once, not ten times a second
+                    exhausted = True
+                    self._event("error", f"no connection can be accepted for now: {error.strerror}")
                 await trio.sleep(PAUSE_SECONDS)
                 continue
+            exhausted = False
             sock = socket.socket(fileno=stream.socket.detach())
-            ordinal = next(self._ordinals)
-            converse = _CONVERSE[transport]
-            nursery.start_soon(serve_client, core, sock, transport, ordinal, converse)
+            self._nursery.start_soon(
+                serve_client,
+                self._core,
+                sock,
+                transport,
+                next(self._ordinals),
+                _CONVERSE[transport],
+            )
 
+    # Outages
 
-async def _listen(transport: Transport, host: str, port: int) -> Sequence[trio.SocketListener]:
-    """Listeners on every address of the host, all on the same port."""
-    where = f"{host} port {port}"
-    try:
-        listeners = await trio.open_tcp_listeners(port, host=host)
-        if port == 0 and len(listeners) > 1:
-            port = listeners[0].socket.getsockname()[1]
-            for listener in listeners:
-                listener.socket.close()
-            listeners = await trio.open_tcp_listeners(port, host=host)
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise StartError(f"cannot listen for {transport} on {where}: {why}") from error
-    return listeners
+    def _faults_changed(self) -> None:
+        """Looks which outages wait for their time, and which under way are switched off."""
+        timed = {rule.identity: (rule, fault) for rule, fault in self.faults.timed_outages}
+        for identity in timed.keys() - self._scheduled:
+            self._nursery.start_soon(self._await_time, *timed[identity])
+        self._scheduled = set(timed)
+        for ended, outage in self._outages.items():
+            if not self.faults.is_enabled(outage.name):
+                ended.set()
+
+    async def _await_time(self, rule: Rule, fault: OutageFault) -> None:
+        await trio.sleep_until(self._core.started + self._scaled(fault.when.from_seconds))
+        now = self._core.scenario_seconds(self._core.seconds())
+        in_time = fault.when.until_seconds is None or now < fault.when.until_seconds
+        if in_time and any(rule is due for due, _ in self.faults.timed_outages):
+            rule.applied += 1
+            await self._live_through(fault.outage())
+
+    async def _live_through(self, outage: Outage) -> None:
+        """An outage, from its beginning to its end."""
+        lasts = "until it is switched off" if outage.seconds is None else f"{outage.seconds:g} s"
+        self._event("fault", f"{outage.name} begins ({lasts})")
+        ended = trio.Event()
+        silenced = []
+        if outage.connections is not None:
+            for connection in tuple(self._core.connections.values()):
+                connection.cut(outage.connections, f"by a fault ({outage.name})")
+            if outage.connections == "silence":
+                silenced = list(self._core.connections.values())
+        self._outages[ended] = outage
+        self._apply_outages()
+        try:
+            with trio.move_on_after(self._scaled(outage.seconds)):
+                await ended.wait()
+        finally:
+            del self._outages[ended]
+        self._apply_outages()
+        for connection in silenced:
+            connection.cut("reset", f"by a fault ({outage.name})")
+        self._event("fault", f"{outage.name} ends")
+
+    def _apply_outages(self) -> None:
+        """Lets the outlet be as all outages that are under way, taken together, have it."""
+        outages = self._outages.values()
+        refuses = any(outage.refuses for outage in outages)
+        if refuses != self._refuses:
+            self._refuses = refuses
+            for listening in self._listening.values():
+                if refuses:
+                    listening.pause()
+                else:
+                    listening.resume()
+            if not refuses:
+                self._accept_all()
+        self.outlet.faceplate_online = not any(outage.faceplate for outage in outages)
+
+    def _scaled(self, seconds: float | None) -> float:
+        """How long something lasts outside. None: for ever."""
+        if seconds is None:
+            return math.inf
+        return 0.0 if self._speed == math.inf else seconds / self._speed
+
+    def _event(self, what: str, detail: str) -> None:
+        self.journal.event(self._core.seconds(), what, detail)
 
 
 @asynccontextmanager
@@ -177,7 +249,7 @@ async def open_simulator(
 
     scenario: a `Scenario`, a path, the name of a shipped scenario, TOML text, or None for the
     default outlet.
-    speed: by how much every injected wait is divided, above 0.
+    speed: by how much every injected wait is divided, above 0; infinite: nothing waits.
     overrides: sn, seed, host, tcp, tcp_port, ws, ws_port, ws_path, in place of the scenario's.
 
     Raises ScenarioError for a scenario that cannot be used, StartError where it cannot listen.
@@ -189,11 +261,14 @@ async def open_simulator(
                 await simulator.start(nursery)
                 yield simulator
             finally:
-                simulator.close_listeners()
+                simulator.close()
                 nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
         # What the block raises reaches its author as itself; the simulator's own tasks raise
         # nothing.
-        if len(group.exceptions) == 1:
-            raise group.exceptions[0] from None
-        raise
+        if len(group.exceptions) > 1:
+            raise
+        alone = group.exceptions[0]
+    else:
+        return
+    raise alone  # out here, so that its own cause and context stay what they are

@@ -16,13 +16,15 @@ async def converse(connection: Connection) -> None:
         connection.frame = lambda text: text + terminator
     framer = JsonFramer(protocol.max_packet_bytes)
     while True:
-        if connection.backlogged:
-            await connection.room()
+        if connection.outbox.backlogged:
+            await connection.outbox.room()
         try:
-            chunk = await connection.wire.receive()
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            chunk = await connection.receive()
+        except trio.BrokenResourceError as error:
             connection.closed_because = f"the connection broke: {error}"
             return
+        except trio.ClosedResourceError:
+            return  # whoever closed it has said why
         if not chunk:
             unfinished = framer.finish()
             if unfinished is not None:

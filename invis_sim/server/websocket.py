@@ -19,11 +19,13 @@ plain HTTP, JSON or TLS, gets an answer at once that tells what this port speaks
 
 import re
 from contextlib import suppress
+from http import HTTPStatus
 from typing import NoReturn
 
 import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 
+from invis_sim.faults.layer_websocket import spoiled_handshake
 from invis_sim.protocol.frames import FAST_PAYLOAD_BYTES, FrameSorter, close_frame, text_frame
 from invis_sim.protocol.packets import Note
 from invis_sim.server.connection import Connection
@@ -52,7 +54,7 @@ async def converse(connection: Connection) -> None:
     with trio.move_on_after(HANDSHAKE_SECONDS) as patience:
         head, rest = await _receive_head(connection)
     if patience.cancelled_caught:
-        words = f"No handshake within {HANDSHAKE_SECONDS:g} seconds."
+        words = f"No handshake within {HANDSHAKE_SECONDS:g} seconds.\n"
         await _refuse(connection, b"", _http("408 Request Timeout", words))
     if not head:
         return
@@ -60,6 +62,14 @@ async def converse(connection: Connection) -> None:
     refusal = _refusal(head, path)
     if refusal is not None:
         await _refuse(connection, head, refusal)
+        return
+    welcome = connection.welcome
+    if welcome.handshake_wait:
+        await connection.pass_time(welcome.handshake_wait)
+    if welcome.rejection is not None:
+        status, body = welcome.rejection
+        answer = _http(f"{status} {_phrase(status)}", body)
+        await _refuse(connection, head, answer, "refused by a fault")
         return
     stream = FrameStream(connection, head, rest)
     try:
@@ -75,7 +85,7 @@ async def converse(connection: Connection) -> None:
             connection.malformed(b"", why, 0)
             connection.closed_because = "the WebSocket library could not deal with the client"
         else:
-            answer = _http("400 Bad Request", "That was no proper WebSocket handshake.")
+            answer = _http("400 Bad Request", "That was no proper WebSocket handshake.\n")
             await _refuse(connection, head, answer, why)
 
 
@@ -101,7 +111,7 @@ async def _handshake(
             await stream.close(close_frame(code, reason))
 
     connection.frame = text_frame
-    connection.close = close
+    connection.outbox.close = close
     connection.farewell = close_frame(1001, "the simulator stops")
     return await request.accept()  # from here on the stream answers
 
@@ -122,8 +132,8 @@ async def _answer_messages(
                     await stream.refuse(1009, f"longer than {longest} bytes")
                 connection.take(document)
             stream.answered()
-            if connection.backlogged:
-                await connection.room()
+            if connection.outbox.backlogged:
+                await connection.outbox.room()
     except ConnectionClosed:
         closed = websocket.closed
         if closed is not None and closed.code in (1002, 1007):
@@ -176,7 +186,7 @@ class FrameStream(trio.abc.Stream):
             return self.head
         if not self.open:
             await self._opened.wait()
-        connection, sorter, wire = self._connection, self._sorter, self._wire
+        connection, sorter = self._connection, self._sorter
         while True:
             if self._closed:
                 raise trio.ClosedResourceError
@@ -184,14 +194,16 @@ class FrameStream(trio.abc.Stream):
                 await self._answered.park()
             while (piece := sorter.next()) is not None:
                 if not piece.fast:
+                    if connection.outbox.stalled:
+                        continue  # nobody is there to answer a ping, or a goodbye
                     if sorter.fragments > self._longest:  # nearly all of them are empty
                         await self.refuse(1009, f"in more than {self._longest} fragments")
                     return piece.data
                 connection.take(piece.data)
-                if connection.backlogged:
-                    await connection.room()
+                if connection.outbox.backlogged:
+                    await connection.outbox.room()
             try:
-                chunk = await wire.receive()
+                chunk = await connection.receive()
             except trio.BrokenResourceError as error:
                 connection.closed_because = f"the connection broke: {error}"
                 raise
@@ -207,7 +219,12 @@ class FrameStream(trio.abc.Stream):
         if self._closed:
             raise trio.ClosedResourceError
         data = bytes(data)
+        welcome = self._connection.welcome
+        if data[:1] == b"\x8a" and not welcome.pongs:
+            return
         accepting = not self.open and data.startswith(b"HTTP/1.1 101")
+        if accepting:
+            data = spoiled_handshake(data, welcome.handshake)
         if not self.open:
             if data.startswith(b"HTTP/1.1 ") and not accepting:
                 self.refused = data[9:].partition(b"\r\n")[0].decode("latin-1")
@@ -223,6 +240,9 @@ class FrameStream(trio.abc.Stream):
                 await self._wire.send(data)
                 if accepting:
                     self._opened.set()
+            if accepting and welcome.handshake == "plain_200":
+                self._connection.closed_because = "by a fault: a web page in place of a WebSocket"
+                self._connection.reading.cancel()
         except ClientStalled as stalled:
             self._connection.closed_because = "the client reads nothing"
             raise trio.BrokenResourceError from stalled
@@ -306,7 +326,7 @@ async def _receive_head(connection: Connection) -> tuple[bytes, bytes]:
                 connection.malformed(received, "the connection ended inside the handshake", 0)
             return b"", b""
         if len(received) > MOST_HEAD_BYTES:
-            words = f"The head is longer than {MOST_HEAD_BYTES} bytes."
+            words = f"The head is longer than {MOST_HEAD_BYTES} bytes.\n"
             answer = _http("431 Request Header Fields Too Large", words)
             await _refuse(connection, received, answer)
             return b"", b""
@@ -317,18 +337,20 @@ def _refusal(head: bytes, path: str) -> bytes | None:
     place = f"This is a simulated InvisOutlet. It speaks WebSocket at the path {path} of this port"
     line = _REQUEST_LINE.match(head)
     if line is None or not line[0].isascii():
-        return _http("400 Bad Request", f"{place}; that was no HTTP request.")
+        return _http("400 Bad Request", f"{place}; that was no HTTP request.\n")
     if _UPGRADE.search(head) is not None:
         return None
     if line[2].partition(b"?")[0].decode() == path:
-        answer = _http("426 Upgrade Required", f"{place}, and nothing else.", "Upgrade: websocket")
+        answer = _http(
+            "426 Upgrade Required", f"{place}, and nothing else.\n", "Upgrade: websocket"
+        )
     else:
-        answer = _http("404 Not Found", f"{place}, and has nothing else to show.")
+        answer = _http("404 Not Found", f"{place}, and has nothing else to show.\n")
     return answer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if line[1] == b"HEAD" else answer
 
 
 def _http(status: str, text: str, *headers: str) -> bytes:
-    body = f"{text}\n".encode()
+    body = text.encode()
     head = (
         f"HTTP/1.1 {status}",
         "Content-Type: text/plain; charset=utf-8",
@@ -337,6 +359,13 @@ def _http(status: str, text: str, *headers: str) -> bytes:
         *headers,
     )
     return "\r\n".join((*head, "", "")).encode() + body
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"
 
 
 async def _refuse(connection: Connection, received: bytes, answer: bytes, why: str = "") -> None:

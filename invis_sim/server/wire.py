@@ -29,11 +29,13 @@ class Wire:
 
     sock: stays the caller's no more.
     stall_seconds: after so long without reading, a client that something waits for is given up.
+    broken: whether the connection is known to be broken; nothing can be sent or received then.
     """
 
     def __init__(self, sock: socket.socket, stall_seconds: float) -> None:
         sock.setblocking(False)
         self.lock = trio.Lock()
+        self.broken = False
         self._socket = sock
         self._fd = sock.fileno()
         self._stall_seconds = stall_seconds
@@ -57,12 +59,13 @@ class Wire:
         while True:
             self._check()
             await trio.lowlevel.wait_readable(self._fd)
+            self._check()  # it may have been closed after it became readable
             try:
                 return self._socket.recv(RECEIVE_BYTES)
             except BlockingIOError:
                 continue
             except OSError as error:
-                raise trio.BrokenResourceError(str(error)) from error
+                raise self._break(error) from error
 
     def send_now(self, data: bytes | memoryview) -> int:
         """Sends what the kernel takes at once, and says how many bytes that is.
@@ -76,7 +79,7 @@ class Wire:
         except BlockingIOError:
             return 0
         except OSError as error:
-            raise trio.BrokenResourceError(str(error)) from error
+            raise self._break(error) from error
 
     async def send(self, data: bytes) -> None:
         """Sends all of it.
@@ -88,7 +91,7 @@ class Wire:
             with trio.move_on_after(self._stall_seconds) as patience:
                 await trio.lowlevel.wait_writable(self._fd)
             if patience.cancelled_caught:
-                raise ClientStalled
+                raise ClientStalled(f"the client has read nothing for {self._stall_seconds:g} s")
             rest = rest[self.send_now(rest) :]
 
     def end_output(self) -> None:
@@ -123,6 +126,10 @@ class Wire:
             self._closed = True
             trio.lowlevel.notify_closing(self._fd)
             self._socket.close()
+
+    def _break(self, error: OSError) -> trio.BrokenResourceError:
+        self.broken = True
+        return trio.BrokenResourceError(error.strerror or str(error))
 
     def _check(self) -> None:
         if self._closed:

@@ -8,7 +8,7 @@ from typing import TypeVar
 import trio
 
 from invis_sim.faults.fault import Fault
-from invis_sim.faults.pipeline import Rule
+from invis_sim.faults.rule import Rule
 from invis_sim.journal import Journal
 from invis_sim.scenario.loading import ScenarioSource, resolve
 from invis_sim.server.simulator import Simulator, open_simulator
@@ -61,7 +61,8 @@ class RunningSimulator:
         try:
             yield rule
         finally:
-            self.call(self._simulator.faults.disarm, rule)
+            with suppress(trio.RunFinishedError):  # it may have been stopped meanwhile
+                self.call(self._simulator.faults.disarm, rule)
 
     def call(self, function: Callable[..., T], *args: object) -> T:
         """Calls the function in the simulator's thread, and returns or raises what it does."""
@@ -111,11 +112,12 @@ def start_simulator(
 
     thread = threading.Thread(target=run, name="invis-sim", daemon=True)
     thread.start()
-    ready.wait()
     try:
+        ready.wait()
         if handle is not None:
             yield handle
     finally:
+        ready.wait()  # the first one may have been interrupted
         if handle is not None:
             handle.stop()
         thread.join()

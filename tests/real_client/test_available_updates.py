@@ -31,9 +31,7 @@ def ask(
     return asyncio.run(asking())
 
 
-async def attempt(
-    method: Callable[..., Awaitable[Any]], patience: float
-) -> tuple[Any, str | None]:
+async def attempt(method: Callable[..., Awaitable[Any]], patience: float) -> tuple[Any, str | None]:
     from invisoutlet.exceptions import InvisOutletError
 
     try:
@@ -95,9 +93,7 @@ def test_it_gets_its_answer_in_spite_of(fault: Fault, transport: Transport) -> N
 
 
 @pytest.mark.parametrize(("fault", "expected"), ENDED_BY, ids=str)
-def test_it_ends_with_a_named_error_on(
-    fault: Fault, expected: str, transport: Transport
-) -> None:
+def test_it_ends_with_a_named_error_on(fault: Fault, expected: str, transport: Transport) -> None:
     with start_simulator() as simulator:
         with simulator.inject(fault):
             assert ask(simulator, transport, PATIENCE) == (None, expected)
@@ -106,7 +102,8 @@ def test_it_ends_with_a_named_error_on(
         assert_default_updates(updates)
 
 
-# On TCP the client looks for the next object by itself: what follows a whole one does not disturb it.
+# On TCP the client looks for the next object by itself: what follows a whole one does not disturb
+# it.
 HARMLESS = {"tcp": {"extra_brace", "two_values", "nan"}, "ws": {"nan"}}
 
 

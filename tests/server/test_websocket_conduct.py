@@ -29,6 +29,7 @@ from trio_websocket import ConnectionClosed, wrap_server_stream
 
 from invis_sim.device.outlet import Outlet
 from invis_sim.faults.pipeline import Pipeline
+from invis_sim.faults.welcome import Outage
 from invis_sim.journal import Journal
 from invis_sim.protocol.packets import MalformedPacket, parse_request
 from invis_sim.scenario.model import Protocol, Scenario
@@ -118,6 +119,10 @@ class Bare:
     discarded: bool
 
 
+def never(outage: Outage) -> None:
+    raise AssertionError("nothing here goes away")
+
+
 async def converse_with_bare(chunks: list[bytes]) -> Bare:
     client, server = memory_stream_pair()
     outlet = new_outlet()
@@ -171,6 +176,8 @@ async def converse_with_ours(chunks: list[bytes]) -> View:
         protocol=Protocol(max_packet_bytes=MOST_BYTES),
         websocket_path="/ws",
         started=trio.current_time(),
+        speed=1.0,
+        begin=never,
     )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(serve_client, core, served, "ws", 1, websocket.converse)

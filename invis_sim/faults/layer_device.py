@@ -1,0 +1,61 @@
+"""Faults of the device: all of it, or its faceplate, is away for a while."""
+
+from invis_sim.faults.fault import OutageFault, Seconds
+from invis_sim.faults.welcome import Ending, Outage
+
+__all__ = ["FaceplateOffline", "Reboot"]
+
+
+class Reboot(OutageFault, frozen=True, tag="reboot"):
+    """The outlet drops every connection, is away for a while, and comes back at the same address.
+
+    What a client sees: the end of its connection without a goodbye, then connections refused, then
+    an outlet that has forgotten the conversation but not its settings.
+    Stands for: a power cut, a crash, a watchdog, a firmware update.
+
+    It begins at `from_seconds`, or with a packet that matches if `when` asks for more than a time;
+    `until_seconds` is until when it may begin, and does not end it.
+
+    seconds: for how long, from 0.
+    how: how connections end. "reset": broken off (RST). "close": the stream ends (FIN). "goodbye":
+    with a close frame on WebSocket, as an orderly restart would. "silence": as when the power is
+    cut: nothing is said, and only when the outlet is back the client gets a RST.
+    """
+
+    layer = "device"
+    example = """
+        kind = "reboot"
+        seconds = 3
+        when = { from_seconds = 10 }
+    """
+
+    seconds: Seconds = 3.0
+    how: Ending = "reset"
+
+    def outage(self) -> Outage:
+        return Outage(self.called, self.seconds, refuses=True, connections=self.how)
+
+
+class FaceplateOffline(OutageFault, frozen=True, tag="faceplate_offline"):
+    """The InvisDeco is away for a while, as if taken off the wall.
+
+    What a client sees: answers without their `PM` block; connections stay.
+    Stands for: a faceplate that is taken off, has a bad contact, or restarts.
+
+    It begins at `from_seconds`, or with a packet that matches if `when` asks for more than a time;
+    `until_seconds` is until when it may begin, and does not end it.
+
+    seconds: for how long, from 0; left out: until it is switched off.
+    """
+
+    layer = "device"
+    example = """
+        kind = "faceplate_offline"
+        seconds = 15
+        when = { from_seconds = 5 }
+    """
+
+    seconds: Seconds | None = None
+
+    def outage(self) -> Outage:
+        return Outage(self.called, self.seconds, faceplate=True)

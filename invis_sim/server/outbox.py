@@ -1,0 +1,315 @@
+"""The packets on their way to one client, and how each of them leaves.
+
+A packet that no fault touches, with none before it, is written at once. Any other joins the queue,
+and a courier, a task that lives only while the queue is not empty, carries out one plan after the
+other, step by step. A plan that is not `ordered` gets a courier of its own; one with a `Hold` or a
+`Join` is put aside until later packets come, or its patience ends.
+
+The outbox knows nothing of faults beyond the steps of a plan. How the connection is closed in an
+orderly way is for the transport to say (`close`); what ends with it, for the connection (`ended`).
+"""
+
+import math
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import trio
+
+from invis_sim.faults.delivery import (
+    Begin,
+    Close,
+    Delivery,
+    HalfClose,
+    Hold,
+    Join,
+    Reset,
+    Stall,
+    Step,
+    Wait,
+    Write,
+)
+from invis_sim.faults.welcome import Outage
+from invis_sim.journal import Exchange, Journal
+from invis_sim.server.wire import ClientStalled, Wire
+
+__all__ = ["MOST_PENDING_BYTES", "MOST_PENDING_PACKETS", "Outbox", "only_end_the_stream"]
+
+MOST_PENDING_PACKETS = 1024
+"""So many packets may wait for a client; then none of its requests is read until one has left."""
+
+MOST_PENDING_BYTES = 2**20
+"""So many bytes may wait for a client; then none of its requests is read until some have left."""
+
+TRICKLE_SECONDS = 0.05
+"""How often a throttled packet sends a piece, where its rate allows for a byte at least."""
+
+
+@dataclass(slots=True, eq=False)
+class _Parcel:
+    """A packet on its way out.
+
+    exchange: where the journal tells of it; None for the rest of one that is told already.
+    arrived: when its request arrived, by trio's clock; a plan's first wait counts from there.
+    behind: how many packets it still lets go first; 0: it is not put aside for that.
+    joins: whether it waits to leave together with the next packet.
+    ahead: bytes of packets that leave together with its first write.
+    """
+
+    delivery: Delivery
+    exchange: Exchange | None
+    arrived: float
+    behind: int = 0
+    joins: bool = False
+    ahead: bytes = b""
+
+
+async def only_end_the_stream(code: int | None, reason: str) -> None:
+    """For transports that have no way to say goodbye; the end of the stream comes by itself."""
+
+
+class Outbox:
+    """What waits for one client.
+
+    nursery: for the couriers; it ends with the connection.
+    speed: by how much every injected wait is divided, above 0; may be infinite.
+    ended: called with why, in words, when nothing more can be said on the connection.
+    begin: called when something of the outlet goes away with a packet.
+    close: the transport's orderly end: (WebSocket close code, or None for none; reason).
+    silent: whether nothing is said on the connection any more.
+    stalled: whether that is so while the connection stays open.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        journal: Journal,
+        nursery: trio.Nursery,
+        speed: float,
+        ended: Callable[[str], None],
+        begin: Callable[[Outage], None],
+    ) -> None:
+        self.close: Callable[[int | None, str], Awaitable[None]] = only_end_the_stream
+        self.silent = False
+        self.stalled = False
+        self._over = False  # whether nothing at all will leave any more
+        self._wire = wire
+        self._journal = journal
+        self._nursery = nursery
+        self._speed = speed
+        self._ended = ended
+        self._begin = begin
+        self._queue: deque[_Parcel] = deque()  # the first one is being carried out
+        self._aside: list[_Parcel] = []  # those with a Hold or a Join
+        self._pending: set[_Parcel] = set()  # all that have not left
+        self._pending_bytes = 0
+        self._progress = trio.lowlevel.ParkingLot()
+
+    @property
+    def idle(self) -> bool:
+        """Whether a packet would leave at once."""
+        return not (self._pending or self.silent or self._wire.lock.locked())
+
+    @property
+    def backlogged(self) -> bool:
+        """Whether so much waits for the client that no more of its requests should be read."""
+        return (
+            len(self._pending) >= MOST_PENDING_PACKETS or self._pending_bytes >= MOST_PENDING_BYTES
+        )
+
+    async def room(self) -> None:
+        """Returns when there is room for more to wait for the client."""
+        while self.backlogged:
+            await self._progress.park()
+
+    async def settled(self) -> None:
+        """Returns when nothing waits for the client any more. No more packets may come."""
+        for parcel in tuple(self._aside):
+            self._release(parcel)
+        while self._pending and not (self._over or self._wire.broken):
+            await self._progress.park()
+
+    def send_now(self, data: bytes, arrived: float) -> None:
+        """Writes a packet that the journal has told of already; only while `idle`."""
+        try:
+            sent = self._wire.send_now(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            self._give_up(f"the connection broke: {error}")
+            return
+        if sent < len(data):
+            self._dispatch(_Parcel(Delivery.of(data[sent:]), None, arrived))
+
+    def dispatch(self, delivery: Delivery, exchange: Exchange, arrived: float) -> None:
+        """Sends a packet on its way, behind those that are on theirs."""
+        parcel = _Parcel(delivery, exchange, arrived)
+        patience = []
+        for step in delivery.steps:
+            if isinstance(step, Hold):
+                parcel.behind += step.behind
+                patience.append(step.patience)
+            elif isinstance(step, Join):
+                parcel.joins = True
+                patience.append(step.patience)
+        if not patience:
+            self._dispatch(parcel)
+            return
+        self._add(parcel)
+        self._aside.append(parcel)
+        self._nursery.start_soon(self._release_after, parcel, max(patience))
+
+    def forget(self) -> None:
+        """Nothing that still waits will leave; the journal is done with it."""
+        left = [parcel.exchange for parcel in self._pending if parcel.exchange is not None]
+        for exchange in sorted(left, key=lambda exchange: exchange.number):
+            self._journal.finish(exchange)
+
+    def _dispatch(self, parcel: _Parcel) -> None:
+        """Enqueues a packet that need not wait for later ones, and those that waited for it."""
+        joining = [other for other in self._aside if other.joins and not other.behind]
+        passed = [other for other in self._aside if other.behind]
+        self._add(parcel)
+        if any(isinstance(step, Write) for step in parcel.delivery.steps):
+            for other in joining:
+                self._join(other, parcel)
+        self._enqueue(parcel)
+        for other in passed:
+            other.behind -= 1
+            if other.behind == 0 and not other.joins:
+                self._release(other)
+
+    def _join(self, first: _Parcel, second: _Parcel) -> None:
+        """Lets the first packet leave with the first write of the second."""
+        writes = [step.data for step in first.delivery.steps if isinstance(step, Write)]
+        second.ahead += b"".join(writes)
+        self._aside.remove(first)
+        if first.exchange is not None:
+            for data in writes:
+                self._journal.sent(first.exchange, data)
+        self._settle(first)
+
+    def _release(self, parcel: _Parcel) -> None:
+        """The packet has waited enough for later ones."""
+        if parcel in self._aside:
+            self._aside.remove(parcel)
+            self._enqueue(parcel)
+
+    async def _release_after(self, parcel: _Parcel, seconds: float) -> None:
+        await trio.sleep_until(parcel.arrived + self._scaled(seconds))
+        self._release(parcel)
+
+    def _add(self, parcel: _Parcel) -> None:
+        self._pending.add(parcel)
+        self._pending_bytes += parcel.delivery.size
+
+    def _settle(self, parcel: _Parcel) -> None:
+        self._pending.remove(parcel)
+        self._pending_bytes -= parcel.delivery.size
+        if parcel.exchange is not None:
+            self._journal.finish(parcel.exchange)
+        self._progress.unpark_all()
+
+    def _enqueue(self, parcel: _Parcel) -> None:
+        if not parcel.delivery.ordered:
+            self._nursery.start_soon(self._carry_out, parcel)
+            return
+        self._queue.append(parcel)
+        if len(self._queue) == 1:
+            self._nursery.start_soon(self._carry_out_all)
+
+    async def _carry_out_all(self) -> None:
+        while self._queue:
+            await self._carry_out(self._queue[0])
+            self._queue.popleft()
+
+    async def _carry_out(self, parcel: _Parcel) -> None:
+        """Executes a plan."""
+        courier = _Courier(parcel)
+        try:
+            for step in parcel.delivery.steps:
+                if self.silent:
+                    break
+                await self._execute(step, courier)
+        except ClientStalled as stalled:
+            self._give_up(str(stalled))
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            self._give_up(f"the connection broke: {error}")
+        finally:
+            if courier.locked:
+                self._wire.lock.release()
+            self._settle(parcel)
+
+    async def _execute(self, step: Step, courier: "_Courier") -> None:
+        match step:
+            case Wait(seconds):
+                courier.since += self._scaled(seconds)
+                await trio.sleep_until(courier.since)
+            case Write(data, rate):
+                if not courier.locked:
+                    await self._wire.lock.acquire()
+                    courier.locked = True
+                if courier.parcel.exchange is not None:
+                    self._journal.sent(courier.parcel.exchange, data)
+                data, courier.parcel.ahead = courier.parcel.ahead + data, b""
+                if rate is None:
+                    await self._wire.send(data)
+                    courier.since = trio.current_time()
+                else:
+                    await self._trickle(data, rate, courier)
+            case Close(code, reason):
+                if courier.locked:
+                    self._wire.lock.release()
+                    courier.locked = False
+                self.silent = True
+                self._ended("by a fault")
+                await self.close(code, reason)
+                self._over = True
+            case Reset():
+                self.silent = self._over = True
+                self._wire.reset()
+                self._ended("by a fault, with a reset")
+            case HalfClose():
+                self.silent = self._over = True
+                self._wire.end_output()
+            case Stall():
+                self.silent = self._over = self.stalled = True
+            case Begin(outage):
+                self._begin(outage)
+            case Hold() | Join():
+                pass  # the packet has been put aside for them
+
+    async def _trickle(self, data: bytes, rate: float, courier: "_Courier") -> None:
+        """Sends so many bytes per second."""
+        courier.since = max(courier.since, trio.current_time())
+        size = max(1, round(rate * TRICKLE_SECONDS))
+        for start in range(0, len(data), size):
+            piece = data[start : start + size]
+            await self._wire.send(piece)
+            courier.since += self._scaled(len(piece) / rate)
+            await trio.sleep_until(courier.since)
+
+    def _scaled(self, seconds: float) -> float:
+        return 0.0 if self._speed == math.inf else seconds / self._speed
+
+    def _give_up(self, why: str) -> None:
+        """Ends a connection on which nothing can be sent any more."""
+        if not self._over:
+            self.silent = self._over = True
+            self._wire.reset()
+            self._ended(why)
+
+
+@dataclass(slots=True)
+class _Courier:
+    """How far the execution of a plan has come.
+
+    since: what the next wait counts from, by trio's clock.
+    locked: whether the wire's lock is held: from the first write on, for a frame may leave in
+    pieces.
+    """
+
+    parcel: _Parcel
+    since: float = 0.0
+    locked: bool = False
+
+    def __post_init__(self) -> None:
+        self.since = self.parcel.arrived

@@ -1,0 +1,723 @@
+"""The outlet on TCP, as a client with a plain socket sees it."""
+
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import pairwise
+from typing import Any, Self
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from invis_sim.faults import Fail
+from invis_sim.journal import Entry, Event, Exchange, Journal
+from invis_sim.testing.background import RunningSimulator, start_simulator
+
+PATIENCE = 20.0
+"""Seconds after which something that should have happened is given up."""
+
+Address = tuple[str, int]
+
+
+def ask(packet_id: int = 221040, callback: int = 20) -> bytes:
+    """A request, written as real clients do."""
+    return b'{"packetID": %d, "payload": {"callbackName": %d}}' % (packet_id, callback)
+
+
+def answer(packet_id: int = 221040) -> bytes:
+    """What the default outlet answers to `ask`."""
+    return (
+        b'{"sn":"0003C44076","packetID":%d,"PUBACK":1,"payload":{"callbackName":20,"callbackArgs":'
+        b'{"IM":{"fw_rev":"0.0.1","available_fw_rev":"0.0.1","www_fw_rev":"0.1.2",'
+        b'"available_www_fw_rev":"0.3.0"},"PM":{"fw_rev":"0.5.0","available_fw_rev":"0.5.1"}}}}'
+    ) % packet_id
+
+
+def refusal(packet_id: int = 221040) -> bytes:
+    """What the outlet answers to what it cannot do."""
+    return b'{"sn":"0003C44076","packetID":%d,"PUBACK":0}' % packet_id
+
+
+class Client:
+    """A client with a socket, which gives up after a while."""
+
+    def __init__(self, address: Address, receive_buffer: int | None = None) -> None:
+        self.socket = socket.socket()
+        if receive_buffer is not None:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.settimeout(PATIENCE)
+        self.socket.connect(address)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *what: object) -> None:
+        self.socket.close()
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def receive(self, size: int) -> bytes:
+        """Exactly so many bytes, or fewer at the end of the stream."""
+        received = b""
+        while len(received) < size and (chunk := self.socket.recv(size - len(received))):
+            received += chunk
+        return received
+
+    def rest(self) -> bytes:
+        """Everything up to the end of the stream."""
+        received = b""
+        while chunk := self.socket.recv(65536):
+            received += chunk
+        return received
+
+    def finish(self) -> bytes:
+        """Says that no more requests come; everything up to the end of the stream."""
+        self.socket.shutdown(socket.SHUT_WR)
+        return self.rest()
+
+    def hears(self, *replies: bytes) -> None:
+        """Fails unless these bytes come next."""
+        expected = b"".join(replies)
+        assert self.receive(len(expected)) == expected
+
+    def vanish(self) -> None:
+        """Goes with a RST, as a process that is killed with unread data does."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
+
+
+def wait_until(journal: Journal, condition: Callable[[Journal], bool]) -> None:
+    """Returns when the journal is as wanted; fails when that takes too long."""
+    heard = threading.Event()
+    journal.listen(recorded=lambda entry: heard.set(), finished=lambda exchange: heard.set())
+    deadline = time.monotonic() + PATIENCE
+    while not condition(journal):
+        assert heard.wait(deadline - time.monotonic()), list(journal)
+        heard.clear()
+
+
+def wait_for_end(journal: Journal, connection: int = 1) -> str:
+    """Waits for the end of a connection; returns why it ended."""
+
+    def ends(journal: Journal) -> list[str]:
+        return [
+            event.detail
+            for event in journal.events
+            if event.what == "closed" and event.connection == connection
+        ]
+
+    wait_until(journal, lambda journal: bool(ends(journal)))
+    return ends(journal)[0]
+
+
+def done(journal: Journal, count: int) -> list[Exchange]:
+    """Waits until so many exchanges are done; returns all."""
+    wait_until(journal, lambda journal: sum(one.done for one in journal.exchanges) >= count)
+    return journal.exchanges
+
+
+def touched(exchange: Exchange) -> list[str]:
+    return [touch.fault for touch in exchange.faults]
+
+
+@pytest.fixture(name="sim")
+def default_outlet() -> Iterator[RunningSimulator]:
+    with start_simulator(ws=False) as sim:
+        yield sim
+
+
+@pytest.fixture(name="client")
+def one_client(sim: RunningSimulator) -> Iterator[Client]:
+    with Client(sim.tcp_address) as client:
+        yield client
+
+
+@pytest.fixture(scope="module", name="lasting")
+def outlet_for_many_examples() -> Iterator[RunningSimulator]:
+    with start_simulator(ws=False) as sim:
+        yield sim
+
+
+# How requests come
+
+
+@pytest.mark.parametrize("ending", [b"", b"\n", b"\r\n", b"\x00", b" \n\n "])
+def test_a_request_is_answered_at_once_whatever_follows_it(client: Client, ending: bytes) -> None:
+    for packet_id in (100_000, 999_999):
+        client.send(ask(packet_id) + ending)
+        client.hears(answer(packet_id))
+
+
+def test_each_reply_is_one_object_in_one_write(sim: RunningSimulator, client: Client) -> None:
+    client.send(ask())
+    assert client.socket.recv(1024) == answer()
+    (exchange,) = sim.journal.exchanges
+    assert exchange.sent == (answer(),)
+    assert (exchange.received, exchange.outcome, exchange.done) == (ask(), "success", True)
+
+
+def test_requests_in_one_segment_are_answered_in_order_each_in_a_write_of_its_own(
+    sim: RunningSimulator, client: Client
+) -> None:
+    numbers = range(100_000, 100_050)
+    client.send(b"".join(map(ask, numbers)))
+    client.hears(*map(answer, numbers))
+    assert [one.sent for one in sim.journal.exchanges] == [(answer(n),) for n in numbers]
+
+
+def test_a_terminator_follows_each_packet_where_the_scenario_says_so() -> None:
+    fail = 'kind = "fail"\nwhen = { nth = 2 }'
+    scenario = scenario_with(fail) + '\n[protocol]\ntcp_terminator = "\\r\\n"'
+    with start_simulator(scenario) as sim, Client(sim.tcp_address) as client:
+        client.send(ask(1) + ask(2))
+        packets = (answer(1) + b"\r\n", refusal(2) + b"\r\n")
+        assert client.finish() == b"".join(packets)
+        assert [one.sent for one in sim.journal.exchanges] == [(packet,) for packet in packets]
+
+
+@settings(max_examples=60)
+@given(cuts=st.lists(st.integers(1, 150)), ending=st.sampled_from([b"", b"\n", b"\r\n "]))
+def test_requests_may_be_cut_anywhere(
+    lasting: RunningSimulator, cuts: list[int], ending: bytes
+) -> None:
+    numbers = (100_001, 100_002, 100_003)
+    stream = b"".join(ask(number) + ending for number in numbers)
+    edges = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
+    with Client(lasting.tcp_address) as client:
+        for start, end in pairwise(edges):
+            client.send(stream[start:end])
+        client.hears(*map(answer, numbers))
+
+
+def test_a_request_that_drips_in_holds_up_nobody_else(sim: RunningSimulator) -> None:
+    with Client(sim.tcp_address) as slow, Client(sim.tcp_address) as other:
+        for position in range(len(ask(7))):
+            slow.send(ask(7)[position : position + 1])
+            other.send(ask(position))
+            other.hears(answer(position))
+        slow.hears(answer(7))
+
+
+@pytest.mark.parametrize("packet_id", [0, 7, 8_989_889, -1, 2**64, 10**300])
+def test_any_integer_is_echoed_as_packet_id(client: Client, packet_id: int) -> None:
+    client.send(ask(packet_id))
+    client.hears(answer(packet_id))
+
+
+def test_a_packet_id_of_thousands_of_digits_is_echoed_digit_by_digit(client: Client) -> None:
+    digits = b"9" * 5000
+    client.send(ask().replace(b"221040", digits))
+    client.hears(answer().replace(b"221040", digits))
+
+
+def test_a_scenario_may_insist_on_six_digits() -> None:
+    scenario = '[protocol]\npacket_id = "six-digits"'
+    with start_simulator(scenario) as sim, Client(sim.tcp_address) as client:
+        client.send(ask(99_999) + ask(1_000_000))
+        client.hears(refusal(99_999), refusal(1_000_000))
+        assert "six-digit" in sim.journal.exchanges[0].notes[0].reason
+
+
+# What is wrong, and where: the mark ¦ stands before the byte that is reported.
+
+UNANSWERABLE = {
+    "no JSON": ("¦hello\n", "starts with '{'"),
+    "an array": ("¦[1, [2], null]\n", "starts with '{'"),
+    "a string": ('¦"packetID"\n', "starts with '{'"),
+    "a number": ("¦12\n", "starts with '{'"),
+    "an HTTP request": ("¦GET /ws HTTP/1.1\n", "an HTTP request?"),
+    "a closing brace": ("¦}\n", "starts with '{'"),
+    "an unquoted key": ("{¦packetID: 1}\n", "expected a key in double quotes"),
+    "single quotes": ("{¦'packetID': 1}\n", "expected a key in double quotes"),
+    "a trailing comma": ('{"packetID": 1,¦}\n', "expected a key in double quotes"),
+    "a raw newline in a string": ('{"packetID¦\n": 1}\n', "inside a string"),
+    "a NUL inside": ('{"packetID"¦\x00: 1}\n', "expected ':'"),
+    "an empty object": ("¦{}\n", "no packetID"),
+    "no packetID": ('¦{"payload": {"callbackName": 20}}\n', "no packetID"),
+    "a string for packetID": ('{"packetID": ¦"7"}\n', "packetID is a string"),
+    "a fraction for packetID": ('{"packetID": ¦7.0}\n', "packetID is a fraction"),
+    "an exponent in packetID": ('{"packetID": ¦7e3}\n', "packetID is a fraction"),
+    "a boolean for packetID": ('{"packetID": ¦true}\n', "packetID is a boolean"),
+    "null for packetID": ('{"packetID": ¦null}\n', "packetID is null"),
+    "a list for packetID": ('{"packetID": ¦[7]}\n', "packetID is an array"),
+    "NaN": ('{"packetID": 1, "payload": ¦NaN}\n', "not JSON: NaN"),
+    "a leading zero": ('{"packetID": 0¦221040}\n', "not JSON"),
+    "a bare word": ('{"packetID": ¦yes}\n', "not JSON"),
+}
+
+
+def marked(text: str) -> tuple[bytes, int]:
+    before, _, after = text.partition("¦")
+    return (before + after).encode(), len(before.encode())
+
+
+@pytest.mark.parametrize(("text", "reason"), UNANSWERABLE.values(), ids=UNANSWERABLE)
+def test_what_cannot_be_answered_is_reported_and_loses_nothing_else(
+    sim: RunningSimulator, client: Client, text: str, reason: str
+) -> None:
+    wrong, offset = marked(text)
+    client.send(wrong + ask(5))
+    client.hears(answer(5))
+    client.send(wrong)
+    client.send(ask(6))
+    client.hears(answer(6))
+    reports = [one for one in sim.journal.exchanges if one.outcome == "malformed"]
+    good = [one for one in sim.journal.exchanges if one.outcome == "success"]
+    assert len(good) == 2
+    first = reports[0]
+    assert first.notes[0].offset == offset
+    assert reason in first.notes[0].reason
+    assert first.received is not None
+    assert wrong.startswith(first.received.rstrip(b"\n"))
+    assert all(one.done and not one.sent and one.request is None for one in reports)
+
+
+ANSWERED_ZERO = {
+    "no payload": ('¦{"packetID": 7}', "no payload"),
+    "null for payload": ('{"packetID": 7, "payload": ¦null}', "payload is null"),
+    "a list for payload": ('{"packetID": 7, "payload": ¦[20]}', "payload is an array"),
+    "a string for payload": ('{"packetID": 7, "payload": ¦"20"}', "payload is a string"),
+    "no callbackName": ('{"packetID": 7, "payload": ¦{}}', "no callbackName"),
+    "a string for callbackName": (
+        '{"packetID": 7, "payload": {"callbackName": ¦"20"}}',
+        "callbackName is a string",
+    ),
+    "a fraction for callbackName": (
+        '{"packetID": 7, "payload": {"callbackName": ¦20.0}}',
+        "callbackName is a fraction",
+    ),
+    "a boolean for callbackName": (
+        '{"packetID": 7, "payload": {"callbackName": ¦true}}',
+        "callbackName is a boolean",
+    ),
+    "an unknown callback": (
+        '{"packetID": 7, "payload": {"callbackName": ¦4711}}',
+        "callback 4711 is not known",
+    ),
+    "a negative callback": (
+        '{"packetID": 7, "payload": {"callbackName": ¦-20}}',
+        "callback -20 is not known",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "reason"), ANSWERED_ZERO.values(), ids=ANSWERED_ZERO)
+def test_what_has_a_packet_id_but_makes_no_sense_is_answered_puback_0(
+    sim: RunningSimulator, client: Client, text: str, reason: str
+) -> None:
+    wrong, offset = marked(text)
+    client.send(wrong + ask(8))
+    client.hears(refusal(7), answer(8))
+    exchange = sim.journal.exchanges[0]
+    assert (exchange.outcome, exchange.packet_id, exchange.sent) == ("failure", 7, (refusal(7),))
+    assert reason in exchange.notes[0].reason
+    assert exchange.notes[0].offset == offset
+
+
+ODD = {
+    "arguments that mean nothing": (
+        '{"packetID": 7, "payload": {"callbackName": 20, "callbackArgs": ¦[1, {"x": null}]}}',
+        "takes no arguments",
+    ),
+    "a key twice": (
+        '{"packetID": 6, "packetID": ¦7, "payload": {"callbackName": 20}}',
+        "appears again",
+    ),
+    "half of a surrogate pair": (
+        '{"packetID": 7, "payload": {"callbackName": 20, "x": ¦"\\ud83d"}}',
+        "half of a surrogate pair",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "reason"), ODD.values(), ids=ODD)
+def test_what_is_only_odd_is_answered_and_noted(
+    sim: RunningSimulator, client: Client, text: str, reason: str
+) -> None:
+    odd, offset = marked(text)
+    client.send(odd + ask(8))
+    client.hears(answer(7), answer(8))
+    exchange = sim.journal.exchanges[0]
+    assert exchange.outcome == "success"
+    assert [reason in note.reason for note in exchange.notes] == [True]
+    assert exchange.notes[0].offset == offset
+
+
+def test_broken_utf_8_is_reported_at_its_byte(sim: RunningSimulator, client: Client) -> None:
+    wrong = b'{"packetID": 7, "payload": {"callbackName": 20, "x": "\xc3("}}'
+    client.send(wrong + ask(8))
+    client.hears(answer(8))
+    report = sim.journal.exchanges[0]
+    assert (report.outcome, report.received) == ("malformed", wrong)
+    assert report.notes[0].offset == wrong.index(b"\xc3")
+    assert "UTF-8" in report.notes[0].reason
+
+
+def test_nuls_between_requests_are_passed_over(sim: RunningSimulator, client: Client) -> None:
+    client.send(b"\x00\x00" + ask(1) + b"\x00\x00\x00" + ask(2) + b"\x00")
+    client.hears(answer(1), answer(2))
+    assert [one.outcome for one in sim.journal.exchanges] == ["success", "success"]
+
+
+def test_a_document_nested_a_hundred_thousand_deep_is_one_malformed_piece() -> None:
+    depth = 100_000
+    nested = b'{"packetID": 7, "payload": ' + b"[" * depth + b"]" * depth + b"}"
+    with (
+        start_simulator("[protocol]\nmax_packet_bytes = 1_000_000", ws=False) as sim,
+        Client(sim.tcp_address) as client,
+    ):
+        client.send(nested + ask(8, callback=99))
+        client.hears(refusal(8))
+        report = sim.journal.exchanges[0]
+        assert report.outcome == "malformed"
+        assert "nested deeper than 64 levels" in report.notes[0].reason
+        assert len(sim.journal.exchanges) == 2
+
+
+def test_a_packet_without_an_end_is_refused_and_the_connection_closed(
+    sim: RunningSimulator, client: Client
+) -> None:
+    client.send(ask(1))
+    client.hears(answer(1))
+    with suppress(ConnectionError):  # at the latest when the outlet has lingered enough
+        client.send(b'{"packetID": 7, "payload": "')
+        for _ in range(100):
+            client.send(b"x" * 2**20)
+        assert client.rest() == b""
+    client.socket.close()
+    assert "longer than 65536 bytes" in wait_for_end(sim.journal)
+    report = sim.journal.exchanges[1]
+    assert report.outcome == "malformed"
+    assert report.notes[0].offset == len(report.received or b"") == 65536
+    assert len(sim.journal.exchanges) == 2
+    with Client(sim.tcp_address) as another:
+        another.send(ask(2))
+        another.hears(answer(2))
+
+
+def test_whoever_sends_too_much_can_still_read_the_replies_it_has_earned(
+    sim: RunningSimulator, client: Client
+) -> None:
+    client.send(ask(1) + b'{"packetID": "' + b"x" * 70_000)
+    assert client.rest() == answer(1)
+
+
+def test_the_end_of_the_stream_inside_a_request_is_reported(
+    sim: RunningSimulator, client: Client
+) -> None:
+    client.send(ask(1) + ask(2)[:20])
+    assert client.finish() == answer(1)
+    report = sim.journal.exchanges[1]
+    assert (report.outcome, report.received) == ("malformed", ask(2)[:20])
+    assert "ended inside" in report.notes[0].reason
+    assert wait_for_end(sim.journal) == "by the client"
+
+
+# Clients that go
+
+
+def test_a_client_that_vanishes_inside_a_request_disturbs_nobody(sim: RunningSimulator) -> None:
+    client = Client(sim.tcp_address)
+    client.send(ask(1))
+    client.hears(answer(1))
+    client.send(ask(2)[:20])
+    client.vanish()
+    assert "the connection broke" in wait_for_end(sim.journal)
+    with Client(sim.tcp_address) as another:
+        another.send(ask(3))
+        another.hears(answer(3))
+
+
+def test_a_client_that_vanishes_is_not_waited_for_until_its_replies_are_due() -> None:
+    slow = '[[faults]]\nkind = "delay"\nseconds = 3600'
+    with start_simulator(slow, ws=False) as sim:
+        client = Client(sim.tcp_address)
+        client.send(ask(1) + ask(2))
+        wait_until(sim.journal, lambda journal: len(journal.exchanges) == 2)
+        client.vanish()
+        assert "the connection broke" in wait_for_end(sim.journal)
+        assert all(one.done and not one.sent for one in sim.journal.exchanges)
+
+
+def test_half_a_close_still_gets_the_answers_that_are_late() -> None:
+    slow = '[[faults]]\nkind = "delay"\nseconds = 0.2'
+    with start_simulator(slow, ws=False) as sim, Client(sim.tcp_address) as client:
+        client.send(ask(1, callback=99) + ask(2, callback=99))
+        assert client.finish() == refusal(1) + refusal(2)
+        assert wait_for_end(sim.journal) == "by the client"
+
+
+def test_a_client_that_never_reads_is_dropped_and_another_one_served_meanwhile() -> None:
+    scenario = "[protocol]\nwrite_timeout_seconds = 0.2\n"
+    with start_simulator(scenario, ws=False) as sim:
+        outcome: list[BaseException] = []
+        reasons: list[str] = []
+        told = threading.Event()
+
+        def listen(entry: Entry) -> None:  # the journal is too short for a flood
+            if isinstance(entry, Event) and entry.what == "closed":
+                reasons.append(entry.detail)
+                told.set()
+
+        sim.journal.listen(recorded=listen)
+
+        def flood() -> None:
+            with Client(sim.tcp_address, receive_buffer=4096) as client:
+                try:
+                    while True:
+                        client.send(ask(callback=99) * 500)
+                except OSError as error:
+                    outcome.append(error)
+
+        flooding = threading.Thread(target=flood)
+        with Client(sim.tcp_address) as other:
+            flooding.start()
+            served = 0
+            while flooding.is_alive() or served < 10:
+                other.send(ask(served, callback=99))
+                other.hears(refusal(served))
+                served += 1
+            flooding.join()
+        assert [isinstance(error, ConnectionError) for error in outcome] == [True]
+        assert told.wait(PATIENCE)
+        assert reasons[0] == "the client has read nothing for 0.2 s"
+
+
+# What goes wrong on purpose
+
+
+def scenario_with(*faults: str, seed: int = 1) -> str:
+    """The default outlet with these faults."""
+    return "\n".join(
+        (
+            f"seed = {seed}",
+            "[firmware.IM]",
+            'fw_rev = "0.0.1"\navailable_fw_rev = "0.0.1"',
+            'www_fw_rev = "0.1.2"\navailable_www_fw_rev = "0.3.0"',
+            '[firmware.PM]\nfw_rev = "0.5.0"\navailable_fw_rev = "0.5.1"',
+            *(f"[[faults]]\n{fault}" for fault in faults),
+        )
+    )
+
+
+@pytest.fixture(name="converse")
+def conversation() -> Callable[..., tuple[bytes, Journal]]:
+    """A function: these faults, this many requests in one segment → all bytes, and the journal."""
+
+    def converse(*faults: str, requests: int = 3) -> tuple[bytes, Journal]:
+        with (
+            start_simulator(scenario_with(*faults), ws=False) as sim,
+            Client(sim.tcp_address) as client,
+        ):
+            client.send(b"".join(map(ask, range(1, requests + 1))))
+            received = client.finish()
+            wait_for_end(sim.journal)
+            return received, sim.journal
+
+    return converse
+
+
+Converse = Callable[..., tuple[bytes, Journal]]
+
+
+def test_fail_refuses_the_request_it_is_for(converse: Converse) -> None:
+    received, journal = converse('kind = "fail"\nwhen = { nth = 2 }')
+    assert received == answer(1) + refusal(2) + answer(3)
+    assert [touched(one) for one in journal.exchanges] == [[], ["fail"], []]
+    assert journal.exchanges[1].outcome == "success"  # the outlet's own view, before faults
+
+
+@pytest.mark.parametrize(
+    ("how", "wrong"), [("previous", b"1"), ("string", b'"2"'), ("negative", b"-2")]
+)
+def test_wrong_packet_id_puts_another_one_in_its_place(
+    converse: Converse, how: str, wrong: bytes
+) -> None:
+    received, journal = converse(f'kind = "wrong_packet_id"\nhow = "{how}"\nwhen = {{ nth = 2 }}')
+    changed = answer(2).replace(b'"packetID":2', b'"packetID":' + wrong)
+    assert received == answer(1) + changed + answer(3)
+    assert touched(journal.exchanges[1]) == ["wrong_packet_id"]
+    assert wrong.decode().strip('"') in journal.exchanges[1].faults[0].did
+
+
+def test_malformed_json_breaks_one_reply_and_the_next_is_good(converse: Converse) -> None:
+    received, journal = converse(
+        'name = "cut"\nkind = "malformed_json"\nhow = "truncate"\nwhen = { nth = 2 }'
+    )
+    assert received.startswith(answer(1))
+    assert received.endswith(answer(3))
+    broken = received[len(answer(1)) : -len(answer(3))]
+    assert answer(2).startswith(broken)
+    assert journal.exchanges[1].sent == (broken,)
+    assert touched(journal.exchanges[1]) == ["cut"]
+
+
+def test_delays_of_requests_in_one_segment_do_not_add_up(converse: Converse) -> None:
+    began = time.monotonic()
+    received, journal = converse('kind = "delay"\nseconds = 0.3', requests=50)
+    took = time.monotonic() - began
+    assert received == b"".join(map(answer, range(1, 51)))
+    assert 0.3 <= took < 10  # and not fifteen seconds
+    assert all(touched(one) == ["delay"] for one in journal.exchanges)
+
+
+def test_a_late_reply_keeps_its_place(converse: Converse) -> None:
+    received, _ = converse('kind = "delay"\nseconds = 0.2\nwhen = { nth = 1 }')
+    assert received == answer(1) + answer(2) + answer(3)
+
+
+def test_a_late_reply_that_may_be_overtaken_is(converse: Converse) -> None:
+    received, journal = converse(
+        'kind = "delay"\nseconds = 0.2\novertake = true\nwhen = { nth = 1 }'
+    )
+    assert received == answer(2) + answer(3) + answer(1)
+    assert all(one.done for one in journal.exchanges)
+
+
+def test_a_dropped_reply_never_comes_and_the_connection_stays(converse: Converse) -> None:
+    received, journal = converse('kind = "drop"\nwhen = { nth = 2 }')
+    assert received == answer(1) + answer(3)
+    assert [one.sent for one in journal.exchanges] == [(answer(1),), (), (answer(3),)]
+    assert touched(journal.exchanges[1]) == ["drop"]
+    assert journal.exchanges[1].done
+
+
+def test_a_duplicated_reply_comes_so_often(converse: Converse) -> None:
+    received, journal = converse('kind = "duplicate"\ncopies = 3\nwhen = { nth = 2 }')
+    assert received == answer(1) + answer(2) * 3 + answer(3)
+    assert journal.exchanges[1].sent == (answer(2),) * 3
+
+
+@pytest.mark.parametrize(
+    ("moment", "last"),
+    [("before", b""), ("middle", answer(2)[: len(answer(2)) // 2]), ("after", answer(2))],
+)
+def test_close_ends_the_stream_around_the_reply(
+    converse: Converse, moment: str, last: bytes
+) -> None:
+    received, journal = converse(f'kind = "close"\nmoment = "{moment}"\nwhen = {{ nth = 2 }}')
+    assert received == answer(1) + last
+    assert b"".join(journal.exchanges[1].sent) == last
+    assert touched(journal.exchanges[1]) == ["close"]
+    assert [event.detail for event in journal.events if event.what == "closed"] == ["by a fault"]
+
+
+def test_a_closed_connection_does_not_wait_for_replies_that_are_late() -> None:
+    faults = (
+        'kind = "delay"\nseconds = 3600\novertake = true\nwhen = { nth = 1 }',
+        'kind = "close"\nmoment = "after"\nwhen = { nth = 2 }',
+    )
+    with (
+        start_simulator(scenario_with(*faults), ws=False) as sim,
+        Client(sim.tcp_address) as client,
+    ):
+        client.send(ask(1) + ask(2))
+        assert client.rest() == answer(2)
+        client.socket.close()
+        assert wait_for_end(sim.journal) == "by a fault"
+        assert [one.done for one in sim.journal.exchanges] == [True, True]
+
+
+def test_several_faults_may_touch_one_reply(converse: Converse) -> None:
+    received, journal = converse('kind = "duplicate"', 'kind = "fail"', requests=1)
+    assert received == refusal(1) * 2
+    assert touched(journal.exchanges[0]) == ["fail", "duplicate"]
+
+
+def test_faults_of_the_other_transport_leave_tcp_alone(sim: RunningSimulator) -> None:
+    elsewhere = 'kind = "drop"\nwhen = { transport = "ws" }'
+    with start_simulator(scenario_with(elsewhere)) as both, Client(both.tcp_address) as client:
+        client.send(ask(1))
+        client.hears(answer(1))
+
+
+def test_speed_divides_waits_down_to_none_at_all() -> None:
+    faults = ('kind = "delay"\nseconds = 3600', 'kind = "duplicate"\ngap = 3600')
+    with (
+        start_simulator(scenario_with(*faults), ws=False, speed=float("inf")) as sim,
+        Client(sim.tcp_address) as client,
+    ):
+        client.send(ask(1))
+        client.hears(answer(1), answer(1))
+
+
+CAPRICES = (
+    'kind = "fail"\nwhen = { probability = 0.2 }',
+    'kind = "wrong_packet_id"\nwhen = { probability = 0.2 }',
+    'kind = "malformed_json"\nhow = "truncate"\nwhen = { probability = 0.2 }',
+    'kind = "delay"\nseconds = { median = 0.01, sigma = 1.0 }\nwhen = { probability = 0.3 }',
+    'kind = "drop"\nwhen = { probability = 0.1 }',
+    'kind = "duplicate"\nwhen = { probability = 0.2 }',
+    'kind = "close"\nmoment = "middle"\nwhen = { probability = 0.02 }',
+)
+
+
+def bytes_of_a_run(seed: int) -> list[bytes]:
+    """What each of several connections receives."""
+    received = []
+    with start_simulator(scenario_with(*CAPRICES, seed=seed), ws=False, speed=100) as sim:
+        for _ in range(6):
+            with Client(sim.tcp_address) as client:
+                client.send(b"".join(map(ask, range(1, 41))))
+                received.append(client.finish())
+    return received
+
+
+def test_the_same_seed_and_the_same_requests_give_the_same_bytes() -> None:
+    first = bytes_of_a_run(seed=11)
+    assert first == bytes_of_a_run(seed=11)
+    assert first != bytes_of_a_run(seed=12)
+    assert len(set(first)) == len(first)  # and not the same on each connection
+
+
+def test_what_is_drawn_on_one_connection_does_not_depend_on_the_others() -> None:
+    faults = 'kind = "fail"\nwhen = { probability = 0.5 }'
+
+    def replies(others: int) -> bytes:
+        with (
+            start_simulator(scenario_with(faults), ws=False) as sim,
+            Client(sim.tcp_address) as client,
+            Client(sim.tcp_address) as neighbour,
+        ):
+            received = b""
+            for packet_id in range(20):
+                for _ in range(others):
+                    neighbour.send(ask())
+                client.send(ask(packet_id))
+                received += client.socket.recv(4096)
+            return received
+
+    assert replies(others=0) == replies(others=3)
+
+
+def test_a_fault_of_python_is_there_for_the_time_of_its_block(
+    sim: RunningSimulator, client: Client
+) -> None:
+    with sim.inject(Fail(name="today")) as rule:
+        client.send(ask(1))
+        client.hears(refusal(1))
+        assert rule.applied == 1
+    client.send(ask(2))
+    client.hears(answer(2))
+    assert [touched(one) for one in sim.journal.exchanges] == [["today"], []]
+
+
+def test_connections_are_numbered_and_their_beginning_and_end_told(sim: RunningSimulator) -> None:
+    ports: list[Any] = []
+    for _ in range(2):
+        with Client(sim.tcp_address) as client:
+            ports.append(client.socket.getsockname()[1])
+            client.send(ask())
+            client.hears(answer())
+    wait_for_end(sim.journal, 1)
+    wait_for_end(sim.journal, 2)
+    told = [(event.connection, event.what) for event in sim.journal.events]
+    assert sorted(told) == [(1, "closed"), (1, "connected"), (2, "closed"), (2, "connected")]
+    connected = [event.detail for event in sim.journal.events if event.what == "connected"]
+    assert connected == [f"127.0.0.1:{port}" for port in ports]
