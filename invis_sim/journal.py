@@ -26,7 +26,7 @@ Outcome: TypeAlias = Literal["success", "failure", "no reply", "malformed", "pus
 """What came of a piece of input: `PUBACK` 1, `PUBACK` 0, silence, nothing to answer, or a push."""
 
 
-class Exchange(msgspec.Struct, kw_only=True, eq=False, gc=False):
+class Exchange(msgspec.Struct, eq=False, gc=False):
     """One request with its reply, one piece of malformed input, or one push.
 
     number: its place in the journal, from 1, over both kinds of entries.
@@ -145,19 +145,20 @@ class Journal:
         """A new exchange; the arguments are its fields."""
         self._numbers += 1
         exchange = Exchange(
-            number=self._numbers,
-            seconds=seconds,
-            transport=transport,
-            connection=connection,
-            received=received,
-            request=request,
-            outcome=outcome,
-            sent=sent,
-            faults=faults,
-            notes=notes,
-            done=done,
+            self._numbers,
+            seconds,
+            transport,
+            connection,
+            received,
+            request,
+            outcome,
+            sent,
+            faults,
+            notes,
+            done,
         )
-        self._bytes += len(received or b"")
+        if received is not None:
+            self._bytes += len(received)
         for data in sent:
             self._bytes += len(data)
         self._keep(exchange)

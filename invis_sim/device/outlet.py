@@ -27,8 +27,7 @@ PacketIds: TypeAlias = Literal["lenient", "six-digits"]
 """Which packetIDs are served: any integer, as real devices do, or 100000-999999, as documented."""
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What a request leads to.
 
     reply: None where the outlet says nothing.

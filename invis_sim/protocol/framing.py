@@ -120,6 +120,11 @@ class JsonFramer:
         self._skipping = False  # inside rubbish that is already reported
         self._closed = False
 
+    @property
+    def between_documents(self) -> bool:
+        """Whether the next byte is the first of something new."""
+        return not (self._containers or self._skipping or self._closed)
+
     def feed(self, chunk: bytes) -> list[Framed]:
         """What this chunk completes, in order.
 

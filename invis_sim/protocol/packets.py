@@ -30,6 +30,7 @@ __all__ = [
     "Request",
     "encode_json",
     "parse_request",
+    "plain_request",
 ]
 
 MAX_ODDITIES = 8
@@ -72,7 +73,7 @@ class Note(msgspec.Struct, frozen=True):
         return self.reason if self.offset is None else f"{self.reason} (at byte {self.offset})"
 
 
-class Request(msgspec.Struct, frozen=True, kw_only=True):
+class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a client asks.
 
     packet_id: any integer (the documentation says six digits; real devices echo others).
@@ -97,6 +98,14 @@ _PLAIN = re.compile(
 )
 
 
+def plain_request(document: bytes) -> Request | None:
+    """The request in a document of the form that nearly all have; None where it has another."""
+    plain = _PLAIN.fullmatch(document)
+    if plain is None:
+        return None
+    return Request(packet_id=int(plain[1]), callback=int(plain[2]))
+
+
 def parse_request(document: bytes) -> Request:
     """The request in a document.
 
@@ -104,9 +113,9 @@ def parse_request(document: bytes) -> Request:
 
     Raises MalformedPacket where it cannot be answered. [reference, "The envelope"]
     """
-    plain = _PLAIN.fullmatch(document)
+    plain = plain_request(document)
     if plain is not None:
-        return Request(packet_id=int(plain[1]), callback=int(plain[2]))
+        return plain
     fields, notes = _parse_object(document)
     packet_id = fields.get("packetID", msgspec.UNSET)
     if packet_id is msgspec.UNSET:
@@ -255,7 +264,7 @@ def encode_json(tree: Any) -> bytes:
         return _spelled(tree)
 
 
-class Packet(msgspec.Struct, frozen=True):
+class Packet(msgspec.Struct, frozen=True, gc=False):
     """A packet of the outlet's own, as the JSON object that it is.
 
     fields: the members in the order of the wire. Never changed in place: the methods return changed
@@ -319,7 +328,7 @@ def _spelled(tree: Any) -> bytes:
     return _encode(tree)
 
 
-class Reply(Packet, frozen=True):
+class Reply(Packet, frozen=True, gc=False):
     """An answer: sn, packetID (the request's), PUBACK, and the payload where there is data."""
 
     @classmethod
@@ -336,7 +345,7 @@ class Reply(Packet, frozen=True):
         return cls({"sn": sn, "packetID": packet_id, "PUBACK": 0})
 
 
-class Push(Packet, frozen=True):
+class Push(Packet, frozen=True, gc=False):
     """A synchronous update: sn, the device's own packetID, payload; no PUBACK."""
 
     @classmethod

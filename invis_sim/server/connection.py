@@ -25,6 +25,7 @@ from invis_sim.protocol.packets import (
     parse_request,
 )
 from invis_sim.scenario.model import Protocol
+from invis_sim.server.hub import Hub
 from invis_sim.server.outbox import Outbox
 from invis_sim.server.wire import Wire
 
@@ -41,6 +42,7 @@ class Core:
     started: when it started, by trio's clock.
     speed: by how much every injected wait is divided, above 0; may be infinite.
     begin: called when something of the outlet goes away with a packet.
+    hub: listens to many clients at once; None: each task listens for itself.
     connections: those that are open, by their ordinals, the oldest first.
     """
 
@@ -52,6 +54,7 @@ class Core:
     started: float
     speed: float
     begin: Callable[[Outage], None]
+    hub: Hub | None = None
     connections: dict[int, "Connection"] = field(default_factory=dict)
 
     def seconds(self) -> float:
@@ -136,24 +139,26 @@ class Connection:
 
     # What the client says
 
-    async def receive(self) -> bytes:
-        """The next bytes from the client; b"" at the end of its stream, or where it has been idle
-        for too long.
+    async def hear(self, take: Callable[[bytes], bool]) -> None:
+        """Hands over what the client says, as `Wire.hear` does.
 
-        Raises as `Wire.receive`.
+        A client that has been idle for too long, where a fault sets a limit, is closed, and its
+        stream is over then.
         """
         idle = self.welcome.idle_seconds
         if idle is None:
-            return await self.wire.receive()
-        chunk = b""
-        with trio.move_on_after(idle / self.core.speed) as patience:
-            chunk = await self.wire.receive()
-        if not patience.cancelled_caught:
-            return chunk
-        self.closed_because = f"by a fault: the client was idle for {idle:g} s"
-        self.outbox.silent = True
-        await self.outbox.close(1001, "idle")
-        return b""
+            await self.wire.hear(take)
+            return
+        while True:
+            chunk = b""
+            with trio.move_on_after(idle / self.core.speed) as patience:
+                chunk = await self.wire.receive()
+            if patience.cancelled_caught:
+                self.closed_because = f"by a fault: the client was idle for {idle:g} s"
+                self.outbox.silent = True
+                await self.outbox.close(1001, "idle")
+            if not take(chunk):
+                return
 
     def take(self, document: bytes, notes: tuple[Note, ...] = ()) -> None:
         """A whole request has arrived, or something in its place.
@@ -289,7 +294,7 @@ async def serve_client(
     sock: the connected socket; it is closed at the end.
     converse: the transport's part: reads until there is nothing more to read.
     """
-    wire = Wire(sock, core.protocol.write_timeout_seconds)
+    wire = Wire(sock, core.protocol.write_timeout_seconds, core.hub)
     connection: Connection | None = None
     try:
         async with trio.open_nursery() as nursery:

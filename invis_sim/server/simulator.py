@@ -22,6 +22,7 @@ from invis_sim.scenario import Scenario
 from invis_sim.scenario.loading import ScenarioSource, resolve
 from invis_sim.server import tcp, websocket
 from invis_sim.server.connection import Connection, Core, serve_client
+from invis_sim.server.hub import Hub
 from invis_sim.server.listening import Listening, StartError, open_listening
 
 __all__ = ["Simulator", "StartError", "open_simulator"]
@@ -108,6 +109,9 @@ class Simulator:
         """
         listen = self.scenario.listen
         self._nursery = nursery
+        hub = Hub.where_possible()
+        if hub is not None:
+            nursery.start_soon(hub.run)
         self._core = Core(
             outlet=self.outlet,
             faults=self.faults,
@@ -117,6 +121,7 @@ class Simulator:
             started=trio.current_time(),
             speed=self._speed,
             begin=self.begin,
+            hub=hub,
         )
         wanted: list[tuple[Transport, int]] = []
         if listen.tcp:

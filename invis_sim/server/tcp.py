@@ -3,6 +3,7 @@
 import trio
 
 from invis_sim.protocol.framing import JsonFramer, PacketTooLarge
+from invis_sim.protocol.packets import plain_request
 from invis_sim.server.connection import Connection
 
 __all__ = ["converse"]
@@ -10,26 +11,48 @@ __all__ = ["converse"]
 
 async def converse(connection: Connection) -> None:
     """Reads requests until the client ends its side, or sends a packet that is too large."""
-    protocol = connection.core.protocol
-    terminator = protocol.tcp_terminator.encode()
+    terminator = connection.core.protocol.tcp_terminator.encode()
     if terminator:
         connection.frame = lambda text: text + terminator
-    framer = JsonFramer(protocol.max_packet_bytes)
-    while True:
-        if connection.outbox.backlogged:
+    listener = _Listener(connection)
+    try:
+        while not listener.over:
             await connection.outbox.room()
-        try:
-            chunk = await connection.receive()
-        except trio.BrokenResourceError as error:
-            connection.closed_because = f"the connection broke: {error}"
-            return
-        except trio.ClosedResourceError:
-            return  # whoever closed it has said why
+            await connection.hear(listener.take)
+    except trio.BrokenResourceError as error:
+        connection.closed_because = f"the connection broke: {error}"
+    except trio.ClosedResourceError:
+        pass  # whoever closed it has said why
+
+
+class _Listener:
+    """Finds the requests in what a client sends.
+
+    over: whether nothing more is to be heard.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.over = False
+        self._connection = connection
+        self._longest = connection.core.protocol.max_packet_bytes
+        self._framer = JsonFramer(self._longest)
+
+    def take(self, chunk: bytes) -> bool:
+        """Answers the requests that this chunk completes; b"" is the end of the stream.
+
+        Says whether more can be taken now.
+        """
+        connection, framer = self._connection, self._framer
+        if framer.between_documents and len(chunk) <= self._longest:
+            request = plain_request(chunk)  # most chunks are one such request, and nothing else
+            if request is not None:
+                connection.answer(chunk.strip(), request)
+                return not connection.outbox.backlogged
         if not chunk:
             unfinished = framer.finish()
             if unfinished is not None:
                 connection.malformed(unfinished.raw, unfinished.reason, unfinished.offset)
-            return
+            self.over = True
         for found in framer.feed(chunk):
             if isinstance(found, bytes):
                 connection.take(found)
@@ -37,4 +60,5 @@ async def converse(connection: Connection) -> None:
             connection.malformed(found.raw, found.reason, found.offset)
             if isinstance(found, PacketTooLarge):
                 connection.closed_because = f"the client sent a packet {found.reason}"
-                return
+                self.over = True
+        return not (self.over or connection.outbox.backlogged)

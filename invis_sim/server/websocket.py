@@ -156,6 +156,8 @@ class FrameStream(trio.abc.Stream):
         self.refused = ""
         self._connection = connection
         self._wire = connection.wire
+        self._slow = b""  # what trio-websocket has to see next
+        self._ended = False  # whether the client has ended its stream
         self._head_read = False
         self._opened = trio.Event()
         self._closed = False
@@ -192,24 +194,44 @@ class FrameStream(trio.abc.Stream):
                 raise trio.ClosedResourceError
             while sorter.owed and sorter.between_frames:
                 await self._answered.park()
-            while (piece := sorter.next()) is not None:
-                if not piece.fast:
-                    if connection.outbox.stalled:
-                        continue  # nobody is there to answer a ping, or a goodbye
-                    if sorter.fragments > self._longest:  # nearly all of them are empty
-                        await self.refuse(1009, f"in more than {self._longest} fragments")
-                    return piece.data
-                connection.take(piece.data)
-                if connection.outbox.backlogged:
-                    await connection.outbox.room()
-            try:
-                chunk = await connection.receive()
-            except trio.BrokenResourceError as error:
-                connection.closed_because = f"the connection broke: {error}"
-                raise
-            if not chunk:
+            if self._answer():
+                try:
+                    await connection.hear(self._take)
+                except trio.BrokenResourceError as error:
+                    connection.closed_because = f"the connection broke: {error}"
+                    raise
+            if self._ended:
                 return b""
-            sorter.feed(chunk)
+            slow, self._slow = self._slow, b""
+            if slow and not connection.outbox.stalled:  # else nobody is there to deal with it
+                if sorter.fragments > self._longest:  # nearly all of them are empty
+                    await self.refuse(1009, f"in more than {self._longest} fragments")
+                return slow
+            await connection.outbox.room()
+
+    def _take(self, chunk: bytes) -> bool:
+        """The client has sent this, or ended its stream. Says whether more can be taken now."""
+        if not chunk:
+            self._ended = True
+            return False
+        self._sorter.feed(chunk)
+        return self._answer()
+
+    def _answer(self) -> bool:
+        """Answers what is for the fast lane, up to the first piece that is not, which `_slow` then
+        has.
+
+        Says whether that was all, and more can be taken now.
+        """
+        connection, sorter = self._connection, self._sorter
+        while (piece := sorter.next()) is not None:
+            if not piece.fast:
+                self._slow = piece.data
+                return False
+            connection.take(piece.data)
+            if connection.outbox.backlogged:
+                return False
+        return True
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Sends what trio-websocket has to say.

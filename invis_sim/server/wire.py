@@ -7,9 +7,12 @@ what another writes.
 
 import socket
 import struct
+from collections.abc import Callable
 from contextlib import suppress
 
 import trio
+
+from invis_sim.server.hub import Hub
 
 __all__ = ["ClientStalled", "Wire"]
 
@@ -29,16 +32,19 @@ class Wire:
 
     sock: stays the caller's no more.
     stall_seconds: after so long without reading, a client that something waits for is given up.
+    hub: listens for many sockets at once; None: each task listens for itself.
     broken: whether the connection is known to be broken; nothing can be sent or received then.
     """
 
-    def __init__(self, sock: socket.socket, stall_seconds: float) -> None:
+    def __init__(self, sock: socket.socket, stall_seconds: float, hub: Hub | None = None) -> None:
         sock.setblocking(False)
         self.lock = trio.Lock()
         self.broken = False
         self._socket = sock
         self._fd = sock.fileno()
         self._stall_seconds = stall_seconds
+        self._hub = hub
+        self._heard = trio.Event()  # set when the hub need not listen any more
         self._closed = False
 
     @property
@@ -56,8 +62,8 @@ class Wire:
         Raises trio.BrokenResourceError if the connection is broken, trio.ClosedResourceError if it
         is closed here.
         """
+        self._check()
         while True:
-            self._check()
             await trio.lowlevel.wait_readable(self._fd)
             self._check()  # it may have been closed after it became readable
             try:
@@ -66,6 +72,46 @@ class Wire:
                 continue
             except OSError as error:
                 raise self._break(error) from error
+
+    async def hear(self, take: Callable[[bytes], bool]) -> None:
+        """Hands over what arrives, as it arrives, until `take` wants no more.
+
+        take: gets each piece, and b"" at the end of the stream; says whether it wants more, which
+        at the end it must not. It must not wait.
+
+        Raises as `receive`, and whatever `take` raises.
+        """
+        hub = self._hub
+        if hub is None:
+            while take(await self.receive()):
+                pass
+            return
+        self._check()
+        failure: Exception | None = None
+        heard = self._heard = trio.Event()
+
+        def listen() -> None:
+            nonlocal failure
+            try:
+                if take(self._socket.recv(RECEIVE_BYTES)):
+                    return
+            except BlockingIOError:
+                return
+            except OSError as error:
+                failure = self._break(error)
+            except Exception as error:  # it belongs to this connection, not to the hub
+                failure = error
+            hub.remove(self._fd)  # now: it may be called again before the task wakes
+            heard.set()
+
+        hub.add(self._fd, listen)
+        try:
+            await heard.wait()
+        finally:
+            hub.remove(self._fd)
+        if failure is not None:
+            raise failure
+        self._check()
 
     def send_now(self, data: bytes | memoryview) -> int:
         """Sends what the kernel takes at once, and says how many bytes that is.
@@ -124,6 +170,9 @@ class Wire:
         """Closes the socket. Whoever waits on it gets trio.ClosedResourceError."""
         if not self._closed:
             self._closed = True
+            self._heard.set()
+            if self._hub is not None:
+                self._hub.remove(self._fd)
             trio.lowlevel.notify_closing(self._fd)
             self._socket.close()
 

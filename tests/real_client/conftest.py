@@ -1,4 +1,7 @@
-"""The real client, `invisoutlet`, needs Python 3.13. Where it is required, to skip its tests is to fail."""
+"""The real client, `invisoutlet`, needs Python 3.13.
+
+Where it is required, to skip its tests is to fail.
+"""
 
 import importlib.util
 import os

@@ -21,7 +21,7 @@ def refusing_port() -> Iterator[int]:
 
 @asynccontextmanager
 async def connected(simulator: RunningSimulator, transport: Transport) -> AsyncIterator[Any]:
-    """The client, connected over this transport. It tries TCP first, so TCP is refused for the other."""
+    """The client, connected over this transport. It tries TCP first: for WebSocket, TCP refuses."""
     from invisoutlet import InvisOutletClient
 
     with refusing_port() as nobody:

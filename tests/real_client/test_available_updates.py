@@ -1,4 +1,4 @@
-"""What a client that we did not write makes of callback 20, and of each fault, over both transports."""
+"""What a client that we did not write makes of callback 20, and of faults, over both transports."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

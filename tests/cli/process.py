@@ -1,0 +1,135 @@
+"""`invis-sim` as a process, as a shell or a CI job sees it."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from invis_sim.cli import main
+
+PATIENCE = 30.0
+"""Seconds after which a process that should have done something is killed."""
+
+INVIS_SIM = (sys.executable, "-m", "invis_sim")
+
+ASK = b'{"packetID": 221040, "payload": {"callbackName": 20}}'
+
+
+def cli(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    """The command, run to its end."""
+    return subprocess.run(
+        [*INVIS_SIM, *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+        **more,
+    )
+
+
+def cli_here(
+    capsys: pytest.CaptureFixture[str], *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    """The same without a process of its own, for commands that end at once."""
+    try:
+        status: object = main(arguments)
+    except SystemExit as end:
+        status = end.code
+    assert isinstance(status, int)
+    return subprocess.CompletedProcess(arguments, status, *capsys.readouterr())
+
+
+class Outlet:
+    """`invis-sim run` in a process.
+
+    ready: what it said when it was ready, if it was to say so in JSON.
+    """
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.ready: dict[str, Any] = {}
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def line(self) -> str:
+        """The next line on stdout."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+    @property
+    def tcp_address(self) -> tuple[str, int]:
+        return (self.ready["tcp"]["host"], self.ready["tcp"]["port"])
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(self.tcp_address, timeout=PATIENCE)
+
+    def ask(self) -> dict[str, Any]:
+        """One exchange on a connection of its own."""
+        with self.connect() as client:
+            return exchange(client)
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str, str]:
+        """Sends the signal; status, and what is left on stdout and stderr."""
+        self.process.send_signal(number)
+        out, err = self.process.communicate()
+        return self.process.returncode, out or "", err or ""
+
+
+def exchange(client: socket.socket) -> dict[str, Any]:
+    client.sendall(ASK)
+    reply: dict[str, Any] = json.loads(client.recv(4096))
+    return reply
+
+
+@contextmanager
+def process(*arguments: str, **more: Any) -> Iterator[Outlet]:
+    """`invis-sim` with these arguments, which goes on for the time of the block at the most."""
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
+    with subprocess.Popen([*INVIS_SIM, *arguments], text=True, **streams) as running:
+        watchdog = threading.Timer(PATIENCE, running.kill)
+        watchdog.start()
+        try:
+            yield Outlet(running)
+        finally:
+            watchdog.cancel()
+            running.kill()
+
+
+@contextmanager
+def outlet(*arguments: str, **more: Any) -> Iterator[Outlet]:
+    """An outlet on free ports that says in JSON what happens, once it is ready."""
+    ports = ("--tcp-port", "0", "--ws-port", "0")
+    with process("run", *ports, "--log", "json", *arguments, **more) as running:
+        running.ready = json.loads(running.line())
+        yield running
+
+
+@contextmanager
+def quiet_outlet(folder: Path, *arguments: str, **more: Any) -> Iterator[Outlet]:
+    """An outlet on free ports that says nothing, once its ready file is there."""
+    path = folder / "ready"
+    ports = ("--tcp-port", "0", "--ws-port", "0")
+    with process("run", *ports, "--ready-file", str(path), *arguments, **more) as running:
+        running.ready = json.loads(appears(path, running))
+        yield running
+
+
+def appears(path: Path, running: Outlet) -> str:
+    """The content of the file, as soon as there is one."""
+    while running.process.poll() is None:
+        if path.exists():
+            return path.read_text()
+        with suppress(subprocess.TimeoutExpired):
+            running.process.wait(0.005)
+    raise AssertionError(f"the process ended with {running.process.returncode}")

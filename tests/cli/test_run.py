@@ -1,0 +1,453 @@
+"""`invis-sim run`: an outlet in the foreground."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.process import (
+    ASK,
+    PATIENCE,
+    appears,
+    cli,
+    cli_here,
+    exchange,
+    outlet,
+    process,
+    quiet_outlet,
+)
+
+GOOD = {"sn": "0003C44076", "packetID": 221040, "PUBACK": 1}
+
+
+def is_good(reply: dict[str, Any]) -> bool:
+    return {key: reply[key] for key in GOOD} == GOOD
+
+
+# What it says
+
+
+def test_it_says_who_it_is_where_it_listens_and_what_happens(tmp_path: Path) -> None:
+    scenario = tmp_path / "late.toml"
+    scenario.write_text('description = "Late."\n[[faults]]\nname = "tardy"\nkind = "drop"\n')
+    with process("run", str(scenario), "--tcp-port", "0", "--ws-port", "0", "--seed", "5") as it:
+        lines = [it.line() for _ in range(6)]
+        assert lines[0] == "InvisOutlet 0003C44076, seed 5\n"
+        assert lines[1] == "  Late.\n"
+        tcp = re.fullmatch(r"  TCP        127\.0\.0\.1:(\d+)\n", lines[2])
+        assert tcp is not None
+        assert re.fullmatch(r"  WebSocket  ws://127\.0\.0\.1:\d+/ws\n", lines[3])
+        assert lines[4] == "  Faults     tardy\n"
+        hint = f"Ctrl-C ends it. To ask it something: invis-sim send 127.0.0.1:{tcp[1]} 20\n"
+        assert lines[5] == hint
+        with socket.create_connection(("127.0.0.1", int(tcp[1])), timeout=PATIENCE) as client:
+            client.sendall(ASK + b"what?\n")
+            clock = r"\d\d:\d\d:\d\d\.\d{3}  tcp #1    "
+            assert re.fullmatch(clock + r"connected 127\.0\.0\.1:\d+\n", it.line())
+            told = it.line()
+            assert re.match(clock + "callback 20 .*packetID 221040  PUBACK 1  fault tardy", told)
+            told = it.line()
+            assert re.match(
+                clock + "malformed  note: a request is a JSON object.* [(]at byte 0[)]", told
+            )
+            assert "'what?'" in told
+        assert re.fullmatch(clock + "closed by the client\n", it.line())
+        status, rest, err = it.end(signal.SIGINT)
+        assert (status, rest, err) == (0, "", "")
+
+
+def test_log_json_is_one_object_a_line_and_the_first_says_what_the_ready_file_says(
+    tmp_path: Path,
+) -> None:
+    ready = tmp_path / "ready"
+    with outlet("--ready-file", str(ready)) as it:
+        assert it.ready == {"entry": "ready", **json.loads(ready.read_text())}
+        assert it.ready["pid"] == it.pid
+        assert it.ready["sn"] == "0003C44076"
+        assert is_good(it.ask())
+        entries = [json.loads(it.line()) for _ in range(3)]
+        assert [entry["entry"] for entry in entries] == ["event", "exchange", "event"]
+        assert entries[1]["received"] == ASK.decode()
+        status, out, err = it.end()
+        assert (status, err) == (0, "")
+        assert all(json.loads(line) for line in out.splitlines())
+
+
+def test_log_quiet_says_nothing(tmp_path: Path) -> None:
+    with quiet_outlet(tmp_path, "--log", "quiet") as it:
+        assert is_good(it.ask())
+        assert it.end() == (0, "", "")
+
+
+def test_the_seed_that_was_drawn_is_shown_and_repeats_the_run(tmp_path: Path) -> None:
+    def replies(*seed: str) -> tuple[int, list[int]]:
+        scenario = tmp_path / "moody.toml"
+        scenario.write_text('[[faults]]\nkind = "fail"\nwhen = { probability = 0.5 }\n')
+        with outlet(str(scenario), *seed) as it, it.connect() as client:
+            return it.ready["seed"], [exchange(client)["PUBACK"] for _ in range(64)]
+
+    seed, first = replies()
+    assert replies("--seed", str(seed)) == (seed, first)
+    assert replies("--seed", str(seed + 1))[1] != first
+
+
+# What the options say
+
+
+def test_options_override_the_scenario(tmp_path: Path) -> None:
+    scenario = tmp_path / "other.toml"
+    scenario.write_text(
+        'seed = 1\n[device]\nsn = "1111111111"\n'
+        '[listen]\nhost = "no.such.host.invalid"\ntcp_port = 1\nws_port = 1\nws_path = "/socket"\n'
+    )
+    options = ("--sn", "2222222222", "--seed", "2", "--host", "127.0.0.1")
+    with outlet(str(scenario), *options) as it:
+        assert (it.ready["sn"], it.ready["seed"]) == ("2222222222", 2)
+        assert it.ready["ws"]["url"].endswith("/socket")
+        assert it.ask()["sn"] == "2222222222"
+
+
+def test_ports_can_be_chosen() -> None:
+    with socket.socket() as one, socket.socket() as two:
+        for sock in (one, two):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind(("127.0.0.1", 0))
+        tcp, ws = one.getsockname()[1], two.getsockname()[1]
+    with outlet("--tcp-port", str(tcp), "--ws-port", str(ws)) as it:
+        assert it.ready["tcp"] == {"host": "127.0.0.1", "port": tcp}
+        assert it.ready["ws"] == {"url": f"ws://127.0.0.1:{ws}/ws"}
+
+
+@pytest.mark.parametrize(
+    ("option", "off", "on"), [("--no-tcp", "tcp", "ws"), ("--no-ws", "ws", "tcp")]
+)
+def test_a_transport_can_be_switched_off(option: str, off: str, on: str) -> None:
+    with outlet(option) as it:
+        assert it.ready[off] is None
+        assert it.ready[on] is not None
+
+
+def test_speed_divides_the_waits(tmp_path: Path) -> None:
+    scenario = tmp_path / "slow.toml"
+    scenario.write_text('[[faults]]\nkind = "delay"\nseconds = 3600\n')
+    with outlet(str(scenario), "--speed", "36000") as it:
+        assert is_good(it.ask())
+
+
+def test_a_host_that_others_can_reach_is_warned_of(tmp_path: Path) -> None:
+    with quiet_outlet(tmp_path, "--host", "0.0.0.0", "--log", "quiet") as it:
+        status, _, err = it.end()
+    assert status == 0
+    assert err == (
+        "invis-sim: other machines can reach this outlet (tcp on 0.0.0.0, ws on 0.0.0.0); "
+        "it has no password\n"
+    )
+
+
+# The ready file
+
+
+def test_the_ready_file_is_whole_whenever_it_is_there_and_gone_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "ready"
+    path.write_text('{"stale": ')
+    with process("run", "--tcp-port", "0", "--ws-port", "0", "--ready-file", str(path)) as it:
+        text = appears(path, it)
+        while text == '{"stale": ':
+            text = appears(path, it)
+        ready = json.loads(text)  # the very first that could be read
+        assert ready["pid"] == it.pid
+        assert list(tmp_path.iterdir()) == [path]
+        with socket.create_connection(tuple(ready["tcp"].values()), timeout=PATIENCE) as client:
+            assert is_good(exchange(client))
+        assert it.end()[0] == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_stale_ready_file_is_removed_even_when_nothing_starts(tmp_path: Path) -> None:
+    path = tmp_path / "ready"
+    path.write_text("{}")
+    assert cli("run", "no-such-scenario", "--ready-file", str(path)).returncode == 2
+    assert not path.exists()
+
+
+# How it ends
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_with_status_0_also_with_many_clients(number: signal.Signals) -> None:
+    with outlet() as it, ExitStack() as clients:
+        last = [clients.enter_context(it.connect()) for _ in range(300)][-1]
+        assert is_good(exchange(last))
+        status, _, err = it.end(number)
+        assert (status, err) == (0, "")
+        assert last.recv(1) == b""
+
+
+def test_more_signals_while_it_ends_change_nothing(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x")
+    os.set_blocking(writing, True)
+    with quiet_outlet(tmp_path, stdout=writing) as it:  # it ends slowly: nobody reads that
+        os.close(writing)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+            it.process.send_signal(number)
+            with suppress(subprocess.TimeoutExpired):
+                it.process.wait(0.02)
+        status, _, err = it.end()
+        assert (status, err) == (0, "")
+        os.close(reading)
+
+
+def test_waits_that_are_under_way_do_not_hold_up_its_end(tmp_path: Path) -> None:
+    scenario = tmp_path / "slow.toml"
+    scenario.write_text('[[faults]]\nkind = "delay"\nseconds = 3600\n')
+    with outlet(str(scenario)) as it, it.connect() as client:
+        client.sendall(ASK)
+        assert json.loads(it.line())["what"] == "connected"
+        assert json.loads(it.line())["entry"] == "exchange"
+        assert it.end()[0] == 0
+
+
+# Where its output goes
+
+
+def test_the_journal_file_has_every_exchange_as_json_lines(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    scenario = tmp_path / "slow.toml"
+    scenario.write_text('[[faults]]\nkind = "delay"\nseconds = 3600\nwhen = { after = 200 }\n')
+    with outlet(str(scenario), "--journal", str(path)) as it, it.connect() as client:
+        for _ in range(200):
+            exchange(client)
+        client.sendall(ASK * 3 + b"\xff\n")
+        while json.loads(it.line()).get("outcome") != "malformed":
+            pass
+        assert it.end()[0] == 0
+    entries = [json.loads(line) for line in path.read_text().splitlines()]
+    assert sorted(entry["number"] for entry in entries) == list(range(1, 207))
+    exchanges = [entry for entry in entries if entry["entry"] == "exchange"]
+    assert [len(one["sent"]) for one in exchanges if one["outcome"] == "success"] == (
+        [1] * 200 + [0] * 3
+    )
+    assert [one["received"] for one in exchanges if one["outcome"] == "malformed"] == [
+        {"base64": "/w=="}
+    ]
+    events = [entry["what"] for entry in entries if entry["entry"] == "event"]
+    assert events == ["connected", "closed"]
+
+
+def test_a_journal_on_a_full_disk_is_told_of_and_the_outlet_goes_on() -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full here")
+    with outlet("--journal", "/dev/full") as it:
+        assert is_good(it.ask())
+        assert it.process.stderr is not None
+        assert it.process.stderr.readline() == (
+            "invis-sim: --journal /dev/full: No space left on device; "
+            "the outlet goes on without it\n"
+        )
+        assert is_good(it.ask())
+        status, _, err = it.end()
+        assert (status, err) == (0, "")
+
+
+@pytest.mark.parametrize("log", ["text", "json"])
+def test_it_goes_on_when_whoever_read_its_stdout_has_left(tmp_path: Path, log: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with quiet_outlet(tmp_path, "--log", log, stdout=writing) as it:
+        os.close(writing)
+        for _ in range(3):
+            assert is_good(it.ask())
+        status, _, err = it.end()
+        assert (status, err) == (0, "")
+
+
+def test_it_goes_on_when_its_reader_leaves_after_the_first_line(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    with quiet_outlet(tmp_path, stdout=writing) as it:
+        os.close(writing)
+        with open(reading) as stdout:
+            assert stdout.readline().startswith("InvisOutlet ")
+        for _ in range(3):
+            assert is_good(it.ask())
+        status, _, err = it.end()
+        assert (status, err) == (0, "")
+
+
+def test_it_starts_without_any_stdout(tmp_path: Path) -> None:
+    with quiet_outlet(tmp_path, preexec_fn=lambda: os.close(1)) as it:
+        assert is_good(it.ask())
+        status, _, err = it.end()
+        assert (status, err) == (0, "")
+
+
+def test_a_full_disk_behind_stdout_stops_nothing(tmp_path: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full here")
+    with open("/dev/full", "w") as full, quiet_outlet(tmp_path, stdout=full) as it:
+        assert is_good(it.ask())
+        status, _, err = it.end()
+        assert (status, err) == (0, "")
+
+
+def test_a_reader_of_stdout_that_stalls_stalls_neither_the_outlet_nor_its_end(
+    tmp_path: Path,
+) -> None:
+    reading, writing = os.pipe()
+    with quiet_outlet(tmp_path, stdout=writing) as it:
+        os.close(writing)
+        with it.connect() as client:
+            for _ in range(50):  # many times what a pipe holds
+                client.sendall(ASK.replace(b"20}", b"99}") * 200)
+                left = 200 * len(b'{"sn":"0003C44076","packetID":221040,"PUBACK":0}')
+                while left:
+                    left -= len(client.recv(left))
+        assert is_good(it.ask())
+        status, _, err = it.end()
+        assert (status, err) == (0, "")
+        os.close(reading)
+
+
+def test_a_terminal_that_knows_only_ascii_shows_escapes(tmp_path: Path) -> None:
+    scenario = tmp_path / "accents.toml"
+    scenario.write_text('description = "Déjà vu"\n', encoding="utf-8")
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    arguments = ("run", str(scenario), "--tcp-port", "0", "--ws-port", "0")
+    with process(*arguments, env=environment) as it:
+        it.line()
+        assert it.line() == "  D\\xe9j\\xe0 vu\n"
+        assert it.end()[0] == 0
+    assert cli("check", str(scenario), env=environment).stdout.endswith(": D\\xe9j\\xe0 vu\n")
+
+
+# What cannot be
+
+
+def refused(status: int, *arguments: str) -> list[str]:
+    """The problems, one a line, of a command that must end with this status."""
+    return problems(status, cli(*arguments))
+
+
+def problems(status: int, ended: subprocess.CompletedProcess[str]) -> list[str]:
+    assert ended.returncode == status, ended
+    assert ended.stdout == ""
+    assert "Traceback" not in ended.stderr
+    lines = ended.stderr.splitlines()
+    assert all(line.startswith("invis-sim") for line in lines)
+    return lines
+
+
+def test_a_port_in_use_is_status_1_and_one_line_that_names_it(tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    journal.write_text("of another run\n")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        (line,) = refused(1, "run", "--tcp-port", str(port), "--journal", str(journal))
+    assert line == (
+        f"invis-sim: cannot listen for TCP on host 127.0.0.1, port {port}: Address already in use"
+    )
+    assert journal.read_text() == "of another run\n"
+
+
+@pytest.mark.parametrize("option", ["--ready-file", "--journal"])
+@pytest.mark.parametrize(
+    ("path", "why"), [("missing/file", "No such file or directory"), ("", "Is a directory")]
+)
+def test_a_path_that_cannot_be_written_is_status_1_and_leaves_nothing(
+    tmp_path: Path, option: str, path: str, why: str
+) -> None:
+    place = f"{tmp_path}/{path}".rstrip("/")
+    (line,) = refused(1, "run", "--tcp-port", "0", "--ws-port", "0", option, place)
+    assert line == f"invis-sim: {option} {place}: {why}"
+    assert list(tmp_path.iterdir()) == []
+    assert [other for other in tmp_path.parent.iterdir() if other.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--sn", "xyz"), ["invis-sim: --sn: expected a serial number"]),
+        (
+            ("--tcp-port", "65536"),
+            ["invis-sim: --tcp-port: expected a whole number from 0 to 65535"],
+        ),
+        (("--ws-port", "-1"), ["invis-sim: --ws-port: expected a whole number from 0 to 65535"]),
+        (("--host", ""), ["invis-sim: --host: "]),
+        (
+            ("--sn", "xyz", "--seed", "-1", "--tcp-port", "70000"),
+            ["invis-sim: --sn: ", "invis-sim: --seed: ", "invis-sim: --tcp-port: "],
+        ),
+        (
+            ("--no-tcp", "--no-ws"),
+            ["invis-sim: with these options, tcp and ws are both false"],
+        ),
+        (("--seed", "one"), ["invis-sim run: argument --seed: expected a whole number"]),
+        (("--speed", "0"), ["invis-sim run: argument --speed: expected a number above 0, or inf"]),
+        (("--speed", "nan"), ["invis-sim run: argument --speed: expected a number above 0"]),
+        (("--log", "loud"), ["invis-sim run: argument --log: invalid choice: 'loud'"]),
+        (("--tcp-port",), ["invis-sim run: argument --tcp-port: expected one argument"]),
+        (("one", "two"), ["invis-sim: unrecognized arguments: two"]),
+        (("--bogus",), ["invis-sim: unrecognized arguments: --bogus"]),
+        (("no-such-scenario",), ["invis-sim: 'no-such-scenario' is neither a file nor"]),
+        (("slow-update",), ["invis-sim: 'slow-update' is neither a file nor"]),
+        (("no/such/file.toml",), ["invis-sim: no/such/file.toml: No such file or directory"]),
+    ],
+)
+def test_what_is_wrong_with_the_command_line_is_status_2_and_a_line_each(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], expected: list[str]
+) -> None:
+    lines = problems(2, cli_here(capsys, "run", *arguments))
+    assert len(lines) == len(expected)
+    for line, beginning in zip(lines, expected, strict=True):
+        assert line.startswith(beginning)
+
+
+def test_every_problem_of_a_scenario_is_a_line(tmp_path: Path) -> None:
+    scenario = tmp_path / "bad.toml"
+    scenario.write_text('sed = 1\n[device]\nsn = 5\n[[faults]]\nkind = "dely"\n')
+    lines = refused(2, "run", str(scenario))
+    assert [line.split(": ")[1] for line in lines] == [f"{scenario}:{n}" for n in (1, 3, 5)]
+
+
+def test_an_option_that_does_not_fit_the_scenario_is_told_of(tmp_path: Path) -> None:
+    scenario = tmp_path / "tcp.toml"
+    scenario.write_text('[[faults]]\nkind = "drop"\nwhen = { transport = "tcp" }\n')
+    (line,) = refused(2, "run", str(scenario), "--no-tcp")
+    assert line.startswith("invis-sim: with these options, ")
+    assert "'drop' never applies" in line
+
+
+# What it takes
+
+
+def test_a_packet_of_a_hundred_megabytes_takes_no_memory(tmp_path: Path) -> None:
+    status_file = Path("/proc/self/status")
+    if not status_file.exists():
+        pytest.skip("/proc is Linux's")
+
+    def peak(pid: int) -> int:
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+        assert found is not None
+        return int(found[1])
+
+    with quiet_outlet(tmp_path, "--log", "quiet") as it:
+        assert is_good(it.ask())
+        before = peak(it.pid)
+        with it.connect() as client, suppress(ConnectionError):
+            client.sendall(b'{"packetID": "')
+            for _ in range(100):
+                client.sendall(b"x" * 2**20)
+            assert client.recv(1) == b""
+        assert is_good(it.ask())
+        assert peak(it.pid) - before < 8 * 1024
+        assert it.end()[0] == 0

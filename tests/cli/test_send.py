@@ -1,0 +1,232 @@
+"""`invis-sim send`: one request, and its reply."""
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from websockets.sync.server import ServerConnection, serve
+
+from invis_sim.testing.background import RunningSimulator, start_simulator
+from tests.cli.process import cli, cli_here
+
+
+@pytest.fixture(scope="module", name="sim")
+def an_outlet() -> Iterator[RunningSimulator]:
+    with start_simulator() as sim:
+        yield sim
+
+
+def address(sim: RunningSimulator, transport: str) -> str:
+    return "{}:{}".format(*sim.tcp_address) if transport == "tcp" else sim.ws_url
+
+
+TRANSPORTS = ("tcp", "ws")
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_the_reply_is_printed_and_puback_1_is_status_0(
+    sim: RunningSimulator, transport: str
+) -> None:
+    ended = cli("send", address(sim, transport), "20", "--packet-id", "123456")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    reply = json.loads(ended.stdout)
+    assert (reply["packetID"], reply["PUBACK"]) == (123456, 1)
+    assert reply["payload"]["callbackArgs"]["IM"]["fw_rev"] == "0.0.1"
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_puback_0_is_status_1(sim: RunningSimulator, transport: str) -> None:
+    ended = cli("send", address(sim, transport), "4711")
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert json.loads(ended.stdout)["PUBACK"] == 0
+
+
+def test_arguments_are_sent_as_the_json_they_are(sim: RunningSimulator) -> None:
+    assert cli("send", address(sim, "tcp"), "20", '[1, {"a": null}]').returncode == 0
+    request = sim.journal.exchanges[-1].request
+    assert request is not None
+    assert request.args == [1, {"a": None}]
+    assert 100_000 <= request.packet_id <= 999_999
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("127.0.0.1:1", "20", "[1,"), "ARGS is not JSON: "),
+        (("127.0.0.1:1", "20", "[" * 50_000), "ARGS is nested too deep"),
+        (("127.0.0.1:1", "twenty"), "argument CALLBACK: expected a whole number, found 'twenty'"),
+        (("127.0.0.1:1", "20", "--timeout", "0"), "argument --timeout: expected a number of"),
+        (("127.0.0.1:99999", "20"), "expected HOST[:PORT] or ws://HOST[:PORT]/ws, found"),
+        ((":3333", "20"), "expected HOST[:PORT] or ws://HOST[:PORT]/ws, found"),
+        (("http://127.0.0.1/ws", "20"), "expected HOST[:PORT] or ws://HOST[:PORT]/ws, found"),
+        (("ws://", "20"), "expected HOST[:PORT] or ws://HOST[:PORT]/ws, found"),
+        (("ws://127.0.0.1:99999/ws", "20"), "expected HOST[:PORT] or ws://HOST[:PORT]/ws, found"),
+        (("ws://[::1/ws", "20"), "expected HOST[:PORT] or ws://HOST[:PORT]/ws, found"),
+    ],
+)
+def test_what_is_wrong_with_the_command_line_is_status_2_and_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], problem: str
+) -> None:
+    ended = cli_here(capsys, "send", *arguments)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    (line,) = ended.stderr.splitlines()
+    assert problem in line
+
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        ("127.0.0.1:{port}", "Connection refused"),
+        ("ws://127.0.0.1:{port}/ws", "Connection refused"),
+        ("a..b:{port}", "that is no host name"),
+        ("ws://a..b:{port}/ws", "that is no host name"),
+    ],
+)
+def test_where_nobody_listens_is_status_1_and_one_line(place: str, why: str) -> None:
+    with socket.socket() as bound:  # bound, but not listening: nobody else gets the port
+        bound.bind(("127.0.0.1", 0))
+        where = place.format(port=bound.getsockname()[1])
+        ended = cli("send", where, "20")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == f"invis-sim: cannot connect to {where}: {why}\n"
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_no_reply_in_time_is_status_1_and_says_so(transport: str) -> None:
+    with start_simulator('[[faults]]\nkind = "drop"') as silent:
+        where = address(silent, transport)
+        ended = cli("send", where, "20", "--timeout", "0.2")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == f"invis-sim: {where} sent no reply within 0.2 s\n"
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_connection_that_ends_without_a_reply_is_status_1_and_says_so(transport: str) -> None:
+    with start_simulator('[[faults]]\nkind = "close"\nreason = "so there"') as closing:
+        where = address(closing, transport)
+        ended = cli("send", where, "20")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert (
+        ended.stderr
+        == {
+            "tcp": f"invis-sim: {where} closed the connection without a reply\n",
+            "ws": f"invis-sim: {where} closed the WebSocket without a reply: code 1011, so there\n",
+        }[transport]
+    )
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_half_a_reply_is_shown_on_stderr(transport: str) -> None:
+    with start_simulator('[[faults]]\nkind = "malformed_json"\nhow = "truncate"') as broken:
+        ended = cli("send", address(broken, transport), "20", "--timeout", "0.5")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "Traceback" not in ended.stderr
+    if transport == "ws":
+        assert ended.stderr.startswith('also received: {"sn":"0003C44076","packetID":')
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_an_answer_to_somebody_else_is_shown_on_stderr(transport: str) -> None:
+    with start_simulator('[[faults]]\nkind = "wrong_packet_id"\nhow = "zero"') as confused:
+        ended = cli("send", address(confused, transport), "20", "--timeout", "0.5")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith('also received: {"sn":"0003C44076","packetID":0,"PUBACK":1')
+
+
+@contextmanager
+def peer(serve_one: Callable[[socket.socket], None]) -> Iterator[str]:
+    """A server of one TCP connection that behaves as no outlet should; its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(20)
+
+        def run() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                serve_one(connection)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        yield "{}:{}".format(*listener.getsockname())
+        thread.join()
+
+
+REPLY = b'{"sn":"1","packetID":123456,"PUBACK":1}'
+PUSH = b'{"sn":"1","packetID":1,"payload":{"callbackName":9,"callbackArgs":[0,1]}}'
+
+
+def test_pushes_and_rubbish_before_the_reply_are_shown_on_stderr() -> None:
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(PUSH + b'oops\n{"packetID": 123456,}\n\xff\n[]\n' + REPLY + PUSH)
+
+    with peer(answer) as where:
+        ended = cli("send", where, "20", "--packet-id", "123456")
+    assert ended.returncode == 0
+    assert json.loads(ended.stdout) == json.loads(REPLY)
+    lines = ended.stderr.splitlines()
+    assert lines[0] == f"also received: {PUSH.decode()}"
+    assert [line.partition(":")[0] for line in lines] == ["also received"] * len(lines)
+    assert lines[1] == "also received: oops"
+
+
+def test_what_was_left_unfinished_at_the_end_is_shown_on_stderr() -> None:
+    with peer(lambda connection: connection.sendall(REPLY[:-4])) as where:
+        ended = cli("send", where, "20", "--packet-id", "123456")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.splitlines() == [
+        f"also received: {REPLY[:-4].decode()}",
+        f"invis-sim: {where} closed the connection without a reply",
+    ]
+
+
+def test_a_broken_connection_is_status_1_and_says_so() -> None:
+    def reset(connection: socket.socket) -> None:
+        linger = b"\x01\0\0\0\0\0\0\0"
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+
+    with peer(reset) as where:
+        ended = cli("send", where, "20")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == f"invis-sim: {where} broke the connection: Connection reset by peer\n"
+
+
+def test_who_speaks_no_websocket_is_status_1_and_one_line() -> None:
+    with peer(lambda connection: connection.sendall(b"hello?\n")) as where:
+        ended = cli("send", f"ws://{where}/ws", "20", "--timeout", "0.5")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("invis-sim: ")
+    assert f"ws://{where}/ws" in line
+
+
+def test_the_wrong_path_is_status_1_and_says_where_the_right_one_is(sim: RunningSimulator) -> None:
+    ended = cli("send", sim.ws_url + "s", "20")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "HTTP 404" in ended.stderr
+    assert "/ws" in ended.stderr.partition("HTTP 404")[2]
+
+
+def test_a_binary_message_and_one_of_another_are_no_reply() -> None:
+    def answer(connection: ServerConnection) -> None:
+        connection.recv()
+        connection.send(PUSH)
+        connection.send("nonsense")
+        connection.send(REPLY.decode())
+        connection.recv()
+
+    with serve(answer, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        host, port = server.socket.getsockname()
+        ended = cli("send", f"ws://{host}:{port}/ws", "20", "--packet-id", "123456")
+        server.shutdown()
+        thread.join()
+    assert ended.returncode == 0
+    assert json.loads(ended.stdout) == json.loads(REPLY)
+    assert ended.stderr.splitlines() == [
+        f"also received: {PUSH.decode()}",
+        "also received: nonsense",
+    ]
