@@ -103,6 +103,14 @@ def _parser() -> argparse.ArgumentParser:
         "--seed", type=_whole, metavar="N", help="of everything drawn by chance, to repeat a run"
     )
     run.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        dest="faults",
+        metavar="KIND[:key=value,…]",
+        help="one more fault, such as delay:seconds=0.5,when={callback=20} (may be repeated)",
+    )
+    run.add_argument(
         "--speed",
         type=_speed,
         default=1.0,

@@ -1,6 +1,7 @@
 """`invis-sim run`: an outlet in the foreground."""
 
 import argparse
+import gc
 import ipaddress
 import json
 import os
@@ -18,9 +19,11 @@ import trio
 
 from invis_sim.cli import CommandError
 from invis_sim.cli.lines import LineWriter, json_line, text_line
+from invis_sim.faults.fault import Fault
 from invis_sim.journal import Entry, Event
-from invis_sim.scenario.loading import ScenarioError, load, override
+from invis_sim.scenario.loading import ScenarioError, load, override, with_faults
 from invis_sim.scenario.model import Scenario
+from invis_sim.scenario.quick import parse_fault
 from invis_sim.server.simulator import Simulator, StartError, open_simulator
 
 __all__ = ["run"]
@@ -40,6 +43,8 @@ def run(chosen: argparse.Namespace) -> int:
         with suppress(OSError):  # one that was left behind would tell of somebody else
             os.unlink(chosen.ready_file)
     scenario = _scenario(chosen)
+    # What start-up made stays; collecting garbage need not look at it again and again.
+    gc.freeze()
     try:
         trio.run(_live, scenario, chosen)
     except StartError as error:
@@ -66,12 +71,31 @@ def _scenario(chosen: argparse.Namespace) -> Scenario:
     except ScenarioError as error:
         problems = [_of_the_options(problem, given) for problem in error.problems]
         raise CommandError(*problems, status=2) from None
+    scenario = _with_faults(scenario, chosen.faults)
     listen = scenario.listen
     return override(
         scenario,
         tcp_port=TCP_PORT if listen.tcp_port is None else None,
         ws_port=WS_PORT if listen.ws_port is None else None,
     )
+
+
+def _with_faults(scenario: Scenario, texts: Iterable[str]) -> Scenario:
+    """The scenario with these faults behind its own."""
+    faults: list[Fault] = []
+    problems: list[str] = []
+    for text in texts:
+        try:
+            faults.append(parse_fault(text))
+        except ScenarioError as error:
+            problems += (f"--fault {problem}" for problem in error.problems)
+    try:
+        more = with_faults(scenario, faults)
+    except ScenarioError as error:
+        problems += (f"--fault: {problem}" for problem in error.problems)
+    if problems:
+        raise CommandError(*problems, status=2)
+    return more
 
 
 def _of_the_options(problem: str, names: Iterable[str]) -> str:

@@ -1,17 +1,28 @@
 """A TOML file → a validated `Scenario`, or every problem of the file with its line."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path as FilePath
 from typing import Any, TypeAlias
 
 import msgspec
 import tomli
 
+from invis_sim.faults.fault import Fault
 from invis_sim.scenario.lines import key_lines
 from invis_sim.scenario.model import Scenario
 from invis_sim.scenario.validation import Path, Problem, did_you_mean, validate
 
-__all__ = ["ScenarioError", "ScenarioSource", "load", "override", "parse", "resolve", "shipped"]
+__all__ = [
+    "ScenarioError",
+    "ScenarioSource",
+    "load",
+    "override",
+    "parse",
+    "resolve",
+    "shipped",
+    "with_faults",
+]
 
 ScenarioSource: TypeAlias = Scenario | str | FilePath | None
 """A scenario, the path of a file, the name of a shipped one, TOML text, or None for the default."""
@@ -139,6 +150,21 @@ def override(scenario: Scenario, **values: Any) -> Scenario:
         return msgspec.structs.replace(scenario, **top)
     except ValueError as error:
         raise ScenarioError([str(error)]) from None
+
+
+def with_faults(scenario: Scenario, faults: Iterable[Fault]) -> Scenario:
+    """The scenario with these faults behind its own.
+
+    Raises ScenarioError where a name is there already, or a fault needs a transport that is off.
+    """
+    every = (*scenario.faults, *faults)
+    _, problems = validate(every, tuple[Fault, ...], ("faults",))
+    problems += (
+        Problem(path, message) for path, message in Scenario.contradictions(scenario.listen, every)
+    )
+    if problems:
+        raise ScenarioError([_message(problem) for problem in problems])
+    return msgspec.structs.replace(scenario, faults=every)
 
 
 def shipped() -> dict[str, FilePath]:

@@ -6,7 +6,7 @@ import tomli
 
 from invis_sim.faults.fault import Fault
 from invis_sim.scenario.loading import ScenarioError
-from invis_sim.scenario.validation import validate
+from invis_sim.scenario.validation import Problem, validate
 
 __all__ = ["parse_fault"]
 
@@ -32,8 +32,12 @@ def parse_fault(text: str) -> Fault:
         raise ScenarioError([found]) from None
     faults, problems = validate([{"kind": kind.strip(), **table}], tuple[Fault, ...])
     if problems:
-        raise ScenarioError(
-            [f"{text!r}: {p.key.removeprefix('[0]').lstrip('.')}: {p.message}" for p in problems]
-        )
+        raise ScenarioError([f"{text!r}: {_key(p)}{p.message}" for p in problems])
     fault: Fault = faults[0]
     return fault
+
+
+def _key(problem: Problem) -> str:
+    """Where in the text the problem is; "" where it is the fault as a whole."""
+    key = problem.key.removeprefix("[0]").lstrip(".")
+    return f"{key}: " if key else ""
