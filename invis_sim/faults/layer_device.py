@@ -1,6 +1,7 @@
 """Faults of the device: all of it, or its faceplate, is away for a while."""
 
-from invis_sim.faults.fault import OutageFault, Seconds
+from invis_sim.faults.delivery import Begin, Delivery, Moment
+from invis_sim.faults.fault import Context, OutageFault, Seconds
 from invis_sim.faults.welcome import Ending, Outage
 
 __all__ = ["FaceplateOffline", "Reboot"]
@@ -20,6 +21,8 @@ class Reboot(OutageFault, frozen=True, tag="reboot"):
     how: how connections end. "reset": broken off (RST). "close": the stream ends (FIN). "goodbye":
     with a close frame on WebSocket, as an orderly restart would. "silence": as when the power is
     cut: nothing is said, and only when the outlet is back the client gets a RST.
+    moment: where in the packet that it begins with. "before": the packet is not sent. "middle":
+    half of its bytes are. "after": it is sent whole, though a reset may overtake it.
     """
 
     layer = "device"
@@ -31,9 +34,14 @@ class Reboot(OutageFault, frozen=True, tag="reboot"):
 
     seconds: Seconds = 3.0
     how: Ending = "reset"
+    moment: Moment = "after"
 
     def outage(self) -> Outage:
         return Outage(self.called, self.seconds, refuses=True, connections=self.how)
+
+    def reroute(self, delivery: Delivery, at: Context) -> Delivery:
+        at.did(self.moment)
+        return delivery.interrupted(self.moment, Begin(self.outage()))
 
 
 class FaceplateOffline(OutageFault, frozen=True, tag="faceplate_offline"):

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from itertools import count
 
 import trio
@@ -58,7 +59,7 @@ class Simulator:
         self._ordinals = count(1)
         self._refuses = False
         self._scheduled: set[str] = set()  # identities of outages that wait for their time or began
-        self._outages: dict[trio.Event, Outage] = {}  # under way, by what ends them early
+        self._outages: list[_UnderWay] = []
 
     @property
     def sn(self) -> str:
@@ -99,8 +100,19 @@ class Simulator:
             self.faults.disarm(rule)
 
     def begin(self, outage: Outage) -> None:
-        """Something of the outlet goes away, and comes back by itself."""
-        self._nursery.start_soon(self._live_through, outage)
+        """Something of the outlet goes away, at once, and comes back by itself."""
+        lasts = "until it is switched off" if outage.seconds is None else f"{outage.seconds:g} s"
+        self._event("fault", f"{outage.name} begins ({lasts})")
+        under_way = _UnderWay(outage)
+        if outage.connections is not None:
+            open_now = tuple(self._core.connections.values())
+            for connection in open_now:
+                connection.cut(outage.connections, f"by a fault ({outage.name})")
+            if outage.connections == "silence":
+                under_way.silenced = open_now
+        self._outages.append(under_way)
+        self._apply_outages()
+        self._nursery.start_soon(self._await_end, under_way, self._scaled(outage.seconds))
 
     async def start(self, nursery: trio.Nursery) -> None:
         """Listens; connections are served in the nursery until it is cancelled.
@@ -181,49 +193,51 @@ class Simulator:
     # Outages
 
     def _faults_changed(self) -> None:
-        """Looks which outages wait for their time, and which under way are switched off."""
+        """Looks which outages are due or wait for their time, and which are switched off."""
         timed = {rule.identity: (rule, fault) for rule, fault in self.faults.timed_outages}
-        for identity in timed.keys() - self._scheduled:
-            self._nursery.start_soon(self._await_time, *timed[identity])
+        new = [timed[identity] for identity in timed if identity not in self._scheduled]
         self._scheduled = set(timed)
-        for ended, outage in self._outages.items():
-            if not self.faults.is_enabled(outage.name):
-                ended.set()
+        for under_way in tuple(self._outages):
+            if not self.faults.is_enabled(under_way.outage.name):
+                self._end(under_way)
+        for rule, fault in new:
+            due = self._core.started + self._scaled(fault.when.from_seconds)
+            if due <= trio.current_time():
+                self._begin_if_due(rule, fault)
+            else:
+                self._nursery.start_soon(self._await_time, due, rule, fault)
 
-    async def _await_time(self, rule: Rule, fault: OutageFault) -> None:
-        await trio.sleep_until(self._core.started + self._scaled(fault.when.from_seconds))
+    async def _await_time(self, due: float, rule: Rule, fault: OutageFault) -> None:
+        await trio.sleep_until(due)
+        self._begin_if_due(rule, fault)
+
+    def _begin_if_due(self, rule: Rule, fault: OutageFault) -> None:
         now = self._core.scenario_seconds(self._core.seconds())
         in_time = fault.when.until_seconds is None or now < fault.when.until_seconds
-        if in_time and any(rule is due for due, _ in self.faults.timed_outages):
+        if in_time and any(rule is other for other, _ in self.faults.timed_outages):
             rule.applied += 1
-            await self._live_through(fault.outage())
+            self.begin(fault.outage())
 
-    async def _live_through(self, outage: Outage) -> None:
-        """An outage, from its beginning to its end."""
-        lasts = "until it is switched off" if outage.seconds is None else f"{outage.seconds:g} s"
-        self._event("fault", f"{outage.name} begins ({lasts})")
-        ended = trio.Event()
-        silenced = []
-        if outage.connections is not None:
-            for connection in tuple(self._core.connections.values()):
-                connection.cut(outage.connections, f"by a fault ({outage.name})")
-            if outage.connections == "silence":
-                silenced = list(self._core.connections.values())
-        self._outages[ended] = outage
+    async def _await_end(self, under_way: "_UnderWay", seconds: float) -> None:
+        with trio.move_on_after(seconds):
+            await under_way.ended.wait()
+        self._end(under_way)
+
+    def _end(self, under_way: "_UnderWay") -> None:
+        """What went away comes back; once."""
+        if under_way not in self._outages:
+            return
+        outage = under_way.outage
+        self._outages.remove(under_way)
+        under_way.ended.set()
         self._apply_outages()
-        try:
-            with trio.move_on_after(self._scaled(outage.seconds)):
-                await ended.wait()
-        finally:
-            del self._outages[ended]
-        self._apply_outages()
-        for connection in silenced:
+        for connection in under_way.silenced:
             connection.cut("reset", f"by a fault ({outage.name})")
         self._event("fault", f"{outage.name} ends")
 
     def _apply_outages(self) -> None:
         """Lets the outlet be as all outages that are under way, taken together, have it."""
-        outages = self._outages.values()
+        outages = [under_way.outage for under_way in self._outages]
         refuses = any(outage.refuses for outage in outages)
         if refuses != self._refuses:
             self._refuses = refuses
@@ -244,6 +258,19 @@ class Simulator:
 
     def _event(self, what: str, detail: str) -> None:
         self.journal.event(self._core.seconds(), what, detail)
+
+
+@dataclass(slots=True, eq=False)
+class _UnderWay:
+    """An outage that has begun and not ended.
+
+    ended: set when it does.
+    silenced: connections that get a reset then.
+    """
+
+    outage: Outage
+    ended: trio.Event = field(default_factory=trio.Event)
+    silenced: tuple[Connection, ...] = ()
 
 
 @asynccontextmanager

@@ -1,13 +1,15 @@
 """The real client, pointed at a simulator, over the transport that a test asks for."""
 
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
 from invis_sim import RunningSimulator
 from invis_sim.faults.when import Transport
+
+TRANSPORTS: tuple[Transport, ...] = get_args(Transport)
 
 
 @contextmanager
@@ -34,3 +36,13 @@ async def connected(simulator: RunningSimulator, transport: Transport) -> AsyncI
         async with client:
             assert client.transport_name == transport
             yield client
+
+
+async def attempt(method: Callable[..., Awaitable[Any]], patience: float) -> tuple[Any, str | None]:
+    """What the method returns, and the name of the error where it raises one of the client's."""
+    from invisoutlet.exceptions import InvisOutletError
+
+    try:
+        return await method(timeout=patience), None
+    except InvisOutletError as error:
+        return None, type(error).__name__

@@ -1,7 +1,6 @@
 """What a client that we did not write makes of callback 20, and of faults, over both transports."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any, get_args
 
 import pytest
@@ -10,9 +9,8 @@ from invis_sim import RunningSimulator, faults, start_simulator
 from invis_sim.faults.fault import Fault
 from invis_sim.faults.layer_text import Breakage
 from invis_sim.faults.when import Transport
-from tests.real_client.support import connected
+from tests.real_client.support import TRANSPORTS, attempt, connected
 
-TRANSPORTS: tuple[Transport, ...] = get_args(Transport)
 PATIENCE = 0.4
 """How long the client waits for a reply, in seconds, in tests in which none comes."""
 
@@ -29,15 +27,6 @@ def ask(
             return await attempt(client.get_available_updates, patience)
 
     return asyncio.run(asking())
-
-
-async def attempt(method: Callable[..., Awaitable[Any]], patience: float) -> tuple[Any, str | None]:
-    from invisoutlet.exceptions import InvisOutletError
-
-    try:
-        return await method(timeout=patience), None
-    except InvisOutletError as error:
-        return None, type(error).__name__
 
 
 def assert_default_updates(updates: Any) -> None:
