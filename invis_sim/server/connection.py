@@ -27,7 +27,7 @@ from invis_sim.protocol.packets import (
 from invis_sim.scenario.model import Protocol
 from invis_sim.server.hub import Hub
 from invis_sim.server.outbox import Outbox
-from invis_sim.server.wire import Wire
+from invis_sim.server.wire import ClientStalled, Wire
 
 __all__ = ["Connection", "Core", "serve_client"]
 
@@ -118,7 +118,11 @@ class Connection:
         if welcome.wait:
             await self.pass_time(welcome.wait)
         if welcome.greeting:
-            await self.wire.send(welcome.greeting)
+            try:
+                await self.wire.send(welcome.greeting)
+            except (ClientStalled, trio.BrokenResourceError) as error:
+                self.closed_because = f"the connection broke: {error}"
+                return False
         if welcome.end is None:
             return True
         if welcome.drops_oldest:
