@@ -129,6 +129,7 @@ class Connection:
             oldest = next(iter(core.connections.values()))
             oldest.cut(welcome.end, "by a fault, in favour of a newer one")
             return oldest is not self
+        self._leave()
         self.closed_because = "by a fault, as soon as it came"
         if welcome.end == "reset":
             self.wire.reset()
@@ -149,20 +150,31 @@ class Connection:
         A client that has been idle for too long, where a fault sets a limit, is closed, and its
         stream is over then.
         """
+        if self.welcome.idle_seconds is None:
+            await self.wire.hear(take)
+        else:
+            while take(await self.receive()):
+                pass
+
+    async def receive(self) -> bytes:
+        """The next bytes from the client; b"" at the end of its stream, or where it has been idle
+        for too long.
+
+        Raises as `Wire.receive`.
+        """
         idle = self.welcome.idle_seconds
         if idle is None:
-            await self.wire.hear(take)
-            return
-        while True:
-            chunk = b""
-            with trio.move_on_after(idle / self.core.speed) as patience:
-                chunk = await self.wire.receive()
-            if patience.cancelled_caught:
-                self.closed_because = f"by a fault: the client was idle for {idle:g} s"
-                self.outbox.silent = True
-                await self.outbox.close(1001, "idle")
-            if not take(chunk):
-                return
+            return await self.wire.receive()
+        chunk = b""
+        with trio.move_on_after(idle / self.core.speed) as patience:
+            chunk = await self.wire.receive()
+        if not patience.cancelled_caught:
+            return chunk
+        self.closed_because = f"by a fault: the client was idle for {idle:g} s"
+        if not self.outbox.silent:
+            self.outbox.hush()
+            await self.outbox.close(1001, "idle")
+        return b""
 
     def take(self, document: bytes, notes: tuple[Note, ...] = ()) -> None:
         """A whole request has arrived, or something in its place.
@@ -273,6 +285,7 @@ class Connection:
         if how == "reset":
             self.wire.reset()
         if how != "silence":
+            self._leave()
             self.nursery.cancel_scope.cancel()
 
     def say_farewell(self) -> None:
@@ -280,6 +293,12 @@ class Connection:
         if self.farewell and not self.outbox.silent and not self.wire.lock.locked():
             with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
                 self.wire.send_now(self.farewell)
+
+    def _leave(self) -> None:
+        """The connection is not among those that are open any more, though its end may take a
+        moment.
+        """
+        self.core.connections.pop(self.ordinal, None)
 
     def _ended(self, why: str) -> None:
         self.closed_because = why
@@ -312,6 +331,7 @@ async def serve_client(
             connection.farewell = b""
             await connection.outbox.settled()
             nursery.cancel_scope.cancel()
+        core.connections.pop(ordinal, None)
         await wire.linger()
     except Exception as error:
         # A defect of ours must cost no more than this connection, and must not go unnoticed.

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Sequence
+from typing import Any
 
 import trio
 
@@ -24,41 +25,55 @@ class Listening:
         self.transport: Transport = transport
         self.listeners = tuple(listeners)
         self.host, self.port = self.listeners[0].socket.getsockname()[:2]
-        self._placeholders: list[socket.socket] = []
+        self._paused: list[tuple[int, Any, socket.socket | None]] = []
 
     def pause(self) -> None:
-        """From now on connections are refused. The port stays ours: it is bound, but nobody
-        listens.
-
-        Raises OSError if somebody else has taken the port in the moment between.
-        """
+        """From now on connections are refused. The port stays ours: bound, but nobody listens."""
         for listener in self.listeners:
             family, address = listener.socket.family, listener.socket.getsockname()
             listener.socket.close()
-            placeholder = socket.socket(family, socket.SOCK_STREAM)
-            self._placeholders.append(placeholder)
-            placeholder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                placeholder.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            placeholder.bind(address)
+            try:
+                placeholder = _bound(family, address)
+            except OSError:  # somebody took it in between; they may be gone when we come back
+                placeholder = None
+            self._paused.append((family, address, placeholder))
         self.listeners = ()
 
     def resume(self) -> None:
-        """Listens again at the same place; `listeners` are new ones."""
-        placeholders, self._placeholders = self._placeholders, []
-        resumed = []
-        for placeholder in placeholders:
-            placeholder.listen(socket.SOMAXCONN)
-            placeholder.setblocking(False)
-            resumed.append(trio.SocketListener(trio.socket.from_stdlib_socket(placeholder)))
-        self.listeners = tuple(resumed)
+        """Listens again at the same place; `listeners` are new ones.
+
+        Raises OSError where somebody else has taken the port meanwhile, and goes on refusing then.
+        """
+        sockets = [held or _bound(family, address) for family, address, held in self._paused]
+        self._paused.clear()
+        for sock in sockets:
+            sock.listen(socket.SOMAXCONN)
+            sock.setblocking(False)
+        self.listeners = tuple(
+            trio.SocketListener(trio.socket.from_stdlib_socket(sock)) for sock in sockets
+        )
 
     def close(self) -> None:
         """Stops listening for good."""
         for listener in self.listeners:
             listener.socket.close()
-        for placeholder in self._placeholders:
-            placeholder.close()
+        for _, _, placeholder in self._paused:
+            if placeholder is not None:
+                placeholder.close()
+
+
+def _bound(family: int, address: Any) -> socket.socket:
+    """A socket that is bound to the address and does not listen."""
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(address)
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 async def open_listening(transport: Transport, host: str, port: int) -> Listening:

@@ -157,6 +157,10 @@ class Outbox:
         self._aside.append(parcel)
         self._nursery.start_soon(self._release_after, parcel, max(patience))
 
+    def hush(self) -> None:
+        """Nothing more leaves, and nobody waits for it."""
+        self.silent = self._over = True
+
     def forget(self) -> None:
         """Nothing that still waits will leave; the journal is done with it."""
         left = [parcel.exchange for parcel in self._pending if parcel.exchange is not None]

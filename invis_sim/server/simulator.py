@@ -6,25 +6,30 @@ import random
 import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Literal, TypeVar, get_args
 
+import msgspec
 import trio
 
+from invis_sim.device.firmware import FirmwareInventory
 from invis_sim.device.outlet import Outlet
 from invis_sim.faults.fault import Fault, OutageFault
 from invis_sim.faults.pipeline import Pipeline
 from invis_sim.faults.rule import Rule
-from invis_sim.faults.welcome import Outage
+from invis_sim.faults.welcome import Ending, Outage
 from invis_sim.faults.when import Transport
-from invis_sim.journal import Journal
+from invis_sim.journal import Arrivals, Event, Exchange, Expectation, Journal
+from invis_sim.protocol.packets import Request
 from invis_sim.scenario import Scenario
 from invis_sim.scenario.loading import ScenarioSource, resolve
 from invis_sim.server import tcp, websocket
 from invis_sim.server.connection import Connection, Core, serve_client
 from invis_sim.server.hub import Hub
 from invis_sim.server.listening import Listening, StartError, open_listening
+from invis_sim.server.wire import Wire
 
 __all__ = ["Simulator", "StartError", "open_simulator"]
 
@@ -44,6 +49,7 @@ class Simulator:
     scenario: what it was made from.
     seed: of everything that is drawn by chance in this run.
     journal: what happened.
+    arrivals: what of it is waited for.
     faults: what goes wrong; by name or one after the other, each with its switch `enabled`.
     outlet: the device.
     """
@@ -52,13 +58,15 @@ class Simulator:
         self.scenario = scenario
         self.seed = scenario.seed if scenario.seed is not None else random.randrange(2**32)
         self.journal = Journal(started=time.time())
+        self.arrivals = Arrivals(self.journal)
         self.faults = Pipeline(scenario.faults, self.seed)
         self.outlet = Outlet(scenario.device.sn, scenario.firmware, scenario.protocol.packet_id)
         self._speed = speed
         self._listening: dict[Transport, Listening] = {}
         self._ordinals = count(1)
         self._refuses = False
-        self._scheduled: set[str] = set()  # identities of outages that wait for their time or began
+        # Outages that wait for their time or began, by identity, each with what ends its waiting.
+        self._scheduled: dict[str, trio.CancelScope] = {}
         self._outages: list[_UnderWay] = []
 
     @property
@@ -77,6 +85,20 @@ class Simulator:
         host, port = self._address("ws")
         shown = f"[{host}]" if ":" in host else host
         return f"ws://{shown}:{port}{self.scenario.listen.ws_path}"
+
+    @property
+    def firmware(self) -> FirmwareInventory:
+        """Which firmware runs and which is available; may be replaced at any time.
+
+        To set it raises ValueError for an inventory with a value that a scenario could not have.
+        """
+        return self.outlet.firmware
+
+    @firmware.setter
+    def firmware(self, inventory: FirmwareInventory) -> None:
+        # What a scenario file says is checked as it is read; what Python says, here.
+        plain = msgspec.to_builtins(inventory)
+        self.outlet.firmware = msgspec.convert(plain, FirmwareInventory)
 
     @property
     def addresses(self) -> dict[Transport, tuple[str, int]]:
@@ -99,11 +121,73 @@ class Simulator:
         finally:
             self.faults.disarm(rule)
 
+    async def wait_for_request(
+        self,
+        *,
+        callback: int | None = None,
+        connection: int | None = None,
+        transport: Transport | None = None,
+        packet_id: int | None = None,
+        timeout: float = 5.0,
+    ) -> Request:
+        """Returns the next request that is like this, as soon as it is there.
+
+        Each request is returned once: one that came before the call counts, unless an earlier call
+        has returned it or the journal has forgotten it.
+
+        timeout: seconds. The other arguments are those of `Journal.exchanges`.
+
+        Raises AssertionError that says what came instead.
+        """
+        expectation = self.arrivals.request(callback, connection, transport, packet_id)
+        request = (await _arrival(expectation, timeout)).request
+        assert request is not None
+        return request
+
+    async def wait_for_connection(
+        self, transport: Transport | None = None, timeout: float = 5.0
+    ) -> Event:
+        """Returns the event that a client has connected, as soon as one has.
+
+        Each is returned once, as in `wait_for_request`. On WebSocket, the handshake comes after it.
+
+        transport: only on this one. timeout: seconds.
+
+        Raises AssertionError that says what came instead.
+        """
+        return await _arrival(self.arrivals.connection(transport), timeout)
+
+    def disconnect_all(self, how: Literal["close", "reset", "goodbye"] = "close") -> None:
+        """Ends every connection, at once. New ones are welcome.
+
+        how: "close": the stream ends (FIN). "reset": it is broken off (RST). "goodbye": with a
+        close frame on WebSocket, and FIN.
+        """
+        for connection in tuple(self._core.connections.values()):
+            connection.cut(how, "by disconnect_all")
+
+    def reboot(self, seconds: float = 3.0, how: Ending = "reset") -> None:
+        """Lets the outlet be away for a while: every connection ends, at once, and new ones are
+        refused.
+
+        seconds: for how long, ≥ 0, before `speed` divides it. how: as for the fault `Reboot`.
+
+        Raises ValueError for a value out of range.
+        """
+        if not 0 <= seconds < math.inf:
+            raise ValueError(f"seconds: expected a number from 0, found {seconds!r}")
+        if how not in get_args(Ending):
+            raise ValueError(f"how: expected one of {get_args(Ending)}, found {how!r}")
+        self._begin(Outage("reboot", seconds, refuses=True, connections=how), asked_for=True)
+
     def begin(self, outage: Outage) -> None:
         """Something of the outlet goes away, at once, and comes back by itself."""
+        self._begin(outage)
+
+    def _begin(self, outage: Outage, asked_for: bool = False) -> None:
         lasts = "until it is switched off" if outage.seconds is None else f"{outage.seconds:g} s"
         self._event("fault", f"{outage.name} begins ({lasts})")
-        under_way = _UnderWay(outage)
+        under_way = _UnderWay(outage, asked_for)
         if outage.connections is not None:
             open_now = tuple(self._core.connections.values())
             for connection in open_now:
@@ -181,35 +265,39 @@ class Simulator:
                 continue
             exhausted = False
             sock = socket.socket(fileno=stream.socket.detach())
-            self._nursery.start_soon(
-                serve_client,
-                self._core,
-                sock,
-                transport,
-                next(self._ordinals),
-                _CONVERSE[transport],
-            )
+            self._nursery.start_soon(self._serve, sock, transport, next(self._ordinals))
+
+    async def _serve(self, sock: socket.socket, transport: Transport, ordinal: int) -> None:
+        if self._refuses:  # it was accepted in the last moment before, and nobody knew of it
+            Wire(sock, 0).reset()
+        else:
+            await serve_client(self._core, sock, transport, ordinal, _CONVERSE[transport])
 
     # Outages
 
     def _faults_changed(self) -> None:
         """Looks which outages are due or wait for their time, and which are switched off."""
         timed = {rule.identity: (rule, fault) for rule, fault in self.faults.timed_outages}
-        new = [timed[identity] for identity in timed if identity not in self._scheduled]
-        self._scheduled = set(timed)
+        for identity in self._scheduled.keys() - timed.keys():
+            self._scheduled.pop(identity).cancel()
         for under_way in tuple(self._outages):
-            if not self.faults.is_enabled(under_way.outage.name):
+            if not (under_way.asked_for or self.faults.is_enabled(under_way.outage.name)):
                 self._end(under_way)
-        for rule, fault in new:
+        for identity in [one for one in timed if one not in self._scheduled]:  # in file order
+            rule, fault = timed[identity]
+            waiting = self._scheduled[identity] = trio.CancelScope()
             due = self._core.started + self._scaled(fault.when.from_seconds)
             if due <= trio.current_time():
                 self._begin_if_due(rule, fault)
             else:
-                self._nursery.start_soon(self._await_time, due, rule, fault)
+                self._nursery.start_soon(self._await_time, waiting, due, rule, fault)
 
-    async def _await_time(self, due: float, rule: Rule, fault: OutageFault) -> None:
-        await trio.sleep_until(due)
-        self._begin_if_due(rule, fault)
+    async def _await_time(
+        self, waiting: trio.CancelScope, due: float, rule: Rule, fault: OutageFault
+    ) -> None:
+        with waiting:
+            await trio.sleep_until(due)
+            self._begin_if_due(rule, fault)
 
     def _begin_if_due(self, rule: Rule, fault: OutageFault) -> None:
         now = self._core.scenario_seconds(self._core.seconds())
@@ -245,10 +333,17 @@ class Simulator:
                 if refuses:
                     listening.pause()
                 else:
-                    listening.resume()
+                    self._resume(listening)
             if not refuses:
                 self._accept_all()
         self.outlet.faceplate_online = not any(outage.faceplate for outage in outages)
+
+    def _resume(self, listening: Listening) -> None:
+        try:
+            listening.resume()
+        except OSError as error:
+            place = f"{listening.host} port {listening.port}"
+            self._event("error", f"cannot listen on {place} any more: {error.strerror}")
 
     def _scaled(self, seconds: float | None) -> float:
         """How long something lasts outside. None: for ever."""
@@ -264,13 +359,33 @@ class Simulator:
 class _UnderWay:
     """An outage that has begun and not ended.
 
+    asked_for: whether it is not a fault's, so that no switch ends it.
     ended: set when it does.
     silenced: connections that get a reset then.
     """
 
     outage: Outage
+    asked_for: bool = False
     ended: trio.Event = field(default_factory=trio.Event)
     silenced: tuple[Connection, ...] = ()
+
+
+E = TypeVar("E", Exchange, Event)
+
+
+async def _arrival(expectation: Expectation[E], seconds: float) -> E:
+    token = trio.lowlevel.current_trio_token()
+    here = trio.Event()
+
+    def wake(future: object) -> None:
+        with suppress(trio.RunFinishedError):
+            token.run_sync_soon(here.set)
+
+    with expectation:
+        expectation.future.add_done_callback(wake)
+        with trio.move_on_after(seconds):
+            await here.wait()
+        return expectation.outcome(seconds)
 
 
 @asynccontextmanager

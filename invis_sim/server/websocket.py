@@ -68,8 +68,8 @@ async def converse(connection: Connection) -> None:
         await connection.pass_time(welcome.handshake_wait)
     if welcome.rejection is not None:
         status, body = welcome.rejection
-        answer = _http(f"{status} {_phrase(status)}", body)
-        await _refuse(connection, head, answer, "refused by a fault")
+        connection.closed_because = f"by a fault, with HTTP {status}"
+        await _send_http(connection, _http(f"{status} {_phrase(status)}", body))
         return
     stream = FrameStream(connection, head, rest)
     try:
@@ -259,6 +259,8 @@ class FrameStream(trio.abc.Stream):
             await self.close(data)
         try:
             async with self._wire.lock:
+                if self._connection.outbox.silent:  # a pong to whom nothing is said any more
+                    return
                 await self._wire.send(data)
                 if accepting:
                     self._opened.set()
@@ -331,10 +333,12 @@ async def _receive_head(connection: Connection) -> tuple[bytes, bytes]:
     received = b""
     while True:
         try:
-            chunk = await connection.wire.receive()
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            chunk = await connection.receive()
+        except trio.BrokenResourceError as error:
             connection.closed_because = f"the connection broke: {error}"
             return b"", b""
+        except trio.ClosedResourceError:
+            return b"", b""  # whoever closed it has said why
         received += chunk
         end = _HEAD_END.search(received, max(0, len(received) - len(chunk) - 2))
         if end is not None and end.end() <= MOST_HEAD_BYTES:
@@ -395,5 +399,9 @@ async def _refuse(connection: Connection, received: bytes, answer: bytes, why: s
     why = why or "no WebSocket handshake"
     connection.malformed(received, f"{why}; answered with HTTP {status}", 0)
     connection.closed_because = f"answered with HTTP {status}"
+    await _send_http(connection, answer)
+
+
+async def _send_http(connection: Connection, answer: bytes) -> None:
     with suppress(ClientStalled, trio.BrokenResourceError, trio.ClosedResourceError):
         await connection.wire.send(answer)

@@ -1,0 +1,334 @@
+"""What becomes of connections whose beginning, or whose idleness, a fault has a say in."""
+
+import socket
+import struct
+import threading
+import time
+from contextlib import suppress
+from typing import Any, Literal
+
+import aiohttp
+import pytest
+import websockets.sync.client
+from websockets.exceptions import InvalidMessage
+
+from invis_sim import faults
+from invis_sim.faults import Fault, When
+from invis_sim.faults.when import Transport
+from invis_sim.testing.background import start_simulator
+from tests.server.peers import (
+    TRANSPORTS,
+    Peers,
+    TcpPeer,
+    address,
+    ask_aiohttp,
+    connected,
+    outlet,
+    shake_websockets,
+    told,
+    touched,
+    wire,
+)
+from tests.server.support import (
+    HANDSHAKE,
+    TIMEOUT,
+    close_payload,
+    exchanges,
+    wait_for_end,
+    wait_until,
+)
+
+on_both = pytest.mark.parametrize("transport", TRANSPORTS)
+
+
+def faulty(*armed: Fault, speed: float = 1.0) -> Any:
+    return start_simulator(outlet(*armed), speed=speed)
+
+
+def ended_at_once(peers: Peers, transport: Transport) -> tuple[bytes, str]:
+    """How a new connection ends; a RST may come while it is made."""
+    try:
+        peer = peers.tcp() if transport == "tcp" else peers.ws(shake=False)
+    except ConnectionResetError:
+        return b"", "RST"
+    end = peer.end()
+    peer.socket.close()
+    return end
+
+
+# accept_close
+
+
+@on_both
+@pytest.mark.parametrize(("how", "end"), [("close", "FIN"), ("reset", "RST")])
+def test_accept_close_ends_a_connection_before_anything_is_said(
+    transport: Transport, how: Literal["close", "reset"], end: str
+) -> None:
+    fault = faults.AcceptClose(how=how, when=When(nth=1, transport=transport))
+    with faulty(fault) as sim, Peers(sim) as peers:
+        assert ended_at_once(peers, transport) == (b"", end)
+        assert wait_for_end(sim) == ["by a fault, as soon as it came"]
+        assert told(sim) == [f"accept_close ({how})"]
+        assert peers.connect(transport).is_served()  # the next one
+
+
+def test_websockets_and_aiohttp_name_an_accept_close() -> None:
+    with faulty(faults.AcceptClose()) as sim:
+        with pytest.raises(InvalidMessage):
+            shake_websockets(sim.ws_url)
+        with pytest.raises(aiohttp.ClientConnectionError):
+            ask_aiohttp(sim.ws_url)
+
+
+def test_a_share_of_the_connections_may_be_closed() -> None:
+    with faulty(faults.AcceptClose(when=When(probability=0.5))) as sim, Peers(sim) as peers:
+        ends = []
+        for _ in range(40):
+            peer = peers.tcp()
+            peer.socket.shutdown(socket.SHUT_WR)
+            assert peer.end() == (b"", "FIN")
+        wait_for_end(sim, 40)
+        ends = [event.detail for event in sim.journal.events() if event.what == "closed"]
+        assert 8 < ends.count("by a fault, as soon as it came") < 32
+
+
+# slow_accept
+
+
+@on_both
+def test_slow_accept_leaves_a_new_connection_alone_for_a_while(transport: Transport) -> None:
+    fault = faults.SlowAccept(seconds=0.3, when=When(nth=1))
+    with faulty(fault) as sim, Peers(sim) as peers:
+        began = time.monotonic()
+        slow = peers.tcp() if transport == "tcp" else peers.ws(shake=False)
+        slow.socket.sendall(b"" if isinstance(slow, TcpPeer) else HANDSHAKE)
+        slow.ask(1)
+        assert peers.connect(transport).is_served(2)  # nobody waits for it
+        assert time.monotonic() - began < 0.3
+        slow.receive(1)
+        assert time.monotonic() - began >= 0.3
+        assert told(sim) == ["slow_accept (0.3 s)"]
+
+
+# greeting
+
+
+def test_greeting_comes_before_the_first_reply() -> None:
+    fault = faults.Greeting(text="Über-Konsole\r\n> ")
+    with faulty(fault) as sim, connected(sim, "tcp") as peer:
+        greeting = "Über-Konsole\r\n> ".encode()
+        assert peer.receive(len(greeting)) == greeting  # unasked
+        assert peer.is_served()
+
+
+def test_greeting_on_a_websocket_comes_before_the_answer_to_its_handshake() -> None:
+    with faulty(faults.Greeting(text="hi\r\n")) as sim, Peers(sim) as peers:
+        peer = peers.ws(shake=False)
+        peer.socket.sendall(HANDSHAKE)
+        assert peer.head().startswith(b"hi\r\nHTTP/1.1 101 ")
+
+
+def test_websockets_and_aiohttp_take_a_greeting_for_no_http() -> None:
+    with faulty(faults.Greeting()) as sim:
+        with pytest.raises(InvalidMessage):
+            shake_websockets(sim.ws_url)
+        with pytest.raises(aiohttp.ClientResponseError):
+            ask_aiohttp(sim.ws_url)
+
+
+@on_both
+def test_a_client_that_does_not_stay_for_the_greeting_is_no_error(
+    transport: Transport, caplog: pytest.LogCaptureFixture
+) -> None:
+    slowly = (faults.SlowAccept(seconds=0.1), faults.Greeting())
+    with faulty(*slowly) as sim:
+        with socket.create_connection(address(sim, transport), timeout=TIMEOUT) as client:
+            wait_until(sim, lambda journal: len(journal.events()) == 3)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        (why,) = wait_for_end(sim)
+        assert why.startswith("the connection broke: ")
+    assert caplog.messages == []
+
+
+# connection_limit
+
+
+@on_both
+@pytest.mark.parametrize(("how", "end"), [("close", "FIN"), ("reset", "RST")])
+def test_over_the_limit_a_new_connection_ends(
+    transport: Transport, how: Literal["close", "reset"], end: str
+) -> None:
+    fault = faults.ConnectionLimit(connections=2, how=how)
+    with faulty(fault) as sim, Peers(sim) as peers:
+        old = [peers.tcp(), peers.ws()]  # counted over both transports
+        assert all(peer.is_served() for peer in old)
+        assert ended_at_once(peers, transport) == (b"", end)
+        assert told(sim) == [f"connection_limit ({how}, 3 were open)"]
+        assert all(peer.is_served() for peer in old)
+
+
+@on_both
+def test_a_connection_that_was_turned_away_takes_no_place(transport: Transport) -> None:
+    fault = faults.ConnectionLimit(connections=1)
+    with faulty(fault) as sim, Peers(sim) as peers:
+        old = peers.connect(transport)
+        assert old.is_served()
+        turned_away = peers.tcp()  # and it does not hang up
+        assert turned_away.end() == (b"", "FIN")
+        old.finish()
+        old.socket.close()
+        wait_until(sim, lambda journal: "by the client" in told(sim, "closed"))
+        assert peers.connect(transport).is_served()
+
+
+@on_both
+def test_a_connection_that_has_ended_takes_no_place(transport: Transport) -> None:
+    fault = faults.ConnectionLimit(connections=1)
+    with faulty(fault, faults.CloseConnection(when=When(nth=1))) as sim, Peers(sim) as peers:
+        ended = peers.connect(transport)
+        ended.ask(1)
+        assert ended.end()[1] == "FIN"  # and it does not hang up
+        assert peers.connect(transport).is_served(2)
+
+
+@on_both
+def test_over_the_limit_the_oldest_connection_may_end_instead(transport: Transport) -> None:
+    fault = faults.ConnectionLimit(connections=2, how="drop_oldest")
+    with faulty(fault) as sim, Peers(sim) as peers:
+        opened = []
+        for _ in range(4):
+            opened.append(peers.connect(transport))
+            assert opened[-1].is_served()
+        assert [peer.end() for peer in opened[:2]] == [(b"", "RST")] * 2
+        assert all(peer.is_served() for peer in opened[2:])
+        assert told(sim) == ["connection_limit (drop_oldest, 3 were open)"] * 2
+        assert wait_for_end(sim, 2) == ["by a fault, in favour of a newer one"] * 2
+
+
+@pytest.mark.parametrize("how", ["close", "reset", "drop_oldest"])
+def test_the_limit_holds_when_many_come_at_once(how: Any) -> None:
+    limit, clients = 5, 40
+    ready = threading.Barrier(clients)
+
+    def use(peer: TcpPeer) -> None:
+        ready.wait(TIMEOUT)
+        with suppress(ConnectionError):  # a RST may come while it connects
+            peer.socket.connect(sim.tcp_address)
+            peer.ask(1)
+            peer.receive(len(wire("tcp", 1)))
+
+    with faulty(faults.ConnectionLimit(connections=limit, how=how)) as sim:
+        peers = [TcpPeer(socket.socket()) for _ in range(clients)]
+        threads = [threading.Thread(target=use, args=(peer,)) for peer in peers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        wait_until(sim, lambda journal: len(told(sim, "connected")) == clients)
+        served = 0  # of those that are still there
+        for peer in peers:
+            with suppress(OSError):
+                peer.ask(2)
+                served += peer.receive(len(wire("tcp", 2))) == wire("tcp", 2)
+            peer.socket.close()
+        assert served == limit
+        assert len(told(sim)) == clients - limit
+
+
+# idle_close
+
+
+def test_an_idle_connection_is_closed_with_fin_on_tcp() -> None:
+    with faulty(faults.IdleClose(seconds=0.2)) as sim, connected(sim, "tcp") as peer:
+        for packet_id in range(3):  # who talks is not idle
+            time.sleep(0.1)
+            assert peer.is_served(packet_id)
+        began = time.monotonic()
+        assert peer.end() == (b"", "FIN")
+        assert 0.15 < time.monotonic() - began < 2
+        peer.socket.close()
+        assert wait_for_end(sim) == ["by a fault: the client was idle for 0.2 s"]
+        assert told(sim) == ["idle_close (after 0.2 s)"]
+        assert all(one.faults == () for one in exchanges(sim, 3))
+
+
+def test_an_idle_connection_is_closed_with_1001_on_websocket() -> None:
+    with faulty(faults.IdleClose(seconds=0.2)) as sim:
+        with websockets.sync.client.connect(sim.ws_url, proxy=None) as client:
+            client.send('{"packetID":1,"payload":{"callbackName":20}}')
+            client.recv(TIMEOUT)
+            with pytest.raises(websockets.exceptions.ConnectionClosedOK) as caught:
+                client.recv(TIMEOUT)
+        assert caught.value.rcvd is not None
+        assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (1001, "idle")
+        assert wait_for_end(sim) == ["by a fault: the client was idle for 0.2 s"]
+
+
+def test_who_opens_a_websocket_port_and_says_nothing_is_idle_too() -> None:
+    with faulty(faults.IdleClose(seconds=0.2)) as sim, Peers(sim) as peers:
+        peer = peers.ws(shake=False)
+        assert peer.end() == (b"", "FIN")
+
+
+@on_both
+def test_an_idle_connection_does_not_wait_for_replies_that_are_late(transport: Transport) -> None:
+    late = (faults.Delay(seconds=3600), faults.IdleClose(seconds=0.2))
+    with faulty(*late) as sim, connected(sim, transport) as peer:
+        peer.ask(1)
+        rest, how = peer.end()
+        assert how == "FIN"
+        assert rest == (b"" if transport == "tcp" else b"\x88\x06" + close_payload(1001, b"idle"))
+        peer.socket.close()
+        assert wait_for_end(sim) == ["by a fault: the client was idle for 0.2 s"]
+        (found,) = exchanges(sim, 1)
+        assert found.sent == ()
+
+
+@on_both
+def test_a_stalled_connection_ends_without_a_word_when_it_is_idle(transport: Transport) -> None:
+    mute = (faults.StallConnection(), faults.IdleClose(seconds=0.2))
+    with faulty(*mute) as sim, connected(sim, transport) as peer:
+        peer.ask(1)
+        assert peer.end() == (b"", "FIN")
+
+
+# Together
+
+
+@on_both
+def test_all_that_befalls_a_connection_as_it_comes_is_told(transport: Transport) -> None:
+    armed: tuple[Fault, ...] = (
+        faults.SlowAccept(seconds=3),
+        faults.SlowAccept(seconds=4, name="slower"),
+        faults.Greeting(text="one"),
+        faults.Greeting(text="two", name="two"),
+        faults.AcceptClose(),
+        faults.ConnectionLimit(connections=1),
+    )
+    with faulty(*armed, speed=100) as sim, Peers(sim) as peers:
+        peer = peers.tcp() if transport == "tcp" else peers.ws(shake=False)
+        assert peer.end() == (b"onetwo", "FIN")
+        assert told(sim) == [
+            "slow_accept (3 s)",
+            "slower (4 s)",
+            "greeting",
+            "two",
+            "accept_close (close)",
+        ]
+        assert {event.connection for event in sim.journal.events()} == {1}
+
+
+@on_both
+def test_a_fault_of_connections_leaves_open_ones_and_packets_alone(transport: Transport) -> None:
+    with faulty() as sim, Peers(sim) as peers:
+        peer = peers.connect(transport)
+        assert peer.is_served(0)
+        with sim.inject(faults.AcceptClose()) as fault:
+            assert peer.is_served(1)
+            assert peers.tcp().end() == (b"", "FIN")
+            fault.enabled = False
+            assert peers.connect(transport).is_served(2)
+            fault.enabled = True
+            assert peers.tcp().end() == (b"", "FIN")
+        assert peers.connect(transport).is_served(3)
+        assert all(touched(one) == [] for one in exchanges(sim, 4))

@@ -1,0 +1,452 @@
+"""Times at which the outlet, or part of it, is away; and that it comes back, whatever happened."""
+
+import json
+import math
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any
+
+import pytest
+import trio
+import websockets.sync.client
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK
+
+from invis_sim import faults, open_simulator
+from invis_sim.faults import KINDS, Fault, When
+from invis_sim.faults.when import Transport
+from invis_sim.testing.background import RunningSimulator, start_simulator
+from tests.faults.random_structs import conditions, faults_of
+from tests.server.peers import (
+    TRANSPORTS,
+    UPDATES,
+    Peers,
+    WebSocketPeer,
+    address,
+    connected,
+    outlet,
+    success,
+    told,
+    touched,
+    wire,
+)
+from tests.server.support import (
+    HANDSHAKE,
+    PING,
+    TEXT,
+    TIMEOUT,
+    client_frame,
+    exchanges,
+    request,
+    wait_for_end,
+    wait_until,
+)
+
+on_both = pytest.mark.parametrize("transport", TRANSPORTS)
+
+
+def faulty(*armed: Fault, speed: float = 1.0) -> Any:
+    return start_simulator(outlet(*armed), speed=speed)
+
+
+def refuses(sim: RunningSimulator) -> bool:
+    """Whether nobody listens, on either port."""
+    refused = []
+    for transport in TRANSPORTS:
+        try:
+            socket.create_connection(address(sim, transport), timeout=TIMEOUT).close()
+        except ConnectionRefusedError:
+            refused.append(transport)
+    assert len(refused) != 1, f"only {refused} refuses"
+    return bool(refused)
+
+
+def wait_for_news(sim: RunningSimulator, *news: str) -> None:
+    """Waits until these are the last events of faults that the journal has."""
+    wait_until(sim, lambda journal: told(sim)[-len(news) :] == list(news))
+
+
+# Nobody listens
+
+
+def test_refuse_refuses_on_both_ports_while_open_connections_stay() -> None:
+    with faulty() as sim, Peers(sim) as peers:
+        before = [address(sim, transport) for transport in TRANSPORTS]
+        old = [peers.connect(transport) for transport in TRANSPORTS]
+        assert all(peer.is_served(1) for peer in old)
+        with sim.inject(faults.Refuse()):
+            for _ in range(3):
+                assert refuses(sim)
+                assert all(peer.is_served(2) for peer in old)
+        assert [address(sim, transport) for transport in TRANSPORTS] == before
+        assert all(peer.is_served(3) for peer in old)
+        assert all(peers.connect(transport).is_served(4) for transport in TRANSPORTS)
+        assert told(sim) == ["refuse begins (until it is switched off)", "refuse ends"]
+
+
+def test_refuse_may_begin_and_end_a_hundred_times() -> None:
+    with faulty() as sim, Peers(sim) as peers:
+        for _ in range(100):
+            with sim.inject(faults.Refuse()):
+                assert refuses(sim)
+            assert not refuses(sim)
+        assert all(peers.connect(transport).is_served() for transport in TRANSPORTS)
+
+
+def test_nobody_else_can_take_the_port_meanwhile() -> None:
+    with faulty() as sim, sim.inject(faults.Refuse()):
+        for transport in TRANSPORTS:
+            with socket.socket() as other, pytest.raises(OSError, match="in use"):
+                other.bind(address(sim, transport))
+
+
+def test_refuse_begins_with_the_packet_that_matches_and_lasts_its_seconds() -> None:
+    fault = faults.Refuse(seconds=0.3, when=When(callback=20, nth=2))
+    with faulty(fault) as sim, Peers(sim) as peers:
+        peer = peers.tcp()
+        peer.ask(1, callback=99)  # is not counted
+        assert peer.packet()["PUBACK"] == 0
+        assert peer.is_served(2)
+        assert not refuses(sim)
+        began = time.monotonic()
+        assert peer.is_served(3)
+        wait_for_news(sim, "refuse begins (0.3 s)")
+        assert refuses(sim)
+        wait_for_news(sim, "refuse begins (0.3 s)", "refuse ends")
+        assert 0.29 < time.monotonic() - began < 3
+        assert not refuses(sim)
+        asked = [one for one in sim.journal.exchanges() if one.request is not None]
+        assert [touched(one) for one in asked] == [[], [], ["refuse"]]
+
+
+def test_an_outage_begins_at_its_time_scaled_by_speed() -> None:
+    fault = faults.Refuse(seconds=30, when=When(from_seconds=30))
+    with faulty(fault, speed=100) as sim:
+        began = time.monotonic()
+        assert not refuses(sim)
+        wait_for_news(sim, "refuse begins (30 s)")
+        assert 0.25 < time.monotonic() - began < 3
+        assert sim.faults["refuse"].applied == 1
+        wait_for_news(sim, "refuse begins (30 s)", "refuse ends")
+        assert 0.55 < time.monotonic() - began < 5
+        assert not refuses(sim)
+
+
+def test_at_infinite_speed_outages_pass_at_once() -> None:
+    armed: tuple[Fault, ...] = (
+        faults.Refuse(seconds=3600, when=When(from_seconds=3600)),
+        faults.Reboot(seconds=3600, when=When(callback=20, nth=2)),
+        faults.FaceplateOffline(seconds=3600),
+    )
+    with faulty(*armed, speed=math.inf) as sim, Peers(sim) as peers:
+        wait_until(sim, lambda journal: len(told(sim)) == 4)
+        peer = peers.tcp()
+        assert peer.is_served(1)
+        peer.ask(2)
+        assert peer.end()[1] == "RST"
+        wait_for_news(sim, "reboot begins (3600 s)", "reboot ends")
+        assert all(peers.connect(transport).is_served() for transport in TRANSPORTS)
+
+
+def test_an_outage_without_end_ends_when_it_is_switched_off() -> None:
+    with faulty(faults.Refuse(when=When(from_seconds=0.1))) as sim:
+        wait_for_news(sim, "refuse begins (until it is switched off)")
+        assert refuses(sim)
+        sim.faults["refuse"].enabled = False
+        assert not refuses(sim)
+        sim.faults["refuse"].enabled = True  # its time has come long ago
+        assert refuses(sim)
+        sim.faults["refuse"].enabled = False
+        assert not refuses(sim)
+
+
+def test_an_outage_that_was_switched_off_and_on_before_its_time_begins_once() -> None:
+    with faulty(faults.Refuse(seconds=0.1, when=When(from_seconds=0.3))) as sim:
+        for _ in range(3):
+            sim.faults["refuse"].enabled = False
+            sim.faults["refuse"].enabled = True
+        wait_for_news(sim, "refuse begins (0.1 s)", "refuse ends")
+        assert told(sim) == ["refuse begins (0.1 s)", "refuse ends"]
+        assert sim.faults["refuse"].applied == 1
+
+
+def test_an_outage_that_is_off_at_its_time_does_not_begin() -> None:
+    off = faults.Refuse(when=When(from_seconds=0.1))
+    with faulty(off, faults.FaceplateOffline(when=When(from_seconds=0.2))) as sim:
+        sim.faults["refuse"].enabled = False
+        wait_until(sim, lambda journal: bool(told(sim)))
+        assert told(sim) == ["faceplate_offline begins (until it is switched off)"]
+        assert not refuses(sim)
+
+
+def test_outages_that_overlap_end_with_the_last() -> None:
+    with faulty() as sim:
+        with sim.inject(faults.Refuse(name="long")):
+            with sim.inject(faults.Refuse(name="short")):
+                assert refuses(sim)
+            assert refuses(sim)
+        assert not refuses(sim)
+
+
+def test_the_outlet_may_stop_in_the_middle_of_an_outage() -> None:
+    with faulty(faults.Refuse(), faults.Reboot(seconds=3600)) as sim:
+        addresses = [address(sim, transport) for transport in TRANSPORTS]
+        assert refuses(sim)
+    for where in addresses:
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            other.bind(where)  # it is free again
+
+
+# Reboot
+
+
+@on_both
+@pytest.mark.parametrize(("how", "end"), [("reset", "RST"), ("close", "FIN"), ("goodbye", "FIN")])
+def test_reboot_ends_every_connection_and_the_outlet_comes_back_at_the_same_address(
+    transport: Transport, how: Any, end: str
+) -> None:
+    with faulty() as sim, Peers(sim) as peers:
+        where = address(sim, transport)
+        old = [peers.connect(transport) for _ in range(5)]
+        assert all(peer.is_served(1) for peer in old)
+        shaking = peers.ws(shake=False)
+        wait_until(sim, lambda journal: len(told(sim, "connected")) == 6)
+        with sim.inject(faults.Reboot(seconds=0.3, how=how)):
+            assert refuses(sim)
+            goodbye = how == "goodbye" and transport == "ws"
+            for peer in old:
+                if goodbye:
+                    assert isinstance(peer, WebSocketPeer)
+                    assert peer.close_code() == 1001
+                assert peer.end() == (b"", end)
+                peer.socket.close()
+            assert shaking.end() == (b"", end)
+            shaking.socket.close()
+            assert wait_for_end(sim, 6) == ["by a fault (reboot)"] * 6
+            wait_for_news(sim, "reboot begins (0.3 s)", "reboot ends")
+        assert address(sim, transport) == where
+        assert peers.connect(transport).is_served(2)
+
+
+@on_both
+def test_a_silent_reboot_says_nothing_until_the_outlet_is_back(transport: Transport) -> None:
+    with faulty() as sim, Peers(sim) as peers:
+        peer = peers.connect(transport)
+        assert peer.is_served(1)
+        with sim.inject(faults.Reboot(seconds=0.4, how="silence")):
+            if isinstance(peer, WebSocketPeer):
+                peer.socket.sendall(client_frame(PING, b"anybody?"))
+            peer.ask(2)
+            assert peer.hears_nothing(0.15)
+            assert refuses(sim)
+            assert peer.end() == (b"", "RST")
+            wait_for_news(sim, "reboot begins (0.4 s)", "reboot ends")
+        assert peers.connect(transport).is_served(3)
+        assert exchanges(sim, 3)[1].sent == ()
+
+
+def test_a_silent_reboot_gives_no_handshake_an_answer() -> None:
+    with faulty(faults.SlowHandshake(seconds=0.1)) as sim, Peers(sim) as peers:
+        peer = peers.ws(shake=False)
+        peer.socket.sendall(HANDSHAKE)
+        wait_until(sim, lambda journal: len(journal.events()) == 2)
+        with sim.inject(faults.Reboot(seconds=0.3, how="silence")):
+            assert peer.end() == (b"", "RST")
+
+
+@on_both
+@pytest.mark.parametrize("moment", ["before", "middle", "after"])
+def test_reboot_begins_around_a_packet(transport: Transport, moment: Any) -> None:
+    fault = faults.Reboot(seconds=0.2, how="close", moment=moment, when=When(callback=20, nth=3))
+    with faulty(fault) as sim, Peers(sim) as peers:
+        other = peers.connect(transport)
+        assert other.is_served(1)
+        peer = peers.connect(transport)
+        assert peer.is_served(2)
+        peer.ask(3, 4)
+        whole = wire(transport, 3)
+        said = {"before": b"", "middle": whole[: len(whole) // 2], "after": whole}[moment]
+        assert peer.end() == (said, "FIN")
+        assert other.end() == (b"", "FIN")
+        wait_for_news(sim, "reboot begins (0.2 s)", "reboot ends")
+        assert peers.connect(transport).is_served(5)
+        found = {one.packet_id: one for one in sim.journal.exchanges()}
+        assert touched(found[3]) == ["reboot"]
+
+
+def test_websockets_sees_a_reboot_as_it_is_meant() -> None:
+    with faulty() as sim:
+        for how, error, code in (
+            ("reset", ConnectionClosedError, None),
+            ("close", ConnectionClosedError, None),
+            ("goodbye", ConnectionClosedOK, 1001),
+        ):
+            with websockets.sync.client.connect(sim.ws_url, proxy=None) as client:
+                client.send(request(1).decode())
+                client.recv(TIMEOUT)
+                with (
+                    sim.inject(faults.Reboot(seconds=0, how=how)),  # type: ignore[arg-type]
+                    pytest.raises(error) as caught,
+                ):
+                    client.recv(TIMEOUT)
+                received = caught.value.rcvd
+                assert (received and received.code) == code
+
+
+def test_a_client_that_reconnects_is_served_by_an_outlet_that_has_rebooted() -> None:
+    fault = faults.Reboot(seconds=0.05, when=When(callback=20, every=10))
+    wanted, lost = 50, 0
+    got: list[Any] = []
+    with faulty(fault) as sim:
+        deadline = time.monotonic() + TIMEOUT
+        while len(got) < wanted and time.monotonic() < deadline:
+            with suppress(OSError, AssertionError), Peers(sim) as peers:
+                peer = peers.connect(TRANSPORTS[lost % 2])
+                while len(got) < wanted:
+                    peer.ask(len(got))
+                    got.append(peer.packet())
+            lost += 1
+        assert got == [success(packet_id) for packet_id in range(wanted)]
+        assert sim.faults["reboot"].applied >= 4
+
+
+def test_whoever_connects_in_the_moment_of_a_reboot_is_not_served_through_it() -> None:
+    """Connections that are accepted, but not yet known, must not survive."""
+    stop = threading.Event()
+
+    def knock(where: tuple[str, int]) -> None:
+        while not stop.is_set():
+            with suppress(OSError), socket.create_connection(where, timeout=TIMEOUT) as client:
+                client.settimeout(TIMEOUT)
+                client.sendall(request(1))
+                client.recv(4096)
+
+    with faulty() as sim:
+        threads = [threading.Thread(target=knock, args=(sim.tcp_address,)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in range(100):
+                with sim.inject(faults.Reboot(seconds=3600)):
+                    pass
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        away = False
+        for entry in sim.journal.events():
+            if entry.what == "fault":
+                away = entry.detail.startswith("reboot begins")
+            elif entry.what == "connected":
+                assert not away, entry
+
+
+# The faceplate
+
+
+@on_both
+def test_faceplate_offline_takes_the_faceplate_from_the_answers(transport: Transport) -> None:
+    gone = success(2)
+    gone["payload"]["callbackArgs"] = {"IM": UPDATES["IM"]}
+    with faulty() as sim, connected(sim, transport) as peer:
+        assert peer.is_served(1)
+        with sim.inject(faults.FaceplateOffline()):
+            peer.ask(2)
+            assert peer.packet() == gone
+        assert peer.is_served(3)
+        assert told(sim) == [
+            "faceplate_offline begins (until it is switched off)",
+            "faceplate_offline ends",
+        ]
+        assert all(touched(one) == [] for one in exchanges(sim, 3))
+
+
+@on_both
+def test_faceplate_offline_begins_behind_the_packet_that_matches(transport: Transport) -> None:
+    fault = faults.FaceplateOffline(seconds=0.2, when=When(callback=20, nth=1))
+    with faulty(fault) as sim, connected(sim, transport) as peer:
+        assert peer.is_served(1)
+        wait_for_news(sim, "faceplate_offline begins (0.2 s)")
+        peer.ask(2)
+        assert "PM" not in peer.packet()["payload"]["callbackArgs"]
+        wait_for_news(sim, "faceplate_offline begins (0.2 s)", "faceplate_offline ends")
+        assert peer.is_served(3)
+
+
+# Under trio
+
+
+def test_under_trio_an_outage_is_there_for_the_time_of_its_block() -> None:
+    async def live() -> None:
+        async with open_simulator(outlet()) as simulator:
+            with simulator.inject(faults.Refuse()), pytest.raises(OSError, match=r"all attempts"):
+                await trio.open_tcp_stream(*simulator.tcp_address)
+            async with await trio.open_tcp_stream(*simulator.tcp_address) as stream:
+                await stream.send_all(request(1))
+                assert json.loads(await stream.receive_some()) == success(1)
+
+    trio.run(live)
+
+
+# Any faults, in any number
+
+
+any_faults = st.lists(
+    st.sampled_from(sorted(KINDS)).flatmap(
+        lambda kind: faults_of(KINDS[kind], conditions(KINDS[kind]) | st.just(When()))
+    ),
+    max_size=6,
+)
+
+
+@pytest.fixture(scope="module", name="lasting")
+def outlet_for_many_examples() -> Iterator[RunningSimulator]:
+    with start_simulator(outlet(), speed=1000) as sim:
+        yield sim
+
+
+@contextmanager
+def everything(sim: RunningSimulator, armed: list[Fault]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for fault in armed:
+            stack.enter_context(sim.inject(fault))
+        yield
+
+
+def use_a_little(sim: RunningSimulator, transport: Transport) -> None:
+    """Asks a few times and takes whatever comes, for a short time."""
+    with suppress(OSError), socket.create_connection(address(sim, transport), 0.05) as client:
+        client.settimeout(0.02)
+        if transport == "ws":
+            client.sendall(HANDSHAKE)
+            client.recv(65536)
+            client.sendall(client_frame(PING, b"?"))
+        for packet_id in range(3):
+            packet = request(packet_id)
+            client.sendall(client_frame(TEXT, packet) if transport == "ws" else packet)
+        while client.recv(65536):
+            pass
+
+
+@settings(
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(armed=any_faults)
+def test_no_combination_of_faults_outlives_its_block_or_breaks_the_outlet(
+    lasting: RunningSimulator, caplog: pytest.LogCaptureFixture, armed: list[Fault]
+) -> None:
+    lasting.journal.clear()
+    with everything(lasting, armed):
+        for transport in TRANSPORTS:
+            use_a_little(lasting, transport)
+    with Peers(lasting) as peers:
+        for transport in TRANSPORTS:
+            assert peers.connect(transport).is_served()
+    assert [record for record in caplog.records if record.name.startswith("invis_sim")] == []
+    assert not any("internal error" in event.detail for event in lasting.journal.events())
