@@ -5,9 +5,11 @@ import gc
 import ipaddress
 import json
 import os
+import select
 import signal
 import sys
 import textwrap
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -38,7 +40,7 @@ LOG_FORMS = {"text": text_line, "json": json_line}
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Runs the outlet until a signal ends it."""
+    """Runs the outlet until a signal, or the end of stdin where that is asked for, ends it."""
     if chosen.ready_file is not None:
         with suppress(OSError):  # one that was left behind would tell of somebody else
             os.unlink(chosen.ready_file)
@@ -108,7 +110,7 @@ def _of_the_options(problem: str, names: Iterable[str]) -> str:
 
 async def _live(scenario: Scenario, chosen: argparse.Namespace) -> None:
     with _ending_signals() as ended, ExitStack() as after:
-        async with open_simulator(scenario, speed=chosen.speed) as simulator:
+        async with open_simulator(scenario, speed=chosen.speed, alone=True) as simulator:
             if chosen.journal is not None:
                 _keep(simulator, chosen.journal, after)
             with ExitStack() as during:
@@ -117,7 +119,28 @@ async def _live(scenario: Scenario, chosen: argparse.Namespace) -> None:
                 if chosen.log != "quiet" and sys.stdout is not None:
                     _tell(simulator, chosen.log, after)
                 _warn_of_strangers(simulator)
+                if chosen.exit_with_stdin:
+                    _watch_stdin(ended)
                 await ended.wait()
+
+
+def _watch_stdin(ended: trio.Event) -> None:
+    """Sets the event when stdin ends, or cannot be read any more."""
+    token = trio.lowlevel.current_trio_token()
+
+    def watch() -> None:
+        if sys.stdin is not None:  # as it is where the descriptor is closed
+            stdin = sys.stdin.fileno()
+            with suppress(OSError, ValueError):
+                # Reading a terminal that belongs to somebody else at the moment would stop the
+                # process; to wait for something to read does not.
+                while select.select([stdin], [], []) and os.read(stdin, 65536):
+                    pass
+        with suppress(trio.RunFinishedError):
+            token.run_sync_soon(ended.set, idempotent=True)
+
+    # Nobody waits for the thread: it may read for as long as the process lives.
+    threading.Thread(target=watch, name="invis-sim-stdin", daemon=True).start()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ Without epoll nothing is different but the speed: `Wire.hear` then waits in the 
 """
 
 import select
+import time
 from collections.abc import Callable
 
 import trio
@@ -19,21 +20,30 @@ __all__ = ["Hub"]
 MOST_AT_ONCE = 32
 """How many sockets are served before other tasks, such as delayed packets, have their turn."""
 
+HELD_SECONDS = 0.001
+"""How long a hub that is alone in its event loop may hold it, after a request, for the next one."""
+
 
 class Hub:
     """Calls listeners when their sockets have something to read.
 
+    alone: whether nothing but the simulator runs in this event loop. Then the hub need not go
+    through the whole loop between two requests that follow hard upon each other: it waits for the
+    next one itself, for a moment (`HELD_SECONDS`), unless another task has something to do.
+
     Raises AttributeError on systems without epoll.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, alone: bool = False) -> None:
         self._epoll = select.epoll()
         self._listeners: dict[int, Callable[[], None]] = {}
+        self._held_seconds = HELD_SECONDS if alone else 0.0
+        self._others_wait = False
 
     @classmethod
-    def where_possible(cls) -> "Hub | None":
+    def where_possible(cls, *, alone: bool = False) -> "Hub | None":
         """A hub, or None where the system has no epoll."""
-        return cls() if hasattr(select, "epoll") else None
+        return cls(alone=alone) if hasattr(select, "epoll") else None
 
     def add(self, descriptor: int, listener: Callable[[], None]) -> None:
         """Calls the listener whenever there is something to read, until it is removed.
@@ -46,15 +56,30 @@ class Hub:
 
     def remove(self, descriptor: int) -> None:
         """Calls nobody for this socket any more. To be called before it is closed."""
+        self._others_wait = True
         if self._listeners.pop(descriptor, None) is not None and not self._epoll.closed:
             self._epoll.unregister(descriptor)
+
+    def let_others_run(self) -> None:
+        """A listener has given another task something to do."""
+        self._others_wait = True
 
     async def run(self) -> None:
         """Does the listening, until it is cancelled."""
         with self._epoll:
             while True:
                 await trio.lowlevel.wait_readable(self._epoll.fileno())
-                for descriptor, _ in self._epoll.poll(0, MOST_AT_ONCE):
-                    listener = self._listeners.get(descriptor)
-                    if listener is not None:  # one before it may have removed it
-                        listener()
+                self._others_wait = False
+                until = time.perf_counter() + self._held_seconds
+                self._serve(self._epoll.poll(0, MOST_AT_ONCE))
+                while not self._others_wait and time.perf_counter() < until:
+                    ready = self._epoll.poll(self._held_seconds, MOST_AT_ONCE)
+                    if not ready:
+                        break
+                    self._serve(ready)
+
+    def _serve(self, ready: list[tuple[int, int]]) -> None:
+        for descriptor, _ in ready:
+            listener = self._listeners.get(descriptor)
+            if listener is not None:  # one before it may have removed it
+                listener()

@@ -155,7 +155,7 @@ class Outbox:
             return
         self._add(parcel)
         self._aside.append(parcel)
-        self._nursery.start_soon(self._release_after, parcel, max(patience))
+        self._start(self._release_after, parcel, max(patience))
 
     def hush(self) -> None:
         """Nothing more leaves, and nobody waits for it."""
@@ -214,11 +214,15 @@ class Outbox:
 
     def _enqueue(self, parcel: _Parcel) -> None:
         if not parcel.delivery.ordered:
-            self._nursery.start_soon(self._carry_out, parcel)
+            self._start(self._carry_out, parcel)
             return
         self._queue.append(parcel)
         if len(self._queue) == 1:
-            self._nursery.start_soon(self._carry_out_all)
+            self._start(self._carry_out_all)
+
+    def _start(self, function: Callable[..., Awaitable[object]], *args: object) -> None:
+        self._wire.let_others_run()
+        self._nursery.start_soon(function, *args)
 
     async def _carry_out_all(self) -> None:
         while self._queue:

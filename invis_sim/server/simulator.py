@@ -54,7 +54,7 @@ class Simulator:
     outlet: the device.
     """
 
-    def __init__(self, scenario: Scenario, speed: float = 1.0) -> None:
+    def __init__(self, scenario: Scenario, speed: float = 1.0, *, alone: bool = False) -> None:
         self.scenario = scenario
         self.seed = scenario.seed if scenario.seed is not None else random.randrange(2**32)
         self.journal = Journal(started=time.time())
@@ -62,6 +62,7 @@ class Simulator:
         self.faults = Pipeline(scenario.faults, self.seed)
         self.outlet = Outlet(scenario.device.sn, scenario.firmware, scenario.protocol.packet_id)
         self._speed = speed
+        self._alone = alone
         self._listening: dict[Transport, Listening] = {}
         self._ordinals = count(1)
         self._refuses = False
@@ -205,7 +206,7 @@ class Simulator:
         """
         listen = self.scenario.listen
         self._nursery = nursery
-        hub = Hub.where_possible()
+        hub = Hub.where_possible(alone=self._alone)
         if hub is not None:
             nursery.start_soon(hub.run)
         self._core = Core(
@@ -390,18 +391,24 @@ async def _arrival(expectation: Expectation[E], seconds: float) -> E:
 
 @asynccontextmanager
 async def open_simulator(
-    scenario: ScenarioSource = None, *, speed: float = 1.0, **overrides: object
+    scenario: ScenarioSource = None,
+    *,
+    speed: float = 1.0,
+    alone: bool = False,
+    **overrides: object,
 ) -> AsyncIterator[Simulator]:
     """An outlet that runs for the time of the block (trio).
 
     scenario: a `Scenario`, a path, the name of a shipped scenario, TOML text, or None for the
     default outlet.
     speed: by how much every injected wait is divided, above 0; infinite: nothing waits.
+    alone: whether nothing else runs in this event loop; then it may be held up for a millisecond at
+    a time, which serves requests that follow hard upon each other faster.
     overrides: sn, seed, host, tcp, tcp_port, ws, ws_port, ws_path, in place of the scenario's.
 
     Raises ScenarioError for a scenario that cannot be used, StartError where it cannot listen.
     """
-    simulator = Simulator(resolve(scenario, **overrides), speed)
+    simulator = Simulator(resolve(scenario, **overrides), speed, alone=alone)
     try:
         async with trio.open_nursery() as nursery:
             try:
@@ -415,7 +422,7 @@ async def open_simulator(
         # nothing.
         if len(group.exceptions) > 1:
             raise
-        alone = group.exceptions[0]
+        only = group.exceptions[0]
     else:
         return
-    raise alone  # out here, so that its own cause and context stay what they are
+    raise only  # out here, so that its own cause and context stay what they are

@@ -166,6 +166,11 @@ class Wire:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close()
 
+    def let_others_run(self) -> None:
+        """Another task has something to do; to be said where this may run in the hub's task."""
+        if self._hub is not None:
+            self._hub.let_others_run()
+
     def close(self) -> None:
         """Closes the socket. Whoever waits on it gets trio.ClosedResourceError."""
         if not self._closed:
