@@ -128,7 +128,7 @@ def quiet_outlet(folder: Path, *arguments: str, **more: Any) -> Iterator[Outlet]
 def appears(path: Path, running: Outlet) -> str:
     """The content of the file, as soon as there is one."""
     while running.process.poll() is None:
-        if path.exists():
+        with suppress(FileNotFoundError):
             return path.read_text()
         with suppress(subprocess.TimeoutExpired):
             running.process.wait(0.005)
