@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from invis_sim.device.firmware import FaceplateFirmware, FirmwareInventory, OutletFirmware
     from invis_sim.faults import When
     from invis_sim.journal import Event, Exchange, Journal
+    from invis_sim.protocol.packets import Request
     from invis_sim.scenario import Scenario, ScenarioError
     from invis_sim.server import Simulator, StartError, open_simulator
-    from invis_sim.testing.background import RunningSimulator, start_simulator
+    from invis_sim.testing.background import RunningSimulator, SimulatorStopped, start_simulator
 
 __all__ = [
     "Event",
@@ -22,10 +23,12 @@ __all__ = [
     "FirmwareInventory",
     "Journal",
     "OutletFirmware",
+    "Request",
     "RunningSimulator",
     "Scenario",
     "ScenarioError",
     "Simulator",
+    "SimulatorStopped",
     "StartError",
     "When",
     "__version__",
@@ -44,10 +47,12 @@ _HOMES = {
     "FirmwareInventory": "invis_sim.device.firmware",
     "Journal": "invis_sim.journal",
     "OutletFirmware": "invis_sim.device.firmware",
+    "Request": "invis_sim.protocol.packets",
     "RunningSimulator": "invis_sim.testing.background",
     "Scenario": "invis_sim.scenario",
     "ScenarioError": "invis_sim.scenario",
     "Simulator": "invis_sim.server",
+    "SimulatorStopped": "invis_sim.testing.background",
     "StartError": "invis_sim.server",
     "When": "invis_sim.faults",
     "open_simulator": "invis_sim.server",

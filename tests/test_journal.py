@@ -1,15 +1,22 @@
-"""The journal keeps the newest entries, counts them, tells of them, and shows them as JSON."""
+"""The journal keeps the newest entries, counts them, tells of them, answers questions about them,
+and is written and read as JSON Lines.
+"""
 
 import base64
 import json
-from typing import Any
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim.faults.pipeline import Touch
-from invis_sim.journal import Entry, Event, Exchange, Journal, encode_entry
+from invis_sim.faults.when import Transport
+from invis_sim.journal import Entry, Event, Exchange, Journal, Outcome, describe, encode_entry, tell
 from invis_sim.protocol.frames import close_frame, text_frame
 from invis_sim.protocol.packets import Note, parse_request
 
@@ -23,7 +30,7 @@ def record(journal: Journal, received: bytes | None = ASK, **more: Any) -> Excha
 
 
 def size(journal: Journal) -> int:
-    return sum(len(one.received or b"") + sum(map(len, one.sent)) for one in journal.exchanges)
+    return sum(len(one.received or b"") + sum(map(len, one.sent)) for one in journal.exchanges())
 
 
 # What happens to a journal: ("exchange", received, sent), ("event",), ("sent", which, bytes) and
@@ -106,8 +113,8 @@ def test_exchanges_and_events_are_told_apart_in_their_order() -> None:
     second = record(journal)
     third = journal.event(1.0, "closed", "by the client", "tcp", 1)
     assert list(journal) == [first, second, third]
-    assert journal.exchanges == [second]
-    assert journal.events == [first, third]
+    assert journal.exchanges() == [second]
+    assert journal.events() == [first, third]
     assert (first.what, first.detail, first.connection) == ("connected", "127.0.0.1:5000", 1)
 
 
@@ -151,6 +158,7 @@ def test_an_exchange_is_shown_with_all_that_is_known() -> None:
         sent=(b'{"PUBACK":0}',),
         faults=(Touch("late", "0.100 s"),),
         notes=(Note("odd", 7), Note("as the scenario says")),
+        done=True,
     )
     assert shown(exchange) == {
         "entry": "exchange",
@@ -169,6 +177,10 @@ def test_an_exchange_is_shown_with_all_that_is_known() -> None:
             {"reason": "as the scenario says", "offset": None},
         ],
     }
+
+
+def test_an_exchange_of_which_more_may_be_sent_says_so() -> None:
+    assert shown(record(Journal()))["done"] is False
 
 
 def test_an_event_is_shown_with_all_that_is_known() -> None:
@@ -248,3 +260,386 @@ def test_entries_are_events_or_exchanges() -> None:
     journal.event(0.0, "connected")
     record(journal)
     assert [type(entry) for entry in journal] == [Event, Exchange]
+
+
+# Questions
+
+
+def asked(packet_id: int, callback: int = 20) -> bytes:
+    return b'{"packetID": %d, "payload": {"callbackName": %d}}' % (packet_id, callback)
+
+
+def an_hour() -> Journal:
+    """Two clients, three callbacks, a fault, a push, and something malformed."""
+    journal = Journal()
+    journal.event(0.0, "connected", "127.0.0.1:5001", "tcp", 1)
+    journal.event(0.1, "connected", "127.0.0.1:5002", "ws", 2)
+    sent = (b'{"PUBACK":1}',)
+    late = (Touch("late", "2 s"),)
+    for seconds, transport, connection, received, said, faults in (
+        (0.2, "tcp", 1, asked(101), sent, ()),
+        (0.3, "ws", 2, asked(102), tuple(map(text_frame, sent)), late),
+        (0.4, "tcp", 1, asked(103, 7), (b'{"PUBACK', b'":0}'), ()),
+        (0.5, "ws", 2, asked(102, 99), (), late),
+    ):
+        request = parse_request(received)
+        outcome = "success" if request.callback == 20 else "failure"
+        record_as(journal, seconds, transport, connection, received, outcome, said, faults)
+    record_as(journal, 0.6, "tcp", 1, b"broken", "malformed", (), ())
+    record_as(journal, 0.7, "ws", 2, None, "push", (text_frame(b"{}"),), ())
+    journal.event(0.8, "closed", "by the client", "tcp", 1)
+    return journal
+
+
+def record_as(
+    journal: Journal,
+    seconds: float,
+    transport: Any,
+    connection: int,
+    received: bytes | None,
+    outcome: Any,
+    sent: tuple[bytes, ...],
+    faults: tuple[Touch, ...],
+) -> None:
+    request = None if received is None or outcome == "malformed" else parse_request(received)
+    journal.record(
+        seconds, transport, connection, received, request, outcome, sent, faults, done=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("filters", "packet_ids"),
+    [
+        ({}, [101, 102, 103, 102]),
+        ({"callback": 20}, [101, 102]),
+        ({"callback": 7}, [103]),
+        ({"callback": 0}, []),
+        ({"transport": "ws"}, [102, 102]),
+        ({"connection": 1}, [101, 103]),
+        ({"packet_id": 102}, [102, 102]),
+        ({"fault": "late"}, [102, 102]),
+        ({"fault": "lat"}, []),
+        ({"callback": 20, "fault": "late", "transport": "ws", "connection": 2}, [102]),
+        ({"callback": 20, "connection": 2, "transport": "tcp"}, []),
+    ],
+)
+def test_requests_exchanges_and_assertions_take_the_same_filters(
+    filters: dict[str, Any], packet_ids: list[int]
+) -> None:
+    journal = an_hour()
+    assert [one.packet_id for one in journal.requests(**filters)] == packet_ids
+    exchanges = [one for one in journal.exchanges(**filters) if one.request is not None]
+    assert [one.packet_id for one in exchanges] == packet_ids
+    journal.assert_received(times=len(packet_ids), **filters)
+    with pytest.raises(AssertionError):
+        journal.assert_received(times=len(packet_ids) + 1, **filters)
+    if packet_ids:
+        journal.assert_received(**filters)
+        with pytest.raises(AssertionError):
+            journal.assert_not_received(**filters)
+    else:
+        journal.assert_not_received(**filters)
+        with pytest.raises(AssertionError):
+            journal.assert_received(**filters)
+
+
+def test_exchanges_are_also_what_was_malformed_and_pushes() -> None:
+    found = an_hour().exchanges()
+    assert [one.outcome for one in found] == [
+        *("success", "success", "failure", "failure", "malformed", "push")
+    ]
+    assert [one.number for one in found] == [3, 4, 5, 6, 7, 8]
+
+
+def test_events_are_filtered_by_what_and_where() -> None:
+    journal = an_hour()
+    assert [one.number for one in journal.events()] == [1, 2, 9]
+    assert [one.number for one in journal.events(what="connected")] == [1, 2]
+    assert [one.number for one in journal.events(transport="ws")] == [2]
+    assert [one.number for one in journal.events(connection=1, what="closed")] == [9]
+    assert journal.events(what="closed", transport="ws") == []
+
+
+def test_replies_are_what_was_sent_for_each_request_without_frames() -> None:
+    journal = an_hour()
+    assert journal.replies() == [b'{"PUBACK":1}', b'{"PUBACK":1}', b'{"PUBACK":0}']
+    assert journal.replies(transport="ws") == [b'{"PUBACK":1}']
+    assert journal.replies(callback=99) == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ((text_frame(b"{}")[:2], text_frame(b"{}")[2:]), b"{}"),
+        ((text_frame(b"{}"), text_frame(b"[]")), b"{}[]"),
+        ((close_frame(1001),), close_frame(1001)),
+        ((text_frame(b"{}"), b"?"), text_frame(b"{}") + b"?"),
+    ],
+    ids=["in pieces", "twice", "no message", "a message and something else"],
+)
+def test_replies_on_websocket_are_text_where_they_can_be(
+    sent: tuple[bytes, ...], said: bytes
+) -> None:
+    journal = Journal()
+    record(journal, transport="ws", sent=sent)
+    assert journal.replies() == [said]
+
+
+def failure(check: Callable[[], None]) -> str:
+    with pytest.raises(AssertionError) as caught:
+        check()
+    return str(caught.value)
+
+
+def test_what_was_received_instead_is_told() -> None:
+    journal = an_hour()
+    received = [
+        "received:",
+        "     0.200 s  tcp #1   callback 20 available updates  packetID 101  PUBACK 1",
+        (
+            "     0.300 s  ws #2    callback 20 available updates  packetID 102  PUBACK 1"
+            "  fault late (2 s)"
+        ),
+        "     0.400 s  tcp #1   callback 7 factory reset  packetID 103  PUBACK 0",
+        "     0.500 s  ws #2    callback 99  packetID 102  PUBACK 0  fault late (2 s)",
+        "     0.600 s  tcp #1   malformed  'broken'",
+    ]
+    for check, first in (
+        (
+            lambda: journal.assert_received(callback=20, times=3),
+            "expected a request for callback 20 (available updates), 3 times; it came 2 times",
+        ),
+        (
+            lambda: journal.assert_received(callback=98, connection=1),
+            "expected a request for callback 98 on connection #1; there was none",
+        ),
+        (
+            lambda: journal.assert_received(packet_id=101, transport="tcp", times=0),
+            "expected a request with packetID 101 on tcp, 0 times; it came once",
+        ),
+        (
+            lambda: journal.assert_not_received(fault="late", transport="ws", connection=2),
+            "expected no request on ws connection #2 touched by 'late'; it came 2 times",
+        ),
+        (lambda: journal.assert_received(times=1), "expected a request, once; it came 4 times"),
+    ):
+        assert failure(check).splitlines() == [first, *received]
+
+
+def test_that_nothing_at_all_was_received_is_told() -> None:
+    journal = Journal()
+    journal.event(0.0, "connected", "127.0.0.1:5001", "tcp", 1)
+    assert failure(journal.assert_received) == (
+        "expected a request; there was none\nnothing at all was received"
+    )
+
+
+def test_of_many_entries_the_newest_are_told() -> None:
+    journal = Journal()
+    for number in range(1, 8):
+        journal.event(0.0, "closed", f"number {number}")
+    lines = tell(journal, most=2).splitlines()
+    assert lines[0] == "  … 5 earlier ones left out"
+    assert [line[-8:] for line in lines[1:]] == ["number 6", "number 7"]
+    assert len(tell(journal, most=7).splitlines()) == 7
+
+
+def test_what_is_told_of_an_entry_is_one_short_line_whatever_came() -> None:
+    huge = ASK.replace(b"221040", b"8" * 6000).replace(b"20}}", b"9" * 6000 + b"}}")
+    exchange = Journal().record(0.0, "tcp", 1, huge, parse_request(huge), "failure")
+    assert len(describe(exchange)) < 200
+    broken = record(Journal(), b"\n\x1b[0m" * 5000, outcome="malformed")
+    assert len(describe(broken)) < 200
+    assert describe(broken).isprintable()
+
+
+# From several threads
+
+
+def test_it_may_be_read_while_another_thread_records() -> None:
+    journal = Journal(most_entries=2)
+
+    def record_all() -> None:
+        for _ in range(5000):
+            journal.event(0.0, "connected")
+            journal.sent(record(journal), b"{}")
+
+    recorder = threading.Thread(target=record_all)
+    recorder.start()
+    while recorder.is_alive():
+        numbers = [entry.number for entry in journal]
+        assert numbers == sorted(numbers)
+
+
+class Meddling(bytes):
+    """Bytes whose size is asked for at a moment at which somebody else calls `meddle`."""
+
+    meddle: Callable[[], None]
+
+    def __len__(self) -> int:
+        other = threading.Thread(target=self.meddle)
+        other.start()
+        other.join(0.05)  # it must wait for the journal, so it does not end in this time
+        return super().__len__()
+
+
+@pytest.mark.parametrize("moment", ["sent", "forgotten"])
+def test_it_may_be_cleared_by_another_thread_in_the_middle_of_a_record(moment: str) -> None:
+    journal = Journal(most_entries=1)
+    threads = set(threading.enumerate())
+    data = Meddling(b"some bytes")
+    data.meddle = journal.clear
+    first = record(journal)
+    if moment == "sent":
+        journal.sent(first, data)
+    else:
+        first.sent = (data,)
+        record(journal)
+    for other in set(threading.enumerate()) - threads:
+        other.join()
+    assert (len(journal), journal._bytes) == (0, 0)
+
+
+# Written and read
+
+words = st.text(max_size=10)
+transports: st.SearchStrategy[Transport] = st.sampled_from(["tcp", "ws"])
+outcomes: st.SearchStrategy[Outcome] = st.sampled_from(get_args(Outcome))
+texts = st.text(max_size=20).map(str.encode)
+json_values = st.recursive(
+    st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | words,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
+    max_leaves=5,
+)
+documents = st.fixed_dictionaries(
+    {"packetID": st.integers()},
+    optional={
+        "payload": st.fixed_dictionaries(
+            {}, optional={"callbackName": st.integers() | words, "callbackArgs": json_values}
+        ),
+        "more": json_values,
+    },
+).map(lambda document: json.dumps(document).encode())
+
+
+@st.composite
+def journals(draw: st.DrawFn) -> Journal:
+    """Any journal that a simulator could have."""
+    journal = Journal(started=draw(st.floats(0, 2e9)))
+    for _ in range(draw(st.integers(0, 5))):
+        seconds = draw(st.floats(0, 1e6))
+        transport, connection = draw(transports), draw(st.integers(1, 9))
+        if draw(st.booleans()):
+            where: Any = draw(st.sampled_from([(transport, connection), (None, None)]))
+            journal.event(seconds, draw(words), draw(words), *where)
+            continue
+        outcome: Any = draw(
+            st.sampled_from(["success", "failure", "no reply", "malformed", "push"])
+        )
+        received = request = None
+        if outcome == "malformed":
+            received = draw(st.binary(max_size=20))
+        elif outcome != "push":
+            received = draw(documents)
+            request = parse_request(received)
+        written = st.binary(max_size=20) | texts | texts.map(text_frame)
+        journal.record(
+            seconds,
+            transport,
+            connection,
+            received,
+            request,
+            outcome,
+            tuple(draw(st.lists(written, max_size=3))),
+            tuple(draw(st.lists(st.builds(Touch, words, words), max_size=2))),
+            tuple(draw(st.lists(st.builds(Note, words, st.none() | st.integers(0)), max_size=2))),
+            draw(st.booleans()),
+        )
+    return journal
+
+
+def fields(entry: Entry) -> dict[str, Any]:
+    plain = {name: getattr(entry, name) for name in entry.__struct_fields__}
+    return {**plain, "kind": type(entry), "seconds": round(entry.seconds, 6)}
+
+
+@given(journals())
+def test_what_is_written_is_read_as_it_was(journal: Journal) -> None:
+    lines = journal.lines()
+    read = Journal.load(lines)
+    assert read.started == journal.started
+    assert [fields(entry) for entry in read] == [fields(entry) for entry in journal]
+    assert read.lines() == lines
+    # It goes on where the other one was.
+    assert read.event(0.0, "more").number == max([0, *(one.number for one in journal)]) + 1
+
+
+def test_a_journal_is_written_to_a_file_and_read_from_it(tmp_path: Path) -> None:
+    journal = an_hour()
+    path = tmp_path / "journal.jsonl"
+    journal.dump(path)
+    assert path.read_text("utf-8").splitlines() == journal.lines()
+    for source in (path, str(path), path.read_bytes().splitlines()):
+        assert Journal.load(source).lines() == journal.lines()
+
+
+def test_a_file_of_entries_alone_in_the_order_in_which_they_ended_is_read() -> None:
+    _, *entries = an_hour().lines()
+    read = Journal.load(["", *reversed(entries), "\n"])
+    assert read.started == 0.0
+    assert [entry.number for entry in read] == list(range(1, 10))
+
+
+def test_all_entries_of_a_file_are_kept_however_many() -> None:
+    line = encode_entry(record(Journal(), b" " * 2000 + ASK)).decode()
+    lines = [line.replace('"number":1,', f'"number":{n},') for n in range(1, 12_001)]
+    read = Journal.load(lines)
+    assert len(read) == 12_000
+    read.event(0.0, "more")
+    assert len(read) == 12_000  # which is its bound now
+
+
+def test_what_integers_python_will_not_read_the_journal_does() -> None:
+    received = ASK.replace(b"221040", b"8" * 6000)
+    journal = Journal()
+    journal.record(0.0, "tcp", 1, received, parse_request(received), "success")
+    assert Journal.load(journal.lines()).exchanges()[0].packet_id == int("8" * 4000) * 10**2000 + (
+        int("8" * 2000)
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("{", "Expecting"),
+        ("[]", "Expected"),
+        ("{}", "entry"),
+        ('{"entry":"ready"}', "ready"),
+        ('{"entry":"event","number":"1"}', "number"),
+        ("[" * 100_000, "nested too deep"),
+        (
+            (
+                '{"entry":"exchange","number":1,"seconds":0,"transport":"tcp","connection":1,'
+                '"outcome":"success","received":"nothing","sent":[],"faults":[],"notes":[]}'
+            ),
+            "what was received is no request",
+        ),
+        (
+            (
+                '{"entry":"exchange","number":1,"seconds":0,"transport":"tcp","connection":1,'
+                '"outcome":"malformed","received":{"base64":"?"},"sent":[],"faults":[],"notes":[]}'
+            ),
+            "not base64",
+        ),
+    ],
+)
+def test_a_line_that_is_none_of_a_journal_is_an_error_that_names_file_and_line(
+    tmp_path: Path, line: str, problem: str
+) -> None:
+    path = tmp_path / "journal.jsonl"
+    path.write_text(f"{an_hour().lines()[0]}\n\n{line}\n", encoding="utf-8")
+    expected = rf"^{re.escape(str(path))}:3: not a line of a journal: .*{problem}"
+    with pytest.raises(ValueError, match=expected):
+        Journal.load(path)
+    with pytest.raises(ValueError, match=rf"^1: not a line of a journal: .*{problem}"):
+        Journal.load([line])

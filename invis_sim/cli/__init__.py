@@ -123,6 +123,11 @@ def _parser() -> argparse.ArgumentParser:
         help="a file to write, whole, once the outlet listens: where it does, as one JSON object",
     )
     run.add_argument(
+        "--exit-with-stdin",
+        action="store_true",
+        help="end when standard input ends, so as not to outlive whoever holds its other end",
+    )
+    run.add_argument(
         "--journal",
         metavar="PATH",
         help="a file to write everything that happens to, as JSON Lines",

@@ -16,6 +16,7 @@ from tests.bench.cores import PLACEMENTS, place
 from tests.bench.delays import delays
 from tests.bench.framer import framer
 from tests.bench.servers import ServerError
+from tests.bench.starts import starts
 from tests.bench.startup import startup
 
 BURSTS = 2
@@ -36,6 +37,7 @@ def main() -> int:
         "tcp": partial(throughput.transport, "tcp", *load),
         "ws": partial(throughput.transport, "ws", *load),
         "startup": partial(startup, chosen.rounds),
+        "starts": partial(starts, chosen.rounds),
         "rules": partial(throughput.rules, *load),
         "journal": partial(throughput.journal, *load),
         "delays": partial(delays, BURSTS),
@@ -58,7 +60,7 @@ def main() -> int:
     return 0
 
 
-SECTIONS = ("tcp", "ws", "startup", "rules", "journal", "delays", "framer")
+SECTIONS = ("tcp", "ws", "startup", "starts", "rules", "journal", "delays", "framer")
 
 
 def _options() -> argparse.Namespace:

@@ -46,7 +46,7 @@ def test_puback_0_is_status_1(sim: RunningSimulator, transport: str) -> None:
 
 def test_arguments_are_sent_as_the_json_they_are(sim: RunningSimulator) -> None:
     assert cli("send", address(sim, "tcp"), "20", '[1, {"a": null}]').returncode == 0
-    request = sim.journal.exchanges[-1].request
+    request = sim.journal.exchanges()[-1].request
     assert request is not None
     assert request.args == [1, {"a": None}]
     assert 100_000 <= request.packet_id <= 999_999

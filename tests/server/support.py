@@ -206,7 +206,7 @@ def wait_for_end(simulator: RunningSimulator, connections: int = 1) -> list[str]
     """Waits until so many connections are closed; says why each was, oldest first."""
 
     def reasons(journal: Journal) -> list[str]:
-        return [event.detail for event in journal.events if event.what == "closed"]
+        return [event.detail for event in journal.events() if event.what == "closed"]
 
     wait_until(simulator, lambda journal: len(reasons(journal)) >= connections)
     return reasons(simulator.journal)
@@ -216,10 +216,10 @@ def exchanges(simulator: RunningSimulator, number: int) -> list[Exchange]:
     """The exchanges, as soon as there are so many and all are done."""
 
     def there(journal: Journal) -> bool:
-        found = journal.exchanges
+        found = journal.exchanges()
         return len(found) >= number and all(exchange.done for exchange in found)
 
     wait_until(simulator, there)
-    found = simulator.journal.exchanges
+    found = simulator.journal.exchanges()
     assert len(found) == number, found
     return found

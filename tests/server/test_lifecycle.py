@@ -89,7 +89,7 @@ def test_two_clients_at_once_are_both_served_on_both_transports() -> None:
             assert is_served(three, ASK_MASKED)
             assert is_served(two)
             assert is_served(four, ASK_MASKED)
-        assert sorted({one.connection for one in sim.journal.exchanges}) == [1, 2, 3, 4]
+        assert sorted({one.connection for one in sim.journal.exchanges()}) == [1, 2, 3, 4]
 
 
 @contextmanager
@@ -117,7 +117,7 @@ def test_a_thousand_idle_connections_on_each_transport_keep_nobody_from_being_se
         # The outlet is gone, and each of them has been told.
         assert idle[0].recv(4096) == b""
         assert idle_too[0].recv(4096)[:1] == b"\x88"
-        ends = [event for event in sim.journal.events if event.what == "closed"]
+        ends = [event for event in sim.journal.events() if event.what == "closed"]
         assert sum(event.detail == "the simulator stops" for event in ends) >= 2000
 
 
@@ -214,7 +214,7 @@ def test_what_waits_to_be_sent_when_the_outlet_stops_is_done_in_the_journal() ->
         sim.stop()
         assert client.recv(4096) == b""
     assert sorted(finished, key=str) == [0, 1, 2, 3, 4]
-    assert all(one.done and not one.sent for one in sim.journal.exchanges)
+    assert all(one.done and not one.sent for one in sim.journal.exchanges())
 
 
 # Where it listens
@@ -490,7 +490,7 @@ def test_two_outlets_share_nothing() -> None:
                 assert exchange(other).startswith(
                     b'{"sn":"2222222222","packetID":221040,"PUBACK":1'
                 )
-        assert len(one.journal.exchanges) == len(two.journal.exchanges) == 1
+        assert len(one.journal.exchanges()) == len(two.journal.exchanges()) == 1
 
 
 def test_without_a_seed_one_is_drawn_and_can_be_asked_for() -> None:

@@ -485,7 +485,7 @@ def test_a_client_that_closes_before_it_reads_gets_all_its_replies(first: int) -
     ):
         stream = b"".join(client_frame(first, request(n)) for n in range(number))
         client.send(stream + client_frame(CLOSE, close_payload(1000)))
-        wait_until(outlet, lambda journal: len(journal.exchanges) > 10)
+        wait_until(outlet, lambda journal: len(journal.exchanges()) > 10)
         seen = frames_in(client.read_to_end())
     assert [frame.json["packetID"] for frame in seen[:-1:copies]] == list(range(number))
     assert len(seen) == number * copies + 1
@@ -583,7 +583,7 @@ def test_a_client_that_never_reads_is_dropped_while_another_is_served() -> None:
         start_simulator(scenario) as outlet,
         RawClient.open(outlet.ws_url, receive_buffer=2048) as deaf,
     ):
-        wait_until(outlet, lambda journal: len(journal.events) == 1)
+        wait_until(outlet, lambda journal: len(journal.events()) == 1)
         deaf.socket.setblocking(False)
         stream = client_frame(TEXT, request()) * 100 + client_frame(PING, b"x" * 125)
         loop = asyncio.new_event_loop()
@@ -615,7 +615,7 @@ def test_a_client_that_never_reads_is_dropped_while_another_is_served() -> None:
             loop.close()
         ends = {
             event.connection: event.detail
-            for event in outlet.journal.events
+            for event in outlet.journal.events()
             if event.what == "closed"
         }
         assert ends[1] in ("the client has read nothing for 0.2 s", "the client reads nothing")
@@ -628,7 +628,7 @@ def test_an_idle_client_is_told_when_the_simulator_stops() -> None:
         client.recv(TIMEOUT)
     assert caught.value.rcvd is not None
     assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (1001, "the simulator stops")
-    assert [event.detail for event in outlet.journal.events if event.what == "closed"] == [
+    assert [event.detail for event in outlet.journal.events() if event.what == "closed"] == [
         "the simulator stops"
     ]
 

@@ -1,17 +1,24 @@
 """An outlet in a thread of its own, for tests and programs of any kind."""
 
 import asyncio
+import gc
 import json
+import os
 import socket
 import threading
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import pytest
+import trio
 
 import invis_sim
-from invis_sim.faults import Fail
-from invis_sim.testing.background import start_simulator
+from invis_sim.device.firmware import FaceplateFirmware, FirmwareInventory, OutletFirmware
+from invis_sim.faults import Delay, Fail
+from invis_sim.journal import Entry, Event
+from invis_sim.testing.background import RunningSimulator, SimulatorStopped, start_simulator
 
 PATIENCE = 20.0
 """Seconds after which something that should have happened is given up."""
@@ -27,6 +34,38 @@ def connect(address: tuple[str, int]) -> socket.socket:
     return socket.create_connection(address, timeout=PATIENCE)
 
 
+def request(packet_id: int, callback: int = 20) -> bytes:
+    return b'{"packetID": %d, "payload": {"callbackName": %d}}' % (packet_id, callback)
+
+
+def ask(client: socket.socket, packet_id: int = 221040, callback: int = 20) -> Any:
+    client.sendall(request(packet_id, callback))
+    return json.loads(client.recv(4096))
+
+
+def happens(sim: RunningSimulator, what: str) -> threading.Event:
+    """An event that is set when the journal tells of this."""
+    happened = threading.Event()
+
+    def listen(entry: Entry) -> None:
+        if isinstance(entry, Event) and f"{entry.what} {entry.detail}".startswith(what):
+            happened.set()
+
+    sim.journal.listen(recorded=listen)
+    return happened
+
+
+def break_down(sim: RunningSimulator) -> None:
+    """Lets something go wrong in a task of the simulator, a moment later."""
+
+    def fail(entry: Entry) -> None:
+        if isinstance(entry, Event) and entry.detail == "reboot ends":
+            raise Mishap("inside")
+
+    sim.journal.listen(recorded=fail)
+    sim.reboot(0.01)
+
+
 def test_the_package_hands_it_out() -> None:
     assert invis_sim.start_simulator is start_simulator
 
@@ -38,7 +77,7 @@ def test_it_says_who_it_is_and_where_and_what_has_happened() -> None:
             client.sendall(ASK)
             reply = json.loads(client.recv(4096))
         assert (reply["sn"], reply["PUBACK"]) == ("1111111111", 1)
-        assert [exchange.packet_id for exchange in sim.journal.exchanges] == [221040]
+        assert [exchange.packet_id for exchange in sim.journal.exchanges()] == [221040]
 
 
 def test_it_serves_a_client_in_asyncio_in_the_same_test() -> None:
@@ -87,3 +126,530 @@ def test_a_function_is_called_in_the_thread_of_the_outlet_and_its_error_comes_ba
 
     with start_simulator() as sim, pytest.raises(Mishap, match=r"^invis-sim$"):
         sim.call(fail)
+
+
+# Beside event loops
+
+
+def run_in_asyncio(function: Callable[[], Awaitable[Any]]) -> Any:
+    async def main() -> Any:
+        return await asyncio.wait_for(function(), PATIENCE)
+
+    return asyncio.run(main())
+
+
+def run_in_trio(function: Callable[[], Awaitable[Any]]) -> Any:
+    async def main() -> Any:
+        with trio.fail_after(PATIENCE):
+            return await function()
+
+    return trio.run(main)
+
+
+both_loops = pytest.mark.parametrize("run", [run_in_asyncio, run_in_trio], ids=["asyncio", "trio"])
+
+
+async def ask_in_asyncio(sim: RunningSimulator) -> Any:
+    reader, writer = await asyncio.open_connection(*sim.tcp_address)
+    writer.write(ASK)
+    reply = json.loads(await reader.read(4096))
+    writer.close()
+    await writer.wait_closed()
+    return reply
+
+
+def test_a_plain_block_inside_a_running_loop_serves_a_client_in_that_loop() -> None:
+    async def live() -> Any:
+        with start_simulator() as sim, sim.inject(Fail()):
+            return await ask_in_asyncio(sim)
+
+    assert run_in_asyncio(live)["PUBACK"] == 0
+
+
+@both_loops
+def test_as_an_asynchronous_block_it_is_there_in_it_and_gone_behind_it(run: Any) -> None:
+    async def live() -> tuple[str, int]:
+        async with start_simulator(sn="1111111111") as sim:
+            with connect(sim.tcp_address) as client:
+                assert ask(client)["sn"] == "1111111111"
+            return sim.tcp_address
+
+    threads = set(threading.enumerate())
+    address = run(live)
+    with pytest.raises(OSError, match="refused"):
+        connect(address)
+    assert set(threading.enumerate()) == threads
+
+
+def test_an_asynchronous_block_lets_the_loop_go_on_while_it_starts_and_ends() -> None:
+    async def live() -> list[int]:
+        turns = 0
+        over = False
+
+        async def go_on() -> None:
+            nonlocal turns
+            while not over:
+                turns += 1
+                await asyncio.sleep(0)
+
+        other = asyncio.create_task(go_on())
+        seen = [turns]
+        async with start_simulator():
+            seen.append(turns)
+        seen.append(turns)
+        over = True
+        await other
+        return seen
+
+    before, started, ended = run_in_asyncio(live)
+    assert before < started < ended
+
+
+@both_loops
+def test_what_the_asynchronous_block_raises_comes_out_as_itself(run: Any) -> None:
+    async def live() -> None:
+        async with start_simulator():
+            raise Mishap("in the block")
+
+    with pytest.raises(Mishap, match="in the block"):
+        run(live)
+
+
+@both_loops
+def test_a_start_that_fails_raises_the_error_itself_in_an_asynchronous_block(run: Any) -> None:
+    async def live() -> None:
+        async with start_simulator(host="a..b"):
+            pytest.fail("it cannot start")
+
+    with pytest.raises(invis_sim.StartError):
+        run(live)
+
+
+def test_a_task_that_is_cancelled_while_the_outlet_starts_or_runs_leaves_no_thread() -> None:
+    threads = set(threading.enumerate())
+
+    async def hold(started: asyncio.Event) -> None:
+        async with start_simulator():
+            started.set()
+            await asyncio.Event().wait()
+
+    async def live() -> None:
+        for wait_for_start in (False, True):
+            started = asyncio.Event()
+            task = asyncio.create_task(hold(started))
+            await (started.wait() if wait_for_start else asyncio.sleep(0))
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert set(threading.enumerate()) == threads
+
+    run_in_asyncio(live)
+
+
+def test_a_trio_scope_that_is_cancelled_ends_the_outlet() -> None:
+    threads = set(threading.enumerate())
+
+    async def live() -> bool:
+        with trio.CancelScope() as scope:
+            async with start_simulator():
+                scope.cancel()
+                await trio.Event().wait()
+        return scope.cancelled_caught
+
+    assert run_in_trio(live)
+    assert set(threading.enumerate()) == threads
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="/proc is Linux's")
+def test_asynchronous_blocks_leave_no_descriptor() -> None:
+    async def live() -> tuple[int, int]:
+        counts = []
+        for _ in range(20):
+            async with start_simulator() as sim:
+                await ask_in_asyncio(sim)
+                await sim.async_wait_for_request(callback=20)
+            gc.collect()
+            counts.append(len(os.listdir("/proc/self/fd")))
+        return counts[0], counts[-1]
+
+    first, last = run_in_asyncio(live)
+    assert first == last
+
+
+# Faults
+
+
+def test_an_injected_fault_stays_until_it_is_removed() -> None:
+    with start_simulator() as sim, connect(sim.tcp_address) as client:
+        fault = sim.inject(Fail(name="no"))
+        assert (fault.name, fault.fault) == ("no", Fail(name="no"))
+        assert [ask(client)["PUBACK"] for _ in range(2)] == [0, 0]
+        assert [(one.name, one.applied) for one in sim.faults] == [("no", 2)]
+        fault.remove()
+        fault.remove()  # once more is no error
+        assert ask(client)["PUBACK"] == 1
+        assert len(sim.faults) == 0
+
+
+def test_a_fault_of_the_scenario_is_switched_by_its_name() -> None:
+    scenario = '[[faults]]\nkind = "fail"\nname = "no"\nenabled = false'
+    with start_simulator(scenario) as sim, connect(sim.tcp_address) as client:
+        answers = []
+        for enabled in (True, False):
+            assert sim.faults["no"].enabled is not enabled
+            sim.faults["no"].enabled = enabled
+            answers.append(ask(client)["PUBACK"])
+        assert answers == [0, 1]
+        with pytest.raises(KeyError, match="no fault is called 'nope'; there are: no"):
+            sim.faults["nope"]
+
+
+def test_a_fault_with_a_value_out_of_range_is_refused() -> None:
+    with start_simulator() as sim:
+        with pytest.raises(ValueError, match="seconds"):
+            sim.inject(Delay(seconds=-1.0))
+        assert len(sim.faults) == 0
+
+
+# The device
+
+
+def test_firmware_may_change_while_it_runs() -> None:
+    newer = FirmwareInventory(
+        IM=OutletFirmware(available_fw_rev="9.9.9"), PM=FaceplateFirmware(fw_rev="1.2.3")
+    )
+    with start_simulator() as sim, connect(sim.tcp_address) as client:
+        before = ask(client)["payload"]["callbackArgs"]
+        sim.firmware = newer
+        after = ask(client)["payload"]["callbackArgs"]
+        assert sim.firmware == newer
+    assert before["IM"]["available_fw_rev"] != "9.9.9"
+    assert after["IM"]["available_fw_rev"] == "9.9.9"
+    assert after["PM"]["fw_rev"] == "1.2.3"
+
+
+def test_firmware_that_no_scenario_could_have_is_refused_and_nothing_changes() -> None:
+    wrong: Any = FirmwareInventory(IM=OutletFirmware(fw_rev=7))  # type: ignore[arg-type]
+    with start_simulator() as sim:
+        before = sim.firmware
+        with pytest.raises(ValueError, match=r"IM\.fw_rev"):
+            sim.firmware = wrong
+        assert sim.firmware == before
+
+
+@pytest.mark.parametrize("how", ["close", "goodbye", "reset"])
+def test_disconnect_all_ends_every_connection_and_new_ones_are_served(
+    how: Literal["close", "goodbye", "reset"],
+) -> None:
+    with start_simulator() as sim:
+        with connect(sim.tcp_address) as one, connect(sim.tcp_address) as two:
+            ask(one)
+            ask(two)
+            sim.disconnect_all(how)
+            for client in (one, two):
+                if how == "reset":
+                    with pytest.raises(ConnectionResetError):
+                        client.recv(1)
+                else:
+                    assert client.recv(1) == b""
+        with connect(sim.tcp_address) as three:
+            assert ask(three)["PUBACK"] == 1
+
+
+def test_after_reboot_connections_are_gone_and_refused_until_it_is_back_at_the_same_port() -> None:
+    with start_simulator() as sim, connect(sim.tcp_address) as client:
+        ask(client)
+        back = happens(sim, "fault reboot ends")
+        sim.reboot(0.2)
+        with pytest.raises(ConnectionRefusedError):
+            connect(sim.tcp_address)
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
+        assert back.wait(PATIENCE)
+        with connect(sim.tcp_address) as again:
+            assert ask(again)["PUBACK"] == 1
+
+
+def test_a_reboot_goes_on_whatever_faults_come_and_go_meanwhile() -> None:
+    with start_simulator() as sim:
+        sim.reboot(3600)
+        with sim.inject(Fail()), pytest.raises(ConnectionRefusedError):
+            connect(sim.tcp_address)
+        with pytest.raises(ConnectionRefusedError):
+            connect(sim.tcp_address)
+
+
+def test_speed_divides_the_time_of_a_reboot() -> None:
+    with start_simulator(speed=float("inf")) as sim:
+        back = happens(sim, "fault reboot ends")
+        sim.reboot(3600)
+        assert back.wait(PATIENCE)
+
+
+@pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf")])
+def test_a_reboot_takes_a_time_that_ends(seconds: float) -> None:
+    with start_simulator() as sim, pytest.raises(ValueError, match="seconds"):
+        sim.reboot(seconds)
+
+
+def test_a_reboot_ends_connections_in_a_way_that_there_is() -> None:
+    how: Any = "politely"
+    with start_simulator() as sim, pytest.raises(ValueError, match="politely"):
+        sim.reboot(0, how)
+
+
+# Waiting for what comes
+
+
+def test_a_request_is_waited_for_and_returned() -> None:
+    with (
+        start_simulator() as sim,
+        connect(sim.tcp_address) as client,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        found = pool.submit(sim.wait_for_request, callback=20, timeout=PATIENCE)
+        client.sendall(request(100001, callback=7) + request(100002))
+        assert found.result(PATIENCE).packet_id == 100002
+
+
+def test_a_request_that_has_come_before_is_returned_once_and_the_oldest_first() -> None:
+    with start_simulator() as sim, connect(sim.tcp_address) as client:
+        for packet_id in (1, 2, 3):
+            ask(client, packet_id)
+        assert sim.wait_for_request(packet_id=2).packet_id == 2
+        assert [sim.wait_for_request(callback=20).packet_id for _ in range(2)] == [1, 3]
+        with pytest.raises(AssertionError):
+            sim.wait_for_request(timeout=0)
+
+
+def test_a_request_is_known_when_it_comes_and_not_when_it_is_answered() -> None:
+    with (
+        start_simulator('[[faults]]\nkind = "delay"\nseconds = 3600') as sim,
+        connect(sim.tcp_address) as client,
+    ):
+        client.sendall(ASK)
+        assert sim.wait_for_request(timeout=PATIENCE).packet_id == 221040
+
+
+def test_what_the_journal_has_forgotten_is_waited_for_no_more() -> None:
+    with start_simulator() as sim, connect(sim.tcp_address) as client:
+        ask(client, 1)
+        sim.journal.clear()
+        ask(client, 2)
+        assert sim.wait_for_request().packet_id == 2
+
+
+def test_many_who_wait_get_each_request_once() -> None:
+    with (
+        start_simulator() as sim,
+        connect(sim.tcp_address) as client,
+        ThreadPoolExecutor(20) as pool,
+    ):
+        found = [pool.submit(sim.wait_for_request, timeout=PATIENCE) for _ in range(20)]
+        for packet_id in range(20):
+            ask(client, packet_id)
+        assert sorted(one.result(PATIENCE).packet_id for one in found) == list(range(20))
+
+
+def test_the_filters_of_waiting_are_those_of_the_journal() -> None:
+    with (
+        start_simulator() as sim,
+        connect(sim.tcp_address) as one,
+        connect(sim.tcp_address) as two,
+    ):
+        ask(one, 1)
+        ask(two, 2)
+        second = sim.journal.exchanges(packet_id=2)[0].connection
+        assert sim.wait_for_request(connection=second).packet_id == 2
+        assert sim.wait_for_request(transport="tcp").packet_id == 1
+
+
+def test_who_waits_in_vain_is_told_what_came_instead() -> None:
+    with start_simulator() as sim:
+        with pytest.raises(AssertionError, match="nothing came, not even a connection"):
+            sim.wait_for_request(timeout=0)
+        with connect(sim.tcp_address) as client:
+            ask(client, 100001)
+            ask(client, 100002, callback=7)
+            sim.wait_for_request(callback=7)
+            with pytest.raises(AssertionError) as caught:
+                sim.wait_for_request(callback=7, transport="tcp", timeout=0.01)
+    message = str(caught.value)
+    first, heading, connected, *others = message.splitlines()
+    assert first == "a request for callback 7 (factory reset) on tcp has not come within 0.01 s"
+    assert heading == "what came:"
+    assert "tcp #1   connected 127.0.0.1:" in connected
+    assert "callback 20 available updates  packetID 100001  PUBACK 1" in others[0]
+    assert "callback 7 factory reset  packetID 100002  PUBACK 0" in others[1]
+    assert ["(already waited for)" in line for line in others] == [False, True]
+
+
+def test_a_connection_is_waited_for_on_the_transport_that_is_asked_for() -> None:
+    with (
+        start_simulator() as sim,
+        connect(sim.tcp_address),
+        connect(("127.0.0.1", int(sim.ws_url.split(":")[2].removesuffix("/ws")))),
+    ):
+        event = sim.wait_for_connection("ws", timeout=PATIENCE)
+        assert (event.what, event.transport) == ("connected", "ws")
+        assert sim.wait_for_connection(timeout=PATIENCE).transport == "tcp"
+        with pytest.raises(AssertionError, match=r"^a connection on tcp has not come within 0 s"):
+            sim.wait_for_connection("tcp", timeout=0)
+
+
+@both_loops
+def test_in_a_loop_others_run_while_a_request_is_waited_for(run: Any) -> None:
+    async def live() -> list[int]:
+        async with start_simulator() as sim:
+            with connect(sim.tcp_address) as client:
+                connection = await sim.async_wait_for_connection("tcp", timeout=PATIENCE)
+                client.sendall(request(5))
+                found = await sim.async_wait_for_request(callback=20, timeout=PATIENCE)
+                with pytest.raises(AssertionError, match=r"has not come within 0\.01 s"):
+                    await sim.async_wait_for_request(timeout=0.01)
+            return [connection.connection or 0, found.packet_id]
+
+    assert run(live) == [1, 5]
+
+
+@both_loops
+def test_who_waits_in_vain_in_the_thread_of_a_loop_is_told_how_to_wait_there(run: Any) -> None:
+    async def live() -> None:
+        async with start_simulator() as sim:
+            sim.wait_for_request(timeout=0)
+
+    with pytest.raises(AssertionError, match=r"`await` async_wait_for_request"):
+        run(live)
+
+
+# When something goes wrong inside
+
+
+def test_an_error_inside_comes_out_as_itself_at_the_end_of_the_block() -> None:
+    with pytest.raises(Mishap, match="inside"), start_simulator() as sim:  # noqa: PT012
+        broken = happens(sim, "fault reboot ends")
+        break_down(sim)
+        assert broken.wait(PATIENCE)
+
+
+@both_loops
+def test_an_error_inside_comes_out_as_itself_at_the_end_of_an_asynchronous_block(run: Any) -> None:
+    async def live() -> None:
+        async with start_simulator() as sim:
+            break_down(sim)
+            await sim.async_wait_for_request(timeout=PATIENCE)
+
+    with pytest.raises(Mishap, match="inside"):
+        run(live)
+
+
+def test_who_waits_when_something_goes_wrong_inside_gets_the_error_at_once() -> None:
+    with pytest.raises(Mishap), start_simulator() as sim:  # noqa: PT012
+        break_down(sim)
+        with pytest.raises(Mishap, match="inside"):
+            sim.wait_for_request(timeout=PATIENCE)
+        with pytest.raises(Mishap, match="inside"):
+            sim.wait_for_connection(timeout=PATIENCE)
+        with pytest.raises(Mishap, match="inside"):
+            sim.inject(Fail())
+
+
+def test_the_error_inside_is_told_when_the_block_fails_because_of_it() -> None:
+    with pytest.raises(Mishap, match="inside") as caught, start_simulator() as sim:  # noqa: PT012
+        broken = happens(sim, "fault reboot ends")
+        break_down(sim)
+        assert broken.wait(PATIENCE)
+        raise KeyError("the test's own")
+    assert isinstance(caught.value.__context__, KeyError)
+
+
+def test_an_interrupt_is_not_hidden_by_an_error_inside() -> None:
+    with pytest.raises(KeyboardInterrupt), start_simulator() as sim:  # noqa: PT012
+        broken = happens(sim, "fault reboot ends")
+        break_down(sim)
+        assert broken.wait(PATIENCE)
+        raise KeyboardInterrupt
+
+
+# After the end
+
+
+def test_who_waits_when_the_outlet_is_stopped_is_told() -> None:
+    with start_simulator() as sim, ThreadPoolExecutor(1) as pool:
+        waits = threading.Event()
+
+        def wait() -> None:
+            waits.set()
+            sim.wait_for_request(timeout=PATIENCE)
+
+        waiting = pool.submit(wait)
+        assert waits.wait(PATIENCE)
+        sim.stop()
+        with pytest.raises(SimulatorStopped, match="the outlet has been stopped"):
+            waiting.result(PATIENCE)
+
+
+def test_after_stop_what_happened_can_be_read_and_nothing_done() -> None:
+    with start_simulator('[[faults]]\nkind = "fail"') as sim:
+        with connect(sim.tcp_address) as client:
+            ask(client)
+        address = sim.tcp_address
+        sim.stop()
+        with pytest.raises(OSError, match="refused"):  # at once, and not only behind the block
+            connect(address)
+        assert sim.wait_for_request().packet_id == 221040  # it had come
+        assert [one.name for one in sim.faults] == ["fail"]
+        assert sim.faults["fail"].applied == 1
+        assert sim.firmware == FirmwareInventory()
+        for action in (
+            sim.reboot,
+            sim.disconnect_all,
+            sim.wait_for_request,
+            lambda: sim.inject(Fail()),
+        ):
+            with pytest.raises(SimulatorStopped):
+                action()
+        sim.faults["fail"].remove()  # it is gone, with the outlet
+
+
+def test_the_outlet_may_be_asked_in_its_own_thread_but_not_waited_for() -> None:
+    found: list[Any] = []
+
+    def listen(entry: Entry) -> None:
+        if isinstance(entry, Event):
+            found.append(len(sim.faults))
+            with pytest.raises(RuntimeError, match="own thread"):
+                sim.wait_for_request()
+            sim.stop()
+
+    with start_simulator() as sim:
+        sim.journal.listen(recorded=listen)
+        with connect(sim.tcp_address) as client:
+            assert client.recv(1) == b""
+    assert found[0] == 0
+
+
+# In a trio program
+
+
+def test_open_simulator_waits_disconnects_reboots_and_changes_firmware_too() -> None:
+    async def live() -> None:
+        async with invis_sim.open_simulator() as sim:
+            client = await trio.open_tcp_stream(*sim.tcp_address)
+            assert (await sim.wait_for_connection("tcp")).connection == 1
+            await client.send_all(request(100001))
+            assert (await sim.wait_for_request(callback=20)).packet_id == 100001
+            with pytest.raises(AssertionError, match=r"^a request for callback 20 .* has not"):
+                await sim.wait_for_request(callback=20, timeout=0.01)
+            sim.firmware = FirmwareInventory(IM=OutletFirmware(fw_rev="7.7.7"))
+            await client.receive_some()
+            await client.send_all(request(100002))
+            assert b'"7.7.7"' in await client.receive_some()
+            sim.disconnect_all()
+            assert await client.receive_some() == b""
+            sim.reboot(3600)
+            with pytest.raises(OSError, match="all attempts to connect"):
+                await trio.open_tcp_stream(*sim.tcp_address)
+            await client.aclose()
+
+    run_in_trio(live)

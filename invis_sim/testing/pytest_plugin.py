@@ -1,0 +1,160 @@
+"""The pytest plugin: fixtures that start outlets, a marker that says which, and the journal in the
+report of a test that fails.
+
+Every pytest run in an environment with this package loads it, so it imports nothing of the
+simulator before a test asks for one.
+"""
+
+import argparse
+import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    from invis_sim.scenario.loading import ScenarioSource
+    from invis_sim.testing.background import RunningSimulator
+
+__all__ = ["SimulatorFactory"]
+
+MOST_SEED = 2**63 - 1
+OPTION = "--invis-seed"
+MARKER = "invis_scenario"
+MARKER_HELP = (
+    f"{MARKER}(scenario=None, *, speed=1.0, **overrides): what the fixture `invis_sim` starts, as "
+    "for `invis_sim.start_simulator`. On a function, a class or a module; of several, what the "
+    "nearest says counts."
+)
+
+
+class SimulatorFactory(Protocol):
+    """What the fixture `invis_sim_factory` is."""
+
+    def __call__(
+        self, scenario: "ScenarioSource" = None, *, speed: float = 1.0, **overrides: Any
+    ) -> "RunningSimulator":
+        """Starts an outlet, which runs until the test ends. As `invis_sim.start_simulator`."""
+
+
+class _Outlets:
+    """The outlets of one test.
+
+    seed: of the first one that has none of its own; those that follow count up from it.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.started: list[RunningSimulator] = []
+        self._drawn = 0
+
+    def next_seed(self) -> int:
+        seed = (self.seed + self._drawn) % (MOST_SEED + 1)
+        self._drawn += 1
+        return seed
+
+    def report(self) -> str:
+        """What happened, for a human."""
+        from invis_sim.journal import tell
+
+        parts = [f"repeat it with {OPTION}={self.seed}"] if self._drawn else []
+        for outlet in self.started:
+            places = []
+            if outlet.has("tcp"):
+                host, port = outlet.tcp_address
+                places.append(f"{host} port {port}")
+            if outlet.has("ws"):
+                places.append(outlet.ws_url)
+            journal = tell(outlet.journal) or "  nobody connected"
+            where = " and ".join(places)
+            parts.append(f"InvisOutlet {outlet.sn} at {where}, seed {outlet.seed}:\n{journal}")
+        return "\n".join(parts)
+
+
+_OUTLETS = pytest.StashKey[_Outlets]()
+
+
+def _seed(text: str) -> int:
+    if text.isascii() and text.isdecimal() and int(text) <= MOST_SEED:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"expected an integer from 0 to 2**63 - 1, found {text!r}")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.getgroup("invis-sim", "simulated outlets").addoption(
+        OPTION,
+        type=_seed,
+        metavar="SEED",
+        help="the seed of what outlets of a test draw by chance, as the report of a failed test "
+        "shows it; without it, a new one for each test",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", MARKER_HELP)
+
+
+@pytest.fixture
+def invis_sim_factory(request: pytest.FixtureRequest) -> Iterator[SimulatorFactory]:
+    """Starts as many outlets as wanted: called as `invis_sim.start_simulator`, it returns the
+    outlet, which runs until the test ends.
+    """
+    from invis_sim.scenario.loading import resolve
+    from invis_sim.testing.background import start_simulator
+
+    given: int | None = request.config.getoption(OPTION)
+    outlets = _Outlets(secrets.randbelow(2**32) if given is None else given)
+    request.node.stash[_OUTLETS] = outlets
+    with ExitStack() as stack:
+
+        def start(
+            scenario: "ScenarioSource" = None, *, speed: float = 1.0, **overrides: Any
+        ) -> "RunningSimulator":
+            resolved = resolve(scenario, **overrides)
+            if resolved.seed is None:
+                resolved = resolve(resolved, seed=outlets.next_seed())
+            outlet = stack.enter_context(start_simulator(resolved, speed=speed))
+            outlets.started.append(outlet)
+            return outlet
+
+        yield start
+
+
+@pytest.fixture
+def invis_sim(
+    request: pytest.FixtureRequest, invis_sim_factory: SimulatorFactory
+) -> "RunningSimulator":
+    """An outlet that runs until the test ends: the default one, or the one that the marker
+    `invis_scenario` says.
+    """
+    scenario, options = _wanted(request.node)
+    return invis_sim_factory(scenario, **options)
+
+
+def _wanted(node: pytest.Item) -> tuple["ScenarioSource", dict[str, Any]]:
+    """What the markers say, the nearest first heard: scenario and options."""
+    scenario: ScenarioSource = None
+    options: dict[str, Any] = {}
+    for mark in reversed(list(node.iter_markers(MARKER))):
+        named = dict(mark.kwargs)
+        args = (*mark.args, named.pop("scenario")) if "scenario" in named else mark.args
+        if len(args) > 1:
+            raise pytest.UsageError(
+                f"{node.nodeid}: {MARKER} takes one scenario, found {len(args)}: {args!r}"
+            )
+        scenario = args[0] if args else scenario
+        options.update(named)
+    return scenario, options
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+    report: pytest.TestReport = yield
+    outlets = item.stash.get(_OUTLETS, None)
+    if outlets is not None:
+        if report.failed:
+            report.sections.append(("invis-sim", outlets.report()))
+        if call.when == "teardown":
+            del item.stash[_OUTLETS]  # the journals need not outlive the test
+    return report

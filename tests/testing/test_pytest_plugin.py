@@ -1,0 +1,517 @@
+"""The pytest plugin, in test runs of its own, beside the other plugins that people use."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+COMMON = """
+import json
+import socket
+
+def ask(sim, packet_id=221040):
+    with socket.create_connection(sim.tcp_address, timeout=20) as client:
+        client.sendall(b'{"packetID": %d, "payload": {"callbackName": 20}}' % packet_id)
+        return json.loads(client.recv(4096))
+"""
+
+NEIGHBOURS = ("xdist", "asyncio", "anyio", "hypothesispytest")
+"""Plugins of others. Each run has only those that it is about, which is quicker."""
+
+Run = Callable[..., pytest.RunResult]
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester) -> Run:
+    """Runs pytest, in a process of its own and with warnings as errors, on a test module.
+
+    beside: one of NEIGHBOURS, or all of them.
+    """
+
+    def run_pytest(
+        source: str, *options: str, beside: str | tuple[str, ...] = ()
+    ) -> pytest.RunResult:
+        absent = " ".join(f"-p no:{name}" for name in NEIGHBOURS if name not in beside)
+        scope = "asyncio_default_fixture_loop_scope = function" if "asyncio" in beside else ""
+        pytester.makeini(f"""
+            [pytest]
+            addopts = --strict-markers --strict-config -p no:cacheprovider {absent}
+            filterwarnings = error
+            {scope}
+        """)
+        pytester.makepyfile(COMMON + source)
+        return pytester.runpytest_subprocess(*options, timeout=60)
+
+    return run_pytest
+
+
+def text(result: pytest.RunResult) -> str:
+    return result.stdout.str() + result.stderr.str()
+
+
+# Fixtures and marker
+
+
+def test_a_test_gets_a_default_outlet_and_as_many_others_as_it_wants(run: Run) -> None:
+    run("""
+def test_one(invis_sim):
+    assert ask(invis_sim)["sn"] == "0003C44076"
+    invis_sim.journal.assert_received(callback=20, times=1)
+
+def test_three(invis_sim_factory, invis_sim):
+    one = invis_sim_factory(sn="1111111111")
+    two = invis_sim_factory('[device]\\nsn = "2222222222"')
+    assert [ask(sim)["sn"] for sim in (one, two, invis_sim)] == [
+        "1111111111", "2222222222", "0003C44076"
+    ]
+""").assert_outcomes(passed=2)
+
+
+def test_the_marker_says_which_and_the_nearest_one_counts(run: Run) -> None:
+    run("""
+import pytest
+
+pytestmark = pytest.mark.invis_scenario("default", sn="AAAAAAAAAA", seed=1)
+
+def test_of_the_module(invis_sim):
+    assert (invis_sim.sn, invis_sim.seed) == ("AAAAAAAAAA", 1)
+
+@pytest.mark.invis_scenario(sn="BBBBBBBBBB")
+class TestOfTheClass:
+    def test_of_the_class(self, invis_sim):
+        assert (invis_sim.sn, invis_sim.seed) == ("BBBBBBBBBB", 1)
+
+    @pytest.mark.invis_scenario(
+        scenario='[device]\\nsn = "CCCCCCCCCC"\\n[[faults]]\\nkind = "fail"', sn="DDDDDDDDDD"
+    )
+    def test_of_the_function(self, invis_sim):
+        assert (invis_sim.sn, invis_sim.seed) == ("DDDDDDDDDD", 1)
+        assert ask(invis_sim)["PUBACK"] == 0
+
+    @pytest.mark.invis_scenario('[[faults]]\\nkind = "fail"')
+    def test_of_the_function_and_the_class(self, invis_sim):
+        assert ask(invis_sim) == {"sn": "BBBBBBBBBB", "packetID": 221040, "PUBACK": 0}
+
+@pytest.mark.invis_scenario('[[faults]]\\nkind = "delay"\\nseconds = 3600', speed=float("inf"))
+def test_with_another_speed(invis_sim):
+    assert ask(invis_sim)["PUBACK"] == 1
+""").assert_outcomes(passed=5)
+
+
+@pytest.mark.parametrize(
+    ("marker", "message"),
+    [
+        ('"slow-update"', "'slow-update' is neither a file nor the name of a shipped scenario"),
+        ('"default", sn="no"', "sn: "),
+        ('"default", sm="0003C44076"', "'sm' cannot be overridden; known: sn, seed, "),
+        ('"default", "default"', "invis_scenario takes one scenario, found 2"),
+    ],
+)
+def test_a_marker_that_cannot_be_used_is_an_error_of_the_test_that_says_why(
+    run: Run, marker: str, message: str
+) -> None:
+    result = run(f"""
+import pytest
+
+@pytest.mark.invis_scenario({marker})
+def test_it(invis_sim):
+    pass
+""")
+    result.assert_outcomes(errors=1)
+    assert message in text(result)
+
+
+def test_pytest_lists_the_marker_the_fixtures_and_the_option(run: Run) -> None:
+    assert "@pytest.mark.invis_scenario(scenario=None" in text(run("", "--markers"))
+    fixtures = text(run("", "--fixtures"))
+    assert "invis_sim_factory --" in fixtures
+    assert "An outlet that runs until the test ends" in fixtures
+    assert "--invis-seed=SEED" in text(run("", "--help"))
+
+
+# Seeds
+
+
+def test_each_test_has_a_seed_of_its_own_and_so_has_each_outlet(run: Run) -> None:
+    run("""
+seeds = set()
+
+def test_one(invis_sim, invis_sim_factory):
+    seeds.update({invis_sim.seed, invis_sim_factory().seed})
+
+def test_another(invis_sim):
+    seeds.add(invis_sim.seed)
+    assert len(seeds) == 3
+""").assert_outcomes(passed=2)
+
+
+def test_the_option_repeats_what_is_drawn_and_leaves_seeds_that_are_given(run: Run) -> None:
+    run(
+        """
+def test_one(invis_sim, invis_sim_factory):
+    assert [invis_sim.seed, invis_sim_factory().seed] == [7, 8]
+    assert invis_sim_factory("seed = 99").seed == 99
+    assert invis_sim_factory(seed=98).seed == 98
+    assert invis_sim_factory().seed == 9
+
+def test_another(invis_sim):
+    assert invis_sim.seed == 7
+""",
+        "--invis-seed=7",
+    ).assert_outcomes(passed=2)
+
+
+def test_the_largest_seed_is_followed_by_the_least(run: Run) -> None:
+    run(
+        """
+def test_one(invis_sim, invis_sim_factory):
+    assert (invis_sim.seed, invis_sim_factory().seed) == (2**63 - 1, 0)
+""",
+        f"--invis-seed={2**63 - 1}",
+    ).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("seed", ["-1", "x", "1.5", str(2**63), "\u0663"])
+def test_a_seed_that_is_none_is_refused(run: Run, seed: str) -> None:
+    result = run("", f"--invis-seed={seed}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "expected an integer from 0 to 2**63 - 1" in text(result)
+
+
+# The report
+
+
+def test_the_report_of_a_failed_test_shows_journals_and_the_seed(run: Run) -> None:
+    result = run(
+        """
+def test_it(invis_sim, invis_sim_factory):
+    invis_sim_factory(sn="1111111111", ws=False)
+    ask(invis_sim, 100001)
+    ask(invis_sim, 100002)
+    assert False
+""",
+        "--invis-seed=12345",
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*-- invis-sim --*",
+            "repeat it with --invis-seed=12345",
+            "InvisOutlet 0003C44076 at 127.0.0.1 port * and ws://127.0.0.1:*/ws, seed 12345:",
+            "* tcp #1   connected 127.0.0.1:*",
+            "* tcp #1   callback 20 available updates  packetID 100001  PUBACK 1",
+            "* tcp #2   callback 20 available updates  packetID 100002  PUBACK 1",
+            "InvisOutlet 1111111111 at 127.0.0.1 port *, seed 12346:",
+            "  nobody connected",
+        ]
+    )
+
+
+def test_no_seed_is_offered_where_all_are_given_and_a_long_journal_is_cut(run: Run) -> None:
+    result = run("""
+def test_it(invis_sim_factory):
+    sim = invis_sim_factory(seed=7)
+    for packet_id in range(100001, 100101):
+        ask(sim, packet_id)
+    assert False
+""")
+    result.assert_outcomes(failed=1)
+    assert "--invis-seed" not in text(result)
+    assert "earlier ones left out" in text(result)
+    assert "packetID 100100 " in text(result)
+    assert "packetID 100001 " not in text(result)
+
+
+def test_a_test_that_passes_or_uses_no_outlet_has_no_such_section(run: Run) -> None:
+    result = run(
+        """
+def test_passes(invis_sim):
+    ask(invis_sim)
+
+def test_has_none():
+    assert False
+""",
+        "-rA",
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    assert "-- invis-sim --" not in text(result)
+
+
+def test_an_error_inside_the_outlet_is_an_error_of_the_test_with_its_journal(run: Run) -> None:
+    result = run("""
+class Mishap(Exception):
+    pass
+
+def test_it(invis_sim):
+    import threading
+    happened = threading.Event()
+
+    def fail(entry):
+        if getattr(entry, "detail", "") == "reboot ends":
+            happened.set()
+            raise Mishap("inside")
+
+    invis_sim.journal.listen(recorded=fail)
+    invis_sim.reboot(0)
+    assert happened.wait(20)
+""")
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["E*Mishap: inside", "*-- invis-sim --*", "*fault reboot ends*"])
+
+
+# Nothing is left, and little is loaded
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="/proc is Linux's")
+def test_whatever_a_test_starts_is_gone_when_it_ends(run: Run) -> None:
+    run("""
+import gc, os, socket, threading
+import pytest
+
+places = []
+
+def test_warm_up(invis_sim):
+    ask(invis_sim)
+
+@pytest.mark.parametrize("turn", range(10))
+def test_it(invis_sim, invis_sim_factory, turn):
+    other = invis_sim_factory()
+    gc.collect()
+    places.append((invis_sim.tcp_address, len(os.listdir("/proc/self/fd"))))
+    assert ask(invis_sim) == ask(other)
+
+def test_what_is_left():
+    gc.collect()
+    assert [thread.name for thread in threading.enumerate()] == ["MainThread"]
+    for address, _ in places:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address)
+    assert len({count for _, count in places}) == 1
+""").assert_outcomes(passed=12)
+
+
+def test_the_journal_of_a_test_does_not_outlive_it(run: Run) -> None:
+    run("""
+import gc, weakref
+
+journals = []
+
+def test_one(invis_sim):
+    journals.append(weakref.ref(invis_sim.journal))
+
+def test_another():
+    gc.collect()
+    assert journals[0]() is None
+""").assert_outcomes(passed=2)
+
+
+def test_a_run_that_starts_no_outlet_loads_nothing_of_it(run: Run) -> None:
+    run("""
+import sys
+
+def test_it():
+    ours = {name for name in sys.modules if name.startswith("invis_sim")}
+    assert ours == {"invis_sim", "invis_sim.testing", "invis_sim.testing.pytest_plugin"}
+    assert not {"trio", "msgspec", "tomli", "trio_websocket"}.intersection(sys.modules)
+""").assert_outcomes(passed=1)
+
+
+# Beside others
+
+
+def test_beside_xdist(run: Run) -> None:
+    result = run(
+        """
+import pytest
+
+@pytest.mark.parametrize("turn", range(20))
+def test_it(invis_sim, turn):
+    assert invis_sim.seed == 7
+    assert ask(invis_sim)["PUBACK"] == 1
+
+def test_fails(invis_sim):
+    ask(invis_sim)
+    assert False
+""",
+        *("-n", "2", "--invis-seed=7"),
+        beside="xdist",
+    )
+    result.assert_outcomes(passed=20, failed=1)
+    result.stdout.fnmatch_lines(["*-- invis-sim --*", "repeat it with --invis-seed=7", "*PUBACK 1"])
+
+
+ASYNCIO_TEST = """
+    reader, writer = await asyncio.open_connection(*invis_sim.tcp_address)
+    writer.write(b'{"packetID": 221040, "payload": {"callbackName": 20}}')
+    assert (await invis_sim.async_wait_for_request(callback=20)).packet_id == 221040
+    assert json.loads(await reader.read(4096))["PUBACK"] == 0
+    writer.close()
+    await writer.wait_closed()
+"""
+
+
+def test_beside_pytest_asyncio(run: Run) -> None:
+    pytest.importorskip("pytest_asyncio")
+    run(
+        f"""
+import asyncio
+import invis_sim as package
+import pytest
+
+@pytest.mark.asyncio
+@pytest.mark.invis_scenario('[[faults]]\\nkind = "fail"')
+async def test_fixture(invis_sim):
+{ASYNCIO_TEST}
+
+@pytest.mark.asyncio
+async def test_block():
+    async with package.start_simulator('[[faults]]\\nkind = "fail"') as invis_sim:
+        {ASYNCIO_TEST.replace(chr(10), chr(10) + "    ")}
+""",
+        beside="asyncio",
+    ).assert_outcomes(passed=2)
+
+
+def test_beside_pytest_asyncio_in_its_automatic_mode(run: Run) -> None:
+    pytest.importorskip("pytest_asyncio")
+    run(
+        """
+import pytest_asyncio
+
+@pytest_asyncio.fixture
+async def address(invis_sim):
+    return invis_sim.tcp_address
+
+async def test_it(address, invis_sim):
+    assert address == invis_sim.tcp_address
+    ask(invis_sim)
+""",
+        *("-o", "asyncio_mode=auto"),
+        beside="asyncio",
+    ).assert_outcomes(passed=1)
+
+
+def test_beside_the_plugin_of_anyio_on_both_of_its_backends(run: Run) -> None:
+    pytest.importorskip("anyio")
+    run(
+        """
+import anyio
+import invis_sim as package
+import pytest
+
+ASK = b'{"packetID": 221040, "payload": {"callbackName": 20}}'
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request):
+    return request.param
+
+async def talk(sim):
+    async with await anyio.connect_tcp(*sim.tcp_address) as client:
+        await client.send(ASK)
+        assert (await sim.async_wait_for_request(callback=20)).packet_id == 221040
+        assert b'"PUBACK":1' in await client.receive()
+
+@pytest.mark.anyio
+async def test_fixture(invis_sim):
+    await talk(invis_sim)
+
+@pytest.mark.anyio
+async def test_block():
+    async with package.start_simulator() as sim:
+        await talk(sim)
+""",
+        beside="anyio",
+    ).assert_outcomes(passed=4)
+
+
+def test_beside_unittest(run: Run) -> None:
+    run("""
+import asyncio
+import unittest
+import invis_sim as package
+import pytest
+
+@pytest.mark.invis_scenario('[[faults]]\\nkind = "fail"')
+class TestByFixture(unittest.TestCase):
+    @pytest.fixture(autouse=True)
+    def outlet(self, invis_sim):
+        self.sim = invis_sim
+
+    def test_it(self):
+        self.assertEqual(ask(self.sim)["PUBACK"], 0)
+
+    @pytest.mark.invis_scenario(sn="1111111111")
+    def test_another(self):
+        self.assertEqual(ask(self.sim)["sn"], "1111111111")
+
+class TestByHand(unittest.TestCase):
+    def setUp(self):
+        self.sim = self.enterContext(package.start_simulator())
+
+    def test_it(self):
+        self.assertEqual(ask(self.sim)["PUBACK"], 1)
+
+class TestInALoop(unittest.IsolatedAsyncioTestCase):
+    async def asyncSetUp(self):
+        self.sim = await self.enterAsyncContext(package.start_simulator())
+
+    async def test_it(self):
+        reader, writer = await asyncio.open_connection(*self.sim.tcp_address)
+        writer.write(b'{"packetID": 221040, "payload": {"callbackName": 20}}')
+        await self.sim.async_wait_for_request(callback=20)
+        writer.close()
+        await writer.wait_closed()
+""").assert_outcomes(passed=4)
+
+
+def test_beside_all_of_them_at_once(run: Run) -> None:
+    run(
+        """
+import pytest
+
+@pytest.mark.asyncio
+async def test_asyncio(invis_sim):
+    ask(invis_sim)
+
+@pytest.mark.anyio
+async def test_anyio(invis_sim, anyio_backend_name):
+    ask(invis_sim)
+
+def test_plain(invis_sim):
+    ask(invis_sim)
+""",
+        *("-n", "2", "-k", "not trio"),
+        beside=NEIGHBOURS,
+    ).assert_outcomes(passed=3)
+
+
+def test_without_pytest_unittest_runs_the_blocks_too(pytester: pytest.Pytester) -> None:
+    path = pytester.makepyfile(
+        test_plain=COMMON
+        + """
+import unittest
+from invis_sim import start_simulator
+
+class TestByHand(unittest.TestCase):
+    def setUp(self):
+        self.sim = self.enterContext(start_simulator())
+
+    def test_it(self):
+        self.assertEqual(ask(self.sim)["PUBACK"], 1)
+"""
+    )
+    result = pytester.run(sys.executable, "-W", "error", "-m", "unittest", path.stem)
+    assert result.ret == 0, text(result)
+
+
+def test_the_plugin_is_found_by_being_installed() -> None:
+    assert json.dumps(sorted(_entry_points())) == '["invis_sim"]'
+
+
+def _entry_points() -> list[str]:
+    from importlib.metadata import distribution
+
+    found = distribution("invis-sim").entry_points
+    return [entry.name for entry in found if entry.group == "pytest11"]

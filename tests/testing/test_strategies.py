@@ -1,0 +1,395 @@
+"""The strategies for those who fuzz a client: what they draw is what they say, and the outlet
+survives all of it.
+"""
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from invis_sim import FaceplateFirmware, Journal
+from invis_sim.device.firmware import FirmwareInventory
+from invis_sim.device.outlet import Outlet
+from invis_sim.faults import KINDS, Fault, Refuse, Throttle, When
+from invis_sim.faults.delivery import MOST_STEPS
+from invis_sim.faults.fault import LAYERS, Layer
+from invis_sim.faults.pipeline import MOST_TEXT_BYTES, Pipeline
+from invis_sim.faults.when import Transport
+from invis_sim.protocol.callbacks import Callback
+from invis_sim.protocol.frames import text_frame
+from invis_sim.protocol.packets import parse_request
+from invis_sim.scenario import Scenario, parse
+from invis_sim.scenario.model import Device, SerialNumber
+from invis_sim.testing.background import RunningSimulator, start_simulator
+from invis_sim.testing.strategies import (
+    broken_json,
+    faults,
+    firmware_inventories,
+    packet_ids,
+    requests,
+    scenarios,
+    serial_numbers,
+    whens,
+)
+from tests.scenario.toml import to_toml
+from tests.server.support import HANDSHAKE, TEXT, client_frame, wait_until
+
+T = TypeVar("T")
+
+BRIEFLY = settings(
+    max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+"""For what needs a simulator each time."""
+
+
+def sample(strategy: st.SearchStrategy[T], size: int = 500) -> list[T]:
+    """What it draws, the same each time."""
+    drawn: list[T] = []
+
+    @settings(max_examples=size, database=None, phases=[Phase.generate], derandomize=True)
+    @given(strategy)
+    def draw(value: T) -> None:
+        drawn.append(value)
+
+    draw()
+    return drawn
+
+
+def converted(struct: msgspec.Struct) -> object:
+    """The struct from its own plain data, which checks every value."""
+    return msgspec.convert(msgspec.to_builtins(struct), type(struct))
+
+
+def keys_that_differ(drawn: list[Any], usual: msgspec.Struct) -> set[str]:
+    """The keys that any of the structs has another value for than this one."""
+    return {
+        name
+        for name in usual.__struct_fields__
+        if any(getattr(struct, name) != getattr(usual, name) for struct in drawn)
+    }
+
+
+def seconds_in(tree: Any, name: str = "") -> Iterator[float]:
+    """What a fault's fields say about how long something lasts; infinity for a None there."""
+    if isinstance(tree, msgspec.Struct):
+        for field in tree.__struct_fields__:
+            yield from seconds_in(getattr(tree, field), field)
+    elif name in ("seconds", "gap", "patience", "from_seconds", "min", "max"):
+        spread = name in ("min", "max")
+        if tree is not None or not spread:
+            yield float("inf") if tree is None else tree
+
+
+# What a client may send and receive
+
+
+@given(packet_ids())
+def test_a_packet_id_is_an_integer(packet_id: int) -> None:
+    assert type(packet_id) is int
+
+
+def test_packet_ids_are_six_digits_and_others() -> None:
+    drawn = sample(packet_ids())
+    assert any(100_000 <= packet_id <= 999_999 for packet_id in drawn)
+    assert min(drawn) < -(2**32)
+    assert max(drawn) > 2**64
+
+
+@given(serial_numbers())
+def test_a_serial_number_is_one_that_a_scenario_takes(sn: str) -> None:
+    assert msgspec.convert(sn, SerialNumber) == sn
+    assert converted(Device(sn=sn)) == Device(sn=sn)
+
+
+@given(requests())
+def test_a_request_is_read_without_a_problem(document: bytes) -> None:
+    read = parse_request(document)
+    fields = json.loads(document)
+    assert (read.problem, read.notes) == (None, ())
+    assert (read.packet_id, read.callback) == (
+        fields["packetID"],
+        fields["payload"]["callbackName"],
+    )
+
+
+@given(requests(callback=20))
+def test_requests_may_be_about_one_callback_only(document: bytes) -> None:
+    assert parse_request(document).callback == 20
+
+
+def test_requests_come_in_many_forms() -> None:
+    forms: tuple[Callable[[bytes], bool], ...] = (
+        lambda document: b"callbackArgs" in document,
+        lambda document: b"callbackArgs" not in document,
+        lambda document: b"\n" in document,
+        lambda document: b" " not in document,
+        lambda document: document.index(b"packetID") > document.index(b"payload"),
+        lambda document: not document.isascii(),
+        lambda document: parse_request(document).callback in set(Callback),
+        lambda document: parse_request(document).callback not in set(Callback),
+    )
+    drawn = sample(requests())
+    for form in forms:
+        assert any(map(form, drawn))
+
+
+@given(broken_json())
+def test_broken_json_is_refused_by_every_parser(data: bytes) -> None:
+    parsers: tuple[Callable[[bytes], object], ...] = (
+        json.loads,
+        lambda data: json.loads(data.decode()),
+        msgspec.json.decode,
+        parse_request,
+    )
+    for parser in parsers:
+        with pytest.raises(ValueError):  # noqa: PT011 - that is what they have in common
+            parser(data)
+
+
+def test_broken_json_is_nearly_good_or_nothing_like_it() -> None:
+    drawn = sample(broken_json())
+    assert b"" in drawn
+    assert any(b'"PUBACK":1' in data for data in drawn)
+    assert any(b"{" not in data and data for data in drawn)
+    assert any(b"}{" in data for data in drawn)
+    assert any(not data.isascii() for data in drawn)
+
+
+# What an outlet may be
+
+
+@given(firmware_inventories())
+def test_a_firmware_inventory_is_valid(inventory: FirmwareInventory) -> None:
+    assert converted(inventory) == inventory
+
+
+def test_firmware_inventories_are_with_and_without_updates_and_faceplates() -> None:
+    drawn = sample(firmware_inventories())
+    assert {inventory.update_check for inventory in drawn} == {"ok", "fail"}
+    assert {type(inventory.PM) for inventory in drawn} == {type(None), FaceplateFirmware}
+    reports = [inventory.report()["IM"] for inventory in drawn]
+    for name in ("fw_rev", "www_fw_rev"):
+        assert {report[name] == report[f"available_{name}"] for report in reports} == {True, False}
+
+
+@given(whens())
+def test_conditions_are_valid(when: When) -> None:
+    assert converted(when) == when
+
+
+def test_each_condition_is_drawn() -> None:
+    assert keys_that_differ(sample(whens()), When()) == set(When.__struct_fields__)
+
+
+@given(faults())
+def test_a_fault_is_valid_and_enabled_and_can_be_armed(fault: Fault) -> None:
+    assert converted(fault) == fault
+    assert Pipeline([fault], seed=1)[fault.called].enabled
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_faults_may_be_of_one_layer_and_are_then_of_each_of_its_kinds(layer: Layer) -> None:
+    drawn = {fault.kind() for fault in sample(faults(layer), 300)}
+    assert drawn == {kind for kind, fault in KINDS.items() if fault.layer == layer}
+
+
+def test_a_layer_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"expected one of reply, text, .*, found 'repl'"):
+        faults("repl")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("longest", [0.0, 0.05, 2.0])
+def test_no_fault_waits_longer_than_asked_for(longest: float) -> None:
+    @given(faults(longest_wait=longest))
+    def test(fault: Fault) -> None:
+        assert max(seconds_in(fault), default=0.0) <= longest
+        if isinstance(fault, Throttle):
+            assert 1000 / fault.bytes_per_second <= max(longest, 1e-6) * 1.001
+
+    test()
+
+
+def test_faults_may_wait_for_ever() -> None:
+    drawn = sample(faults("connection", longest_wait=float("inf")))
+    assert any(isinstance(fault, Refuse) and fault.seconds is None for fault in drawn)
+    assert max(s for fault in drawn for s in seconds_in(fault) if s != float("inf")) > 1e6
+
+
+@pytest.mark.parametrize("longest", [-1.0, float("nan")])
+def test_a_wait_below_zero_is_refused(longest: float) -> None:
+    with pytest.raises(ValueError, match="longest_wait: expected a number of seconds from 0"):
+        faults(longest_wait=longest)
+
+
+@given(scenarios())
+def test_a_scenario_can_be_written_to_a_file_and_read_back(scenario: Scenario) -> None:
+    assert parse(to_toml(msgspec.to_builtins(scenario))) == scenario
+
+
+@given(scenarios(longest_wait=float("inf"), most_faults=6))
+def test_a_scenario_with_many_faults_and_any_waits_is_valid_as_well(scenario: Scenario) -> None:
+    assert parse(to_toml(msgspec.to_builtins(scenario))) == scenario
+
+
+def test_each_key_of_a_scenario_is_drawn() -> None:
+    drawn = sample(scenarios(), 300)
+    assert keys_that_differ(drawn, Scenario()) == set(Scenario.__struct_fields__)
+    listens = [scenario.listen for scenario in drawn]
+    assert {(listen.tcp, listen.ws) for listen in listens} == {
+        (True, True),
+        (True, False),
+        (False, True),
+    }
+    assert {fault.enabled for scenario in drawn for fault in scenario.faults} == {True, False}
+
+
+def test_a_scenario_listens_on_free_ports_of_this_machine_only() -> None:
+    for scenario in sample(scenarios(), 100):
+        assert scenario.listen.host in ("127.0.0.1", "localhost")
+        assert {scenario.listen.tcp_port, scenario.listen.ws_port} <= {None, 0}
+
+
+def test_a_struct_that_nobody_has_thought_of_is_drawn_from_its_annotations() -> None:
+    program = """
+import msgspec
+from typing import Annotated, Literal
+from invis_sim.faults import KINDS
+from invis_sim.faults.fault import ReplyFault, Seconds
+
+class Odd(ReplyFault, frozen=True, tag="odd"):
+    how: Literal["a", "b"]
+    share: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.5
+    number: Annotated[int, msgspec.Meta(gt=2, lt=6)] = 3
+    word: Annotated[str, msgspec.Meta(pattern="^[a-z]{2}$")] = "aa"
+    patience: Seconds = 5.0
+
+KINDS["odd"] = Odd
+
+from hypothesis import find, given
+from invis_sim.testing.strategies import faults
+
+@given(faults("reply"))
+def test(fault):
+    assert msgspec.convert(msgspec.to_builtins(fault), type(fault)) == fault
+    assert not isinstance(fault, Odd) or fault.patience <= 0.05
+
+test()
+print(find(faults(), lambda fault: isinstance(fault, Odd) and fault.how == "b").kind())
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (ended.stdout, ended.returncode) == ("odd\n", 0), ended.stderr
+
+
+def test_without_hypothesis_the_import_says_what_to_install() -> None:
+    program = """
+import sys
+sys.modules["hypothesis"] = None
+import invis_sim.testing.strategies
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ended.stderr.splitlines()[-1] == (
+        "ImportError: invis_sim.testing.strategies needs Hypothesis: "
+        "pip install 'invis-sim[hypothesis]'"
+    )
+
+
+# Any scenario serves any request
+
+
+@given(scenarios(most_faults=6), st.lists(requests(), max_size=8), st.integers(0, 2**63 - 1))
+def test_any_scenario_answers_any_request_with_a_plan_that_is_bounded(
+    scenario: Scenario, documents: list[bytes], seed: int
+) -> None:
+    outlet = Outlet(scenario.device.sn, scenario.firmware, scenario.protocol.packet_id)
+    pipeline = Pipeline(scenario.faults, seed)
+    frames: tuple[tuple[Transport, Callable[[bytes], bytes]], ...] = (
+        ("tcp", lambda text: text + scenario.protocol.tcp_terminator.encode()),
+        ("ws", text_frame),
+    )
+    for connection, (transport, frame) in enumerate(frames, 1):
+        lane = pipeline.lane(transport, connection)
+        reception = lane.receive(0.0, connection)
+        assert reception is None or reception.touches
+        for seconds, document in enumerate(documents):
+            asked = parse_request(document)
+            reply = outlet.handle(asked).reply
+            assert reply is not None
+            assert reply.fields["packetID"] == asked.packet_id
+            plan = lane.plan(reply, asked, seconds / 100, frame)
+            if plan is not None:
+                assert plan.touches
+                assert len(plan.delivery.steps) <= MOST_STEPS
+                assert plan.delivery.size <= MOST_STEPS * (MOST_TEXT_BYTES + 14)
+        assert {rule.name for rule in pipeline} == {fault.called for fault in scenario.faults}
+
+
+@BRIEFLY
+@given(scenarios(), st.lists(requests(), max_size=8), st.binary(max_size=20))
+def test_any_scenario_serves_any_client_over_sockets(
+    scenario: Scenario, documents: list[bytes], rest: bytes
+) -> None:
+    with start_simulator(scenario, speed=float("inf")) as sim:
+        connected = 0
+        if scenario.listen.tcp:
+            connected += says(sim, sim.tcp_address, b"\n".join(documents) + rest)
+        if scenario.listen.ws:
+            where = urlsplit(sim.ws_url)
+            assert where.hostname is not None
+            assert where.port is not None
+            head = HANDSHAKE.replace(b"/ws", scenario.listen.ws_path.encode(), 1)
+            messages = b"".join(client_frame(TEXT, document) for document in documents)
+            connected += says(sim, (where.hostname, where.port), head + messages + rest)
+        assert len(endings(sim.journal)) == connected
+        assert not [why for why in endings(sim.journal) if "internal error" in why]
+        numbers = [entry.number for entry in sim.journal]
+        assert numbers == [number for number, _ in zip(count(1), numbers, strict=False)]
+
+
+def says(sim: RunningSimulator, address: tuple[str, int], data: bytes) -> int:
+    """Connects, says this, and hangs up; waits until the outlet is done with it.
+
+    Returns how many connections came about: none where nobody listens at the moment.
+    """
+    before = sim.call(lambda: len(endings(sim.journal)))
+    try:
+        client = socket.create_connection(address, timeout=5)
+    except ConnectionRefusedError:
+        return 0
+    with client:
+        try:
+            client.sendall(data)
+            client.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # the outlet was first to end it
+        heard_to_the_end(client)
+    wait_until(sim, lambda journal: len(endings(journal)) > before)
+    return 1
+
+
+def heard_to_the_end(client: socket.socket) -> bytes:
+    """All that the outlet says."""
+    heard = b""
+    try:
+        while chunk := client.recv(65536):
+            heard += chunk
+    except ConnectionError:
+        pass
+    return heard
+
+
+def endings(journal: Journal) -> list[str]:
+    """Why each connection that is over ended."""
+    return [event.detail for event in journal.events() if event.what == "closed"]
