@@ -7,14 +7,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import IO
 
-from invis_sim.faults.pipeline import Touch
-from invis_sim.journal import Entry, Event, Exchange, encode_entry
-from invis_sim.protocol.callbacks import Callback
-from invis_sim.protocol.packets import encode_json
+from invis_sim.journal import Entry, encode_entry
+from invis_sim.journal.telling import in_words, where
 
 __all__ = ["LineWriter", "json_line", "text_line"]
-
-_OUTCOMES = {"success": "PUBACK 1", "failure": "PUBACK 0"}
 
 
 def text_line(entry: Entry, started: float) -> str:
@@ -24,45 +20,7 @@ def text_line(entry: Entry, started: float) -> str:
     """
     moment = started + entry.seconds
     clock = time.strftime("%H:%M:%S", time.localtime(moment)) + f".{int(moment * 1000) % 1000:03}"
-    where = "" if entry.connection is None else f"{entry.transport} #{entry.connection}"
-    return f"{clock}  {where:8}  {_event(entry) if isinstance(entry, Event) else _exchange(entry)}"
-
-
-def _event(event: Event) -> str:
-    return f"{event.what} {event.detail}".rstrip()
-
-
-def _exchange(exchange: Exchange) -> str:
-    parts = []
-    if exchange.request is not None:
-        callback = exchange.callback
-        parts.append(f"callback {'?' if callback is None else _named(callback)}")
-        parts.append(f"packetID {_digits(exchange.packet_id)}")
-    parts.append(_OUTCOMES.get(exchange.outcome, exchange.outcome))
-    parts += [f"fault {_did(touch)}" for touch in exchange.faults]
-    parts += [f"note: {note}" for note in exchange.notes]
-    if exchange.outcome == "malformed" and exchange.received:
-        parts.append(_shortened(repr(exchange.received)[1:]))
-    return "  ".join(parts)
-
-
-def _did(touch: Touch) -> str:
-    return f"{touch.fault} ({touch.did})" if touch.did else touch.fault
-
-
-def _named(callback: int) -> str:
-    try:
-        return f"{callback} {Callback(callback).name.lower().replace('_', ' ')}"
-    except ValueError:
-        return _digits(callback)
-
-
-def _digits(number: int | None) -> str:
-    return _shortened(encode_json(number).decode())  # also of integers that str() refuses
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 60 else text[:59] + "…"
+    return f"{clock}  {where(entry):8}  {in_words(entry)}"
 
 
 def json_line(entry: Entry, started: float) -> str:

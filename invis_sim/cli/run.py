@@ -23,6 +23,7 @@ from invis_sim.cli import CommandError
 from invis_sim.cli.lines import LineWriter, json_line, text_line
 from invis_sim.faults.fault import Fault
 from invis_sim.journal import Entry, Event
+from invis_sim.journal.lines import encode_head
 from invis_sim.scenario.loading import ScenarioError, load, override, with_faults
 from invis_sim.scenario.model import Scenario
 from invis_sim.scenario.quick import parse_fault
@@ -232,6 +233,7 @@ def _keep(simulator: Simulator, path: str, stack: ExitStack) -> None:
     form = partial(json_line, started=simulator.journal.started)
     writer = LineWriter(file, form, drop=False, failed=failed)
     stack.callback(writer.close, seconds=5)
+    writer.write(encode_head(simulator.journal.started).decode())
     simulator.journal.listen(recorded=recorded, finished=writer.write)
 
 

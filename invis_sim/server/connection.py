@@ -42,6 +42,7 @@ class Core:
     started: when it started, by trio's clock.
     speed: by how much every injected wait is divided, above 0; may be infinite.
     begin: called when something of the outlet goes away with a packet.
+    defect: called with an error of our own that has cost a connection.
     hub: listens to many clients at once; None: each task listens for itself.
     connections: those that are open, by their ordinals, the oldest first.
     """
@@ -54,6 +55,7 @@ class Core:
     started: float
     speed: float
     begin: Callable[[Outage], None]
+    defect: Callable[[Exception], None]
     hub: Hub | None = None
     connections: dict[int, "Connection"] = field(default_factory=dict)
 
@@ -335,7 +337,10 @@ async def serve_client(
         await wire.linger()
     except Exception as error:
         # A defect of ours must cost no more than this connection, and must not go unnoticed.
-        logger.exception("internal error on %s connection %d", transport, ordinal)
+        while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        logger.error("internal error on %s connection %d", transport, ordinal, exc_info=error)
+        core.defect(error)
         if connection is not None:
             connection.closed_because = f"an internal error: {error!r}"
     except BaseException:  # cancelled, alone or in a group

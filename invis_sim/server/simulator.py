@@ -52,6 +52,8 @@ class Simulator:
     arrivals: what of it is waited for.
     faults: what goes wrong; by name or one after the other, each with its switch `enabled`.
     outlet: the device.
+    on_defect: called with an error of the simulator's own that has cost a connection, and that is
+    logged by now; who wants to can end the simulator.
     """
 
     def __init__(self, scenario: Scenario, speed: float = 1.0, *, alone: bool = False) -> None:
@@ -62,6 +64,7 @@ class Simulator:
         self.faults = Pipeline(scenario.faults, self.seed)
         self.outlet = Outlet(scenario.device.sn, scenario.firmware, scenario.protocol.packet_id)
         self._speed = speed
+        self.on_defect: Callable[[Exception], None] = lambda error: None
         self._alone = alone
         self._listening: dict[Transport, Listening] = {}
         self._ordinals = count(1)
@@ -218,6 +221,7 @@ class Simulator:
             started=trio.current_time(),
             speed=self._speed,
             begin=self.begin,
+            defect=lambda error: self.on_defect(error),
             hub=hub,
         )
         wanted: list[tuple[Transport, int]] = []

@@ -365,6 +365,7 @@ class SimulatorBlock:
         self._scenario = scenario
         self._speed = speed
         self._handle: RunningSimulator | None = None
+        self._defect: Exception | None = None
         self._ready: Future[RunningSimulator] = Future()
         self._ended: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, name="invis-sim", daemon=True)
@@ -449,8 +450,17 @@ class SimulatorBlock:
     async def _live(self) -> None:
         async with open_simulator(self._scenario, speed=self._speed) as simulator:
             self._handle = RunningSimulator(simulator, self._ended)
+            simulator.on_defect = self._failed
             self._ready.set_result(self._handle)
             await self._handle._stopping.wait()
+            if self._defect is not None:
+                raise self._defect
+
+    def _failed(self, error: Exception) -> None:
+        """A defect that an outlet on a desk survives ends one in a test, so that the test fails."""
+        assert self._handle is not None
+        self._defect = error
+        self._handle._stopping.set()
 
 
 def start_simulator(

@@ -6,12 +6,14 @@ import re
 import signal
 import socket
 import subprocess
+import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from invis_sim import Journal
 from tests.cli.process import (
     ASK,
     PATIENCE,
@@ -232,7 +234,10 @@ def test_the_journal_file_has_every_exchange_as_json_lines(tmp_path: Path) -> No
         while json.loads(it.line()).get("outcome") != "malformed":
             pass
         assert it.end()[0] == 0
-    entries = [json.loads(line) for line in path.read_text().splitlines()]
+    head, *entries = [json.loads(line) for line in path.read_text().splitlines()]
+    assert head["entry"] == "journal"
+    assert abs(head["started"] - time.time()) < 3600
+    assert len(Journal.load(path)) == len(entries)
     assert sorted(entry["number"] for entry in entries) == list(range(1, 207))
     exchanges = [entry for entry in entries if entry["entry"] == "exchange"]
     assert [len(one["sent"]) for one in exchanges if one["outcome"] == "success"] == (

@@ -119,7 +119,7 @@ class Bare:
     discarded: bool
 
 
-def never(outage: Outage) -> None:
+def never(outage: Outage | Exception) -> None:
     raise AssertionError("nothing here goes away")
 
 
@@ -178,6 +178,7 @@ async def converse_with_ours(chunks: list[bytes]) -> View:
         started=trio.current_time(),
         speed=1.0,
         begin=never,
+        defect=never,
     )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(serve_client, core, served, "ws", 1, websocket.converse)

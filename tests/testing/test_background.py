@@ -16,7 +16,8 @@ import trio
 
 import invis_sim
 from invis_sim.device.firmware import FaceplateFirmware, FirmwareInventory, OutletFirmware
-from invis_sim.faults import Delay, Fail
+from invis_sim.faults import Context, Delay, Fail
+from invis_sim.faults.fault import TextFault
 from invis_sim.journal import Entry, Event
 from invis_sim.testing.background import RunningSimulator, SimulatorStopped, start_simulator
 
@@ -627,6 +628,25 @@ def test_the_outlet_may_be_asked_in_its_own_thread_but_not_waited_for() -> None:
         with connect(sim.tcp_address) as client:
             assert client.recv(1) == b""
     assert found[0] == 0
+
+
+class Defective(TextFault, frozen=True, tag="defective"):
+    """A fault with a defect, as one of ours might have."""
+
+    def corrupt(self, text: bytes, at: Context) -> bytes:
+        raise Mishap("a defect")
+
+
+def test_a_defect_that_costs_a_connection_ends_the_outlet_and_comes_out_as_itself() -> None:
+    def live() -> None:
+        with start_simulator() as sim, connect(sim.tcp_address) as client:
+            sim.inject(Defective())
+            client.sendall(ASK)
+            assert client.recv(1) == b""
+            sim.wait_for_request(callback=99)
+
+    with pytest.raises(Mishap, match=r"^a defect$"):
+        live()
 
 
 # In a trio program
