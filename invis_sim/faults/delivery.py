@@ -27,6 +27,7 @@ __all__ = [
     "Step",
     "Wait",
     "Write",
+    "even_cuts",
 ]
 
 MOST_STEPS = 20_000
@@ -115,6 +116,13 @@ class Begin(msgspec.Struct, frozen=True, tag=True):
 Step: TypeAlias = Wait | Write | Close | HalfClose | Reset | Stall | Hold | Join | Begin
 
 
+def even_cuts(length: int, pieces: int) -> list[int]:
+    """Where to cut so many bytes into pieces of sizes that differ by one at most: the start of each
+    piece, and the end of the last.
+    """
+    return [-(-length * n // pieces) for n in range(pieces + 1)]
+
+
 class Delivery(msgspec.Struct, frozen=True):
     """How one packet leaves.
 
@@ -176,7 +184,7 @@ class Delivery(msgspec.Struct, frozen=True):
             left -= len(step.data)
             if left <= 0:
                 break
-        about_all = (step for step in way if isinstance(step, Hold | Join))
+        about_all = (step for step in way if isinstance(step, Hold | Join | Begin))
         return self.with_steps((*kept, *about_all, *steps))
 
     def with_steps(self, steps: Iterable[Step]) -> Self:

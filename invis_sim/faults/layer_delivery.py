@@ -1,7 +1,7 @@
 """Faults of delivery: the outlet says the right thing; when and how it arrives is wrong."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, pairwise, repeat
 from typing import Annotated
 
@@ -19,6 +19,7 @@ from invis_sim.faults.delivery import (
     Step,
     Wait,
     Write,
+    even_cuts,
 )
 from invis_sim.faults.fault import Context, DeliveryFault, Seconds
 
@@ -102,7 +103,7 @@ class Delay(DeliveryFault, frozen=True, tag="delay"):
 
     def reroute(self, delivery: Delivery, at: Context) -> Delivery:
         seconds = self.seconds.draw(at) if isinstance(self.seconds, Spread) else self.seconds
-        at.did(f"{seconds:.3f} s")
+        at.did(f"{seconds:.3f} s" if seconds < _LONGEST else f"{seconds:g} s")
         late = delivery.preceded_by(Wait(seconds))
         return msgspec.structs.replace(late, ordered=delivery.ordered and not self.overtake)
 
@@ -350,18 +351,15 @@ class Split(DeliveryFault, frozen=True, tag="split"):
         return delivery.replacing_writes(self._steps)
 
     def _steps(self, data: bytes) -> Iterator[Step]:
-        for start, end in pairwise(self._cuts(len(data))):
+        cuts: Iterable[int]
+        if self.size is not None:
+            cuts = chain(range(0, len(data), self.size), (len(data),))
+        else:
+            cuts = even_cuts(len(data), max(1, min(self.pieces or 2, len(data))))
+        for start, end in pairwise(cuts):
             if start and self.gap:
                 yield Wait(self.gap)
             yield Write(data[start:end])
-
-    def _cuts(self, length: int) -> Iterator[int]:
-        if self.size is not None:
-            yield from range(0, length, self.size)
-        else:
-            pieces = min(self.pieces or 2, length)
-            yield from (-(-length * n // pieces) for n in range(pieces))
-        yield length
 
 
 class Throttle(DeliveryFault, frozen=True, tag="throttle"):

@@ -1,6 +1,6 @@
 """Faults of the device: all of it, or its faceplate, is away for a while."""
 
-from invis_sim.faults.delivery import Begin, Delivery, Moment
+from invis_sim.faults.delivery import Delivery, Moment
 from invis_sim.faults.fault import Context, OutageFault, Seconds
 from invis_sim.faults.welcome import Ending, Outage
 
@@ -41,7 +41,7 @@ class Reboot(OutageFault, frozen=True, tag="reboot"):
 
     def reroute(self, delivery: Delivery, at: Context) -> Delivery:
         at.did(self.moment)
-        return delivery.interrupted(self.moment, Begin(self.outage()))
+        return super().reroute(delivery.interrupted(self.moment), at)
 
 
 class FaceplateOffline(OutageFault, frozen=True, tag="faceplate_offline"):

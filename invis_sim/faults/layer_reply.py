@@ -335,7 +335,7 @@ def _json(value: Any, name: str, depth: int = 0) -> Any:
     raise ValueError(f"{name}: expected something that JSON knows, found {found}")
 
 
-_STEP = re.compile(r"(?:^|\.)([^.\[\]]+)|\[(\d{1,6})\]")
+_STEP = re.compile(r"(?:^|(?<=.)\.)([^.\[\]]+)|\[(\d{1,6})\]", re.DOTALL)
 
 
 def _keys(path: str) -> tuple[str | int, ...]:

@@ -153,7 +153,8 @@ class InvalidUtf8(TextFault, frozen=True, tag="invalid_utf8"):
     Stands for: names in another encoding, a character that was cut by a fixed-size buffer.
 
     how: "byte": 0xFF. "cut": the first two bytes of a three-byte character. "overlong": a slash in
-    two bytes. "surrogate": half of a surrogate pair. It stands in the first string.
+    two bytes. "surrogate": half of a surrogate pair (Python's own json accepts it in bytes). It
+    stands in the first string.
     """
 
     example = """

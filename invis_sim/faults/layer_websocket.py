@@ -7,10 +7,12 @@ come.
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
+from invis_sim.faults.delivery import even_cuts
 from invis_sim.faults.fault import ConnectionFault, Context, FrameFault, Seconds
 from invis_sim.faults.welcome import HandshakeAnswer, Welcome
 from invis_sim.protocol.frames import BINARY, CONTINUATION, FIN, PING, Frame
@@ -80,8 +82,8 @@ class Fragment(FrameFault, frozen=True, tag="fragment"):
     def _split(self, frame: Frame) -> list[Frame]:
         if not frame.is_message:
             return [frame]
-        size = -(-len(frame.payload) // self.pieces)
-        parts = [frame.payload[n * size : (n + 1) * size] for n in range(self.pieces)]
+        cuts = even_cuts(len(frame.payload), self.pieces)
+        parts = [frame.payload[start:end] for start, end in pairwise(cuts)]
         pieces = [Frame(CONTINUATION, part) for part in parts]
         pieces[0] = frame.replaced(first=frame.first & ~FIN, payload=parts[0])
         pieces[-1] = Frame(FIN | CONTINUATION, parts[-1])

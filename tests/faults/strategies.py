@@ -1,32 +1,41 @@
 """Random packets and faults, and what a test needs to send the ones through the others."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, TypeVar
 
+import msgspec
 from hypothesis import strategies as st
 
 from invis_sim.faults import (
-    CloseConnection,
+    KINDS,
+    Binary,
+    BitFlip,
+    ConnectionLimit,
     Context,
-    Delay,
     Delivery,
-    Drop,
     Duplicate,
-    Fail,
     Fault,
-    MalformedJson,
+    Fragment,
+    Pad,
+    RemoveField,
+    SetField,
     Spread,
+    Stale,
+    UnusualJson,
+    Utf16,
     When,
-    WrongPacketId,
+    WrongCallback,
 )
 from invis_sim.faults.delivery import Wait, Write
+from invis_sim.faults.fault import ConnectionFault
 from invis_sim.faults.layer_reply import WrongId
 from invis_sim.faults.layer_text import Breakage
 from invis_sim.faults.pipeline import Lane, Plan
-from invis_sim.faults.when import Transport
+from invis_sim.faults.when import PacketKind, Transport
 from invis_sim.protocol.packets import Packet, Push, Reply, Request
+from tests.faults.random_structs import faults_of
 
 SN = "0003C44076"
 
@@ -100,6 +109,27 @@ replies: st.SearchStrategy[Reply] = st.one_of(
 pushes = st.builds(Push.of, st.just(SN), packet_ids, callbacks, json_values)
 packets: st.SearchStrategy[Packet] = st.one_of(replies, pushes)
 seeds = st.integers(0, 2**63 - 1)
+transports: st.SearchStrategy[Transport] = st.sampled_from(("tcp", "ws"))
+
+
+PACKET_KINDS = tuple(k for k in KINDS.values() if not issubclass(k, ConnectionFault))
+CONNECTION_KINDS = tuple(k for k in KINDS.values() if issubclass(k, ConnectionFault))
+
+MAY_DO_NOTHING: tuple[type[Fault], ...] = (
+    WrongCallback,
+    SetField,
+    RemoveField,
+    Stale,
+    UnusualJson,
+    Utf16,
+    Pad,
+    BitFlip,
+    Binary,
+    Fragment,
+    Duplicate,
+    ConnectionLimit,
+)
+"""Kinds that leave some packets, or connections, as they are; their manuals say which."""
 
 spreads = st.one_of(
     st.tuples(st.floats(0, 100), st.floats(0, 100)).map(
@@ -110,23 +140,13 @@ spreads = st.one_of(
 )
 
 
-def faults(when: st.SearchStrategy[When]) -> st.SearchStrategy[Fault]:
-    """Any fault, under one of these conditions (which must be about replies)."""
-    return st.one_of(
-        st.builds(Fail, when=when),
-        st.builds(WrongPacketId, how=st.sampled_from(WRONG_IDS), when=when),
-        st.builds(MalformedJson, how=st.sampled_from(BREAKAGES), when=when),
-        st.builds(Delay, seconds=st.floats(0, 100) | spreads, overtake=st.booleans(), when=when),
-        st.builds(Drop, when=when),
-        st.builds(Duplicate, copies=st.integers(2, 4), gap=st.floats(0, 9), when=when),
-        st.builds(
-            CloseConnection,
-            moment=st.sampled_from(("before", "middle", "after")),
-            code=st.sampled_from((1000, 1001, 1014, 3000, 4999)),
-            reason=st.text(max_size=30),
-            when=when,
-        ),
-    )
+def faults(
+    when: st.SearchStrategy[When], kinds: Iterable[type[Fault]] = PACKET_KINDS
+) -> st.SearchStrategy[Fault]:
+    """Any fault of these kinds, enabled, without a name and under one of these conditions (which
+    must be about replies).
+    """
+    return st.one_of([faults_of(kind, when, without=("name", "enabled")) for kind in kinds])
 
 
 def request(packet_id: int = 123_456, callback: int | None = 1) -> Request:
@@ -146,9 +166,14 @@ def context(
     key: str = "",
     transport: Transport = "tcp",
 ) -> Context:
-    """The context of a packet, or of any."""
+    """The context of a packet, or of any.
+
+    honest: earlier replies, each to a request for what it is about.
+    """
     asked = request() if packet is None else asking_for(packet)
-    at = Context("push" if asked is None else "reply", asked, transport, 1, 0.0, honest)
+    about = tuple(reply.callback for reply in honest)
+    kind: PacketKind = "push" if asked is None else "reply"
+    at = Context(kind, asked, transport, 1, 0.0, honest, asked=about)
     at.begin(key)
     return at
 
@@ -164,9 +189,10 @@ def send(
     callback: int = 1,
     seconds: float = 0.0,
     frame: Callable[[bytes], bytes] = unframed,
+    args: Any = msgspec.UNSET,
 ) -> Plan | None:
     """Takes a plain reply down the lane."""
-    reply = Reply.success(SN, packet_id, callback)
+    reply = Reply.success(SN, packet_id, callback, args)
     return lane.plan(reply, request(packet_id, callback), seconds, frame)
 
 

@@ -9,8 +9,39 @@ import pytest
 
 from invis_sim import faults, scenario
 from invis_sim.faults import KINDS, Fault
-from invis_sim.faults.fault import LAYERS, DeliveryFault, ReplyFault, TextFault
+from invis_sim.faults.fault import (
+    LAYERS,
+    ConnectionFault,
+    DeliveryFault,
+    FrameFault,
+    Layer,
+    OutageFault,
+    ReplyFault,
+    TextFault,
+)
 from tests.faults.strategies import BREAKAGES, WRONG_IDS
+
+LAYERS_OF: dict[type[Fault], set[Layer]] = {
+    ReplyFault: {"reply"},
+    TextFault: {"text"},
+    FrameFault: {"websocket"},
+    DeliveryFault: {"delivery"},
+    ConnectionFault: {"connection", "websocket"},
+    OutageFault: {"connection", "device"},
+}
+"""The layers of which the kinds of each base class are."""
+
+DESIGNED: dict[Layer, str] = {
+    "reply": """fail wrong_packet_id wrong_sn wrong_callback wrong_puback set_field remove_field
+        stale push_first""",
+    "text": """malformed_json unusual_json empty garbage invalid_utf8 bom utf16 pad bit_flip""",
+    "websocket": """reject_handshake bad_handshake slow_handshake binary fragment no_pong
+        bad_frame""",
+    "delivery": """delay drop duplicate reorder split coalesce throttle close reset half_close
+        stall""",
+    "connection": """refuse accept_close slow_accept greeting connection_limit idle_close""",
+    "device": """reboot faceplate_offline""",
+}
 
 every_kind = pytest.mark.parametrize("fault", KINDS.values(), ids=KINDS.keys())
 
@@ -18,6 +49,12 @@ every_kind = pytest.mark.parametrize("fault", KINDS.values(), ids=KINDS.keys())
 def manual(fault: type[Fault]) -> str:
     """The docstring of the class itself, not one that it inherits."""
     return inspect.cleandoc(fault.__doc__ or "")
+
+
+def fields_of(fault: type[Fault]) -> tuple[msgspec.inspect.Field, ...]:
+    known = msgspec.inspect.type_info(fault)
+    assert isinstance(known, msgspec.inspect.StructType)
+    return known.fields
 
 
 def described(text: str, name: str) -> bool:
@@ -28,10 +65,29 @@ def described(text: str, name: str) -> bool:
 @every_kind
 def test_a_kind_is_known_by_its_tag_and_belongs_to_a_layer(fault: type[Fault]) -> None:
     assert KINDS[fault.kind()] is fault
-    assert re.fullmatch("[a-z]+(_[a-z0-9]+)*", fault.kind())
+    assert re.fullmatch("[a-z][a-z0-9]*(_[a-z0-9]+)*", fault.kind())
     assert fault.layer in LAYERS
-    for layer in (ReplyFault, TextFault, DeliveryFault):
-        assert issubclass(fault, layer) == (fault.layer == layer.layer)
+    for base, layers in LAYERS_OF.items():
+        assert issubclass(fault, base) <= (fault.layer in layers)
+    assert sum(issubclass(fault, base) for base in LAYERS_OF) == 1
+
+
+def test_the_catalogue_is_whole_and_each_kind_on_its_layer() -> None:
+    for layer, kinds in DESIGNED.items():
+        assert {k for k, fault in KINDS.items() if fault.layer == layer} == set(kinds.split())
+
+
+def test_the_catalogue_is_shown_layer_by_layer() -> None:
+    layers = [fault.layer for fault in KINDS.values()]
+    assert layers == sorted(layers, key=LAYERS.index)
+
+
+@every_kind
+def test_what_a_kind_says_of_transports_and_packets_follows_from_its_layer(
+    fault: type[Fault],
+) -> None:
+    assert (fault.transports == ("ws",)) == (fault.layer == "websocket")
+    assert (fault.acts_on == ("connection",)) == issubclass(fault, ConnectionFault)
 
 
 def test_every_kind_that_can_be_imported_is_in_the_catalogue() -> None:
@@ -72,13 +128,26 @@ def test_the_example_is_a_scenario_with_a_fault_of_this_kind(fault: type[Fault])
     assert [type(shown) for shown in loaded.faults] == [fault]
 
 
-@pytest.mark.parametrize(
-    ("kind", "forms"), [("wrong_packet_id", WRONG_IDS), ("malformed_json", BREAKAGES)]
-)
+FORMS = [
+    (kind, field.name, field.type.values)
+    for kind, fault in KINDS.items()
+    for field in fields_of(fault)
+    if isinstance(field.type, msgspec.inspect.LiteralType)
+]
+
+
+@pytest.mark.parametrize(("kind", "forms"), [(kind, forms) for kind, _, forms in FORMS])
 def test_the_manual_describes_every_form(kind: str, forms: tuple[str, ...]) -> None:
-    known = msgspec.inspect.type_info(KINDS[kind])
-    assert isinstance(known, msgspec.inspect.StructType)
-    how = next(field.type for field in known.fields if field.name == "how")
-    assert isinstance(how, msgspec.inspect.LiteralType)
-    assert set(how.values) == set(forms)
-    assert all(f'"{form}"' in manual(KINDS[kind]) for form in forms)
+    assert [form for form in forms if f'"{form}"' not in manual(KINDS[kind])] == []
+
+
+def test_the_tests_know_every_form_of_a_wrong_packet_id_and_of_malformed_json() -> None:
+    known = {(kind, name): set(forms) for kind, name, forms in FORMS}
+    assert known["wrong_packet_id", "how"] == set(WRONG_IDS)
+    assert known["malformed_json", "how"] == set(BREAKAGES)
+    assert len(known) > 12
+
+
+def test_the_manual_of_what_python_itself_accepts_says_so() -> None:
+    for kind in ("malformed_json", "invalid_utf8", "bom", "utf16"):
+        assert "Python's own json" in " ".join(manual(KINDS[kind]).split())

@@ -1,5 +1,7 @@
 """Faults of delivery leave the bytes alone and change when, how often and whether they arrive."""
 
+from collections.abc import Callable
+from itertools import repeat
 from typing import Any
 
 import msgspec
@@ -7,8 +9,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invis_sim.faults import CloseConnection, Delay, Delivery, Drop, Duplicate, Spread
-from invis_sim.faults.delivery import Close, Hold, Reset, Stall, Step, Wait, Write
+from invis_sim.faults import (
+    CloseConnection,
+    Coalesce,
+    Delay,
+    Delivery,
+    Drop,
+    Duplicate,
+    HalfCloseConnection,
+    Reorder,
+    ResetConnection,
+    Split,
+    Spread,
+    StallConnection,
+    Throttle,
+)
+from invis_sim.faults.delivery import (
+    MOST_STEPS,
+    Close,
+    HalfClose,
+    Hold,
+    Join,
+    Moment,
+    PlanTooLong,
+    Reset,
+    Stall,
+    Step,
+    Wait,
+    Write,
+)
+from invis_sim.faults.fault import DeliveryFault
 from tests.faults.strategies import context, spreads, waited, written
 
 steps: st.SearchStrategy[Step] = st.one_of(
@@ -17,7 +47,9 @@ steps: st.SearchStrategy[Step] = st.one_of(
     st.just(Close()),
     st.just(Reset()),
     st.just(Stall()),
-    st.builds(Hold, st.integers(1, 3)),
+    st.just(HalfClose()),
+    st.builds(Hold, st.integers(1, 3), st.floats(0, 10)),
+    st.builds(Join, st.floats(0, 10)),
 )
 deliveries = st.builds(Delivery, st.lists(steps, max_size=6).map(tuple), st.booleans())
 pieces = st.builds(Wait, st.floats(0, 10)) | st.builds(Write, st.binary(max_size=8))
@@ -29,6 +61,27 @@ def test_a_plan_grows_at_both_ends(data: bytes, first: list[Step], last: list[St
     plan = Delivery.of(data).preceded_by(*first).followed_by(*last)
     assert plan.steps == (*first, Write(data), *last)
     assert plan.ordered
+
+
+def test_a_plan_that_would_get_too_long_is_refused_and_one_of_just_that_length_is_not() -> None:
+    full = Delivery.of(b"x").with_steps([Wait(0.0)] * (MOST_STEPS - 1)).followed_by(Write(b"x"))
+    assert len(full.steps) == MOST_STEPS
+    longer: tuple[Callable[[], Delivery], ...] = (
+        lambda: full.preceded_by(Wait(1)),
+        lambda: full.followed_by(Close()),
+        lambda: full.replacing_writes(lambda data: (Write(data), Write(data))),
+        lambda: full.interrupted("after", Close()),
+        lambda: full.with_steps(Wait(0.0) for _ in range(MOST_STEPS + 1)),
+    )
+    for change in longer:
+        with pytest.raises(PlanTooLong, match="the plan would have more than 20000 steps"):
+            change()
+    assert Drop().reroute(full, context()).steps == full.steps[:-1]
+
+
+def test_a_plan_that_would_never_end_is_refused_in_an_instant() -> None:
+    with pytest.raises(PlanTooLong):
+        Delivery.of(b"x").replacing_writes(lambda data: repeat(Write(data)))
 
 
 @given(deliveries)
@@ -233,6 +286,162 @@ def test_a_reason_is_as_long_as_a_close_frame_has_room_for(character: str) -> No
         CloseConnection(reason=fitting + character)
 
 
+# Reset, half-close and stall
+
+ENDINGS: list[tuple[type[ResetConnection | HalfCloseConnection | StallConnection], Step]] = [
+    (ResetConnection, Reset()),
+    (HalfCloseConnection, HalfClose()),
+    (StallConnection, Stall()),
+]
+endings = pytest.mark.parametrize(("kind", "end"), ENDINGS, ids=[k.kind() for k, _ in ENDINGS])
+
+
+@endings
+@given(plan=deliveries)
+def test_what_ends_before_the_packet_writes_nothing_of_it(
+    kind: type[ResetConnection], end: Step, plan: Delivery
+) -> None:
+    others = tuple(step for step in plan.steps if not isinstance(step, Write))
+    ended = kind(moment="before").reroute(plan, context())
+    assert ended == Delivery((*others, end), plan.ordered)
+
+
+@endings
+@given(plan=deliveries)
+def test_what_ends_after_the_packet_leaves_it_whole(
+    kind: type[ResetConnection], end: Step, plan: Delivery
+) -> None:
+    ended = kind(moment="after").reroute(plan, context())
+    assert ended == Delivery((*plan.steps, end), plan.ordered)
+
+
+@endings
+@given(way=st.lists(pieces, max_size=6).map(tuple), ordered=st.booleans())
+def test_what_ends_in_the_middle_writes_exactly_the_first_half(
+    kind: type[ResetConnection], end: Step, way: tuple[Step, ...], ordered: bool
+) -> None:
+    at = context()
+    ended = kind(moment="middle").reroute(Delivery(way, ordered), at)
+    data = b"".join(written(Delivery(way)))
+    assert b"".join(written(ended)) == data[: len(data) // 2]
+    assert ended.steps[-1] == end
+    assert ended.ordered == ordered
+    assert at.details == "middle"
+    before = ended.steps[:-1]
+    assert [type(step) for step in before] == [type(step) for step in way[: len(before)]]
+
+
+@pytest.mark.parametrize("kind", [CloseConnection, *(kind for kind, _ in ENDINGS)])
+@pytest.mark.parametrize("moment", ["before", "middle", "after"])
+def test_a_packet_that_waits_for_others_still_does_where_the_connection_ends_with_it(
+    kind: type[ResetConnection], moment: Moment
+) -> None:
+    waiting = Delivery((Write(b"ab"), Write(b"cd"), Wait(1), Hold(2, 3.0), Join(4.0)))
+    ended = kind(moment=moment).reroute(waiting, context())
+    assert [step for step in ended.steps if isinstance(step, Hold | Join)] == [
+        Hold(2, 3.0),
+        Join(4.0),
+    ]
+
+
+# Reorder and coalesce
+
+
+@given(deliveries, st.integers(1, 1000), st.floats(0, 100))
+def test_a_reordered_packet_is_whole_and_held_back(
+    plan: Delivery, behind: int, patience: float
+) -> None:
+    at = context()
+    held = Reorder(behind=behind, patience=patience).reroute(plan, at)
+    assert held == Delivery((*plan.steps, Hold(behind, patience)), plan.ordered)
+    assert at.details == f"behind {behind}"
+
+
+@given(deliveries, st.floats(0, 100))
+def test_a_coalesced_packet_is_whole_and_joins_the_next(plan: Delivery, patience: float) -> None:
+    joined = Coalesce(patience=patience).reroute(plan, context())
+    assert joined == Delivery((*plan.steps, Join(patience)), plan.ordered)
+
+
+# Split
+
+
+@given(st.binary(max_size=300), st.integers(2, 400), st.floats(0, 10))
+def test_a_packet_is_split_in_so_many_pieces_of_about_the_same_size(
+    data: bytes, count: int, gap: float
+) -> None:
+    plan = Split(pieces=count, gap=gap).reroute(Delivery.of(data), context())
+    assert b"".join(written(plan)) == data
+    if data:
+        sizes = [len(piece) for piece in written(plan)]
+        assert len(sizes) == min(count, len(data))
+        assert max(sizes) - min(sizes) <= 1
+        expected = [step for piece in written(plan) for step in (Wait(gap), Write(piece))][1:]
+        assert list(plan.steps) == [s for s in expected if s != Wait(0.0)]
+
+
+@given(st.binary(max_size=300), st.integers(1, 400), st.floats(0, 10))
+def test_a_packet_is_split_in_pieces_of_so_many_bytes(data: bytes, size: int, gap: float) -> None:
+    at = context()
+    plan = Split(size=size, gap=gap).reroute(Delivery.of(data), at)
+    assert b"".join(written(plan)) == data
+    sizes = [len(piece) for piece in written(plan)]
+    assert sizes[:-1] == [size] * (len(sizes) - 1)
+    assert not sizes or 1 <= sizes[-1] <= size
+    assert waited(plan) == pytest.approx(gap * max(0, len(sizes) - 1))
+    assert at.details == f"{size} bytes each"
+
+
+def test_a_split_without_a_number_is_in_two() -> None:
+    at = context()
+    assert written(Split().reroute(Delivery.of(b"abcde"), at)) == [b"abc", b"de"]
+    assert at.details == "2 pieces"
+
+
+def test_pieces_and_size_together_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"^expected pieces or size, found both$"):
+        Split(pieces=2, size=2)
+
+
+@given(deliveries, st.integers(1, 4), st.integers(2, 3))
+def test_a_split_packet_is_repeated_split_and_a_repeated_one_split_each_time(
+    plan: Delivery, size: int, copies: int
+) -> None:
+    split, duplicate = Split(size=size), Duplicate(copies=copies)
+    one = duplicate.reroute(split.reroute(plan, context()), context())
+    other = split.reroute(duplicate.reroute(plan, context()), context())
+    assert written(one) == written(other)
+    assert b"".join(written(one)) == b"".join(written(plan)) * copies
+
+
+# Throttle
+
+
+@given(deliveries, st.floats(0.001, 1e9))
+def test_a_throttled_packet_is_the_same_at_so_many_bytes_a_second(
+    plan: Delivery, rate: float
+) -> None:
+    at = context()
+    slow = Throttle(bytes_per_second=rate).reroute(plan, at)
+    assert written(slow) == written(plan)
+    assert [step.rate for step in slow.steps if isinstance(step, Write)] == [rate] * len(
+        written(plan)
+    )
+    others = [step for step in plan.steps if not isinstance(step, Write)]
+    assert [step for step in slow.steps if not isinstance(step, Write)] == others
+    assert slow.ordered == plan.ordered
+    assert at.details == f"{rate:g} bytes/s"
+
+
+@pytest.mark.parametrize(
+    "change", [Split(), Duplicate(), CloseConnection(moment="middle"), Delay(seconds=1)]
+)
+def test_what_is_throttled_stays_so_whatever_becomes_of_it(change: DeliveryFault) -> None:
+    slow = Throttle(bytes_per_second=7).reroute(Delivery.of(b"abcdef"), context())
+    changed = change.reroute(slow, context())
+    assert {step.rate for step in changed.steps if isinstance(step, Write)} == {7}
+
+
 # What a scenario may not say
 
 
@@ -249,6 +458,18 @@ def test_a_reason_is_as_long_as_a_close_frame_has_room_for(character: str) -> No
         (Duplicate, {"gap": -1}),
         (CloseConnection, {"moment": "later"}),
         (CloseConnection, {"code": 999}),
+        (Split, {"pieces": 1}),
+        (Split, {"size": 0}),
+        (Split, {"pieces": 2, "size": 3}),
+        (Split, {"gap": -1}),
+        (Throttle, {}),
+        (Throttle, {"bytes_per_second": 0}),
+        (Reorder, {"behind": 0}),
+        (Reorder, {"patience": -1}),
+        (Coalesce, {"patience": -1}),
+        (ResetConnection, {"moment": "later"}),
+        (HalfCloseConnection, {"moment": "later"}),
+        (StallConnection, {"moment": "later"}),
         (Drop, {"name": ""}),
         (Drop, {"seconds": 1}),
     ],

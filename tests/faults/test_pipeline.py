@@ -6,27 +6,69 @@ from itertools import permutations
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invis_sim.faults import (
+    KINDS,
+    Binary,
+    BitFlip,
     CloseConnection,
+    Coalesce,
     Delay,
     Drop,
     Duplicate,
     Fail,
     Fault,
+    Fragment,
+    HalfCloseConnection,
     MalformedJson,
+    Pad,
+    Reboot,
+    RejectHandshake,
+    RemoveField,
+    Reorder,
+    ResetConnection,
+    SetField,
+    Split,
     Spread,
+    Stale,
+    StallConnection,
+    Throttle,
+    Utf16,
     When,
+    WrongCallback,
     WrongPacketId,
+    WrongSn,
 )
-from invis_sim.faults.delivery import Close, Delivery, Hold, Reset, Stall, Wait, Write
-from invis_sim.faults.fault import LAYERS
-from invis_sim.faults.pipeline import Pipeline, Plan
+from invis_sim.faults.delivery import (
+    MOST_STEPS,
+    Begin,
+    Close,
+    Delivery,
+    HalfClose,
+    Hold,
+    Join,
+    Reset,
+    Stall,
+    Wait,
+    Write,
+)
+from invis_sim.faults.fault import (
+    LAYERS,
+    DeliveryFault,
+    FrameFault,
+    OutageFault,
+    ReplyFault,
+    TextFault,
+)
+from invis_sim.faults.pipeline import MOST_TEXT_BYTES, Pipeline, Plan
 from invis_sim.faults.when import Transport
 from invis_sim.protocol.packets import Packet, Reply
+from tests.faults.random_structs import structs
 from tests.faults.strategies import (
+    MAY_DO_NOTHING,
+    PACKET_KINDS,
     SN,
     asking_for,
     faults,
@@ -38,6 +80,7 @@ from tests.faults.strategies import (
     send,
     the,
     touching,
+    transports,
     unframed,
     written,
 )
@@ -54,7 +97,17 @@ def renamed(given_faults: list[Fault]) -> list[Fault]:
     ]
 
 
-always = st.just(When(packet="reply"))
+always = st.just(When(every=1))
+"""Of outages: with the first packet, rather than at a time."""
+
+
+def has_no_reason_to_touch(pipeline: Pipeline, transport: Transport) -> set[str]:
+    """The names of the faults that may leave a packet alone which they match."""
+    return {
+        rule.name
+        for rule in pipeline
+        if isinstance(rule.fault, MAY_DO_NOTHING) or transport not in rule.fault.transports
+    }
 
 
 def test_without_faults_a_packet_goes_down_the_fast_lane() -> None:
@@ -80,39 +133,58 @@ def test_a_fault_that_is_not_enabled_leaves_the_fast_lane_free() -> None:
     assert send(Pipeline([Drop(enabled=False)], seed=1).lane("tcp", 1), frame=never) is None
 
 
-@given(st.lists(faults(always), max_size=8), packets, seeds)
+@given(st.lists(faults(always), max_size=8), packets, seeds, transports)
 def test_any_faults_together_make_a_plan_that_a_connection_can_carry_out(
-    several: list[Fault], packet: Packet, seed: int
+    several: list[Fault], packet: Packet, seed: int, transport: Transport
 ) -> None:
-    lane = Pipeline(several, seed).lane("tcp", 1)
-    plan = lane.plan(packet, asking_for(packet), 0, unframed)
+    pipeline = Pipeline(renamed(several), seed)
+    asked = asking_for(packet)
+    plan = pipeline.lane(transport, 1).plan(packet, asked, 0, unframed)
+    untouched = {rule.name for rule in pipeline} - set(touching(plan))
+    assert untouched <= has_no_reason_to_touch(pipeline, transport) or asked is None
+    assert all(rule.applied == (rule.name not in untouched) for rule in pipeline)
     if plan is None:
-        assert not several or asking_for(packet) is None
+        assert untouched == {rule.name for rule in pipeline}
         return
-    assert len(plan.touches) == len(several)
     assert all(isinstance(touch.did, str) and len(touch.did) < 100 for touch in plan.touches)
+    assert len(plan.delivery.steps) <= MOST_STEPS
     for step in plan.delivery.steps:
         match step:
             case Wait(seconds):
                 assert 0 <= seconds < float("inf")
-            case Write(data):
+            case Write(data, rate):
                 assert isinstance(data, bytes)
+                assert rate is None or 0 < rate < float("inf")
             case Close(code, reason):
                 assert code is None or 1000 <= code <= 4999
                 assert len(reason.encode()) <= 123
+            case Hold(behind, patience):
+                assert behind >= 1
+                assert 0 <= patience < float("inf")
+            case Join(patience):
+                assert 0 <= patience < float("inf")
+            case Begin(outage):
+                assert outage.name in {rule.name for rule in pipeline}
+                assert outage.seconds is None or 0 <= outage.seconds < float("inf")
             case _:
-                assert isinstance(step, Reset | Stall | Hold)
+                assert isinstance(step, Reset | Stall | HalfClose)
 
 
-@given(st.lists(faults(always), min_size=1, max_size=8))
+@given(st.lists(faults(always), min_size=1, max_size=8), transports)
 def test_faults_are_applied_layer_by_layer_and_within_a_layer_in_file_order(
-    several: list[Fault],
+    several: list[Fault], transport: Transport
 ) -> None:
     expected = [
-        str(place) for layer in LAYERS for place, f in enumerate(several) if f.layer == layer
+        str(place)
+        for bases in (ReplyFault, TextFault, FrameFault, DeliveryFault, OutageFault)
+        for layer in LAYERS
+        for place, f in enumerate(several)
+        if f.layer == layer and isinstance(f, bases)
     ]
-    lane = Pipeline(renamed(several), seed=1).lane("tcp", 1)
-    assert touching(send(lane)) == expected
+    pipeline = Pipeline(renamed(several), seed=1)
+    touched = touching(send(pipeline.lane(transport, 1)))
+    assert touched == [name for name in expected if name in touched]
+    assert set(expected) - set(touched) <= has_no_reason_to_touch(pipeline, transport)
 
 
 def test_the_order_in_the_file_does_not_reorder_the_layers() -> None:
@@ -153,6 +225,115 @@ def test_every_touch_is_counted() -> None:
     lanes = [pipeline.lane("tcp", 1), pipeline.lane("ws", 2)]
     assert sum(send(lanes[n % 2]) is not None for n in range(10)) == 3
     assert pipeline["drop"].applied == 3
+
+
+# What must not get out of hand
+
+
+def test_a_fault_whose_plan_would_get_too_long_is_passed_over_and_says_so() -> None:
+    several = [
+        Duplicate(copies=1000),
+        Duplicate(name="too much", copies=1000),
+        Split(name="too fine", size=1),
+        CloseConnection(moment="after"),
+    ]
+    pipeline = Pipeline(several, seed=1)
+    plan = the(send(pipeline.lane("tcp", 1)))
+    did = {touch.fault: touch.did for touch in plan.touches}
+    passed_over = f"passed over: the plan would have more than {MOST_STEPS} steps"
+    assert did == {
+        "duplicate": "1000 copies",
+        "too much": passed_over,
+        "too fine": passed_over,
+        "close": "after",
+    }
+    text = Reply.success(SN, 123_456, 1).encode()
+    assert plan.delivery == Delivery((*[Write(text)] * 1000, Close(1011)))
+
+
+def test_no_fault_makes_a_plan_longer_than_it_may_be() -> None:
+    to_the_brim = [Duplicate(copies=1000), Duplicate(copies=20)]
+    for fault in (
+        Delay(seconds=1),
+        Delay(seconds=1, overtake=True),
+        CloseConnection(moment="after"),
+        ResetConnection(moment="after"),
+        StallConnection(moment="after"),
+        HalfCloseConnection(moment="after"),
+        Reorder(),
+        Coalesce(),
+        Reboot(when=When(every=1)),
+    ):
+        plan = the(send(Pipeline([*to_the_brim, fault], seed=1).lane("tcp", 1)))
+        assert len(plan.delivery.steps) == MOST_STEPS
+        assert plan.delivery.ordered
+        assert plan.touches[-1].did.startswith("passed over: ")
+
+
+def test_a_fault_whose_text_would_get_too_long_is_passed_over_and_says_so() -> None:
+    longest = Pad(bytes=8 * 2**20)
+
+    def text(*several: Fault) -> tuple[bytes, str]:
+        plan = the(send(Pipeline(several, seed=1).lane("tcp", 1)))
+        return written(plan.delivery)[0], plan.touches[-1].did
+
+    padded, _ = text(longest)
+    doubled, did = text(longest, Utf16())
+    assert doubled == padded
+    assert did == f"passed over: the text would be longer than {MOST_TEXT_BYTES} bytes"
+
+
+def test_many_faults_of_every_kind_at_once_are_dealt_with() -> None:
+    needed: dict[type[Fault], dict[str, object]] = {
+        SetField: {"path": "payload.x", "value": ['"'] * 100},
+        RemoveField: {"path": "sn"},
+        Delay: {"seconds": 1},
+        Throttle: {"bytes_per_second": 9},
+    }
+    one_of_each = [
+        kind(when=When(every=1), **needed.get(kind, {}))  # type: ignore[arg-type]
+        for kind in PACKET_KINDS
+    ]
+    pipeline = Pipeline(one_of_each * 40, seed=1)
+    lane = pipeline.lane("ws", 1)
+    for _ in range(3):
+        plan = the(send(lane, args={}))
+        assert len(plan.touches) > 500
+        assert 0 < len(plan.delivery.steps) <= MOST_STEPS
+
+
+def test_what_did_nothing_is_no_touch_and_does_not_count() -> None:
+    some = When(times=1)
+    pipeline = Pipeline(
+        [
+            RemoveField(path="payload.x", when=some),
+            WrongCallback(when=some),
+            Stale(replies_ago=3, when=some),
+            Pad(bytes=150, when=some),
+            BitFlip(when=some),
+        ],
+        seed=1,
+    )
+    lane = pipeline.lane("tcp", 1)
+    touches = [touching(send(lane, args={} if n < 3 else {"x": "x" * 100})) for n in range(2)]
+    assert touches == [["wrong_callback", "pad", "bit_flip"], []]
+    assert {rule.name: rule.applied for rule in pipeline} == {
+        "remove_field": 0,
+        "wrong_callback": 1,
+        "stale": 0,
+        "pad": 1,
+        "bit_flip": 1,
+    }
+    plan = lane.plan(
+        Reply.success(SN, 1, 1).with_field(("payload", "x"), 1), request(1), 0, unframed
+    )
+    assert touching(plan) == ["remove_field"]
+    assert [touching(send(lane)) for _ in range(3)] == [["stale"], [], []]
+
+
+def test_a_packet_to_which_nothing_was_done_leaves_by_the_fast_lane() -> None:
+    several = [RemoveField(path="nothing"), Stale(), Pad(bytes=2), Binary(), Fragment()]
+    assert send(Pipeline(several, seed=1).lane("tcp", 1), frame=unframed) is None
 
 
 # Chance
@@ -250,12 +431,14 @@ def test_each_connection_and_each_fault_makes_choices_of_its_own(
     assert one != played([named], 7, [[1] * 64], [0] * 64)[0]
 
 
-@given(
-    faults(by_connection),
-    st.lists(faults(by_connection), max_size=3),
-    st.lists(faults(by_connection), max_size=3),
-    seeds,
-)
+steady = faults(by_connection, (Fail, WrongPacketId, MalformedJson, Delay, Drop, CloseConnection))
+"""Those of which what they draw and do does not depend on what others made of the packet."""
+
+others = faults(by_connection, set(PACKET_KINDS) - {Split, Duplicate})
+"""Those that do not make plans so long that faults are passed over."""
+
+
+@given(steady, st.lists(others, max_size=3), st.lists(others, max_size=3), seeds)
 def test_a_fault_draws_the_same_whatever_other_faults_there_are(
     fault: Fault, before: list[Fault], behind: list[Fault], seed: int
 ) -> None:
@@ -315,7 +498,9 @@ def test_the_faults_are_listed_in_the_order_in_which_they_apply(
     pipeline = Pipeline(several[:armed], seed=1)
     for fault in several[armed:]:
         pipeline.arm(fault)
-    assert [rule.name for rule in pipeline] == touching(send(pipeline.lane("tcp", 1)))
+    touched = touching(send(pipeline.lane("ws", 1)))
+    assert touched == [rule.name for rule in pipeline if rule.applied]
+    assert {rule.name for rule in pipeline} - set(touched) <= has_no_reason_to_touch(pipeline, "ws")
 
 
 def test_a_fault_can_be_switched_while_connections_are_open() -> None:
@@ -415,3 +600,49 @@ def test_a_connection_remembers_its_last_honest_reply_however_many_there_were() 
     assert parsed(written(plan.delivery)[0])["packetID"] == 200_099
     plan = the(send(mine, 654_321, callback=20))
     assert parsed(written(plan.delivery)[0])["packetID"] == 123_456
+
+
+# From Python
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: Delay(seconds=-1),
+        lambda: Delay(seconds=float("nan")),
+        lambda: Delay(seconds=float("inf")),
+        lambda: Delay(seconds=Spread(min=-1, max=2)),
+        lambda: Delay(seconds=Spread(mean=float("inf"), stddev=1)),
+        lambda: Delay(seconds="2"),  # type: ignore[arg-type]
+        lambda: Drop(when=When(nth=0)),
+        lambda: Drop(when=When(nth=(1, 0))),
+        lambda: Drop(when=When(probability=2)),
+        lambda: Drop(when=When(from_seconds=float("nan"))),
+        lambda: Drop(name=""),
+        lambda: Drop(enabled=1),  # type: ignore[arg-type]
+        lambda: Split(pieces=1),
+        lambda: Throttle(bytes_per_second=0),
+        lambda: Throttle(bytes_per_second=float("inf")),
+        lambda: Duplicate(copies=10**6),
+        lambda: Pad(bytes=2**30),
+        lambda: WrongSn(how="nice"),  # type: ignore[arg-type]
+        lambda: RejectHandshake(status=200),
+        lambda: Reboot(seconds=-1),
+    ],
+)
+def test_a_value_out_of_range_that_python_built_is_refused(build: Callable[[], Fault]) -> None:
+    pipeline = Pipeline([], seed=1)
+    fault = build()
+    with pytest.raises(ValueError, match=r"\w"):
+        pipeline.arm(fault)
+    assert list(pipeline) == []
+
+
+@settings(max_examples=300)
+@given(st.one_of([structs(kind) for kind in KINDS.values()]))
+def test_a_fault_of_any_kind_is_armed_as_it_was_given(fault: Fault) -> None:
+    rule = Pipeline([], seed=1).arm(fault)
+    assert rule.fault == fault
+    assert type(rule.fault) is type(fault)
+    assert rule.enabled == fault.enabled
+    assert rule.name == fault.called

@@ -1,22 +1,63 @@
 """Faults of content answer in valid JSON, and what it says is wrong."""
 
-from typing import Any
+import re
+from datetime import date
+from typing import Any, Literal, TypeAlias, get_args
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invis_sim.faults import Fail, WrongPacketId
+from invis_sim.faults import (
+    Fail,
+    Fault,
+    MalformedJson,
+    PushFirst,
+    RemoveField,
+    SetField,
+    Stale,
+    UnusualJson,
+    When,
+    WrongCallback,
+    WrongPacketId,
+    WrongPuback,
+    WrongSn,
+)
+from invis_sim.faults.fault import ReplyFault
 from invis_sim.faults.layer_reply import WrongId
-from invis_sim.protocol.packets import Reply
+from invis_sim.faults.layer_text import Oddity
+from invis_sim.faults.pipeline import Pipeline
+from invis_sim.protocol.callbacks import Callback
+from invis_sim.protocol.frames import text_frame, text_of
+from invis_sim.protocol.framing import MAX_DEPTH
+from invis_sim.protocol.packets import Packet, Reply, encode_json
+from tests.faults.random_structs import json_trees, paths
 from tests.faults.strategies import (
+    PACKET_KINDS,
     SN,
     WRONG_IDS,
+    asking_for,
+    callbacks,
     context,
+    faults,
+    json_values,
     packet_ids,
+    packets,
     parsed,
     replies,
+    request,
+    seeds,
+    send,
+    the,
+    unframed,
+    written,
 )
+
+SnForm: TypeAlias = Literal["other", "lower_case", "empty", "missing"]
+PubackForm: TypeAlias = Literal["flipped", "two", "true", "string", "null", "missing"]
+
+REPLY_KINDS = [kind for kind in PACKET_KINDS if issubclass(kind, ReplyFault)]
 
 NEVER = object()
 """Equal to no packetID."""
@@ -160,6 +201,399 @@ def test_a_packet_id_of_absurd_length_is_answered_wrongly_like_any_other(
     sent = parsed(WrongPacketId(how=how).rewrite(reply, at).encode())
     assert (sent.get("packetID", NEVER) == sign * 10**5000) is False
     assert len(at.details) < 80
+
+
+# The serial number
+
+
+SN_FORMS: tuple[SnForm, ...] = ("other", "lower_case", "empty", "missing")
+
+
+@pytest.mark.parametrize("how", SN_FORMS)
+@given(packet=packets, key=st.text(max_size=3))
+def test_a_wrong_sn_is_never_the_outlets_own_and_all_else_is_as_it_was(
+    how: SnForm, packet: Packet, key: str
+) -> None:
+    honest = parsed(packet.encode())
+    sent = parsed(WrongSn(how=how).rewrite(packet, context(packet, key=key)).encode())
+    assert list(sent) == [name for name in honest if how != "missing" or name != "sn"]
+    wrong = sent.pop("sn", None)
+    assert wrong != honest.pop("sn")
+    assert sent == honest
+    match how:
+        case "other":
+            assert re.fullmatch("[0-9A-F]{10}", wrong)
+        case "lower_case":
+            assert wrong == SN.lower()
+        case "empty":
+            assert wrong == ""
+        case "missing":
+            assert wrong is None
+
+
+@pytest.mark.parametrize("how", SN_FORMS)
+@pytest.mark.parametrize("sn", ["", "0003044076", "ab", 10**5000, None, {"a": 1}], ids=type)
+def test_whatever_has_become_of_the_serial_number_it_becomes_another(how: SnForm, sn: Any) -> None:
+    odd = Reply.failure(SN, 7).with_field(("sn",), sn)
+    at = context()
+    sent = WrongSn(how=how).rewrite(odd, at).fields
+    assert sent.get("sn", NEVER) != sn
+    assert len(at.details) < 80
+
+
+# What it is about
+
+
+@given(packets, st.none() | st.integers(0, 60), st.text(max_size=3))
+def test_a_wrong_callback_is_another_and_all_else_is_as_it_was(
+    packet: Packet, callback: int | None, key: str
+) -> None:
+    at = context(packet, key=key)
+    rewritten = WrongCallback(callback=callback).rewrite(packet, at)
+    honest, sent = parsed(packet.encode()), parsed(rewritten.encode())
+    if packet.callback is None or packet.callback == callback:
+        assert at.nothing
+        assert rewritten.encode() == packet.encode()
+        return
+    assert not at.nothing
+    wrong = sent["payload"].pop("callbackName")
+    assert wrong != honest["payload"].pop("callbackName")
+    assert wrong == callback if callback is not None else wrong in set(Callback)
+    assert at.details == f"callbackName {wrong}"
+    assert list(sent.items()) == list(honest.items())
+
+
+def test_of_all_callbacks_that_the_protocol_knows_any_may_come_but_that_one() -> None:
+    reply = Reply.success(SN, 1, 20, {})
+    sent = {WrongCallback().rewrite(reply, context(key=str(n))).callback for n in range(500)}
+    assert sent == set(Callback) - {Callback.AVAILABLE_UPDATES}
+
+
+# PUBACK
+
+
+PUBACK_FORMS: dict[PubackForm, tuple[Any, Any]] = {
+    "flipped": (0, 1),
+    "two": (2, 2),
+    "true": (True, False),
+    "string": ("1", "0"),
+    "null": (None, None),
+    "missing": (NEVER, NEVER),
+}
+"""What stands in the place of 1, and of 0."""
+
+
+@pytest.mark.parametrize("how", PUBACK_FORMS)
+@given(reply=replies)
+def test_a_wrong_puback_is_what_its_name_says_and_all_else_is_as_it_was(
+    how: PubackForm, reply: Reply
+) -> None:
+    honest = parsed(reply.encode())
+    sent = parsed(WrongPuback(how=how).rewrite(reply, context(reply)).encode())
+    assert [name for name in honest if name in sent] == list(sent)
+    of_success, of_failure = PUBACK_FORMS[how]
+    expected = of_success if honest.pop("PUBACK") == 1 else of_failure
+    wrong = sent.pop("PUBACK", NEVER)
+    assert (type(wrong), wrong) == (type(expected), expected)
+    assert sent == honest
+
+
+# Any field
+
+
+Place: TypeAlias = tuple[str, ...]
+
+
+def place(path: str) -> Place:
+    """A path as keys and indices."""
+    return tuple(name or str(int(n)) for name, n in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path))
+
+
+def leaves(tree: Any, at: Place = ()) -> dict[Place, bytes]:
+    """All that a tree has no more than one thing at, by where that is."""
+    if not tree or not isinstance(tree, dict | list):
+        return {at: encode_json(tree)}
+    inner = tree.items() if isinstance(tree, dict) else enumerate(tree)
+    return {
+        where: leaf
+        for step, item in inner
+        for where, leaf in leaves(item, (*at, str(step))).items()
+    }
+
+
+def beside(tree: Any, path: str) -> dict[Place, bytes]:
+    """The leaves that are neither at or below the path nor on the way to it."""
+    way = place(path)
+    return {
+        where: leaf
+        for where, leaf in leaves(tree).items()
+        if where[: len(way)] != way and way[: len(where)] != where
+    }
+
+
+def below(tree: Any, path: str) -> dict[Place, bytes]:
+    """The leaves at or below the path."""
+    way = place(path)
+    return {where: leaf for where, leaf in leaves(tree).items() if where[: len(way)] == way}
+
+
+@given(packets, paths, json_trees | st.none())
+def test_a_field_that_is_set_is_there_and_all_else_is_as_it_was(
+    packet: Packet, path: str, value: Any
+) -> None:
+    at = context(packet)
+    rewritten = SetField(path=path, value=value).rewrite(packet, at)
+    honest, sent = parsed(packet.encode()), parsed(rewritten.encode())
+    if at.nothing:
+        assert rewritten.encode() == packet.encode()
+        return
+    assert below(sent, path) == leaves(value, place(path))
+    assert beside(sent, path) == beside(honest, path)
+    assert below(honest, path) != below(sent, path)
+    assert len(at.details) < 90
+
+
+REPORT = Reply.success(SN, 123_456, 20, {"IM": {"fw_rev": "1"}, "list": [1, [2, 3], {"a": 4}]})
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("payload.callbackArgs.IM.fw_rev", 13, {"IM": {"fw_rev": 13}}),
+        ("payload.callbackArgs.IM.new.deep", True, {"IM": {"fw_rev": "1", "new": {"deep": True}}}),
+        ("payload.callbackArgs.IM.fw_rev.x", None, {"IM": {"fw_rev": {"x": None}}}),
+        ("payload.callbackArgs.IM[3]", 1.5, {"IM": {"fw_rev": "1", "3": 1.5}}),
+        ("payload.callbackArgs.list[1]", {}, {"list": [1, {}, {"a": 4}]}),
+        ("payload.callbackArgs.list[1][0]", "x", {"list": [1, ["x", 3], {"a": 4}]}),
+        ("payload.callbackArgs.list[2].a", [], {"list": [1, [2, 3], {"a": []}]}),
+        ("payload.callbackArgs.list", (1, (2,)), {"list": [1, [2]]}),
+    ],
+)
+def test_the_path_leads_through_objects_and_lists(path: str, value: Any, expected: Any) -> None:
+    sent = parsed(SetField(path=path, value=value).rewrite(REPORT, context()).encode())
+    honest = REPORT.fields["payload"]["callbackArgs"]
+    assert sent["payload"]["callbackArgs"] == {**honest, **expected}
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("PUBACK", 1),
+        ("payload.callbackArgs.IM", {"fw_rev": "1"}),
+        ("payload.callbackArgs.list[3]", 1),
+        ("payload.callbackArgs.list.name", 1),
+    ],
+)
+def test_a_value_that_is_there_already_or_has_no_place_touches_nothing(
+    path: str, value: Any
+) -> None:
+    at = context()
+    assert SetField(path=path, value=value).rewrite(REPORT, at) == REPORT
+    assert at.nothing
+
+
+def test_a_value_of_another_type_is_another_value() -> None:
+    at = context()
+    sent = SetField(path="PUBACK", value=True).rewrite(REPORT, at)
+    assert not at.nothing
+    assert b'"PUBACK":true' in sent.encode()
+
+
+def test_a_value_given_as_a_tuple_is_a_list_to_the_faults_behind_it() -> None:
+    packet = SetField(path="payload.x", value=(1, 2)).rewrite(REPORT, context())
+    sent = SetField(path="payload.x[1]", value=3).rewrite(packet, context())
+    assert sent.fields["payload"]["x"] == [1, 3]
+
+
+@pytest.mark.parametrize("kind", [SetField, RemoveField])
+@pytest.mark.parametrize(
+    "path", [".sn", "sn.", "a..b", "[0]", "[0].a", "a[", "a[x]", "a]b", "a[1]b"]
+)
+def test_what_is_no_path_is_refused(kind: type[SetField | RemoveField], path: str) -> None:
+    with pytest.raises(
+        ValueError, match=r"^path .*: expected keys with dots between and \[numbers"
+    ):
+        kind(path=path)
+
+
+@pytest.mark.parametrize("kind", [SetField, RemoveField])
+def test_a_path_may_be_as_deep_as_a_request_and_no_deeper(
+    kind: type[SetField | RemoveField],
+) -> None:
+    kind(path=".".join("a" * MAX_DEPTH))
+    with pytest.raises(ValueError, match=f"^path: expected at most {MAX_DEPTH} keys"):
+        kind(path=".".join("a" * (MAX_DEPTH + 1)))
+
+
+def nested(depth: int) -> list[Any]:
+    tree: list[Any] = []
+    for _ in range(depth - 1):
+        tree = [tree]
+    return tree
+
+
+NOT_JSON = [
+    (float("nan"), "found nan"),
+    ([1, {"a": float("-inf")}], "found -inf"),
+    (date(1979, 5, 27), "found date"),
+    ({1: 2}, "found dict"),
+    (b"bytes", "found bytes"),
+    (complex(1), "found complex"),
+]
+
+
+@pytest.mark.parametrize(("value", "found"), NOT_JSON, ids=str)
+def test_a_value_that_json_does_not_know_is_refused(value: Any, found: str) -> None:
+    for name, build in (
+        ("value", lambda: SetField(path="a", value=value)),
+        ("args", lambda: PushFirst(args=value)),
+    ):
+        with pytest.raises(ValueError, match=f"^{name}: expected something .* knows, {found}$"):
+            build()
+
+
+def test_a_value_is_refused_where_it_is_so_deep_that_nobody_could_write_it() -> None:
+    SetField(path="a", value=nested(MAX_DEPTH))
+    for depth in (MAX_DEPTH + 2, 400):
+        with pytest.raises(ValueError, match=r"^value is nested deeper than"):
+            SetField(path="a", value=nested(depth))
+
+
+def test_the_deepest_values_at_the_deepest_paths_can_be_sent_and_broken() -> None:
+    deep = SetField(path=".".join("a" * MAX_DEPTH), value=nested(MAX_DEPTH))
+    text = deep.rewrite(REPORT, context()).encode()
+    assert parsed(text) == msgspec.json.decode(text)
+    for how in get_args(Oddity):
+        assert parsed(UnusualJson(how=how).corrupt(text, context())) == parsed(text)
+
+
+@given(packets, paths)
+def test_a_field_that_is_removed_is_gone_and_all_else_is_as_it_was(
+    packet: Packet, path: str
+) -> None:
+    at = context(packet)
+    rewritten = RemoveField(path=path).rewrite(packet, at)
+    honest, sent = parsed(packet.encode()), parsed(rewritten.encode())
+    assert at.nothing == (below(honest, path) == {})
+    if at.nothing:
+        assert rewritten.encode() == packet.encode()
+    elif not path.endswith("]"):  # where a list has one item less, others move
+        assert below(sent, path) == {}
+        assert beside(sent, path) == beside(honest, path)
+    assert len(at.details) < 90
+
+
+def test_a_list_item_that_is_removed_lets_the_others_move_up() -> None:
+    sent = RemoveField(path="payload.callbackArgs.list[1]").rewrite(REPORT, context())
+    assert sent.fields["payload"]["callbackArgs"]["list"] == [1, {"a": 4}]
+
+
+# Old answers
+
+
+@given(
+    st.lists(st.tuples(callbacks.filter(lambda n: n < 4), packet_ids, json_values), max_size=8),
+    st.integers(1, 4),
+    st.integers(0, 3),
+)
+def test_a_stale_answer_is_the_one_some_answers_ago_about_the_same_under_the_new_packet_id(
+    asked: list[tuple[int, int, Any]], ago: int, callback: int
+) -> None:
+    lane = Pipeline([Stale(replies_ago=ago, when=When(callback=callback, after=1))], 1).lane(
+        "ws", 1
+    )
+    honest: list[Reply] = []
+    for about, packet_id, args in asked:
+        reply = Reply.success(SN, packet_id, about, args)
+        if packet_id % 3 == 0:  # nothing in these tells what they are about
+            reply = Reply.failure(SN, packet_id)
+        plan = lane.plan(reply, request(packet_id, about), 0, unframed)
+        if about == callback and len(honest) >= max(ago, 1):
+            expected = honest[-ago].with_field(("packetID",), packet_id)
+            assert written(the(plan).delivery) == [expected.encode()]
+        else:
+            assert plan is None
+        if about == callback:
+            honest.append(reply)
+
+
+def test_a_stale_answer_is_as_old_as_it_says() -> None:
+    for ago in range(1, 5):
+        when = When(nth=5)
+        lane = Pipeline([Stale(replies_ago=ago, when=when)], seed=1).lane("tcp", 1)
+        plans = [send(lane, packet_id, args=packet_id) for packet_id in range(100_000, 100_005)]
+        assert plans[:4] == [None] * 4
+        sent = parsed(written(the(plans[4]).delivery)[0])
+        assert sent["packetID"] == 100_004
+        assert sent["payload"]["callbackArgs"] == 100_004 - ago
+
+
+def test_a_stale_answer_keeps_the_packet_id_that_another_fault_gave_it_or_took_from_it() -> None:
+    old = Reply.success(SN, 1, 20, "old")
+    new = Reply.success(SN, 2, 20, "new")
+    for how, expected in (("missing", NEVER), ("string", "2")):
+        at = context(new, (old,))
+        wrong = WrongPacketId(how=how).rewrite(new, at)  # type: ignore[arg-type]
+        sent = parsed(Stale().rewrite(wrong, at).encode())
+        assert sent.get("packetID", NEVER) == expected
+        assert sent["payload"]["callbackArgs"] == "old"
+
+
+# Pushes between
+
+
+@given(replies, callbacks, json_trees, st.integers(0, 9))
+def test_a_push_first_is_a_valid_push_and_the_reply_behind_it_the_honest_one(
+    reply: Reply, callback: int, args: Any, seed: int
+) -> None:
+    lane = Pipeline([PushFirst(callback=callback, args=args)], seed).lane("ws", 1)
+    plan = the(lane.plan(reply, asking_for(reply), 0, text_frame))
+    first, second = written(plan.delivery)
+    assert second == text_frame(reply.encode())
+    text = text_of(first)
+    push = parsed(the(text))
+    assert 100_000 <= push.pop("packetID") <= 999_999
+    assert push == {"sn": SN, "payload": {"callbackName": callback, "callbackArgs": args}}
+
+
+def test_a_push_comes_as_what_faults_of_content_say_its_serial_number_is_and_in_good_json() -> None:
+    several = [WrongSn(how="empty"), PushFirst(), MalformedJson(), PushFirst(callback=11, args={})]
+    plan = the(send(Pipeline(several, seed=1).lane("tcp", 1)))
+    first, second, reply = written(plan.delivery)
+    assert [parsed(text)["payload"]["callbackName"] for text in (first, second)] == [9, 11]
+    assert parsed(first)["sn"] == parsed(second)["sn"] == ""
+    assert reply.startswith(b'{"sn":"",')
+
+
+def test_numbers_of_absurd_length_are_sent_and_shown_shortly() -> None:
+    for fault in (WrongCallback(callback=10**5000), PushFirst(callback=10**5000)):
+        plan = the(send(Pipeline([fault], seed=1).lane("tcp", 1), args={}))
+        assert b"0" * 5000 in b"".join(written(plan.delivery))
+        assert len(plan.touches[0].did) < 80
+
+
+# All of them
+
+
+@given(
+    st.lists(faults(st.just(When(packet="any")), REPLY_KINDS), min_size=1, max_size=6),
+    packets,
+    st.lists(replies, max_size=3),
+    seeds,
+)
+def test_content_that_is_wrong_in_any_ways_at_once_is_still_valid_json(
+    several: list[Fault], packet: Packet, before: list[Reply], seed: int
+) -> None:
+    honest = packet.encode()
+    lane = Pipeline(several, seed).lane("tcp", 1)
+    for reply in before:
+        lane.plan(reply, asking_for(reply), 0, unframed)
+    plan = lane.plan(packet, asking_for(packet), 0, unframed)
+    for text in written(plan.delivery) if plan else ():
+        parsed(text)
+    assert packet.encode() == honest
+    if plan is not None and all(touch.fault == "set_field" for touch in plan.touches):
+        assert len(written(plan.delivery)) == 1
 
 
 def test_content_may_be_wrong_in_two_ways_at_once() -> None:

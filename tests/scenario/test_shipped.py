@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import tomli
 
 from invis_sim.device.outlet import Outlet
+from invis_sim.faults import KINDS
 from invis_sim.faults.delivery import Close, Wait, Write
+from invis_sim.faults.fault import LAYERS, Layer
 from invis_sim.faults.layer_reply import WrongId
 from invis_sim.faults.layer_text import Breakage
 from invis_sim.faults.pipeline import Pipeline, Plan
@@ -27,17 +30,34 @@ from invis_sim.scenario.model import Listen
 ROOT = Path(__file__).parents[2]
 
 NAMES = [
+    "chaos",
     "default",
     "flaky",
     "malformed-json",
     "no-faceplate",
+    "odd-text",
+    "odd-websocket",
+    "reboots",
+    "rough-network",
     "slow-updates",
+    "small-server",
     "up-to-date",
     "update-available",
     "update-check-fails",
     "web-update-only",
+    "wrong-content",
     "wrong-packet-ids",
 ]
+
+TOURS: dict[str, Layer] = {
+    "wrong-content": "reply",
+    "odd-text": "text",
+    "odd-websocket": "websocket",
+    "rough-network": "delivery",
+    "small-server": "connection",
+    "reboots": "device",
+}
+"""Scenarios that show what there is of one layer."""
 
 
 def test_these_scenarios_ship_by_name() -> None:
@@ -215,3 +235,46 @@ def test_flaky_is_the_same_each_time() -> None:
     assert load("flaky").seed is not None
     first, second = (list(Client("flaky").answers(100)) for _ in range(2))
     assert first == second
+
+
+@pytest.mark.parametrize(("name", "layer"), TOURS.items())
+def test_a_tour_shows_most_of_its_layer_and_nothing_else(name: str, layer: Layer) -> None:
+    shown = {fault.kind() for fault in load(name).faults}
+    of_layer = {kind for kind, fault in KINDS.items() if fault.layer == layer}
+    assert shown <= of_layer
+    elsewhere = {"fail", "wrong_packet_id", "malformed_json", "drop", "close"}
+    assert of_layer - shown <= elsewhere
+
+
+def test_there_is_a_tour_of_every_layer_and_chaos_mixes_them_all() -> None:
+    assert sorted(TOURS.values()) == sorted(LAYERS)
+    assert {fault.layer for fault in load("chaos").faults} == set(LAYERS)
+    assert load("chaos").seed is not None
+
+
+def test_wrong_content_comes_in_nine_ways_and_the_tenth_answer_is_right() -> None:
+    client = Client("wrong-content")
+    wrong = []
+    for _ in range(20):
+        reply, plan = client.ask()
+        answer = written(plan) if plan else reply.encode()
+        wrong.append(answer != reply.encode())
+        if plan is None or not plan.touches[0].fault.startswith("push_first"):
+            assert good(answer)
+    # Nothing has changed since the last answer, so the stale one is like it.
+    assert wrong == ([True] * 7 + [False] + [True] + [False]) * 2
+    assert client.ask(callback=12)[1] is None
+
+
+def test_odd_text_begins_with_three_forms_of_the_same_and_goes_on_with_what_is_not_json() -> None:
+    client = Client("odd-text")
+    for n in range(9):
+        reply, plan = client.ask()
+        assert plan is not None
+        if n < 3:
+            assert json.loads(written(plan)) == reply.fields
+            assert written(plan) != reply.encode()
+        elif n != 5:  # flipped bits may leave JSON
+            with pytest.raises(ValueError, match=r"JSON|utf-8|truncated"):
+                msgspec.json.decode(written(plan))
+    assert client.ask()[1] is None

@@ -22,8 +22,8 @@ def _value(value: Any) -> str:
             return _text(value)
         case float():
             return repr(value) if math.isfinite(value) else str(value)
-        case int() if value.bit_length() > 64:
-            return hex(abs(value))
+        case int() if value.bit_length() > 10_000:  # Python limits how long decimal numbers are
+            return hex(value)
         case int():
             return str(value)
         case datetime.date() | datetime.time():

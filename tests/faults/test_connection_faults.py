@@ -1,0 +1,332 @@
+"""Faults of connections say how a new one begins; on which they act, `when` says, counted over
+connections.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from invis_sim.faults import (
+    AcceptClose,
+    BadHandshake,
+    ConnectionLimit,
+    Drop,
+    Fault,
+    Greeting,
+    IdleClose,
+    NoPong,
+    RejectHandshake,
+    SlowAccept,
+    SlowHandshake,
+    When,
+)
+from invis_sim.faults.pipeline import Pipeline, Reception
+from invis_sim.faults.welcome import Welcome
+from invis_sim.faults.when import Transport
+from tests.faults.strategies import (
+    CONNECTION_KINDS,
+    MAY_DO_NOTHING,
+    faults,
+    push,
+    seeds,
+    send,
+    the,
+    transports,
+)
+
+
+def received(*several: Fault, connections: int = 1, transport: Transport = "tcp") -> Reception:
+    """How a connection begins on which all of these faults act."""
+    return the(Pipeline(several, seed=1).lane(transport, 1).receive(0.0, connections))
+
+
+def welcome(*several: Fault, connections: int = 1, transport: Transport = "tcp") -> Welcome:
+    return received(*several, connections=connections, transport=transport).welcome
+
+
+# Each kind
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected", "did"),
+    [
+        (AcceptClose(), Welcome(end="close"), "close"),
+        (AcceptClose(how="reset"), Welcome(end="reset"), "reset"),
+        (SlowAccept(seconds=1.5), Welcome(wait=1.5), "1.5 s"),
+        (Greeting(text="Grüße\r\n"), Welcome(greeting=b"Gr\xc3\xbc\xc3\x9fe\r\n"), ""),
+        (IdleClose(seconds=30), Welcome(idle_seconds=30), "after 30 s"),
+        (IdleClose(seconds=0), Welcome(idle_seconds=0), "after 0 s"),
+    ],
+)
+def test_each_kind_changes_what_it_is_about(fault: Fault, expected: Welcome, did: str) -> None:
+    reception = received(fault)
+    assert reception.welcome == expected
+    assert [(touch.fault, touch.did) for touch in reception.touches] == [(fault.kind(), did)]
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ("close", Welcome(end="close")),
+        ("reset", Welcome(end="reset")),
+        ("drop_oldest", Welcome(end="reset", drops_oldest=True)),
+    ],
+)
+@given(limit=st.integers(1, 20), connections=st.integers(1, 30))
+def test_a_limit_acts_exactly_on_the_connections_above_it(
+    how: Any, expected: Welcome, limit: int, connections: int
+) -> None:
+    pipeline = Pipeline([ConnectionLimit(connections=limit, how=how)], seed=1)
+    reception = pipeline.lane("ws", 1).receive(0.0, connections)
+    if connections <= limit:
+        assert reception is None
+        assert pipeline["connection_limit"].applied == 0
+    else:
+        assert the(reception).welcome == expected
+        assert the(reception).touches[0].did == f"{how}, {connections} were open"
+
+
+def test_a_limit_that_was_not_reached_does_not_use_up_its_times() -> None:
+    pipeline = Pipeline([ConnectionLimit(connections=2, when=When(times=1))], seed=1)
+    opened = [1, 2, 2, 3, 3]
+    receptions = [pipeline.lane("tcp", n).receive(0.0, opened[n]) for n in range(5)]
+    assert [reception is not None for reception in receptions] == [0, 0, 0, 1, 0]
+
+
+# Several
+
+
+def test_waits_add_up_and_greetings_follow_each_other() -> None:
+    several = (SlowAccept(seconds=1), Greeting(text="a"), SlowAccept(seconds=2), Greeting(text="b"))
+    assert welcome(*several) == Welcome(wait=3, greeting=b"ab")
+    slow = SlowHandshake(seconds=0.5)
+    assert welcome(slow, slow, transport="ws") == Welcome(handshake_wait=1)
+
+
+@example([0.0, 5.0])
+@example([5.0, 0.0])
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=4))
+def test_the_shortest_idle_time_counts(seconds: list[float]) -> None:
+    assert welcome(*(IdleClose(seconds=n) for n in seconds)) == Welcome(idle_seconds=min(seconds))
+
+
+@pytest.mark.parametrize("how", ["close", "reset"])
+def test_a_connection_that_ends_at_once_does_not_drop_another_one_as_well(how: Any) -> None:
+    ends = AcceptClose(how=how)
+    limit = ConnectionLimit(connections=1, how="drop_oldest")
+    for several in ((ends, limit), (limit, ends)):
+        assert welcome(*several, connections=5) == Welcome(end=how)
+
+
+def test_a_limit_has_nothing_to_do_where_the_connection_ends_anyway() -> None:
+    reception = received(AcceptClose(), ConnectionLimit(connections=1), connections=2)
+    assert [touch.fault for touch in reception.touches] == ["accept_close"]
+
+
+def test_of_two_limits_the_one_behind_may_take_the_new_connection_in_place_of_the_oldest() -> None:
+    drops, closes = (
+        ConnectionLimit(connections=2, how="drop_oldest"),
+        ConnectionLimit(connections=4),
+    )
+    assert welcome(drops, closes, connections=4) == Welcome(end="reset", drops_oldest=True)
+    assert welcome(drops, closes, connections=5) == Welcome(end="close")
+
+
+def test_faults_of_the_handshake_and_of_the_connection_make_one_welcome() -> None:
+    several = (
+        IdleClose(seconds=9),
+        NoPong(),
+        BadHandshake(how="plain_200"),
+        RejectHandshake(status=404, body="no"),
+        Greeting(text="hi"),
+    )
+    reception = received(*several, transport="ws")
+    assert reception.welcome == Welcome(
+        greeting=b"hi",
+        idle_seconds=9,
+        rejection=(404, "no"),
+        handshake="plain_200",
+        pongs=False,
+    )
+    handshake_first = ["no_pong", "bad_handshake", "reject_handshake", "idle_close", "greeting"]
+    assert [touch.fault for touch in reception.touches] == handshake_first
+
+
+@given(st.lists(faults(st.just(When()), CONNECTION_KINDS), max_size=8), transports, seeds)
+def test_any_faults_together_make_a_welcome_that_a_server_can_give(
+    several: list[Fault], transport: Transport, seed: int
+) -> None:
+    pipeline = Pipeline(several, seed)
+    reception = pipeline.lane(transport, 1).receive(0.0, 3)
+    acting = [fault for fault in several if transport in fault.transports]
+    certain = [fault for fault in acting if not isinstance(fault, MAY_DO_NOTHING)]
+    assert sum(rule.applied for rule in pipeline) == (len(reception.touches) if reception else 0)
+    if reception is None:
+        assert not certain
+        return
+    assert len(certain) <= len(reception.touches) <= len(acting)
+    assert all(len(touch.did) < 100 for touch in reception.touches)
+    made = reception.welcome
+    assert made.wait >= 0
+    assert made.handshake_wait >= 0
+    assert made.idle_seconds is None or made.idle_seconds >= 0
+    assert made.rejection is None or 300 <= made.rejection[0] <= 599
+    assert made.end == "reset" or not made.drops_oldest
+    if transport == "tcp":
+        http = (made.handshake_wait, made.rejection, made.handshake, made.pongs)
+        assert http == (0, None, "right", True)
+
+
+# Which connections
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A connection as it comes."""
+
+    transport: Transport
+    seconds: float
+
+
+arrivals = st.lists(
+    st.builds(Arrival, st.sampled_from(("tcp", "ws")), st.integers(0, 8)), max_size=20
+)
+
+
+def touched(fault: Fault, coming: list[Arrival], seed: int = 1) -> list[int]:
+    """The ordinals of the connections that the fault touches."""
+    pipeline = Pipeline([fault], seed)
+    return [
+        n
+        for n, arrival in enumerate(coming, 1)
+        if pipeline.lane(arrival.transport, n).receive(arrival.seconds, 1) is not None
+    ]
+
+
+def predicted(when: When, coming: list[Arrival]) -> list[int]:
+    """The same, as the manual has it, chance left aside."""
+
+    def among(allowed: int | tuple[int, ...] | None, value: int) -> bool:
+        return allowed is None or value in (allowed if isinstance(allowed, tuple) else (allowed,))
+
+    counted = [
+        n
+        for n, arrival in enumerate(coming, 1)
+        if when.transport in (None, arrival.transport)
+        and among(when.connection, n)
+        and when.from_seconds <= arrival.seconds
+        and (when.until_seconds is None or arrival.seconds < when.until_seconds)
+    ]
+    meant = [
+        n
+        for place, n in enumerate(counted, 1)
+        if among(when.nth, place)
+        and (when.first is None or place <= when.first)
+        and (when.after is None or place > when.after)
+        and (when.every is None or place % when.every == 0)
+    ]
+    return meant[: when.times]
+
+
+ordinals = st.integers(1, 8) | st.lists(st.integers(1, 8), min_size=1, max_size=3).map(tuple)
+CONDITIONS: dict[str, st.SearchStrategy[Any]] = {
+    "transport": st.sampled_from(("tcp", "ws")),
+    "connection": ordinals,
+    "nth": ordinals,
+    "first": st.integers(1, 8),
+    "after": st.integers(1, 8),
+    "every": st.integers(1, 5),
+    "times": st.integers(1, 4),
+    "from_seconds": st.integers(0, 6),
+    "until_seconds": st.integers(1, 8),
+}
+
+
+@st.composite
+def some_conditions(draw: st.DrawFn) -> When | None:
+    names = draw(st.lists(st.sampled_from(sorted(CONDITIONS)), max_size=3, unique=True))
+    try:
+        return When(**{name: draw(CONDITIONS[name]) for name in names})
+    except ValueError:
+        return None
+
+
+@given(some_conditions().filter(lambda when: when is not None), arrivals)
+def test_conditions_select_and_count_connections(when: When, coming: list[Arrival]) -> None:
+    assert touched(SlowAccept(seconds=1, when=when), coming) == predicted(when, coming)
+
+
+@given(arrivals, seeds)
+def test_chance_is_drawn_for_each_connection_and_again_the_same(
+    coming: list[Arrival], seed: int
+) -> None:
+    fault = AcceptClose(when=When(probability=0.5))
+    assert touched(fault, coming, seed) == touched(fault, coming, seed)
+
+
+def test_a_share_of_connections_is_touched_as_large_as_the_probability() -> None:
+    coming = [Arrival("tcp", 0)] * 1000
+    hits = touched(AcceptClose(when=When(probability=0.2)), coming)
+    assert len(hits) == pytest.approx(200, abs=40)
+    assert len(touched(AcceptClose(when=When(probability=0.2, times=3)), coming)) == 3
+
+
+def test_a_connection_begins_as_usual_where_no_fault_applies() -> None:
+    never = [
+        AcceptClose(enabled=False),
+        SlowAccept(seconds=1, when=When(connection=2)),
+        NoPong(),
+        Drop(),
+    ]
+    assert Pipeline([], seed=1).lane("tcp", 1).receive(0.0, 1) is None
+    assert Pipeline(never, seed=1).lane("tcp", 1).receive(0.0, 1) is None
+
+
+def test_a_fault_of_connections_leaves_packets_alone() -> None:
+    lane = Pipeline([AcceptClose(), Greeting(), NoPong()], seed=1).lane("ws", 1)
+    assert lane.receive(0.0, 1) is not None
+    assert send(lane) is None
+    assert push(lane) is None
+
+
+def test_a_fault_can_be_switched_between_two_connections() -> None:
+    pipeline = Pipeline([AcceptClose()], seed=1)
+    pipeline["accept_close"].enabled = False
+    assert pipeline.lane("tcp", 1).receive(0.0, 1) is None
+    pipeline["accept_close"].enabled = True
+    assert pipeline.lane("tcp", 2).receive(0.0, 1) is not None
+    assert pipeline["accept_close"].applied == 1
+
+
+@pytest.mark.parametrize("kind", CONNECTION_KINDS, ids=[kind.kind() for kind in CONNECTION_KINDS])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("callback", 20), ("packet", "any"), ("packet", "push"), ("per", "connection")],
+)
+def test_a_condition_about_packets_is_refused(kind: type[Fault], key: str, value: object) -> None:
+    message = f"^{kind.kind()} acts on connections as they come, which have no when\\.{key}"
+    arguments = {"seconds": 1.0} if kind in (SlowAccept, SlowHandshake, IdleClose) else {}
+    with pytest.raises(ValueError, match=message):
+        kind(**arguments, when=When(**{key: value}))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("kind", "given_fields"),
+    [
+        (AcceptClose, {"how": "drop"}),
+        (SlowAccept, {}),
+        (SlowAccept, {"seconds": -1}),
+        (Greeting, {"text": ""}),
+        (Greeting, {"text": 3}),
+        (ConnectionLimit, {"connections": 0}),
+        (ConnectionLimit, {"how": "oldest"}),
+        (IdleClose, {"seconds": -0.1}),
+    ],
+)
+def test_a_value_out_of_range_is_refused(kind: type[Fault], given_fields: dict[str, Any]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"kind": kind.kind(), **given_fields}, kind)

@@ -1,0 +1,263 @@
+"""An outage says what is away and for how long; it begins at a time, or with a packet."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from invis_sim.faults import (
+    CloseConnection,
+    Coalesce,
+    Delivery,
+    Drop,
+    FaceplateOffline,
+    Fault,
+    HalfCloseConnection,
+    Reboot,
+    Refuse,
+    ResetConnection,
+    StallConnection,
+    When,
+)
+from invis_sim.faults.delivery import (
+    Begin,
+    Close,
+    HalfClose,
+    Join,
+    Moment,
+    Reset,
+    Stall,
+    Write,
+)
+from invis_sim.faults.fault import OutageFault
+from invis_sim.faults.pipeline import Pipeline
+from invis_sim.faults.welcome import Ending, Outage
+from tests.faults.random_structs import conditions
+from tests.faults.strategies import (
+    PACKET_KINDS,
+    SN,
+    context,
+    faults,
+    push,
+    send,
+    the,
+    touching,
+    unframed,
+    written,
+)
+
+OUTAGES = (Refuse, Reboot, FaceplateOffline)
+every_outage = pytest.mark.parametrize("kind", OUTAGES, ids=[kind.kind() for kind in OUTAGES])
+
+
+# What is away
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (Refuse(), Outage("refuse", None, refuses=True)),
+        (Refuse(name="gone", seconds=2), Outage("gone", 2, refuses=True)),
+        (Reboot(), Outage("reboot", 3, refuses=True, connections="reset")),
+        (FaceplateOffline(), Outage("faceplate_offline", None, faceplate=True)),
+        (FaceplateOffline(seconds=0), Outage("faceplate_offline", 0, faceplate=True)),
+    ],
+)
+def test_each_kind_says_what_is_away_and_for_how_long(fault: OutageFault, expected: Outage) -> None:
+    assert fault.outage() == expected
+
+
+@pytest.mark.parametrize("how", ["close", "reset", "goodbye", "silence"])
+def test_a_reboot_ends_connections_in_the_way_it_says(how: Ending) -> None:
+    expected = Outage("reboot", 1, refuses=True, connections=how)
+    assert Reboot(seconds=1, how=how).outage() == expected
+
+
+# When it begins
+
+
+@every_outage
+@given(when=conditions(Reboot))
+def test_it_begins_at_a_time_exactly_where_nothing_but_a_time_is_asked_for(
+    kind: type[OutageFault], when: When
+) -> None:
+    given_conditions = {
+        name for name in When.__struct_fields__ if getattr(when, name) != getattr(When(), name)
+    }
+    only_time = given_conditions <= {"from_seconds", "until_seconds"}
+    assert kind(when=when).is_timed == only_time
+    assert bool(Pipeline([kind(when=when)], seed=1).timed_outages) == only_time
+
+
+@every_outage
+def test_one_that_begins_at_a_time_does_not_begin_with_a_packet(kind: type[OutageFault]) -> None:
+    for when in (When(), When(from_seconds=1), When(from_seconds=1, until_seconds=9)):
+        lane = Pipeline([kind(when=when)], seed=1).lane("tcp", 1)
+        assert send(lane, seconds=5) is None
+        assert push(lane, seconds=5) is None
+        assert lane.receive(5, 1) is None
+
+
+@every_outage
+def test_one_that_asks_for_a_packet_begins_once_that_is_sent(kind: type[OutageFault]) -> None:
+    fault = kind(when=When(callback=20, nth=2))
+    pipeline = Pipeline([fault], seed=1)
+    lane = pipeline.lane("ws", 1)
+    assert pipeline.timed_outages == []
+    assert send(lane, callback=20) is None
+    assert send(lane, callback=12) is None
+    plan = the(send(lane, callback=20, frame=lambda text: b"<" + text + b">"))
+    assert touching(plan) == [kind.kind()]
+    write, begin = plan.delivery.steps
+    assert isinstance(write, Write)
+    assert write.data[:2] == b"<{"
+    assert begin == Begin(fault.outage())
+
+
+def test_it_may_begin_with_a_push() -> None:
+    lane = Pipeline([Refuse(when=When(packet="push"))], seed=1).lane("tcp", 1)
+    assert send(lane) is None
+    assert the(push(lane)).delivery.steps[-1] == Begin(Refuse().outage())
+
+
+@pytest.mark.parametrize(
+    ("fault", "end"),
+    [
+        (CloseConnection(moment="after"), Close(1011)),
+        (CloseConnection(moment="middle"), Close(None)),
+        (ResetConnection(moment="before"), Reset()),
+        (HalfCloseConnection(), HalfClose()),
+        (StallConnection(), Stall()),
+    ],
+)
+def test_it_begins_before_the_connection_ends_with_the_packet(fault: Fault, end: object) -> None:
+    outage = Reboot(when=When(every=1))
+    for several in ([fault, outage], [outage, fault]):
+        plan = the(send(Pipeline(several, seed=1).lane("ws", 1)))
+        assert plan.delivery.steps[-2:] == (Begin(outage.outage()), end)
+
+
+def test_it_begins_though_the_packet_is_dropped_or_waits_for_the_next() -> None:
+    outage = Refuse(when=When(every=1))
+    plan = the(send(Pipeline([outage, Drop()], seed=1).lane("tcp", 1)))
+    assert plan.delivery == Delivery((Begin(outage.outage()),))
+    plan = the(send(Pipeline([outage, Coalesce()], seed=1).lane("tcp", 1)))
+    assert plan.delivery.steps[1:] == (Join(1.0), Begin(outage.outage()))
+
+
+@given(st.lists(faults(st.just(When(every=1)), set(PACKET_KINDS) - set(OUTAGES)), max_size=6))
+def test_whatever_else_befalls_the_packet_each_outage_begins_once_and_changes_no_byte(
+    several: list[Fault],
+) -> None:
+    outages = [
+        Reboot(name="first", seconds=1, when=When(every=1)),
+        Refuse(name="second", when=When(every=1)),
+    ]
+    bare = send(Pipeline(several, seed=1).lane("ws", 1))
+    plan = the(send(Pipeline([*outages, *several], seed=1).lane("ws", 1)))
+    begun = [step.outage.name for step in plan.delivery.steps if isinstance(step, Begin)]
+    if any(touch.did.startswith("passed over") for touch in plan.touches):
+        return
+    assert sorted(begun) == ["first", "second"]
+    first = next(n for n, step in enumerate(plan.delivery.steps) if isinstance(step, Begin))
+    ends = (Close, Reset, HalfClose, Stall)
+    assert not any(isinstance(step, ends) for step in plan.delivery.steps[:first])
+    if bare is not None:
+        rest = tuple(step for step in plan.delivery.steps if not isinstance(step, Begin))
+        assert rest == bare.delivery.steps
+
+
+@pytest.mark.parametrize(
+    ("moment", "sent"), [("before", []), ("middle", [b"ab", b"c"]), ("after", [b"ab", b"cdef"])]
+)
+def test_a_reboot_begins_at_the_moment_of_the_packet_that_it_says(
+    moment: Moment, sent: list[bytes]
+) -> None:
+    fault = Reboot(moment=moment, when=When(every=1))
+    at = context()
+    plan = fault.reroute(Delivery((Write(b"ab"), Write(b"cdef"), Reset())), at)
+    assert written(plan) == sent
+    assert at.details == moment
+    begin = plan.steps.index(Begin(fault.outage()))
+    assert all(isinstance(step, Write) for step in plan.steps[:begin])
+    assert plan.steps[begin + 1 :] == (() if moment == "middle" else (Reset(),))
+
+
+def test_a_reboot_in_the_middle_does_not_undo_what_else_begins_or_waits() -> None:
+    refuse = Refuse(when=When(every=1))
+    reboot = Reboot(moment="middle", when=When(every=1))
+    plan = the(send(Pipeline([refuse, Coalesce(), reboot], seed=1).lane("tcp", 1)))
+    assert {Begin(refuse.outage()), Begin(reboot.outage()), Join(1.0)} < set(plan.delivery.steps)
+
+
+# Of the pipeline
+
+
+def test_the_outages_that_begin_at_a_time_are_listed_while_they_are_enabled() -> None:
+    later = When(from_seconds=9)
+    pipeline = Pipeline(
+        [Reboot(when=later), Drop(), Refuse(), FaceplateOffline(when=When(nth=1))], seed=1
+    )
+    refuse, reboot = pipeline["refuse"], pipeline["reboot"]
+    assert pipeline.timed_outages == [(refuse, Refuse()), (reboot, Reboot(when=later))]
+    refuse.enabled = False
+    assert pipeline.timed_outages == [(reboot, Reboot(when=later))]
+    assert not pipeline.is_enabled("refuse")
+    assert pipeline.is_enabled("reboot")
+    pipeline.disarm(reboot)
+    assert pipeline.timed_outages == []
+    assert not pipeline.is_enabled("reboot")
+
+
+def test_of_two_of_one_name_one_that_is_enabled_is_enough() -> None:
+    pipeline = Pipeline([Refuse(enabled=False), Refuse()], seed=1)
+    assert pipeline.is_enabled("refuse")
+
+
+def test_whoever_asked_is_told_of_every_change() -> None:
+    pipeline = Pipeline([Reboot()], seed=1)
+    seen: list[int] = []
+    pipeline.on_change = lambda: seen.append(len(pipeline.timed_outages))
+    rule = pipeline.arm(Refuse())
+    assert seen == [2]
+    rule.enabled = False
+    rule.enabled = True
+    assert seen == [2, 1, 2]
+    pipeline.disarm(rule)
+    assert seen == [2, 1, 2, 1]
+    pipeline.disarm(rule)  # is gone already
+    assert seen == [2, 1, 2, 1]
+    with pytest.raises(ValueError, match="seconds"):
+        pipeline.arm(Reboot(seconds=-1))
+    assert seen == [2, 1, 2, 1]
+
+
+def test_a_packet_that_begins_an_outage_is_counted_and_limited_like_any_other() -> None:
+    pipeline = Pipeline([Reboot(when=When(times=2, callback=20))], seed=1)
+    lanes = [pipeline.lane("tcp", 1), pipeline.lane("ws", 2)]
+    begun = [send(lanes[n % 2], callback=20) is not None for n in range(5)]
+    assert begun == [1, 1, 0, 0, 0]
+    assert pipeline["reboot"].applied == 2
+
+
+def test_the_bytes_of_the_packet_are_the_honest_ones() -> None:
+    lane = Pipeline([Reboot(when=When(nth=1))], seed=1).lane("tcp", 1)
+    plan = the(send(lane, frame=unframed))
+    assert written(plan.delivery) == [b'{"sn":"%b","packetID":123456,"PUBACK":1}' % SN.encode()]
+
+
+@pytest.mark.parametrize(
+    ("kind", "given_fields"),
+    [
+        (Refuse, {"seconds": -1}),
+        (Reboot, {"seconds": -1}),
+        (Reboot, {"how": "bang"}),
+        (FaceplateOffline, {"seconds": -1}),
+        (FaceplateOffline, {"how": "reset"}),
+    ],
+)
+def test_a_value_out_of_range_is_refused(kind: type[Fault], given_fields: dict[str, Any]) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"kind": kind.kind(), **given_fields}, kind)
