@@ -79,6 +79,8 @@ async def converse(connection: Connection) -> None:
                 await _answer_messages(connection, stream, websocket)
             nursery.cancel_scope.cancel()
     except ExceptionGroup as group:
+        if stream.defect is not None:
+            raise stream.defect from None
         # What trio-websocket and the libraries below it do not expect of a client.
         why = f"the WebSocket library gave up: {group.exceptions[0]!r}"
         if stream.open:
@@ -125,12 +127,12 @@ async def _answer_messages(
         while True:
             message = await websocket.get_message()
             if isinstance(message, bytes):
-                connection.take(message, (_BINARY,))
+                stream.take(message, (_BINARY,))
             else:
                 document = message.encode()
                 if len(document) > longest:  # trio-websocket counts characters
                     await stream.refuse(1009, f"longer than {longest} bytes")
-                connection.take(document)
+                stream.take(document)
             stream.answered()
             if connection.outbox.backlogged:
                 await connection.outbox.room()
@@ -148,12 +150,14 @@ class FrameStream(trio.abc.Stream):
     rest: what the client sent right behind it.
     opening: the scope of the handshake; cancelled when trio-websocket closes the stream.
     refused: the status line with which trio-websocket refused the handshake.
+    defect: an error of our own, in answering a message.
     """
 
     def __init__(self, connection: Connection, head: bytes, rest: bytes) -> None:
         self.head = head
         self.opening = trio.CancelScope()
         self.refused = ""
+        self.defect: Exception | None = None
         self._connection = connection
         self._wire = connection.wire
         self._slow = b""  # what trio-websocket has to see next
@@ -171,6 +175,17 @@ class FrameStream(trio.abc.Stream):
     def open(self) -> bool:
         """Whether the handshake is done."""
         return self._opened.is_set()
+
+    def take(self, document: bytes, notes: tuple[Note, ...] = ()) -> None:
+        """Answers a message, whichever lane it took.
+
+        document: its bytes. notes: what there is to remark on it.
+        """
+        try:
+            self._connection.take(document, notes)
+        except Exception as error:
+            self.defect = error  # no error of the client's or of trio-websocket
+            raise
 
     def answered(self) -> None:
         """A message that went through trio-websocket has been answered."""
@@ -228,7 +243,7 @@ class FrameStream(trio.abc.Stream):
             if not piece.fast:
                 self._slow = piece.data
                 return False
-            connection.take(piece.data)
+            self.take(piece.data)
             if connection.outbox.backlogged:
                 return False
         return True

@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 import pytest
 import trio
+import websockets.exceptions
+import websockets.sync.client
 
 import invis_sim
 from invis_sim.device.firmware import FaceplateFirmware, FirmwareInventory, OutletFirmware
@@ -637,12 +639,31 @@ class Defective(TextFault, frozen=True, tag="defective"):
         raise Mishap("a defect")
 
 
-def test_a_defect_that_costs_a_connection_ends_the_outlet_and_comes_out_as_itself() -> None:
+def ask_over_tcp(sim: RunningSimulator) -> None:
+    with connect(sim.tcp_address) as client:
+        client.sendall(ASK)
+        assert client.recv(1) == b""
+
+
+def ask_over_websocket(sim: RunningSimulator, message: str = ASK.decode()) -> None:
+    with websockets.sync.client.connect(sim.ws_url) as client:
+        client.send(message)
+        with pytest.raises(websockets.exceptions.ConnectionClosed):
+            client.recv(timeout=PATIENCE)
+
+
+def ask_over_the_slow_lane(sim: RunningSimulator) -> None:
+    ask_over_websocket(sim, '{"é": 1, "packetID": 1, "payload": {"callbackName": 20}}')
+
+
+@pytest.mark.parametrize("ask", [ask_over_tcp, ask_over_websocket, ask_over_the_slow_lane])
+def test_a_defect_that_costs_a_connection_ends_the_outlet_and_comes_out_as_itself(
+    ask: Callable[[RunningSimulator], None],
+) -> None:
     def live() -> None:
-        with start_simulator() as sim, connect(sim.tcp_address) as client:
+        with start_simulator() as sim:
             sim.inject(Defective())
-            client.sendall(ASK)
-            assert client.recv(1) == b""
+            ask(sim)
             sim.wait_for_request(callback=99)
 
     with pytest.raises(Mishap, match=r"^a defect$"):
