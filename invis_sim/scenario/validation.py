@@ -176,7 +176,8 @@ def _validate_fault(value: object, path: Path) -> tuple[Any, list[Problem]]:
     kind = value["kind"]
     if not isinstance(kind, str) or kind not in KINDS:
         hint = did_you_mean(kind, KINDS)
-        message = f"expected one of {kinds}, found {_show(kind)}{hint}"
+        expected = "a kind of fault" if hint else f"one of {kinds}"  # there are many
+        message = f"expected {expected}, found {_show(kind)}{hint}"
         return None, [Problem((*path, "kind"), message)]
     rest = {key: item for key, item in value.items() if key != "kind"}
     return _validate_table(rest, KINDS[kind], path)

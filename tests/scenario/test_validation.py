@@ -105,7 +105,10 @@ def test_a_value_that_does_not_fit_is_told_with_what_would(written: str, expecte
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
-        (['kind = "dealy"'], "2: faults[0].kind: expected one of fail, "),
+        (
+            ['kind = "dealy"'],
+            "2: faults[0].kind: expected a kind of fault, found \"dealy\"; did you mean 'delay'?",
+        ),
         (['kind = "dealy"'], "found \"dealy\"; did you mean 'delay'?"),
         (["kind = 3"], "2: faults[0].kind: expected one of fail, "),
         (["name = 'x'"], "1: faults[0]: kind is missing; expected one of fail, "),

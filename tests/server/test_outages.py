@@ -105,7 +105,7 @@ def test_nobody_else_can_take_the_port_meanwhile() -> None:
 
 
 def test_refuse_begins_with_the_packet_that_matches_and_lasts_its_seconds() -> None:
-    fault = faults.Refuse(seconds=0.3, when=When(callback=20, nth=2))
+    fault = faults.Refuse(seconds=1, when=When(callback=20, nth=2))
     with faulty(fault) as sim, Peers(sim) as peers:
         peer = peers.tcp()
         peer.ask(1, callback=99)  # is not counted
@@ -114,10 +114,10 @@ def test_refuse_begins_with_the_packet_that_matches_and_lasts_its_seconds() -> N
         assert not refuses(sim)
         began = time.monotonic()
         assert peer.is_served(3)
-        wait_for_news(sim, "refuse begins (0.3 s)")
+        wait_for_news(sim, "refuse begins (1 s)")
         assert refuses(sim)
-        wait_for_news(sim, "refuse begins (0.3 s)", "refuse ends")
-        assert 0.29 < time.monotonic() - began < 3
+        wait_for_news(sim, "refuse begins (1 s)", "refuse ends")
+        assert time.monotonic() - began >= 0.99
         assert not refuses(sim)
         asked = [one for one in sim.journal.exchanges() if one.request is not None]
         assert [touched(one) for one in asked] == [[], [], ["refuse"]]
@@ -129,10 +129,10 @@ def test_an_outage_begins_at_its_time_scaled_by_speed() -> None:
         began = time.monotonic()
         assert not refuses(sim)
         wait_for_news(sim, "refuse begins (30 s)")
-        assert 0.25 < time.monotonic() - began < 3
+        assert time.monotonic() - began >= 0.25
         assert sim.faults["refuse"].applied == 1
         wait_for_news(sim, "refuse begins (30 s)", "refuse ends")
-        assert 0.55 < time.monotonic() - began < 5
+        assert time.monotonic() - began >= 0.55
         assert not refuses(sim)
 
 
