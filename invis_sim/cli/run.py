@@ -6,6 +6,7 @@ import ipaddress
 import json
 import os
 import select
+import shutil
 import signal
 import sys
 import textwrap
@@ -191,8 +192,16 @@ def _introduction(simulator: Simulator) -> str:
         lines.append(f"  Faults     {', '.join(rule.name for rule in simulator.faults)}")
     tcp = simulator.has("tcp")
     address = _host_and_port(*simulator.tcp_address) if tcp else simulator.ws_url
-    lines.append(f"Ctrl-C ends it. To ask it something: invis-sim send {address} 20")
+    lines.append(f"Ctrl-C ends it. To ask it something: {_own_name()} send {address} 20")
     return "\n".join(lines)
+
+
+def _own_name() -> str:
+    """How somebody calls this command in this folder."""
+    if shutil.which("invis-sim") is not None:
+        return "invis-sim"
+    started_as = os.path.relpath(sys.argv[0])
+    return started_as if os.access(started_as, os.X_OK) else "python -m invis_sim"
 
 
 def _warn_of_strangers(simulator: Simulator) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -47,7 +48,9 @@ def test_it_says_who_it_is_where_it_listens_and_what_happens(tmp_path: Path) -> 
         assert tcp is not None
         assert re.fullmatch(r"  WebSocket  ws://127\.0\.0\.1:\d+/ws\n", lines[3])
         assert lines[4] == "  Faults     tardy\n"
-        hint = f"Ctrl-C ends it. To ask it something: invis-sim send 127.0.0.1:{tcp[1]} 20\n"
+        # However it was started, the hint can be typed as it stands.
+        own_name = "invis-sim" if shutil.which("invis-sim") else "python -m invis_sim"
+        hint = f"Ctrl-C ends it. To ask it something: {own_name} send 127.0.0.1:{tcp[1]} 20\n"
         assert lines[5] == hint
         with socket.create_connection(("127.0.0.1", int(tcp[1])), timeout=PATIENCE) as client:
             client.sendall(ASK + b"what?\n")
