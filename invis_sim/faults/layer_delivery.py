@@ -278,7 +278,8 @@ class Reorder(DeliveryFault, frozen=True, tag="reorder"):
     sees a delay of `patience`.
     Stands for: firmware with several workers, of which one got the longer job.
 
-    behind: how many packets go first, from 1.
+    behind: how many packets go first, from 1. A packet that comes while another is held is one of
+    those: with behind = 1 on every packet, each two of them swap places.
     patience: seconds after which the packet leaves all the same, from 0.
     """
 
@@ -304,7 +305,8 @@ class Coalesce(DeliveryFault, frozen=True, tag="coalesce"):
     Stands for: a network stack that gathers small packets (Nagle), a reply and a push at the same
     moment.
 
-    patience: seconds after which the packet leaves alone, from 0.
+    patience: seconds after which the packet leaves alone, from 0. On every packet, they leave two
+    by two.
     """
 
     example = """

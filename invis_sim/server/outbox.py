@@ -150,7 +150,7 @@ class Outbox:
             elif isinstance(step, Join):
                 parcel.joins = True
                 patience.append(step.patience)
-        if not patience:
+        if not patience or self._aside:  # the later packet that others wait for need not wait too
             self._dispatch(parcel)
             return
         self._add(parcel)

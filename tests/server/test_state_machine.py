@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from invis_sim.device.firmware import FirmwareInventory, OutletFirmware
 from invis_sim.faults import (
@@ -286,8 +286,10 @@ class Clients(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         with self.stack:
-            while self.here:
-                self.leave(self.here[0])
+            for client in self.open:
+                self.ask(client, [UPDATES, UNKNOWN, UPDATES])
+            for client in tuple(self.here):
+                self.leave(client, comes_back=False)
             why = [event.detail for event in self.simulator.journal.events()]
             assert not [detail for detail in why if "internal error" in detail]
 
@@ -331,6 +333,11 @@ class Clients(RuleBasedStateMachine):
         wait_until(self.simulator, heard)
 
     # Clients
+
+    @initialize()
+    def begin(self) -> None:
+        self.connect("tcp")
+        self.connect("ws")
 
     @precondition(lambda self: len(self.here) < 4)
     @rule(transport=st.sampled_from(("tcp", "ws")))
@@ -391,30 +398,37 @@ class Clients(RuleBasedStateMachine):
             assert client.read() == client.expected.pop(0)
 
     @precondition(lambda self: self.here)
-    @rule(client=any_client)
-    def leave(self, client: Client) -> None:
+    @rule(client=any_client, comes_back=st.booleans())
+    def leave(self, client: Client, comes_back: bool) -> None:
         """Takes what is still to come, and leaves in an orderly way, if it may."""
         if client.transport == "ws":
             self.say_the_rest(client)  # on TCP, the end may come in the middle of a request
         self.here.remove(client)
         with client.socket:
-            if client.end == "reset":
-                came = client.read_to_the_reset()  # which may overtake what was sent before it
-                assert came == client.expected[: len(came)]
-                return
-            if client.end is None and client.transport == "tcp":
-                client.socket.shutdown(socket.SHUT_WR)
-            elif client.end is None:
-                while client.expected:
-                    assert client.read() == client.expected.pop(0)
-                client.say(client_frame(CLOSE, close_payload(1000)))
-            assert client.read_to_the_end() == client.expected
+            self.take_leave(client)
+        if comes_back:
+            self.connect(client.transport)
+
+    def take_leave(self, client: Client) -> None:
+        if client.end == "reset":
+            came = client.read_to_the_reset()  # which may overtake what was sent before it
+            assert came == client.expected[: len(came)]
+            return
+        if client.end is None and client.transport == "tcp":
+            client.socket.shutdown(socket.SHUT_WR)
+        elif client.end is None:
+            while client.expected:
+                assert client.read() == client.expected.pop(0)
+            client.say(client_frame(CLOSE, close_payload(1000)))
+        assert client.read_to_the_end() == client.expected
 
     @precondition(lambda self: self.here)
-    @rule(client=any_client)
-    def break_off(self, client: Client) -> None:
+    @rule(client=any_client, comes_back=st.booleans())
+    def break_off(self, client: Client, comes_back: bool) -> None:
         self.here.remove(client)
         client.break_off()
+        if comes_back:
+            self.connect(client.transport)
 
     @precondition(lambda self: any(client.transport == "tcp" for client in self.open))
     @rule(client=open_client, noise=st.sampled_from((b"hello\n", b"{]\n", b"[1]\n", b" \n\0")))
@@ -427,5 +441,5 @@ class Clients(RuleBasedStateMachine):
 
 TestClients = Clients.TestCase
 TestClients.settings = settings(
-    max_examples=15, stateful_step_count=25, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=40, stateful_step_count=25, suppress_health_check=[HealthCheck.too_slow]
 )
