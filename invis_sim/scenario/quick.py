@@ -30,6 +30,8 @@ def parse_fault(text: str) -> Fault:
     except (tomli.TOMLDecodeError, ValueError, RecursionError):
         found = f"{text!r}: expected KIND or KIND:key=value,…, with values as in TOML"
         raise ScenarioError([found]) from None
+    if "kind" in table:
+        raise ScenarioError([f"{text!r}: kind: expected it before the colon only"])
     faults, problems = validate([{"kind": kind.strip(), **table}], tuple[Fault, ...])
     if problems:
         raise ScenarioError([f"{text!r}: {_key(p)}{p.message}" for p in problems])

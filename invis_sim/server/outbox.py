@@ -45,6 +45,10 @@ TRICKLE_SECONDS = 0.05
 """How often a throttled packet sends a piece, where its rate allows for a byte at least."""
 
 
+_WAYS = (Wait, Write, Hold, Join)
+"""The steps that say how a packet leaves; the others end something."""
+
+
 @dataclass(slots=True, eq=False)
 class _Parcel:
     """A packet on its way out.
@@ -182,9 +186,14 @@ class Outbox:
                 self._release(other)
 
     def _join(self, first: _Parcel, second: _Parcel) -> None:
-        """Lets the first packet leave with the first write of the second."""
+        """Lets the first packet leave with the first write of the second, and end as it would."""
         writes = [step.data for step in first.delivery.steps if isinstance(step, Write)]
         second.ahead += b"".join(writes)
+        endings = [step for step in first.delivery.steps if not isinstance(step, _WAYS)]
+        steps = list(second.delivery.steps)
+        behind = 1 + next(n for n, step in enumerate(steps) if isinstance(step, Write))
+        steps[behind:behind] = endings
+        second.delivery = Delivery(tuple(steps), second.delivery.ordered)
         self._aside.remove(first)
         if first.exchange is not None:
             for data in writes:

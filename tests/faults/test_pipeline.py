@@ -331,6 +331,16 @@ def test_what_did_nothing_is_no_touch_and_does_not_count() -> None:
     assert [touching(send(lane)) for _ in range(3)] == [["stale"], [], []]
 
 
+def test_what_did_nothing_does_not_count_on_its_connection_either() -> None:
+    when = When(times=1, per="connection")
+    pipeline = Pipeline([RemoveField(path="payload", when=when)], seed=1)
+    for n in (1, 2):
+        lane = pipeline.lane("tcp", n)
+        assert [touching(send(lane)) for _ in range(2)] == [[], []]
+        assert [touching(send(lane, args={})) for _ in range(2)] == [["remove_field"], []]
+    assert pipeline["remove_field"].applied == 2
+
+
 def test_a_packet_to_which_nothing_was_done_leaves_by_the_fast_lane() -> None:
     several = [RemoveField(path="nothing"), Stale(), Pad(bytes=2), Binary(), Fragment()]
     assert send(Pipeline(several, seed=1).lane("tcp", 1), frame=unframed) is None

@@ -347,6 +347,18 @@ def test_reorder_on_every_packet_lets_each_two_swap_places(transport: Transport)
         assert in_order(peer, 4) == [2, 1, 4, 3]
 
 
+def test_a_packet_that_leaves_with_the_next_one_still_ends_the_connection() -> None:
+    both = (
+        faults.CloseConnection(moment="after", when=When(nth=1)),
+        faults.Coalesce(patience=3600, when=When(nth=1)),
+    )
+    with faulty(*both) as sim, connected(sim, "tcp") as peer:
+        peer.ask(1)
+        assert peer.hears_nothing(0.05)
+        peer.ask(2, 3)
+        assert peer.end() == (wire("tcp", 1, 2), "FIN")
+
+
 @linux
 @on_both
 def test_coalesce_on_every_packet_sends_them_two_by_two(transport: Transport) -> None:
