@@ -79,16 +79,21 @@ async def converse(connection: Connection) -> None:
                 await _answer_messages(connection, stream, websocket)
             nursery.cancel_scope.cancel()
     except ExceptionGroup as group:
-        if stream.defect is not None:
-            raise stream.defect from None
-        # What trio-websocket and the libraries below it do not expect of a client.
-        why = f"the WebSocket library gave up: {group.exceptions[0]!r}"
-        if stream.open:
-            connection.malformed(b"", why, 0)
-            connection.closed_because = "the WebSocket library could not deal with the client"
-        else:
-            answer = _http("400 Bad Request", "That was no proper WebSocket handshake.\n")
-            await _refuse(connection, head, answer, why)
+        if stream.defect is None:
+            await _give_up(connection, stream, group.exceptions[0])
+    if stream.defect is not None:  # also where trio-websocket has lost it on its way out
+        raise stream.defect
+
+
+async def _give_up(connection: Connection, stream: "FrameStream", error: Exception) -> None:
+    """trio-websocket, or a library below it, has met what it does not expect of a client."""
+    why = f"the WebSocket library gave up: {error!r}"
+    if stream.open:
+        connection.malformed(b"", why, 0)
+        connection.closed_because = "the WebSocket library could not deal with the client"
+    else:
+        answer = _http("400 Bad Request", "That was no proper WebSocket handshake.\n")
+        await _refuse(connection, stream.head, answer, why)
 
 
 async def _handshake(
