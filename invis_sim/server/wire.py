@@ -108,7 +108,8 @@ class Wire:
         try:
             await heard.wait()
         finally:
-            hub.remove(self._fd)
+            if not self._closed:  # else it is done, and the number may be another socket's by now
+                hub.remove(self._fd)
         if failure is not None:
             raise failure
         self._check()
