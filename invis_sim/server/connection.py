@@ -27,6 +27,7 @@ from invis_sim.protocol.packets import (
 from invis_sim.scenario.model import Protocol
 from invis_sim.server.hub import Hub
 from invis_sim.server.outbox import Outbox
+from invis_sim.server.pace import scaled
 from invis_sim.server.wire import ClientStalled, Wire
 
 __all__ = ["Connection", "Core", "serve_client"]
@@ -142,7 +143,7 @@ class Connection:
 
         seconds: ≥ 0, before `speed` divides it.
         """
-        await trio.sleep(seconds / self.core.speed)
+        await trio.sleep(scaled(seconds, self.core.speed))
 
     # What the client says
 
@@ -168,7 +169,7 @@ class Connection:
         if idle is None:
             return await self.wire.receive()
         chunk = b""
-        with trio.move_on_after(idle / self.core.speed) as patience:
+        with trio.move_on_after(scaled(idle, self.core.speed)) as patience:
             chunk = await self.wire.receive()
         if not patience.cancelled_caught:
             return chunk

@@ -9,7 +9,6 @@ The outbox knows nothing of faults beyond the steps of a plan. How the connectio
 orderly way is for the transport to say (`close`); what ends with it, for the connection (`ended`).
 """
 
-import math
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from invis_sim.faults.delivery import (
 )
 from invis_sim.faults.welcome import Outage
 from invis_sim.journal import Exchange, Journal
+from invis_sim.server.pace import scaled
 from invis_sim.server.wire import ClientStalled, Wire
 
 __all__ = ["MOST_PENDING_BYTES", "MOST_PENDING_PACKETS", "Outbox", "only_end_the_stream"]
@@ -207,7 +207,7 @@ class Outbox:
             self._enqueue(parcel)
 
     async def _release_after(self, parcel: _Parcel, seconds: float) -> None:
-        await trio.sleep_until(parcel.arrived + self._scaled(seconds))
+        await trio.sleep_until(parcel.arrived + scaled(seconds, self._speed))
         self._release(parcel)
 
     def _add(self, parcel: _Parcel) -> None:
@@ -258,7 +258,7 @@ class Outbox:
     async def _execute(self, step: Step, courier: "_Courier") -> None:
         match step:
             case Wait(seconds):
-                courier.since += self._scaled(seconds)
+                courier.since += scaled(seconds, self._speed)
                 await trio.sleep_until(courier.since)
             case Write(data, rate):
                 if not courier.locked:
@@ -301,11 +301,8 @@ class Outbox:
         for start in range(0, len(data), size):
             piece = data[start : start + size]
             await self._wire.send(piece)
-            courier.since += self._scaled(len(piece) / rate)
+            courier.since += scaled(len(piece) / rate, self._speed)
             await trio.sleep_until(courier.since)
-
-    def _scaled(self, seconds: float) -> float:
-        return 0.0 if self._speed == math.inf else seconds / self._speed
 
     def _give_up(self, why: str) -> None:
         """Ends a connection on which nothing can be sent any more."""

@@ -29,6 +29,7 @@ from invis_sim.server import tcp, websocket
 from invis_sim.server.connection import Connection, Core, serve_client
 from invis_sim.server.hub import Hub
 from invis_sim.server.listening import Listening, StartError, open_listening
+from invis_sim.server.pace import scaled
 from invis_sim.server.wire import Wire
 
 __all__ = ["Simulator", "StartError", "open_simulator"]
@@ -354,7 +355,7 @@ class Simulator:
         """How long something lasts outside. None: for ever."""
         if seconds is None:
             return math.inf
-        return 0.0 if self._speed == math.inf else seconds / self._speed
+        return scaled(seconds, self._speed)
 
     def _event(self, what: str, detail: str) -> None:
         self.journal.event(self._core.seconds(), what, detail)
