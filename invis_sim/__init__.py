@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from invis_sim import faults
     from invis_sim.device.firmware import FaceplateFirmware, FirmwareInventory, OutletFirmware
+    from invis_sim.device.state import OutletState
     from invis_sim.faults import When
     from invis_sim.journal import Event, Exchange, Journal
     from invis_sim.protocol.packets import Request
@@ -23,6 +24,7 @@ __all__ = [
     "FirmwareInventory",
     "Journal",
     "OutletFirmware",
+    "OutletState",
     "Request",
     "RunningSimulator",
     "Scenario",
@@ -47,6 +49,7 @@ _HOMES = {
     "FirmwareInventory": "invis_sim.device.firmware",
     "Journal": "invis_sim.journal",
     "OutletFirmware": "invis_sim.device.firmware",
+    "OutletState": "invis_sim.device.state",
     "Request": "invis_sim.protocol.packets",
     "RunningSimulator": "invis_sim.testing.background",
     "Scenario": "invis_sim.scenario",

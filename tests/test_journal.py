@@ -18,7 +18,7 @@ from invis_sim.faults.pipeline import Touch
 from invis_sim.faults.when import Transport
 from invis_sim.journal import Entry, Event, Exchange, Journal, Outcome, describe, encode_entry, tell
 from invis_sim.protocol.frames import close_frame, text_frame
-from invis_sim.protocol.packets import Note, parse_request
+from invis_sim.protocol.packets import Note, Push, parse_request
 
 ASK = b'{"packetID": 221040, "payload": {"callbackName": 20}}'
 
@@ -205,6 +205,125 @@ def test_bytes_that_are_no_utf_8_are_shown_in_base64(raw: bytes) -> None:
 def test_a_push_was_caused_by_nothing_received() -> None:
     plain = shown(record(Journal(), None, outcome="push", sent=(b"{}",)))
     assert (plain["received"], plain["callback"], plain["packetID"]) == (None, None, None)
+
+
+def test_a_push_has_the_callback_that_it_is_about_and_no_packet_id_that_anybody_asked_with() -> (
+    None
+):
+    pushed = record(Journal(), None, outcome="push", pushed=9, sent=(pushes(9, [1, 0]),))
+    assert (pushed.callback, pushed.packet_id, pushed.request) == (9, None, None)
+    plain = shown(pushed)
+    assert (plain["callback"], plain["packetID"], plain["outcome"]) == (9, None, "push")
+
+
+@pytest.mark.parametrize("callback", [9, 0, -1, 10**400])
+@pytest.mark.parametrize("transport", ["tcp", "ws"])
+def test_a_push_is_read_as_it_was_written(callback: int, transport: Transport) -> None:
+    journal = Journal()
+    sent = pushes(9, [1, 0]) if transport == "tcp" else text_frame(pushes(9, [1, 0]))
+    given: dict[str, Any] = {"outcome": "push", "transport": transport, "done": True}
+    record(journal, None, sent=(sent,), pushed=callback, **given)
+    (read,) = Journal.load(journal.lines()).exchanges(callback=callback)
+    assert (read.pushed, read.callback, read.outcome) == (callback, callback, "push")
+    assert (read.received, read.request, read.sent) == (None, None, (sent,))
+
+
+@pytest.mark.parametrize("transport", ["tcp", "ws"])
+@pytest.mark.parametrize(
+    ("callback", "args", "told"),
+    [
+        (9, [1, 0], "push 9 outlet status [1,0]"),
+        (22, [3, 100], "push 22 update progress [3,100]"),
+        (99, {"a": None}, 'push 99 {"a":null}'),
+        (12, {"IM": {"sn": "0003C44076", "MAC": "02"}}, "push 12 device information"),
+        (11, [1, {"lux": "120.00", "temp": "1.0"}], "push 11 sensor readings"),
+    ],
+)
+def test_a_push_is_told_by_its_name_and_with_its_arguments_where_they_are_short(
+    transport: Transport, callback: int, args: Any, told: str
+) -> None:
+    data = pushes(callback, args)
+    sent = (data if transport == "tcp" else text_frame(data),)
+    pushed = record(
+        Journal(), None, outcome="push", pushed=callback, transport=transport, sent=sent
+    )
+    where = f"{transport} #1"
+    assert describe(pushed) == f"   0.500 s  {where:7}  {told}"
+
+
+@pytest.mark.parametrize("sent", [(), (b"",), (b"{",), (b"[]",), (b"\xff",), (b'{"payload":3}',)])
+def test_a_push_of_which_a_fault_has_left_little_is_told_without_arguments(
+    sent: tuple[bytes, ...],
+) -> None:
+    for transport in ("tcp", "ws"):
+        given: dict[str, Any] = {"outcome": "push", "transport": transport, "sent": sent}
+        pushed = record(Journal(), None, pushed=9, faults=(Touch("broken"),), **given)
+        assert describe(pushed).endswith("push 9 outlet status  fault broken")
+
+
+def test_a_push_in_two_writes_is_told_with_its_arguments() -> None:
+    data = pushes(9, [0, 1])
+    pushed = record(Journal(), None, outcome="push", pushed=9, sent=(data[:7], data[7:]))
+    assert describe(pushed).endswith("push 9 outlet status [0,1]")
+
+
+def pushes(callback: int, args: Any) -> bytes:
+    """A push as an outlet sends it."""
+    return Push.of("0003C44076", 839379, callback, args).encode()
+
+
+def an_hour_with_pushes() -> Journal:
+    """Two clients who both hear of a change that one of them has asked for."""
+    journal = Journal()
+    reply, push, readings = b'{"PUBACK":1}', pushes(9, [1, 0]), pushes(11, [1, {}])
+    record_as(journal, 0.1, "tcp", 1, asked(101, 9), "success", (reply,), ())
+    late = (Touch("late", "2 s"),)
+    for callback, data in ((9, push), (11, readings)):
+        given: dict[str, Any] = {"outcome": "push", "pushed": callback, "done": True}
+        record(journal, None, connection=1, sent=(data,), **given)
+        faults = late if callback == 11 else ()
+        ws: dict[str, Any] = {"transport": "ws", "connection": 2, "sent": (text_frame(data),)}
+        record(journal, None, faults=faults, **given, **ws)
+    # A fault has kept this one back.
+    journal.record(0.3, "tcp", 1, None, None, "push", done=True, pushed=9)
+    return journal
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        ({}, [9, 9, 11, 11]),
+        ({"callback": 9}, [9, 9]),
+        ({"callback": 11, "transport": "ws"}, [11]),
+        ({"connection": 1}, [9, 11]),
+        ({"transport": "tcp"}, [9, 11]),
+        ({"fault": "late"}, [11]),
+        ({"callback": 15}, []),
+    ],
+)
+def test_pushes_are_asked_for_by_the_same_filters_and_given_as_they_left(
+    filters: dict[str, Any], expected: list[int]
+) -> None:
+    told = an_hour_with_pushes().pushes(**filters)
+    assert told == [pushes(9, [1, 0]) if one == 9 else pushes(11, [1, {}]) for one in expected]
+
+
+def test_exchanges_of_a_callback_are_requests_for_it_and_pushes_of_it() -> None:
+    journal = an_hour_with_pushes()
+    found = journal.exchanges(callback=9)
+    assert [one.outcome for one in found] == ["success", "push", "push", "push"]
+    assert [one.outcome for one in journal.exchanges(callback=11)] == ["push", "push"]
+
+
+def test_a_push_is_neither_a_request_nor_a_reply() -> None:
+    journal = an_hour_with_pushes()
+    assert [one.callback for one in journal.requests()] == [9]
+    assert journal.replies() == journal.replies(callback=9) == [b'{"PUBACK":1}']
+    journal.assert_received(callback=9, times=1)
+    journal.assert_not_received(callback=11)
+    with pytest.raises(AssertionError, match="there was none") as caught:
+        journal.assert_received(callback=11)
+    assert "push" not in str(caught.value)
 
 
 def test_a_packet_id_of_any_size_is_shown_digit_by_digit() -> None:
@@ -554,6 +673,7 @@ def journals(draw: st.DrawFn) -> Journal:
             tuple(draw(st.lists(st.builds(Touch, words, words), max_size=2))),
             tuple(draw(st.lists(st.builds(Note, words, st.none() | st.integers(0)), max_size=2))),
             draw(st.booleans()),
+            draw(st.none() | st.integers()) if outcome == "push" else None,
         )
     return journal
 

@@ -28,6 +28,7 @@ from invis_sim.journal.lines import encode_head
 from invis_sim.scenario.loading import ScenarioError, load, override, with_faults
 from invis_sim.scenario.model import Scenario
 from invis_sim.scenario.quick import parse_fault
+from invis_sim.server.mdns import SERVICE_TYPE
 from invis_sim.server.simulator import Simulator, StartError, open_simulator
 
 __all__ = ["run"]
@@ -69,6 +70,7 @@ def _scenario(chosen: argparse.Namespace) -> Scenario:
         "ws": False if chosen.no_ws else None,
         "tcp_port": chosen.tcp_port,
         "ws_port": chosen.ws_port,
+        "mdns": True if chosen.mdns else None,
     }
     try:
         scenario = override(scenario, **given)
@@ -179,7 +181,7 @@ def _tell(simulator: Simulator, log: str, stack: ExitStack) -> None:
 def _introduction(simulator: Simulator) -> str:
     """Who is there, and where."""
     scenario = simulator.scenario
-    lines = [f"InvisOutlet {simulator.sn}, seed {simulator.seed}"]
+    lines = [f"InvisOutlet {simulator.sn} ({_product(scenario)}), seed {simulator.seed}"]
     if scenario.description:
         lines += textwrap.wrap(
             scenario.description, 98, initial_indent="  ", subsequent_indent="  "
@@ -188,12 +190,21 @@ def _introduction(simulator: Simulator) -> str:
         lines.append(f"  TCP        {_host_and_port(*simulator.tcp_address)}")
     if simulator.has("ws"):
         lines.append(f"  WebSocket  {simulator.ws_url}")
+    if scenario.listen.mdns:
+        lines.append(f"  mDNS       {simulator.sn}.{SERVICE_TYPE}")
     if scenario.faults:
         lines.append(f"  Faults     {', '.join(rule.name for rule in simulator.faults)}")
     tcp = simulator.has("tcp")
     address = _host_and_port(*simulator.tcp_address) if tcp else simulator.ws_url
     lines.append(f"Ctrl-C ends it. To ask it something: {_own_name()} send {address} 20")
     return "\n".join(lines)
+
+
+def _product(scenario: Scenario) -> str:
+    """Which product it is, in words."""
+    product = scenario.product
+    faceplate = "no InvisDeco" if product == "bare" else f"InvisDeco {product.capitalize()}"
+    return f"{scenario.device.hw_rev}, {faceplate}"
 
 
 def _own_name() -> str:

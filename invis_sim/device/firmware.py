@@ -29,13 +29,28 @@ class OutletFirmware(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     www_fw_rev: Revision = "0.1.2"
     available_www_fw_rev: Revision | None = None
 
+    @property
+    def newest(self) -> str:
+        """The application that runs after an update."""
+        return _or(self.available_fw_rev, self.fw_rev)
+
+    @property
+    def newest_www(self) -> str:
+        """The WWW partition that is in use after an update."""
+        return _or(self.available_www_fw_rev, self.www_fw_rev)
+
+    @property
+    def has_update(self) -> bool:
+        """Whether something else is on offer than what runs."""
+        return (self.newest, self.newest_www) != (self.fw_rev, self.www_fw_rev)
+
     def report(self) -> dict[str, str]:
         """The `IM` block of a reply to callback 20."""
         return {
             "fw_rev": self.fw_rev,
-            "available_fw_rev": _or(self.available_fw_rev, self.fw_rev),
+            "available_fw_rev": self.newest,
             "www_fw_rev": self.www_fw_rev,
-            "available_www_fw_rev": _or(self.available_www_fw_rev, self.www_fw_rev),
+            "available_www_fw_rev": self.newest_www,
         }
 
 
@@ -49,19 +64,26 @@ class FaceplateFirmware(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     fw_rev: Revision = "0.5.0"
     available_fw_rev: Revision | None = None
 
+    @property
+    def newest(self) -> str:
+        """What runs after an update."""
+        return _or(self.available_fw_rev, self.fw_rev)
+
+    @property
+    def has_update(self) -> bool:
+        """Whether something else is on offer than what runs."""
+        return self.newest != self.fw_rev
+
     def report(self) -> dict[str, str]:
         """The `PM` block of a reply to callback 20."""
-        return {
-            "fw_rev": self.fw_rev,
-            "available_fw_rev": _or(self.available_fw_rev, self.fw_rev),
-        }
+        return {"fw_rev": self.fw_rev, "available_fw_rev": self.newest}
 
 
 class FirmwareInventory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the outlet says about firmware when it is asked for available updates (callback 20).
 
     IM: the outlet.
-    PM: the faceplate; left out: no InvisDeco is attached.
+    PM: the faceplate; left out: there is none, unless [device] names a product that has one.
     update_check: "ok", or "fail": the outlet cannot reach its update service and answers `PUBACK`
     0.
     """

@@ -7,101 +7,375 @@ The rules of this file:
   callback.
 - A handler gets the outlet and the request, changes the outlet's state, and returns the reply's
   arguments, or raises `Refused` with the reason, which becomes `PUBACK` 0 and shows in the journal.
-- Nothing here knows of sockets, clocks or faults.
+- What clients and scenarios can see or set is in one value, the `OutletState`. It changes in
+  `_become` alone, which tells every connection what has changed, whoever changed it.
+- What is to happen later is on the agenda. Nothing here knows of sockets, clocks or faults.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
+from random import Random
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 
+from invis_sim.device.agenda import Agenda, Appointment
+from invis_sim.device.arguments import Refused, array, integer, refuse, shown
 from invis_sim.device.firmware import FirmwareInventory
+from invis_sim.device.information import device_information
+from invis_sim.device.lights import ColorLight, Nightlight
+from invis_sim.device.sensors import Sampler
+from invis_sim.device.state import OutletState, RestartEnding, changed
+from invis_sim.device.updates import Part, Progress, Result, course
 from invis_sim.protocol.callbacks import Callback
-from invis_sim.protocol.packets import Note, Push, Reply, Request
+from invis_sim.protocol.packets import Note, Push, Reply, Request, encode_json
 
-__all__ = ["Answer", "Outlet", "PacketIds"]
+__all__ = ["STIRRING", "Answer", "Away", "Happening", "Outlet", "PacketIds"]
 
 PacketIds: TypeAlias = Literal["lenient", "six-digits"]
 """Which packetIDs are served: any integer, as real devices do, or 100000-999999, as documented."""
+
+COLOR_LIGHTS = {5: ("color_light", 9), 7: ("indicator_light", 7)}
+"""The number of a coloured light → where it is in the state, and how many LEDs it has."""
+
+CALIBRATION_STAGES = (4, 5, 6)
+"""What `occupancy_state` is while the occupancy sensor is calibrated, one after the other."""
+
+_SILENCE = object()
+"""What a handler returns where the outlet says nothing, not even `PUBACK` 0."""
+
+
+class Away(msgspec.Struct, frozen=True):
+    """The outlet leaves the network: every connection ends, and new ones are refused.
+
+    name: why, in a few words.
+    seconds: for how long, ≥ 0; None: until somebody lets it join again.
+    connections: how they end.
+    """
+
+    name: str
+    seconds: float | None
+    connections: RestartEnding
+
+
+Happening: TypeAlias = Push | Away
+"""What the outlet does by itself: it tells something to every connection, or is away."""
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
     """What a request leads to.
 
     reply: None where the outlet says nothing.
-    pushes: what the request causes the outlet to tell every connection, after the reply.
     notes: why it is `PUBACK` 0, and oddities of the request.
+    stirs: whether more may come of it, now or later: see `happenings`, and the agenda.
+    happenings: what happens after the reply, in this order.
     """
 
     reply: Reply | None
-    pushes: tuple[Push, ...] = ()
     notes: tuple[Note, ...] = ()
+    stirs: bool = False
+    happenings: tuple[Happening, ...] = ()
+
+    @property
+    def pushes(self) -> tuple[Push, ...]:
+        """What every connection is told after the reply."""
+        return tuple(one for one in self.happenings if isinstance(one, Push))
 
 
-class Refused(Exception):
-    """Raised by a handler: the request is answered `PUBACK` 0, for the reason in the note."""
+@dataclass(slots=True, eq=False)
+class _RunningUpdate:
+    """An update that has begun.
 
-    def __init__(self, note: Note) -> None:
-        super().__init__(note.reason)
-        self.note = note
+    part: the outlet or the faceplate. keeps_old: whether it changes nothing in the end.
+    appointments: what is still to be told of it.
+    """
+
+    part: Part
+    keeps_old: bool
+    appointments: list[Appointment] = field(default_factory=list)
+
+    def cancel(self) -> None:
+        for appointment in self.appointments:
+            appointment.cancel()
 
 
 class Outlet:
     """One simulated InvisOutlet.
 
-    sn: its serial number, as it stands in every packet.
-    firmware: its inventory; may be replaced at any time between requests.
+    state: what it is at the beginning.
     packet_ids: which packetIDs it serves.
-    faceplate_online: whether the faceplate, if it has one, is there at the moment.
+    seed: of its own packetIDs, and of sensors that drift.
+
+    agenda: what it has to do later. Its owner keeps the time and lets things happen.
+    on_change: called after something has been changed other than by a request or by the agenda.
+    Then `take` has what comes of it.
     """
 
     def __init__(
-        self, sn: str, firmware: FirmwareInventory, packet_ids: PacketIds = "lenient"
+        self,
+        state: OutletState | None = None,
+        *,
+        packet_ids: PacketIds = "lenient",
+        seed: int = 0,
     ) -> None:
-        self.sn = sn
-        self._faceplate_online = True
-        self.firmware = firmware
         self.packet_ids = packet_ids
+        self.agenda = Agenda()
+        self.on_change: Callable[[], None] = lambda: None
+        self._first = self._state = (state or OutletState()).resolved()
+        self._draw = Random(f"{seed}/packetIDs of pushes")
+        self._sampler = Sampler(seed)
+        self._happenings: list[Happening] = []
+        self._down = False
+        # The faceplate
+        self._faceplate_disturbed = False  # from outside, by a fault
+        self._faceplate_restart: Appointment | None = None
+        self._calibration: list[Appointment] = []
+        # Updates and restarts
+        self._update: _RunningUpdate | None = None
+        self._installs: set[Part] = set()  # what runs new firmware after its restart
+        self._forgets = False  # whether a restart is a factory reset
+        self._resumes: tuple[Part, bool] | None = None  # the update for which a revB restarts
+        self._told: tuple[Part, bool] | None = None  # the same, while it is told to who connects
+        self._announcing: Appointment | None = None  # the end of the time after a restart
+        self._rhythm: Appointment | None = None
+        self._prepare()
+        self._set_rhythm()
+
+    # What it is
+
+    @property
+    def state(self) -> OutletState:
+        """Everything that it is and knows at the moment."""
+        return self._state
 
     @property
     def firmware(self) -> FirmwareInventory:
         """Which firmware runs and which is available."""
-        return self._firmware
+        return self._state.firmware
 
     @firmware.setter
     def firmware(self, inventory: FirmwareInventory) -> None:
-        self._firmware = inventory
-        self._prepare()
+        self._become_fitting(msgspec.structs.replace(self._state, firmware=inventory))
+        self.on_change()
 
     @property
     def faceplate_online(self) -> bool:
-        """Whether the faceplate, if it has one, is there at the moment."""
-        return self._faceplate_online
+        """Whether there is a faceplate at the moment that answers. To set it is to disturb the
+        faceplate from outside, and to leave it alone again.
+        """
+        return self._faceplate_there and self._state.faceplate.online
 
     @faceplate_online.setter
     def faceplate_online(self, online: bool) -> None:
-        self._faceplate_online = online
+        if self._faceplate_disturbed == (not online):
+            return
+        self._faceplate_disturbed = not online
+        self._look_after_faceplate()
+        self.on_change()
+
+    @property
+    def _has_faceplate(self) -> bool:
+        return self._state.product != "bare" and self._state.faceplate.attached
+
+    @property
+    def _faceplate_there(self) -> bool:
+        busy = self._faceplate_disturbed or self._faceplate_restart is not None
+        return self._has_faceplate and not busy
+
+    @property
+    def _is_aura(self) -> bool:
+        return self._state.product == "aura"
+
+    @property
+    def down(self) -> bool:
+        """Whether it restarts at the moment, or is off the network."""
+        return self._down
+
+    @property
+    def updating(self) -> bool:
+        """Whether an update is under way, one that hangs included."""
+        return self._update is not None
+
+    # What is done to it
+
+    def change(self, **changes: Any) -> None:
+        """Changes what the outlet is or knows; clients are told as of any other change.
+
+        changes: as in a scenario file, a table and what to change in it:
+        `change(outlets={"states": [1, 0]}, sensors={"lux": "inf"})`.
+
+        Raises ValueError for a value that a scenario could not have, and changes nothing then.
+        """
+        self._become_fitting(changed(self._state, changes))
+        self.on_change()
+
+    def push(self, callback: int, args: Any = msgspec.UNSET) -> None:
+        """Tells every connection something, unasked.
+
+        args: `callbackArgs`; left out: the present state, where the callback is one of 9, 11, 12,
+        15 and 18.
+
+        Raises ValueError where there is no such state at the moment, or the arguments are no JSON.
+        """
+        if args is msgspec.UNSET:
+            try:
+                args = self._present(callback)
+            except Refused as refusal:
+                raise ValueError(f"nothing to push for callback {callback}: {refusal}") from None
+        try:
+            encode_json(args)
+        except TypeError as error:
+            raise ValueError(f"args: {error}") from None
+        self._push(callback, args)
+        self.on_change()
+
+    def measure(self) -> None:
+        """Lets the sensors take a new sample, and tells every connection."""
+        self._measure()
+        self.on_change()
+
+    def start_update(self, target: Literal["IM", "PM"]) -> None:
+        """Starts an update of the outlet (IM) or its faceplate (PM), as if a client had asked.
+
+        Raises ValueError that says why it cannot be.
+        """
+        if target not in ("IM", "PM"):
+            raise ValueError(f"target: expected 'IM' or 'PM', found {target!r}")
+        if self._down:
+            raise ValueError("the outlet restarts at the moment, or is off the network")
+        try:
+            self._perform_update(Part.OUTLET if target == "IM" else Part.FACEPLATE)
+        except Refused as refusal:
+            raise ValueError(str(refusal)) from None
+        self.on_change()
+
+    def restart_faceplate(self) -> None:
+        """Lets the faceplate restart. Raises ValueError where none is there."""
+        try:
+            self._need_faceplate()
+        except Refused as refusal:
+            raise ValueError(str(refusal)) from None
+        self._let_faceplate_restart()
+        self.on_change()
+
+    def take(self) -> tuple[Happening, ...]:
+        """What has come of changes and of the agenda since the last time."""
+        happenings, self._happenings = tuple(self._happenings), []
+        return happenings
+
+    # Restarts: somebody who sees to the connections says when they begin and end
+
+    def go_down(self) -> None:
+        """The outlet restarts, or its power fails. What was under way is lost: an update, a
+        calibration, a restart of the faceplate.
+        """
+        self._down = True
+        if self._update is not None:
+            self._update.cancel()
+            self._update = None
+        if self._faceplate_restart is not None:
+            self._faceplate_restart.cancel()
+            self._faceplate_restart = None
+        self._end_calibration()
+        self._stop_announcing()
+        self._happenings.clear()
         self._prepare()
 
-    def _prepare(self) -> None:
-        """Makes the report on firmware: it is asked for more than anything else."""
-        self._report = self._firmware.report(faceplate=self._faceplate_online)
-
-    def handle(self, request: Request) -> Answer:
-        """The answer to a request. Never raises: what cannot be done is a reply with `PUBACK` 0."""
-        try:
-            args, notes = self._perform(request)
-        except Refused as refusal:
-            failure = Reply.failure(self.sn, request.packet_id)
-            return Answer(failure, notes=(*request.notes, refusal.note))
-        assert request.callback is not None
-        return Answer(
-            Reply.success(self.sn, request.packet_id, request.callback, args), notes=notes
+    def come_up(self) -> None:
+        """The outlet is back on the network."""
+        state = self._install(self._installs)
+        self._installs = set()
+        if self._forgets:
+            self._forgets = False
+            self._sampler.forget_calibrations()
+            first = self._first
+            state = msgspec.structs.replace(
+                state,
+                outlets=first.outlets,
+                nightlight=first.nightlight,
+                color_light=first.color_light,
+                indicator_light=first.indicator_light,
+                names=first.names,
+                preferences=first.preferences,
+            )
+        self._become(state)
+        self._down = False
+        self._give_up_resuming()
+        self._told = self._resumes
+        self._announcing = self.agenda.after(
+            self._state.timing.reconnect_seconds, self._stop_announcing, background=True
         )
 
-    def _perform(self, request: Request) -> tuple[Any, tuple[Note, ...]]:
+    def greet(self) -> tuple[Push, ...]:
+        """What somebody is told who has just connected: soon after a restart, who the outlet is,
+        and whether the update goes on for which it restarted.
+        """
+        if self._announcing is None:
+            return ()
+        pushes = [self._packet(Callback.DEVICE_INFORMATION, self._device_information())]
+        if self._told is not None:
+            part, goes_on = self._told
+            pushes.append(self._packet(Callback.PERFORM_UPDATE, [int(part), int(goes_on)]))
+        self._resume_update()
+        return tuple(pushes)
+
+    def _stop_announcing(self) -> None:
+        if self._announcing is not None:
+            self._announcing.cancel()
+            self._announcing = None
+            if not self._down:
+                self._resume_update()
+            self._told = None
+
+    def _give_up_resuming(self) -> None:
+        """The update for which a revB has restarted cannot go on where its faceplate is gone."""
+        if self._resumes == (Part.FACEPLATE, True) and not self.faceplate_online:
+            self._resumes = Part.FACEPLATE, False
+            if self._told is not None:
+                self._told = self._resumes
+
+    def _resume_update(self) -> None:
+        """Goes on with the update for which a revB has restarted, once."""
+        if self._resumes is not None:
+            (part, goes_on), self._resumes = self._resumes, None
+            if goes_on:
+                self._begin_update(part)
+
+    def _go_away(self, name: str, seconds: float | None) -> None:
+        self._happenings.append(Away(name, seconds, self._state.quirks.restart_ends))
+
+    # Requests
+
+    def refuse(self, request: Request, note: Note) -> Answer:
+        """The answer to a request that something keeps the outlet from.
+
+        note: what.
+        """
+        return Answer(Reply.failure(self.sn, request.packet_id), (*request.notes, note))
+
+    def handle(self, request: Request, seconds: float | None = None) -> Answer:
+        """The answer to a request. Never raises: what cannot be done is a reply with `PUBACK` 0.
+
+        seconds: when it arrived, since the start; None: at the agenda's present time.
+        """
+        try:
+            handler, notes = self._handler(request)
+            if handler.stirs and seconds is not None:
+                self.agenda.now = seconds
+            args = handler.answer(self, request)
+        except Refused as refusal:
+            return self.refuse(request, refusal.note)
+        assert request.callback is not None
+        happenings = self.take() if self._happenings else ()
+        if args is _SILENCE:
+            return Answer(None, notes, True, happenings)
+        reply = Reply.success(self.sn, request.packet_id, request.callback, args)
+        return Answer(reply, notes, handler.stirs, happenings)
+
+    def _handler(self, request: Request) -> tuple["Handler", tuple[Note, ...]]:
+        """Who answers, and what is odd about the request."""
         if request.problem is not None:
             raise Refused(request.problem)
         if self.packet_ids == "six-digits" and not 100_000 <= request.packet_id <= 999_999:
@@ -112,16 +386,404 @@ class Outlet:
             number = f"{Decimal(request.callback):.9g}"  # which may have any number of digits
             reason = f"callback {number} is not known to this outlet"
             raise Refused(Note(reason, path=("payload", "callbackName")))
-        args = handler.answer(self, request)
         if not handler.takes_arguments and request.args is not msgspec.UNSET:
             reason = f"callback {request.callback} takes no arguments; they are ignored"
-            return args, (*request.notes, Note(reason, path=("payload", "callbackArgs")))
-        return args, request.notes
+            return handler, (*request.notes, Note(reason, path=("payload", "callbackArgs")))
+        return handler, request.notes
+
+    # 1-4: preferences and names
+
+    def _configuration(self, request: Request) -> Any:
+        return self._state.preferences.report()
+
+    def _configure(self, request: Request) -> Any:
+        preferences = self._state.preferences.configured(request.args)
+        self._become(msgspec.structs.replace(self._state, preferences=preferences))
+        return msgspec.UNSET
+
+    def _accessory_names(self, request: Request) -> Any:
+        names = self._state.names.report(nightlight=self._has_faceplate)
+        return {"payload": names} if self._state.quirks.names_list == "wrapped" else names
+
+    def _configure_accessory_names(self, request: Request) -> Any:
+        names = self._state.names.configured(request.args, nightlight=self._has_faceplate)
+        self._become(msgspec.structs.replace(self._state, names=names))
+        return msgspec.UNSET
+
+    # 5-7: restarts of the outlet
+
+    def _restart(self, request: Request) -> Any:
+        self._go_away("a restart", self._state.timing.restart_seconds)
+        return _SILENCE
+
+    def _reset_network(self, request: Request) -> Any:
+        self._go_away("a network reset", None)
+        return _SILENCE
+
+    def _factory_reset(self, request: Request) -> Any:
+        self._forgets = True
+        self._go_away("a factory reset", self._state.timing.factory_reset_seconds)
+        return _SILENCE
+
+    # 9-10: the outlets
+
+    def _outlet_status(self, request: Request | None = None) -> Any:
+        return list(self._state.outlets.states)
+
+    def _control_outlet(self, request: Request) -> Any:
+        number, switch = array(request.args, "[outlet, state]", 2, 2)
+        index = integer(number, "outlet", 1, 2, 0) - 1
+        states = list(self._state.outlets.states)
+        states[index] = integer(switch, "state", 0, 1, 1)
+        outlets = msgspec.structs.replace(self._state.outlets, states=(states[0], states[1]))
+        self._become(msgspec.structs.replace(self._state, outlets=outlets))
+        return msgspec.UNSET
+
+    # 11, 26, 28: the sensors
+
+    def _need_faceplate(self) -> None:
+        if self._state.product == "bare":
+            raise Refused(Note("this outlet has no InvisDeco"))
+        if not self.faceplate_online:
+            raise Refused(Note("the InvisDeco is not there at the moment"))
+
+    def _sensor_readings(self, request: Request | None = None) -> Any:
+        self._need_faceplate()
+        kind = self._state.sensors.device_type
+        if kind is None:
+            kind = 2 if self._is_aura else 1
+        return [kind, self._sampler.report(self._state.quirks.decimals)]
+
+    def _calibrate_occupancy(self, request: Request) -> Any:
+        (seconds,) = array(request.args, "[seconds]", 1, 1)
+        seconds = integer(seconds, "seconds", 1, 86_400, 0)
+        self._need_sensor("occupancy_state")
+        if self._calibration:
+            raise Refused(Note("a calibration is under way already"))
+        delay = self._state.timing.calibration_delay_seconds
+        stages = len(CALIBRATION_STAGES)
+        times = [delay + seconds * index / stages for index in range(stages)]
+        self._calibration = [
+            self.agenda.after(time, partial(setattr, self._sampler, "stage", stage))
+            for time, stage in zip(times, CALIBRATION_STAGES, strict=True)
+        ]
+        self._calibration.append(self.agenda.after(delay + seconds, self._end_calibration))
+        return msgspec.UNSET
+
+    def _end_calibration(self) -> None:
+        for appointment in self._calibration:
+            appointment.cancel()
+        self._calibration = []
+        self._sampler.stage = None
+
+    def _calibrate_climate(self, request: Request) -> Any:
+        temperature, humidity = array(request.args, "[thousandths of °C, of %]", 2, 2)
+        measured = {
+            "temp_celsius": integer(temperature, "temperature", -100_000, 200_000, 0) / 1000,
+            "humidity": integer(humidity, "humidity", 0, 100_000, 1) / 1000,
+        }
+        for name in measured:
+            self._need_sensor(name)
+        for name, value in measured.items():
+            self._sampler.calibrate(name, value)
+        return msgspec.UNSET
+
+    def _need_sensor(self, name: str) -> None:
+        self._need_faceplate()
+        if not self._sampler.measures(name):
+            raise Refused(Note(f"this InvisDeco does not measure {name}"))
+
+    def _measure(self) -> None:
+        self._sampler.advance()
+        if self.faceplate_online and not self._down:
+            self._push(Callback.SENSOR_READINGS, self._sensor_readings())
+
+    def _set_rhythm(self) -> None:
+        """Takes samples from now on as often as the state says."""
+        if self._rhythm is not None:
+            self._rhythm.cancel()
+            self._rhythm = None
+        seconds = self._state.timing.sensor_seconds
+        if seconds:
+            self._rhythm = self.agenda.after(seconds, self._beat, background=True)
+
+    def _beat(self) -> None:
+        self._measure()
+        self._set_rhythm()
+
+    # 12: who it is
+
+    def _device_information(self, request: Request | None = None) -> Any:
+        return device_information(
+            self._state, there=self._faceplate_there, online=self.faceplate_online
+        )
+
+    # 14-15, 17-18: the lights
+
+    def _need_nightlight(self) -> None:
+        self._need_faceplate()
+        if self._is_aura and not self._state.quirks.plain_nightlight_on_aura:
+            raise Refused(Note("an Aura has no plain nightlight; see callbacks 17 and 18"))
+
+    def _control_nightlight(self, request: Request) -> Any:
+        nightlight = Nightlight.controlled(request.args)
+        self._need_nightlight()
+        self._become(msgspec.structs.replace(self._state, nightlight=nightlight))
+        return msgspec.UNSET
+
+    def _nightlight_status(self, request: Request | None = None) -> Any:
+        self._need_nightlight()
+        return self._state.nightlight.report()
+
+    def _color_light(self, light: Any) -> tuple[int, str, ColorLight]:
+        """A coloured light that a client means: its number, its place in the state, itself."""
+        if not self._is_aura:
+            raise Refused(Note("this outlet has no InvisDeco Aura"))
+        known = [5, 7] if self._state.quirks.indicator_light else [5]
+        if type(light) is not int or light not in known:
+            expected = " or ".join(map(str, known))
+            refuse(f"light: expected {expected}, found {shown(light)}", 0)
+        self._need_faceplate()
+        name, count = COLOR_LIGHTS[light]
+        color_light: ColorLight = getattr(self._state, name)
+        return light, name, color_light.of(count)
+
+    def _control_color_light(self, request: Request) -> Any:
+        args = array(request.args, "[light, mode, leds, …]", 3, 6)
+        _, name, light = self._color_light(args[0])
+        controlled = light.controlled(args)
+        if controlled != light:
+            self._become(msgspec.structs.replace(self._state, **{name: controlled}))
+        return msgspec.UNSET
+
+    def _color_light_status(self, request: Request) -> Any:
+        (light,) = array(request.args, "[light]", 1, 1)
+        if not self._is_aura and self._state.quirks.color_light_elsewhere == "short":
+            if type(light) is not int:
+                refuse(f"light: expected a number, found {shown(light)}", 0)
+            return [light]
+        number, _, color_light = self._color_light(light)
+        return color_light.report(number)
+
+    # 20-23: updates
 
     def _available_updates(self, request: Request) -> Any:
-        if self._firmware.update_check == "fail":
+        if self._state.firmware.update_check == "fail":
             raise Refused(Note("the update check fails, as the scenario says"))
         return self._report
+
+    def _answer_update(self, request: Request) -> Any:
+        args = array(request.args, "[target] or [target, method]", 1, 2)
+        part = Part(integer(args[0], "target", 1, 2, 0))
+        if len(args) == 2:
+            integer(args[1], "method", 0, 1, 1)
+        return self._perform_update(part)
+
+    def _perform_update(self, part: Part) -> Any:
+        """Starts an update, or restarts for it. Raises Refused."""
+        if self._down:
+            raise Refused(Note("the outlet is away"))
+        if self._state.firmware.update_check == "fail":
+            raise Refused(Note("the update check fails, as the scenario says"))
+        if part is Part.FACEPLATE:
+            self._need_faceplate()
+        if self._update is not None or self._resumes is not None:
+            raise Refused(Note("an update is under way already"))
+        inventory = self._state.firmware
+        module = inventory.IM if part is Part.OUTLET else inventory.PM
+        assert module is not None
+        if not module.has_update:
+            raise Refused(Note("there is nothing to update: the newest firmware runs"))
+        starts = self._course(part).outcome != "refused"
+        if self._state.device.hw_rev == "revB":
+            self._resumes = part, starts
+            self._go_away("a restart for an update", self._state.timing.restart_seconds)
+            return _SILENCE
+        if not starts:
+            raise Refused(Note("the update does not start, as the scenario says"))
+        self._begin_update(part)
+        return msgspec.UNSET
+
+    def _course(self, part: Part) -> Any:
+        updates = self._state.updates
+        return updates.IM if part is Part.OUTLET else updates.PM
+
+    def _begin_update(self, part: Part) -> None:
+        if part is Part.FACEPLATE and not self.faceplate_online:  # it has gone while we restarted
+            self._push(Callback.UPDATE_RESULT, [int(part), 0])
+            return
+        plan = self._course(part)
+        update = self._update = _RunningUpdate(part, plan.outcome == "keeps_old_revision")
+        update.appointments = [
+            self.agenda.after(seconds, partial(self._tell_of_update, event))
+            for seconds, event in course(plan, stray=self._state.quirks.stray_result)
+        ]
+
+    def _tell_of_update(self, event: Progress | Result) -> None:
+        """An update has come so far."""
+        update = self._update
+        assert update is not None
+        del update.appointments[0]
+        if isinstance(event, Progress):
+            self._push(Callback.UPDATE_PROGRESS, [int(event.part), event.percent])
+            return
+        self._push(Callback.UPDATE_RESULT, [int(event.part), event.status])
+        if event.stray:
+            return
+        if event.status == 0:
+            self._update = None
+        elif event.part is Part.WWW:
+            if not update.keeps_old:
+                self._become(self._install({Part.WWW}))
+        else:
+            self._update = None
+            if not update.keeps_old:
+                self._installs.add(event.part)
+            if event.part is Part.FACEPLATE:
+                self._let_faceplate_restart()
+            else:
+                seconds = self._state.timing.restart_seconds
+                self._go_away("a restart after an update", seconds)
+
+    def _install(self, parts: set[Part]) -> OutletState:
+        """The state in which these parts run what was on offer."""
+        im, pm = self._state.firmware.IM, self._state.firmware.PM
+        if Part.WWW in parts:
+            im = msgspec.structs.replace(im, www_fw_rev=im.newest_www)
+        if Part.OUTLET in parts:
+            im = msgspec.structs.replace(im, fw_rev=im.newest)
+        if Part.FACEPLATE in parts and pm is not None:
+            pm = msgspec.structs.replace(pm, fw_rev=pm.newest)
+        firmware = msgspec.structs.replace(self._state.firmware, IM=im, PM=pm)
+        return msgspec.structs.replace(self._state, firmware=firmware)
+
+    # 24-25: restarts of the faceplate
+
+    def _restart_faceplate(self, request: Request) -> Any:
+        self._need_faceplate()
+        self._let_faceplate_restart()
+        return msgspec.UNSET
+
+    def _reset_faceplate(self, request: Request) -> Any:
+        self._need_faceplate()
+        self._sampler.forget_calibrations()
+        self._let_faceplate_restart()
+        return msgspec.UNSET
+
+    def _let_faceplate_restart(self) -> None:
+        if self._faceplate_restart is not None:
+            self._faceplate_restart.cancel()
+        seconds = self._state.timing.faceplate_restart_seconds
+        self._faceplate_restart = self.agenda.after(seconds, self._faceplate_is_back)
+        self._look_after_faceplate()
+
+    def _faceplate_is_back(self) -> None:
+        self._faceplate_restart = None
+        if Part.FACEPLATE in self._installs:
+            self._installs.remove(Part.FACEPLATE)
+            self._become(self._install({Part.FACEPLATE}))
+        self._prepare()
+
+    def _look_after_faceplate(self) -> None:
+        """It may have gone, or come back: what needs it cannot go on without it."""
+        if not self.faceplate_online:
+            self._end_calibration()
+            if not self._down:
+                self._give_up_resuming()
+            update = self._update
+            if update is not None and update.part is Part.FACEPLATE:
+                hangs = not update.appointments
+                update.cancel()
+                self._update = None
+                if not hangs:
+                    self._push(Callback.UPDATE_RESULT, [int(Part.FACEPLATE), 0])
+        self._prepare()
+
+    # 27: MQTT
+
+    def _mqtt(self, request: Request) -> Any:
+        (action,) = array(request.args, "[action]", 1, 1)
+        integer(action, "action", 0, 2, 0)
+        if not self._state.mqtt.connected:
+            raise Refused(Note("the MQTT broker is not connected, as the scenario says"))
+        return msgspec.UNSET
+
+    # Changes
+
+    def _become_fitting(self, state: OutletState) -> None:
+        """Takes on a state that is set from outside, in which product and firmware may differ."""
+        before = self._state
+        product = state.product
+        if product == before.product and (state.firmware.PM is None) != (product == "bare"):
+            product = "bare" if state.firmware.PM is None else "pro"
+        self._become(state.resolved(product))
+
+    def _become(self, state: OutletState) -> None:
+        """Takes on a state, and tells every connection what of it has changed."""
+        before, self._state = self._state, state
+        self._look_after_faceplate()
+        if state.timing.sensor_seconds != before.timing.sensor_seconds:
+            self._set_rhythm()
+        if self._down:
+            return
+        if state.outlets != before.outlets:
+            self._push(Callback.OUTLET_STATUS, self._outlet_status())
+        if state.nightlight != before.nightlight:
+            self._push_present(Callback.NIGHTLIGHT_STATUS)
+        for light, (name, count) in COLOR_LIGHTS.items():
+            color_light: ColorLight = getattr(state, name)
+            if color_light.of(count) != getattr(before, name).of(count):
+                self._push_color_light(light)
+
+    def _prepare(self) -> None:
+        """Works out what is asked for more than anything else."""
+        state = self._state
+        self.sn = state.device.sn
+        self._report = state.firmware.report(faceplate=self.faceplate_online)
+        self._sampler.prepare(state.sensors.given(self._is_aura))
+
+    # Pushes
+
+    def _present(self, callback: int, light: int = 5) -> Any:
+        """The present state that a callback is about. Raises Refused."""
+        match callback:
+            case Callback.OUTLET_STATUS:
+                return self._outlet_status()
+            case Callback.SENSOR_READINGS:
+                return self._sensor_readings()
+            case Callback.DEVICE_INFORMATION:
+                return self._device_information()
+            case Callback.NIGHTLIGHT_STATUS:
+                return self._nightlight_status()
+            case Callback.COLOR_LIGHT_STATUS:
+                number, _, color_light = self._color_light(light)
+                return color_light.report(number)
+        raise Refused(Note("it has no state of its own, so args are needed"))
+
+    def _push_present(self, callback: Callback) -> None:
+        """Pushes the present state, where there is one at the moment."""
+        try:
+            args = self._present(callback)
+        except Refused:
+            return
+        self._push(callback, args)
+
+    def _push_color_light(self, light: int) -> None:
+        try:
+            args = self._present(Callback.COLOR_LIGHT_STATUS, light)
+        except Refused:
+            return
+        self._push(Callback.COLOR_LIGHT_STATUS, args)
+
+    def _push(self, callback: int, args: Any) -> None:
+        self._happenings.append(self._packet(callback, args))
+
+    def _packet(self, callback: int, args: Any) -> Push:
+        push = Push.of(self.sn, self._draw.randrange(100_000, 1_000_000), int(callback), args)
+        if callback == Callback.COLOR_LIGHT_STATUS and self._state.quirks.color_push_puback:
+            sn, packet_id, payload = push.fields.values()
+            return Push({"sn": sn, "packetID": packet_id, "PUBACK": 1, "payload": payload})
+        return push
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +793,51 @@ class Handler:
     answer: (outlet, request) → the reply's `callbackArgs`, or `msgspec.UNSET` for a success without
     payload.
     takes_arguments: whether `callbackArgs` of the request mean anything to it.
+    stirs: whether it changes anything, so that there may be more to come.
     """
 
     answer: Callable[[Outlet, Request], Any]
     takes_arguments: bool = False
+    stirs: bool = False
 
 
-HANDLERS: dict[int, Handler] = {
-    Callback.AVAILABLE_UPDATES: Handler(Outlet._available_updates),
+def _reads(answer: Callable[[Outlet, Request], Any]) -> Handler:
+    return Handler(answer)
+
+
+def _acts(answer: Callable[[Outlet, Request], Any]) -> Handler:
+    return Handler(answer, stirs=True)
+
+
+def _controls(answer: Callable[[Outlet, Request], Any]) -> Handler:
+    return Handler(answer, takes_arguments=True, stirs=True)
+
+
+HANDLERS: Mapping[int, Handler] = {
+    Callback.REQUEST_CONFIGURATION: _reads(Outlet._configuration),
+    Callback.CONFIGURE: _controls(Outlet._configure),
+    Callback.REQUEST_ACCESSORY_NAMES: _reads(Outlet._accessory_names),
+    Callback.CONFIGURE_ACCESSORY_NAMES: _controls(Outlet._configure_accessory_names),
+    Callback.RESTART: _acts(Outlet._restart),
+    Callback.RESET_NETWORK: _acts(Outlet._reset_network),
+    Callback.FACTORY_RESET: _acts(Outlet._factory_reset),
+    Callback.OUTLET_STATUS: _reads(Outlet._outlet_status),
+    Callback.CONTROL_OUTLET: _controls(Outlet._control_outlet),
+    Callback.SENSOR_READINGS: _reads(Outlet._sensor_readings),
+    Callback.DEVICE_INFORMATION: _reads(Outlet._device_information),
+    Callback.CONTROL_NIGHTLIGHT: _controls(Outlet._control_nightlight),
+    Callback.NIGHTLIGHT_STATUS: _reads(Outlet._nightlight_status),
+    Callback.CONTROL_COLOR_LIGHT: _controls(Outlet._control_color_light),
+    Callback.COLOR_LIGHT_STATUS: Handler(Outlet._color_light_status, takes_arguments=True),
+    Callback.AVAILABLE_UPDATES: _reads(Outlet._available_updates),
+    Callback.PERFORM_UPDATE: _controls(Outlet._answer_update),
+    Callback.RESTART_FACEPLATE: _acts(Outlet._restart_faceplate),
+    Callback.RESET_FACEPLATE: _acts(Outlet._reset_faceplate),
+    Callback.CALIBRATE_OCCUPANCY: _controls(Outlet._calibrate_occupancy),
+    Callback.MQTT: Handler(Outlet._mqtt, takes_arguments=True),
+    Callback.CALIBRATE_CLIMATE: _controls(Outlet._calibrate_climate),
 }
 """Callback number → how it is answered."""
+
+STIRRING = frozenset(number for number, handler in HANDLERS.items() if handler.stirs)
+"""The callbacks that change something."""

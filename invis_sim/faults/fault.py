@@ -144,6 +144,8 @@ class Fault(
     example: ClassVar[str]
     acts_on: ClassVar[tuple[Target, ...]] = ("reply", "push")
     transports: ClassVar[tuple[Transport, ...]] = ("tcp", "ws")
+    # Whether the outlet does not do what it is asked where the fault applies to the reply.
+    prevents: ClassVar[bool] = False
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] | None = None
     enabled: bool = True

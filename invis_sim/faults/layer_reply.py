@@ -29,12 +29,13 @@ __all__ = [
 class Fail(ReplyFault, frozen=True, tag="fail"):
     """Answers `PUBACK` 0, without a payload, whatever was asked.
 
-    What a client sees: its request refused.
+    What a client sees: its request refused, and nothing changed.
     Stands for: an outlet that cannot do what it is asked: no internet for an update check, a busy
     module.
     """
 
     acts_on = ("reply",)
+    prevents = True
     example = """
         kind = "fail"
         when = { callback = 20, first = 2 }

@@ -175,6 +175,10 @@ class Lane:
         self._selecting: dict[tuple[PacketKind, int | None], tuple[Rule, ...]] = {}
         self._honest: deque[Packet] = deque(maxlen=HONEST_REPLIES_KEPT)
         self._asked: deque[int | None] = deque(maxlen=HONEST_REPLIES_KEPT)  # their callbacks
+        # What `prevents` has found out about a request, for the plan of the reply: a rule's
+        # identity → what its chance is seeded with, or None where it does not apply.
+        self._decided: dict[str, str | None] = {}
+        self._decided_for: Request | None = None
 
     def plan(
         self,
@@ -195,7 +199,7 @@ class Lane:
         rules = self._rules(kind, callback)
         plan = None
         if rules:
-            applying = self._applying(rules, seconds)
+            applying = self._applying(rules, seconds, request)
             if applying:
                 at = Context(
                     kind,
@@ -211,6 +215,19 @@ class Lane:
             self._honest.append(packet)
             self._asked.append(callback)
         return plan
+
+    def prevents(self, request: Request, seconds: float) -> bool:
+        """Whether a fault keeps the outlet from doing what it is asked. To be asked before the
+        outlet is, and at most once; the plan for the reply follows.
+
+        seconds: since the simulator started.
+        """
+        rules = [rule for rule in self._rules("reply", request.callback) if rule.fault.prevents]
+        if not rules:
+            return False
+        self._decided = {rule.identity: self._key(rule, seconds) for rule in rules}
+        self._decided_for = request
+        return any(key is not None for key in self._decided.values())
 
     def receive(self, seconds: float, connections: int) -> Reception | None:
         """How the connection begins; None where no fault touches it. To be asked once.
@@ -237,14 +254,26 @@ class Lane:
             welcome = fault.admit(welcome, at)
         return Reception(welcome, tuple(touches)) if touches else None
 
-    def _applying(self, rules: Iterable[Rule], seconds: float) -> list[tuple[Rule, str]]:
-        """Counts for these rules, and returns those that apply, with the keys to their chance."""
-        seed, connection = self._pipeline.seed, self._connection
-        return [
-            (rule, key)
+    def _applying(
+        self, rules: Iterable[Rule], seconds: float, request: Request | None = None
+    ) -> list[tuple[Rule, str]]:
+        """Counts for these rules, and returns those that apply, with the keys to their chance.
+
+        request: what the packet answers.
+        """
+        decided: dict[str, str | None] = {}
+        if request is not None and request is self._decided_for:
+            decided, self._decided_for = self._decided, None
+        keys = (
+            (rule, decided[rule.identity] if rule.identity in decided else self._key(rule, seconds))
             for rule in rules
-            if (key := rule.matches(self._tally(rule), seed, connection, seconds)) is not None
-        ]
+        )
+        return [(rule, key) for rule, key in keys if key is not None]
+
+    def _key(self, rule: Rule, seconds: float) -> str | None:
+        """Counts for the rule. What seeds its chance if it applies, else None."""
+        seed, connection = self._pipeline.seed, self._connection
+        return rule.matches(self._tally(rule), seed, connection, seconds)
 
     def _tally(self, rule: Rule) -> Tally:
         tally = self._tallies.get(rule.identity)

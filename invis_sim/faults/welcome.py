@@ -61,3 +61,8 @@ class Outage(msgspec.Struct, frozen=True):
     refuses: bool = False
     connections: Ending | None = None
     faceplate: bool = False
+
+    @property
+    def restarts(self) -> bool:
+        """Whether the outlet restarts: all that it was doing is lost."""
+        return self.refuses and self.connections is not None

@@ -27,6 +27,7 @@ class Exchange(msgspec.Struct, eq=False, gc=False):
     faults: those that touched the packet, in the order in which they did.
     notes: what the author of the client should know, with the byte of `received` where it stands.
     done: whether nothing more will be sent.
+    pushed: the `callbackName` of a push; None for everything else.
     """
 
     number: int
@@ -40,11 +41,12 @@ class Exchange(msgspec.Struct, eq=False, gc=False):
     faults: tuple[Touch, ...] = ()
     notes: tuple[Note, ...] = ()
     done: bool = False
+    pushed: int | None = None
 
     @property
     def callback(self) -> int | None:
-        """The `callbackName` that was asked for."""
-        return None if self.request is None else self.request.callback
+        """The `callbackName` that was asked for, or that was pushed."""
+        return self.pushed if self.request is None else self.request.callback
 
     @property
     def packet_id(self) -> int | None:

@@ -65,7 +65,7 @@ class Journal:
     ) -> list[Exchange]:
         """The exchanges that are kept and like this, oldest first; None: whatever it is.
 
-        callback, packet_id: of the request. Malformed input and pushes have none.
+        callback, packet_id: of the request. Malformed input has none. A push has a callback.
         connection: its ordinal, from 1, over both transports. transport: "tcp" or "ws".
         fault: the name of one that touched the packet.
         """
@@ -106,6 +106,22 @@ class Journal:
         """
         like = Like(callback, connection, transport, packet_id, fault)
         return [one.request for one in self._alike(like) if one.request is not None]
+
+    def pushes(
+        self,
+        *,
+        callback: int | None = None,
+        connection: int | None = None,
+        transport: Transport | None = None,
+        fault: str | None = None,
+    ) -> list[bytes]:
+        """What clients were told unasked, oldest first, as it left: one item for each push and each
+        connection that it went to. For its form, see `replies`.
+
+        callback: the `callbackName`. The other arguments are those of `exchanges`.
+        """
+        like = Like(callback, connection, transport, None, fault)
+        return [_said(one) for one in self._alike(like) if one.outcome == "push" and one.sent]
 
     def replies(
         self,
@@ -204,6 +220,7 @@ class Journal:
         faults: tuple[Touch, ...] = (),
         notes: tuple[Note, ...] = (),
         done: bool = False,
+        pushed: int | None = None,
     ) -> Exchange:
         """A new exchange; the arguments are its fields."""
         self._numbers += 1
@@ -219,6 +236,7 @@ class Journal:
             faults,
             notes,
             done,
+            pushed,
         )
         size = 0 if received is None else len(received)
         for data in sent:

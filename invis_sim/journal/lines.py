@@ -104,6 +104,7 @@ class _ExchangeLine(msgspec.Struct, tag_field="entry", tag="exchange"):
     faults: tuple[Touch, ...]
     notes: tuple[Note, ...]
     done: bool = True
+    callback: int | None = None
 
 
 def read_line(line: str | bytes) -> HeadLine | Entry:
@@ -136,6 +137,7 @@ def read_line(line: str | bytes) -> HeadLine | Entry:
         faults=read.faults,
         notes=read.notes,
         done=read.done,
+        pushed=read.callback if request is None else None,
     )
 
 

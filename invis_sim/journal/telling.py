@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable
 
+import msgspec
+
 from invis_sim.faults.pipeline import Touch
 from invis_sim.faults.when import Transport
 from invis_sim.journal.entries import Entry, Event, Exchange
 from invis_sim.protocol.callbacks import Callback
+from invis_sim.protocol.frames import text_of
 from invis_sim.protocol.packets import encode_json
 
 __all__ = [
@@ -21,6 +24,9 @@ __all__ = [
 
 MOST_LINES_TOLD = 50
 """How many entries a text for humans shows; of more, the newest."""
+
+
+MOST_CHARACTERS_OF_ARGS = 20
 
 
 def describe(entry: Entry) -> str:
@@ -55,12 +61,28 @@ def _exchange(exchange: Exchange) -> str:
         callback = exchange.callback
         parts.append(f"callback {'?' if callback is None else named_callback(callback)}")
         parts.append(f"packetID {shown_integer(exchange.packet_id)}")
-    parts.append(_OUTCOMES.get(exchange.outcome, exchange.outcome))
+    outcome = _OUTCOMES.get(exchange.outcome, exchange.outcome)
+    pushed = exchange.pushed
+    parts.append(
+        outcome if pushed is None else f"{outcome} {named_callback(pushed)}{_args(exchange)}"
+    )
     parts += [f"fault {_did(touch)}" for touch in exchange.faults]
     parts += [f"note: {note}" for note in exchange.notes]
     if exchange.outcome == "malformed" and exchange.received:
         parts.append(_shortened(repr(exchange.received[:100])[1:]))
     return "  ".join(parts)
+
+
+def _args(exchange: Exchange) -> str:
+    """What has been pushed, where that is short; "" where it is long, or not as it should be."""
+    data = b"".join(exchange.sent)
+    text = text_of(data) if exchange.transport == "ws" else data
+    try:
+        args = msgspec.json.decode(text or b"")["payload"]["callbackArgs"]
+    except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError):
+        return ""
+    shown = encode_json(args).decode()
+    return f" {shown}" if len(shown) <= MOST_CHARACTERS_OF_ARGS else ""
 
 
 _OUTCOMES = {"success": "PUBACK 1", "failure": "PUBACK 0"}

@@ -11,7 +11,8 @@ import tomli
 from invis_sim.faults.fault import Fault
 from invis_sim.scenario.lines import key_lines
 from invis_sim.scenario.model import Scenario
-from invis_sim.scenario.validation import Path, Problem, did_you_mean, validate
+from invis_sim.scenario.validation import Path, Problem, validate
+from invis_sim.scenario.wording import did_you_mean
 
 __all__ = [
     "ScenarioError",
@@ -115,6 +116,7 @@ OVERRIDES: dict[str, tuple[str, str]] = {
     "ws": ("listen", "ws"),
     "ws_port": ("listen", "ws_port"),
     "ws_path": ("listen", "ws_path"),
+    "mdns": ("listen", "mdns"),
 }
 """What can be said beside a scenario, on the command line or from Python → what it replaces: a
 table, or "" for the top of the file, and a key of it."""
@@ -123,7 +125,7 @@ table, or "" for the top of the file, and a key of it."""
 def override(scenario: Scenario, **values: Any) -> Scenario:
     """The scenario with other values for some keys; None leaves a key as it is.
 
-    values: any of sn, seed, host, tcp, tcp_port, ws, ws_port, ws_path.
+    values: any of sn, seed, host, tcp, tcp_port, ws, ws_port, ws_path, mdns.
 
     Raises ScenarioError for a value that does not fit, TypeError for a name that is none of these.
     """
@@ -159,9 +161,8 @@ def with_faults(scenario: Scenario, faults: Iterable[Fault]) -> Scenario:
     """
     every = (*scenario.faults, *faults)
     _, problems = validate(every, tuple[Fault, ...], ("faults",))
-    problems += (
-        Problem(path, message) for path, message in Scenario.contradictions(scenario.listen, every)
-    )
+    parts = {**msgspec.structs.asdict(scenario), "faults": every}
+    problems += (Problem(path, message) for path, message in Scenario.contradictions(parts))
     if problems:
         raise ScenarioError([_message(problem) for problem in problems])
     return msgspec.structs.replace(scenario, faults=every)
@@ -172,7 +173,8 @@ def shipped() -> dict[str, FilePath]:
     package = FilePath(__file__).parent.parent
     installed, checkout = package / "scenarios", package.parent / "scenarios"
     folder = installed if installed.is_dir() else checkout
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+    paths = {path.stem: path for path in folder.glob("*.toml")}
+    return {name: paths[name] for name in sorted(paths)}
 
 
 def _find(source: str | FilePath) -> FilePath:

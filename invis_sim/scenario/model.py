@@ -5,25 +5,20 @@ The structs are the format: their fields are the keys of a scenario file, their 
 manual, and both the loader and the JSON Schema are made from them.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Annotated
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any
 
 import msgspec
 
-from invis_sim.device.firmware import FirmwareInventory
 from invis_sim.device.outlet import PacketIds
+from invis_sim.device.state import Device, OutletState, Quirks
 from invis_sim.faults.fault import Fault
+from invis_sim.faults.when import Transport
 from invis_sim.protocol.framing import MAX_PACKET_BYTES
+from invis_sim.scenario.steps import Step
 
-__all__ = ["Device", "Listen", "Protocol", "Scenario", "SerialNumber"]
+__all__ = ["Listen", "Protocol", "Scenario", "transports_of"]
 
-SerialNumber = Annotated[
-    str,
-    msgspec.Meta(
-        pattern=r"^[0-9A-F]{10,11}$(?!\n)",  # "$" alone would let a newline follow
-        description="A serial number: ten or eleven upper-case hexadecimal digits.",
-    ),
-]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535, description="A port; 0: any free one.")]
 WebSocketPath = Annotated[
     str,
@@ -32,15 +27,6 @@ WebSocketPath = Annotated[
         description="A path: / and then ASCII without blanks.",
     ),
 ]
-
-
-class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who the outlet is.
-
-    sn: its serial number, which stands in every packet.
-    """
-
-    sn: SerialNumber = "0003C44076"
 
 
 class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,6 +39,8 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ws_port: left out: 8080 from the command line (a real outlet has 80), and any free one from
     Python.
     ws_path: the path of the WebSocket; any other is answered 404.
+    mdns: whether it is announced on the network as _invis._tcp.local.; needs python-zeroconf, which
+    comes with invis-sim[mdns].
     """
 
     host: Annotated[str, msgspec.Meta(min_length=1)] = "127.0.0.1"
@@ -61,6 +49,7 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ws: bool = True
     ws_port: Port | None = None
     ws_path: WebSocketPath = "/ws"
+    mdns: bool = False
 
     def __post_init__(self) -> None:
         if not (self.tcp or self.ws):
@@ -85,48 +74,113 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     write_timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] = 10.0
 
 
-class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+def transports_of(listen: Listen, device: Device, quirks: Quirks) -> tuple[Transport, ...]:
+    """The transports that an outlet has."""
+    by_revision = quirks.transports == "by_revision"
+    rev_b = device.hw_rev == "revB"
+    offered: dict[Transport, bool] = {
+        "tcp": listen.tcp and (rev_b or not by_revision),
+        "ws": listen.ws and not (rev_b and by_revision),
+    }
+    return tuple(transport for transport, is_there in offered.items() if is_there)
+
+
+class Scenario(OutletState, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One outlet and what happens to it. Everything has a default: the empty file is a good outlet.
 
     description: what the scenario is for, in a sentence.
     seed: of everything that is drawn by chance; left out: a new one each time, which is shown.
-    device: who the outlet is.
-    firmware: what it runs, and what is on offer.
     listen: where it listens.
-    protocol: where real outlets, documentation and taste differ.
+    protocol: how it deals with clients.
     faults: what goes wrong; applied layer by layer, within a layer in this order.
+    steps: what changes over time, or after a request.
     """
 
     description: str = ""
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] | None = None
-    device: Device = Device()
-    firmware: FirmwareInventory = FirmwareInventory()
     listen: Listen = Listen()
     protocol: Protocol = Protocol()
     faults: tuple[Fault, ...] = ()
+    steps: tuple[Step, ...] = ()
 
     def __post_init__(self) -> None:
-        found = [message for _, message in self.contradictions(self.listen, self.faults)]
+        found = [message for _, message in self.contradictions(msgspec.structs.asdict(self))]
         if found:
             raise ValueError("; ".join(found))
 
-    @staticmethod
+    @property
+    def state(self) -> OutletState:
+        """What the outlet is and knows at the beginning."""
+        fields = OutletState.__struct_fields__
+        return OutletState(**{name: getattr(self, name) for name in fields})
+
+    @property
+    def transports(self) -> tuple[Transport, ...]:
+        """The transports that the outlet has."""
+        return transports_of(self.listen, self.device, self.quirks)
+
+    @classmethod
     def contradictions(
-        listen: Listen, faults: Iterable[Fault | None]
+        cls, parts: Mapping[str, Any]
     ) -> Iterator[tuple[tuple[str | int, ...], str]]:
         """What does not fit together of parts that are each valid: where to change it, and why.
 
-        faults: None stands for one that is not valid.
+        parts: key at the top of the file → its value; those left out have their defaults. In a
+        list, None stands for an element that is not valid.
         """
-        offered = {"tcp": listen.tcp, "ws": listen.ws}
-        for index, fault in enumerate(faults):
-            if fault is None:
-                continue
-            possible = [t for t in fault.transports if fault.when.transport in (None, t)]
-            if not any(offered[transport] for transport in possible):
-                name = fault.name or fault.kind()
-                missing = " and ".join(possible)
+        defaults = {f.name: f.default for f in msgspec.structs.fields(cls)}
+        given = {**defaults, **{key: value for key, value in parts.items() if value is not None}}
+        device, firmware = given["device"], given["firmware"]
+        if device.product == "bare" and firmware.PM is not None:
+            yield ("device", "product"), '"bare" has no faceplate, and here is a [firmware.PM]'
+        wrong = {key for key, value in parts.items() if value is None}
+        listen, quirks = given["listen"], given["quirks"]
+        if quirks.transports == "both":
+            wrong.discard("device")  # it does not matter then
+        if not wrong & {"listen", "quirks", "device"}:
+            transports = transports_of(listen, device, quirks)
+            if not transports:
                 yield (
-                    ("faults", index, *(("when", "transport") if fault.when.transport else ())),
-                    f"{name!r} never applies: it acts on {missing} only, which listen switches off",
+                    ("quirks", "transports"),
+                    f'"by_revision": listen switches off the transport of hw_rev {device.hw_rev!r}',
                 )
+            by_listen = tuple(name for name in ("tcp", "ws") if not getattr(listen, name))
+            yield from _faults_that_never_apply(transports, by_listen, given["faults"])
+        if "faults" not in wrong:
+            yield from _switches_of_nothing(given["steps"], given["faults"])
+
+
+def _faults_that_never_apply(
+    offered: tuple[Transport, ...], by_listen: tuple[str, ...], faults: Iterable[Fault | None]
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """by_listen: the transports that [listen] switches off; all others that are not offered are
+    off by [quirks].
+    """
+    for index, fault in enumerate(faults):
+        if fault is None:
+            continue
+        possible = [t for t in fault.transports if fault.when.transport in (None, t)]
+        if offered and not any(transport in offered for transport in possible):
+            name = fault.name or fault.kind()
+            missing = " and ".join(possible)
+            off = "listen switches" if set(possible) <= set(by_listen) else "quirks.transports has"
+            yield (
+                ("faults", index, *(("when", "transport") if fault.when.transport else ())),
+                f"{name!r} never applies: it acts on {missing} only, which {off} off",
+            )
+
+
+def _switches_of_nothing(
+    steps: Iterable[Step | None], faults: Iterable[Fault | None]
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    every = tuple(faults)
+    if None in every:
+        return  # one that is not valid may be the one that is meant
+    known = {fault.called for fault in every if fault is not None}
+    for index, step in enumerate(steps):
+        for key, names in () if step is None else step.fault_names.items():
+            for name in names:
+                if name not in known:
+                    there = ", ".join(map(repr, sorted(known))) or "none"
+                    message = f"no fault is called {name!r}; there are: {there}"
+                    yield ("steps", index, key), message

@@ -12,11 +12,12 @@ from typing import Any
 
 import msgspec
 
+from invis_sim.device.state import OutletState
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.faults.fault import Fault
 from invis_sim.scenario.model import Scenario
 
-__all__ = ["scenario_schema"]
+__all__ = ["key_docs", "scenario_schema"]
 
 _REF = "#/$defs/{name}"
 
@@ -24,16 +25,21 @@ _REF = "#/$defs/{name}"
 def scenario_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of a scenario file, as plain data."""
     kinds = tuple(KINDS.values())
-    _, definitions = msgspec.json.schema_components((Scenario, *kinds), ref_template=_REF)
+    _, definitions = msgspec.json.schema_components(
+        (Scenario, OutletState, *kinds), ref_template=_REF
+    )
     definitions.pop(Fault.__name__, None)
     definitions = _without_null(definitions)
-    for struct in {*_structs_in(Scenario), *(s for kind in kinds for s in _structs_in(kind))}:
+    mentioned = (Scenario, OutletState, *kinds)
+    for struct in {inner for outer in mentioned for inner in _structs_in(outer)}:
         if struct is not Fault:
             _document(definitions[struct.__name__], struct)
     for kind in kinds:
         definition = definitions[kind.__name__]
         definition["title"] = kind.kind()
         definition["properties"]["kind"]["description"] = definition["description"].split("\n\n")[0]
+    # What a step sets is any part of what an outlet is and knows; no key of that is required.
+    definitions["Step"]["properties"]["set"]["$ref"] = _REF.format(name=OutletState.__name__)
     scenario = definitions.pop(Scenario.__name__)
     scenario["properties"]["faults"] |= {
         "type": "array",
@@ -60,27 +66,34 @@ def _structs_in(annotation: Any) -> Iterator[type[msgspec.Struct]]:
 def _document(schema: dict[str, Any], struct: type[msgspec.Struct]) -> None:
     """Puts what the struct's docstring says about each field beside the field's property."""
     schema["description"] = inspect.getdoc(struct)
+    for name, text in key_docs(struct).items():
+        if name in schema.get("properties", {}):
+            known = schema["properties"][name].get("description")
+            schema["properties"][name]["description"] = f"{text}\n\n{known}" if known else text
+
+
+def key_docs(struct: type[msgspec.Struct]) -> dict[str, str]:
+    """What the docstrings of a struct and its bases say about each key."""
     described: dict[str, str] = {}
     for owner in reversed(struct.__mro__):
         if owner is not msgspec.Struct and issubclass(owner, msgspec.Struct):
             described |= _field_docs(owner)
-    for name, text in described.items():
-        if name in schema["properties"]:
-            known = schema["properties"][name].get("description")
-            schema["properties"][name]["description"] = f"{text}\n\n{known}" if known else text
+    return described
 
 
 def _field_docs(struct: type[msgspec.Struct]) -> dict[str, str]:
     """What a docstring says about each field.
 
-    A field's part begins with a line `name: …` (or `name, name: …`) and ends before the next one,
-    or at a blank line.
+    A field's part begins, on a line of its own or behind a full stop, with `name: …` (or
+    `name, name: …`) and ends before the next one, or at a blank line.
     """
-    fields = "|".join(map(re.escape, struct.__struct_fields__))
-    begins = re.compile(rf"((?:{fields})(?:, (?:{fields}))*): (.*)")
+    fields = "|".join(map(re.escape, struct.__struct_encode_fields__))
+    names = rf"(?:{fields})(?:, (?:{fields}))*"
+    begins = re.compile(rf"({names}): (.*)")
     parts: dict[str, list[str]] = {}
     current: list[str] = []
-    for line in (inspect.getdoc(struct) or "").splitlines():
+    text = re.sub(rf"\. (?={names}: )", ".\n", inspect.getdoc(struct) or "")
+    for line in text.splitlines():
         if match := begins.fullmatch(line):
             current = [match[2]]
             parts |= dict.fromkeys(match[1].split(", "), current)

@@ -5,6 +5,7 @@ request. The connection knows nothing of the transport beyond how text becomes b
 """
 
 import logging
+import math
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 
 import trio
 
-from invis_sim.device.outlet import Outlet
+from invis_sim.device.outlet import STIRRING, Happening, Outlet
 from invis_sim.faults.delivery import Delivery
 from invis_sim.faults.pipeline import Pipeline, Plan
 from invis_sim.faults.welcome import Ending, Outage, Welcome
@@ -21,6 +22,8 @@ from invis_sim.journal import Journal, Outcome
 from invis_sim.protocol.packets import (
     MalformedPacket,
     Note,
+    Packet,
+    Push,
     Request,
     parse_request,
 )
@@ -34,6 +37,9 @@ __all__ = ["Connection", "Core", "serve_client"]
 
 logger = logging.getLogger("invis_sim")
 
+_PREVENTED = Note("a fault keeps the outlet from it")
+_AWAY = Note("the outlet is away")
+
 
 @dataclass(frozen=True, slots=True)
 class Core:
@@ -44,6 +50,10 @@ class Core:
     speed: by how much every injected wait is divided, above 0; may be infinite.
     begin: called when something of the outlet goes away with a packet.
     defect: called with an error of our own that has cost a connection.
+    stirred: called with what happens in consequence of a request, after its reply.
+    opened: called with a connection that is ready for packets.
+    requested: called after the answer to each request with its callback; None: nobody wants to
+    know.
     hub: listens to many clients at once; None: each task listens for itself.
     connections: those that are open, by their ordinals, the oldest first.
     """
@@ -57,12 +67,22 @@ class Core:
     speed: float
     begin: Callable[[Outage], None]
     defect: Callable[[Exception], None]
+    stirred: Callable[[tuple[Happening, ...]], None]
+    opened: Callable[["Connection"], None]
+    requested: Callable[[int | None], None] | None = None
     hub: Hub | None = None
     connections: dict[int, "Connection"] = field(default_factory=dict)
 
     def seconds(self) -> float:
         """Seconds since the start, as they pass outside."""
         return trio.current_time() - self.started
+
+    def device_seconds(self, seconds: float) -> float | None:
+        """When something is, as the outlet counts; None: at the present time of its agenda.
+
+        seconds: since the start, as they pass outside, ≥ 0.
+        """
+        return None if self.speed == math.inf else seconds * self.speed
 
     def scenario_seconds(self, seconds: float) -> float:
         """Seconds since the start as the scenario counts them, to which `speed` applies.
@@ -81,6 +101,7 @@ class Connection:
     welcome: how the connection begins.
     reading: the scope in which the client is listened to; cancelled when it has been heard enough.
     frame: text of a packet → bytes on the wire. The transport sets it.
+    open: whether the client can be told something unasked.
     farewell: what to send when the simulator stops.
     closed_because: why it ended, in words.
     """
@@ -102,6 +123,7 @@ class Connection:
         self.welcome = Welcome()
         self.reading = trio.CancelScope()
         self.frame: Callable[[bytes], bytes] = bytes
+        self.open = False
         self.farewell = b""
         self.closed_because = "by the client"
         self._lane = core.faults.lane(transport, ordinal)
@@ -198,34 +220,94 @@ class Connection:
         document: its bytes. notes: what the transport has to remark on it.
         """
         core = self.core
-        record = core.journal.record
         arrived = trio.current_time()
         seconds = arrived - core.started
-        answer = core.outlet.handle(request)
+        outlet = core.outlet
+        if outlet.down:
+            self._record(seconds, document, request, "no reply", (*notes, _AWAY))
+            return
+        if request.callback not in STIRRING:
+            answer = outlet.handle(request)
+        elif self._lane.prevents(request, core.scenario_seconds(seconds)):
+            answer = outlet.refuse(request, _PREVENTED)
+        else:
+            answer = outlet.handle(request, core.device_seconds(seconds))
         if answer.notes:
             notes += tuple(note.located(document) for note in answer.notes)
         reply = answer.reply
         if reply is None:
-            record(
-                seconds,
-                self.transport,
-                self.ordinal,
-                document,
-                request,
-                "no reply",
-                (),
-                (),
-                notes,
-                True,
-            )
+            self._record(seconds, document, request, "no reply", notes)
+        else:
+            outcome: Outcome = "success" if reply.fields["PUBACK"] else "failure"
+            self._send(reply, request, document, outcome, arrived, notes)
+        if answer.stirs:
+            self.wire.let_others_run()
+            core.stirred(answer.happenings)
+        if core.requested is not None:
+            core.requested(request.callback)
+
+    def _record(
+        self,
+        seconds: float,
+        document: bytes,
+        request: Request,
+        outcome: Outcome,
+        notes: tuple[Note, ...],
+    ) -> None:
+        """A request has arrived that is not answered."""
+        self.core.journal.record(
+            seconds,
+            self.transport,
+            self.ordinal,
+            document,
+            request,
+            outcome,
+            notes=notes,
+            done=True,
+        )
+
+    def push(self, push: Push, framed: dict[Transport, bytes]) -> None:
+        """Tells the client something unasked.
+
+        framed: transport → the packet as it leaves there. What is missing is added, for the next
+        connection.
+        """
+        outbox = self.outbox
+        if not self.open or outbox.silent:
             return
-        outcome: Outcome = "success" if reply.fields["PUBACK"] else "failure"
-        plan = self._lane.plan(reply, request, core.scenario_seconds(seconds), self.frame)
+        if outbox.overrun:
+            self.cut("reset", "the client reads too slowly: too much waits for it")
+            return
+        self._send(push, None, None, "push", trio.current_time(), framed=framed)
+
+    def _send(
+        self,
+        packet: Packet,
+        request: Request | None,
+        document: bytes | None,
+        outcome: Outcome,
+        arrived: float,
+        notes: tuple[Note, ...] = (),
+        framed: dict[Transport, bytes] | None = None,
+    ) -> None:
+        """Sends a packet on its way: a reply to the request in the document, or a push.
+
+        arrived: when it was asked for, by trio's clock. framed: as for `push`.
+        """
+        core = self.core
+        seconds = arrived - core.started
+        pushed = packet.callback if request is None else None
+        plan = self._lane.plan(packet, request, core.scenario_seconds(seconds), self.frame)
         outbox = self.outbox
         if plan is None:
-            data = self.frame(reply.encode())
+            if framed is None:
+                data = self.frame(packet.encode())
+            elif self.transport in framed:
+                data = framed[self.transport]
+            else:
+                data = framed[self.transport] = self.frame(packet.encode())
             if outbox.idle:
-                record(
+                core.journal.record(
                     seconds,
                     self.transport,
                     self.ordinal,
@@ -236,11 +318,12 @@ class Connection:
                     (),
                     notes,
                     True,
+                    pushed,
                 )
                 outbox.send_now(data, arrived)
                 return
             plan = Plan(Delivery.of(data), ())
-        exchange = record(
+        exchange = core.journal.record(
             seconds,
             self.transport,
             self.ordinal,
@@ -250,6 +333,7 @@ class Connection:
             (),
             plan.touches,
             notes,
+            pushed=pushed,
         )
         outbox.dispatch(plan.delivery, exchange, arrived)
 
@@ -270,6 +354,11 @@ class Connection:
             done=True,
         )
 
+    def opened(self) -> None:
+        """The transport is ready for packets."""
+        self.open = True
+        self.core.opened(self)
+
     # The end
 
     def event(self, what: str, detail: str = "") -> None:
@@ -280,12 +369,14 @@ class Connection:
     def cut(self, how: Ending, why: str) -> None:
         """Ends the connection from outside, at once; with "silence" it only falls silent."""
         self.closed_because = why
+        self.open = False
         if how == "goodbye":
             self.say_farewell()
         self.outbox.silent = True
         self.outbox.stalled = how == "silence"
         self.farewell = b""
         if how == "reset":
+            self.outbox.hush()  # who waits to write need not tell that the connection is gone
             self.wire.reset()
         if how != "silence":
             self._leave()
@@ -331,6 +422,7 @@ async def serve_client(
             with connection.reading:
                 if await connection.begin():
                     await converse(connection)
+            connection.open = False
             connection.farewell = b""
             await connection.outbox.settled()
             nursery.cancel_scope.cancel()

@@ -41,6 +41,9 @@ MOST_PENDING_PACKETS = 1024
 MOST_PENDING_BYTES = 2**20
 """So many bytes may wait for a client; then none of its requests is read until some have left."""
 
+MOST_PENDING_PUSHES, MOST_PENDING_PUSHED_BYTES = 1024, 2**20
+"""So many packets that a client has not asked for, and so many bytes of them, may wait for it."""
+
 TRICKLE_SECONDS = 0.05
 """How often a throttled packet sends a piece, where its rate allows for a byte at least."""
 
@@ -66,6 +69,11 @@ class _Parcel:
     behind: int = 0
     joins: bool = False
     ahead: bytes = b""
+
+    @property
+    def is_push(self) -> bool:
+        """Whether nobody asked for it."""
+        return self.exchange is not None and self.exchange.pushed is not None
 
 
 async def only_end_the_stream(code: int | None, reason: str) -> None:
@@ -107,6 +115,8 @@ class Outbox:
         self._aside: list[_Parcel] = []  # those with a Hold or a Join
         self._pending: set[_Parcel] = set()  # all that have not left
         self._pending_bytes = 0
+        self._pushes = 0  # how many of those that have not left are pushes
+        self._pushed_bytes = 0
         self._progress = trio.lowlevel.ParkingLot()
 
     @property
@@ -119,6 +129,15 @@ class Outbox:
         """Whether so much waits for the client that no more of its requests should be read."""
         return (
             len(self._pending) >= MOST_PENDING_PACKETS or self._pending_bytes >= MOST_PENDING_BYTES
+        )
+
+    @property
+    def overrun(self) -> bool:
+        """Whether so many pushes wait for the client that it cannot be told more: they come whether
+        it reads or not.
+        """
+        return (
+            self._pushes >= MOST_PENDING_PUSHES or self._pushed_bytes >= MOST_PENDING_PUSHED_BYTES
         )
 
     async def room(self) -> None:
@@ -211,12 +230,20 @@ class Outbox:
         self._release(parcel)
 
     def _add(self, parcel: _Parcel) -> None:
+        size = parcel.delivery.size
         self._pending.add(parcel)
-        self._pending_bytes += parcel.delivery.size
+        self._pending_bytes += size
+        if parcel.is_push:
+            self._pushes += 1
+            self._pushed_bytes += size
 
     def _settle(self, parcel: _Parcel) -> None:
+        size = parcel.delivery.size
         self._pending.remove(parcel)
-        self._pending_bytes -= parcel.delivery.size
+        self._pending_bytes -= size
+        if parcel.is_push:
+            self._pushes -= 1
+            self._pushed_bytes -= size
         if parcel.exchange is not None:
             self._journal.finish(parcel.exchange)
         self._progress.unpark_all()

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import Literal, TypeVar, get_args
 
@@ -15,21 +16,24 @@ import msgspec
 import trio
 
 from invis_sim.device.firmware import FirmwareInventory
-from invis_sim.device.outlet import Outlet
+from invis_sim.device.outlet import Happening, Outlet
 from invis_sim.faults.fault import Fault, OutageFault
 from invis_sim.faults.pipeline import Pipeline
 from invis_sim.faults.rule import Rule
 from invis_sim.faults.welcome import Ending, Outage
 from invis_sim.faults.when import Transport
 from invis_sim.journal import Arrivals, Event, Exchange, Expectation, Journal
-from invis_sim.protocol.packets import Request
+from invis_sim.protocol.packets import Push, Request
 from invis_sim.scenario import Scenario
 from invis_sim.scenario.loading import ScenarioSource, resolve
 from invis_sim.server import tcp, websocket
+from invis_sim.server.clock import Clock
 from invis_sim.server.connection import Connection, Core, serve_client
 from invis_sim.server.hub import Hub
 from invis_sim.server.listening import Listening, StartError, open_listening
+from invis_sim.server.mdns import Announcement, MdnsUnavailable
 from invis_sim.server.pace import scaled
+from invis_sim.server.script import Script
 from invis_sim.server.wire import Wire
 
 __all__ = ["Simulator", "StartError", "open_simulator"]
@@ -52,7 +56,6 @@ class Simulator:
     journal: what happened.
     arrivals: what of it is waited for.
     faults: what goes wrong; by name or one after the other, each with its switch `enabled`.
-    outlet: the device.
     on_defect: called with an error of the simulator's own that has cost a connection, and that is
     logged by now; who wants to can end the simulator.
     """
@@ -63,7 +66,9 @@ class Simulator:
         self.journal = Journal(started=time.time())
         self.arrivals = Arrivals(self.journal)
         self.faults = Pipeline(scenario.faults, self.seed)
-        self.outlet = Outlet(scenario.device.sn, scenario.firmware, scenario.protocol.packet_id)
+        self._outlet = Outlet(
+            scenario.state, packet_ids=scenario.protocol.packet_id, seed=self.seed
+        )
         self._speed = speed
         self.on_defect: Callable[[Exception], None] = lambda error: None
         self._alone = alone
@@ -73,11 +78,23 @@ class Simulator:
         # Outages that wait for their time or began, by identity, each with what ends its waiting.
         self._scheduled: dict[str, trio.CancelScope] = {}
         self._outages: list[_UnderWay] = []
+        self._clock: Clock | None = None
+        self._announcement: Announcement | None = None
+        self._waiting_for_up: list[Callable[[], None]] = []
+
+    @property
+    def outlet(self) -> Outlet:
+        """The device: what it is and knows, and what can be done to it. To be asked for each time:
+        this brings its time up to date.
+        """
+        if self._clock is not None:
+            self._outlet.agenda.now = self._clock.seconds()
+        return self._outlet
 
     @property
     def sn(self) -> str:
         """The serial number."""
-        return self.outlet.sn
+        return self._outlet.sn
 
     @property
     def tcp_address(self) -> tuple[str, int]:
@@ -97,7 +114,7 @@ class Simulator:
 
         To set it raises ValueError for an inventory with a value that a scenario could not have.
         """
-        return self.outlet.firmware
+        return self._outlet.firmware
 
     @firmware.setter
     def firmware(self, inventory: FirmwareInventory) -> None:
@@ -171,32 +188,74 @@ class Simulator:
         for connection in tuple(self._core.connections.values()):
             connection.cut(how, "by disconnect_all")
 
-    def reboot(self, seconds: float = 3.0, how: Ending = "reset") -> None:
-        """Lets the outlet be away for a while: every connection ends, at once, and new ones are
-        refused.
+    def reboot(self, seconds: float | None = None, how: Ending | None = None) -> None:
+        """Lets the outlet restart: every connection ends, at once, new ones are refused for a
+        while, and whoever connects soon after that is told who it is.
 
-        seconds: for how long, ≥ 0, before `speed` divides it. how: as for the fault `Reboot`.
+        seconds: for how long it is away, ≥ 0, before `speed` divides it; None: as the scenario's
+        [timing] says. how: as for the fault `Reboot`; None: as the scenario's [quirks] say.
 
         Raises ValueError for a value out of range.
         """
+        state = self._outlet.state
+        if seconds is None:
+            seconds = state.timing.restart_seconds
+        if how is None:
+            how = state.quirks.restart_ends
         if not 0 <= seconds < math.inf:
             raise ValueError(f"seconds: expected a number from 0, found {seconds!r}")
         if how not in get_args(Ending):
             raise ValueError(f"how: expected one of {get_args(Ending)}, found {how!r}")
-        self._begin(Outage("reboot", seconds, refuses=True, connections=how), asked_for=True)
+        self._begin(Outage("a reboot", seconds, refuses=True, connections=how), "outlet")
+
+    def join_network(self) -> None:
+        """Lets the outlet be back on the network after a network reset. Where it was not reset,
+        this is no error.
+        """
+        for under_way in tuple(self._outages):
+            if under_way.what == "outlet" and under_way.outage.seconds is None:
+                self._end(under_way)
+
+    def when_up(self, function: Callable[[], None]) -> None:
+        """Calls the function once the outlet is on the network: now, or when its restart ends."""
+        if self._outlet.down:
+            self._waiting_for_up.append(function)
+        else:
+            function()
+
+    async def wait_until_up(self, timeout: float = 5.0) -> None:
+        """Returns when the outlet is on the network: at once, or when its restart ends.
+
+        timeout: seconds. Raises AssertionError where it is not back by then.
+        """
+        up = trio.Event()
+        self.when_up(up.set)
+        with trio.move_on_after(timeout):
+            await up.wait()
+        if not up.is_set():
+            raise AssertionError(f"the outlet has not come back within {timeout:g} s")
 
     def begin(self, outage: Outage) -> None:
         """Something of the outlet goes away, at once, and comes back by itself."""
         self._begin(outage)
 
-    def _begin(self, outage: Outage, asked_for: bool = False) -> None:
-        lasts = "until it is switched off" if outage.seconds is None else f"{outage.seconds:g} s"
-        self._event("fault", f"{outage.name} begins ({lasts})")
-        under_way = _UnderWay(outage, asked_for)
+    def _begin(self, outage: Outage, what: Literal["fault", "outlet"] = "fault") -> None:
+        if outage.seconds is not None:
+            lasts = f"{outage.seconds:g} s"
+        elif what == "fault":
+            lasts = "until it is switched off"
+        else:
+            lasts = "until it joins the network again"
+        self._event(what, f"{outage.name} begins ({lasts})")
+        under_way = _UnderWay(outage, what)
+        if outage.restarts:
+            self._outlet.go_down()
+            if self._announcement is not None:
+                self._announcement.show(False)
         if outage.connections is not None:
             open_now = tuple(self._core.connections.values())
             for connection in open_now:
-                connection.cut(outage.connections, f"by a fault ({outage.name})")
+                connection.cut(outage.connections, under_way.reason)
             if outage.connections == "silence":
                 under_way.silenced = open_now
         self._outages.append(under_way)
@@ -213,8 +272,16 @@ class Simulator:
         hub = Hub.where_possible(alone=self._alone)
         if hub is not None:
             nursery.start_soon(hub.run)
+        script = Script(
+            self.scenario.steps,
+            self._outlet,
+            self.faults,
+            self.reboot,
+            self.join_network,
+            lambda words: self._event("step", words),
+        )
         self._core = Core(
-            outlet=self.outlet,
+            outlet=self._outlet,
             faults=self.faults,
             journal=self.journal,
             protocol=self.scenario.protocol,
@@ -223,16 +290,22 @@ class Simulator:
             speed=self._speed,
             begin=self.begin,
             defect=lambda error: self.on_defect(error),
+            stirred=self._carry_out,
+            opened=self._opened,
+            requested=partial(self._requested, script) if script.counts_requests else None,
             hub=hub,
         )
-        wanted: list[tuple[Transport, int]] = []
-        if listen.tcp:
-            wanted.append(("tcp", listen.tcp_port or 0))
-        if listen.ws:
-            wanted.append(("ws", listen.ws_port or 0))
-        for transport, port in wanted:
+        self._clock = Clock(self._outlet, self._core.started, self._speed, self._take_along)
+        self._outlet.on_change = self._take_along
+        ports: dict[Transport, int | None] = {"tcp": listen.tcp_port, "ws": listen.ws_port}
+        for transport in self.scenario.transports:
+            port = ports[transport] or 0
             self._listening[transport] = await open_listening(transport, listen.host, port)
         self._accept_all()
+        nursery.start_soon(self._clock.run)
+        if listen.mdns:
+            self._announcement = self._announce()
+            nursery.start_soon(self._announcement.run)
         self.faults.on_change = self._faults_changed
         self._faults_changed()
 
@@ -246,6 +319,42 @@ class Simulator:
         if transport not in self._listening:
             raise LookupError(f"this outlet has no {transport}: the scenario switches it off")
         return self.addresses[transport]
+
+    def _announce(self) -> Announcement:
+        # The integration that browses for it was tested with the port of the WebSocket.
+        host, port = self._address("ws" if self.has("ws") else "tcp")
+        try:
+            return Announcement(self._outlet, host, port, lambda words: self._event("error", words))
+        except MdnsUnavailable as error:
+            raise StartError(str(error)) from None
+
+    # What the outlet does by itself
+
+    def _take_along(self) -> None:
+        """Carries out what has come of a change, or of the agenda."""
+        self._carry_out(self._outlet.take())
+
+    def _carry_out(self, happenings: tuple[Happening, ...]) -> None:
+        for happening in happenings:
+            if isinstance(happening, Push):
+                framed: dict[Transport, bytes] = {}
+                for connection in tuple(self._core.connections.values()):
+                    connection.push(happening, framed)
+            else:
+                name, seconds, how = happening.name, happening.seconds, happening.connections
+                self._begin(Outage(name, seconds, refuses=True, connections=how), "outlet")
+        assert self._clock is not None
+        self._clock.changed()
+
+    def _requested(self, script: Script, callback: int | None) -> None:
+        assert self._clock is not None
+        self._outlet.agenda.now = self._clock.seconds()  # a step may make appointments
+        script.requested(callback)
+
+    def _opened(self, connection: Connection) -> None:
+        for push in self.outlet.greet():
+            connection.push(push, {})
+        self._take_along()
 
     # Connections
 
@@ -287,7 +396,7 @@ class Simulator:
         for identity in self._scheduled.keys() - timed.keys():
             self._scheduled.pop(identity).cancel()
         for under_way in tuple(self._outages):
-            if not (under_way.asked_for or self.faults.is_enabled(under_way.outage.name)):
+            if under_way.what == "fault" and not self.faults.is_enabled(under_way.outage.name):
                 self._end(under_way)
         for identity in [one for one in timed if one not in self._scheduled]:  # in file order
             rule, fault = timed[identity]
@@ -326,8 +435,16 @@ class Simulator:
         under_way.ended.set()
         self._apply_outages()
         for connection in under_way.silenced:
-            connection.cut("reset", f"by a fault ({outage.name})")
-        self._event("fault", f"{outage.name} ends")
+            connection.cut("reset", under_way.reason)
+        self._event(under_way.what, f"{outage.name} ends")
+        if self._outlet.down and not any(one.outage.restarts for one in self._outages):
+            self.outlet.come_up()
+            self._take_along()
+            if self._announcement is not None:
+                self._announcement.show(True)
+            waiting, self._waiting_for_up = self._waiting_for_up, []
+            for function in waiting:
+                function()
 
     def _apply_outages(self) -> None:
         """Lets the outlet be as all outages that are under way, taken together, have it."""
@@ -342,7 +459,7 @@ class Simulator:
                     self._resume(listening)
             if not refuses:
                 self._accept_all()
-        self.outlet.faceplate_online = not any(outage.faceplate for outage in outages)
+        self._outlet.faceplate_online = not any(outage.faceplate for outage in outages)
 
     def _resume(self, listening: Listening) -> None:
         try:
@@ -365,15 +482,21 @@ class Simulator:
 class _UnderWay:
     """An outage that has begun and not ended.
 
-    asked_for: whether it is not a fault's, so that no switch ends it.
+    what: "fault": it is a fault's, whose switch ends it. "outlet": it is the outlet's own.
     ended: set when it does.
     silenced: connections that get a reset then.
     """
 
     outage: Outage
-    asked_for: bool = False
+    what: Literal["fault", "outlet"] = "fault"
     ended: trio.Event = field(default_factory=trio.Event)
     silenced: tuple[Connection, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """Why connections end with it, in words."""
+        name = self.outage.name
+        return f"by a fault ({name})" if self.what == "fault" else f"by {name}"
 
 
 E = TypeVar("E", Exchange, Event)
@@ -409,7 +532,8 @@ async def open_simulator(
     speed: by how much every injected wait is divided, above 0; infinite: nothing waits.
     alone: whether nothing else runs in this event loop; then it may be held up for a millisecond at
     a time, which serves requests that follow hard upon each other faster.
-    overrides: sn, seed, host, tcp, tcp_port, ws, ws_port, ws_path, in place of the scenario's.
+    overrides: sn, seed, host, tcp, tcp_port, ws, ws_port, ws_path, mdns, in place of the
+    scenario's.
 
     Raises ScenarioError for a scenario that cannot be used, StartError where it cannot listen.
     """

@@ -15,6 +15,7 @@ async def converse(connection: Connection) -> None:
     if terminator:
         connection.frame = lambda text: text + terminator
     listener = _Listener(connection)
+    connection.opened()
     try:
         while not listener.over:
             await connection.outbox.room()

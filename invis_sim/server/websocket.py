@@ -284,6 +284,8 @@ class FrameStream(trio.abc.Stream):
                 await self._wire.send(data)
                 if accepting:
                     self._opened.set()
+            if accepting and welcome.handshake != "plain_200":
+                self._connection.opened()
             if accepting and welcome.handshake == "plain_200":
                 self._connection.closed_because = "by a fault: a web page in place of a WebSocket"
                 self._connection.reading.cancel()
@@ -318,6 +320,7 @@ class FrameStream(trio.abc.Stream):
         goodbye: the close frame. The client's is waited for together with the end of its stream.
         """
         connection, wire = self._connection, self._wire
+        connection.open = False  # nothing may follow the close frame
         self._sorter.all_slow()
         await wire.lock.acquire()
         while wire.lock.statistics().tasks_waiting:  # what is ready to leave goes first

@@ -17,9 +17,12 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 
+import msgspec
 import trio
 
 from invis_sim.device.firmware import FirmwareInventory
+from invis_sim.device.outlet import Outlet
+from invis_sim.device.state import OutletState
 from invis_sim.faults.fault import Fault
 from invis_sim.faults.rule import Rule
 from invis_sim.faults.welcome import Ending
@@ -33,6 +36,7 @@ from invis_sim.server.simulator import Simulator, open_simulator
 __all__ = [
     "RunningFault",
     "RunningFaults",
+    "RunningOutlet",
     "RunningSimulator",
     "SimulatorBlock",
     "SimulatorStopped",
@@ -68,6 +72,7 @@ class RunningSimulator:
 
     def __init__(self, simulator: Simulator, ended: Future[None]) -> None:
         self._simulator = simulator
+        self._device = simulator.outlet
         self._ended = ended
         self._thread = threading.get_ident()
         self._token = trio.lowlevel.current_trio_token()
@@ -119,6 +124,11 @@ class RunningSimulator:
         self.call(setattr, self._simulator, "firmware", inventory)
 
     @property
+    def outlet(self) -> "RunningOutlet":
+        """The device: what it is and knows, and what can be done to it."""
+        return RunningOutlet(self, self._simulator, self._device)
+
+    @property
     def faults(self) -> "RunningFaults":
         """What goes wrong, each with its switch: `faults["name"].enabled = False`."""
         return RunningFaults(self, self._simulator)
@@ -139,16 +149,24 @@ class RunningSimulator:
         """
         self.call(self._simulator.disconnect_all, how)
 
-    def reboot(self, seconds: float = 3.0, how: Ending = "reset") -> None:
-        """Lets the outlet be away for a while: every connection ends, and new ones are refused.
+    def reboot(self, seconds: float | None = None, how: Ending | None = None) -> None:
+        """Lets the outlet restart: every connection ends, new ones are refused for a while, and
+        whoever connects soon after that is told who it is.
 
         It is away when this returns, and comes back by itself.
 
-        seconds: for how long, ≥ 0, before `speed` divides it. how: as for the fault `Reboot`.
+        seconds: for how long it is away, ≥ 0, before `speed` divides it; None: as the scenario's
+        [timing] says. how: as for the fault `Reboot`; None: as the scenario's [quirks] say.
 
         Raises ValueError for a value out of range.
         """
         self.call(self._simulator.reboot, seconds, how)
+
+    def join_network(self) -> None:
+        """Lets the outlet be back on the network after a network reset (callback 6). Where it was
+        not reset, this is no error.
+        """
+        self.call(self._simulator.join_network)
 
     # What has happened
 
@@ -196,6 +214,34 @@ class RunningSimulator:
         Raises AssertionError that says what came instead.
         """
         return self._wait(self._simulator.arrivals.connection(transport), timeout)
+
+    def wait_until_up(self, timeout: float = 5.0) -> None:
+        """Returns when the outlet is on the network: at once, or when its restart ends.
+
+        timeout: seconds. Raises AssertionError where it is not back by then.
+        """
+        up = self._when_up()
+        wait((up, self._ended), timeout, return_when=FIRST_COMPLETED)
+        self._check_up(up, timeout)
+
+    async def async_wait_until_up(self, timeout: float = 5.0) -> None:
+        """`wait_until_up` for asyncio and trio: others run meanwhile."""
+        up = self._when_up()
+        await _completed(up, timeout)
+        self._check_up(up, timeout)
+
+    def _when_up(self) -> Future[None]:
+        up: Future[None] = Future()
+        self.call(self._simulator.when_up, lambda: up.set_result(None))
+        return up
+
+    def _check_up(self, up: Future[None], timeout: float) -> None:
+        if up.done():
+            return
+        if self._ended.done():
+            self._ended.result()
+            raise SimulatorStopped
+        raise AssertionError(f"the outlet has not come back within {timeout:g} s")
 
     async def async_wait_for_request(
         self,
@@ -283,6 +329,80 @@ class RunningSimulator:
         except _Gone:
             wait((self._ended,))
             return function()
+
+
+class RunningOutlet:
+    """The device of a running simulator. For any thread; what is done has happened, and is on its
+    way to every client, when the call returns.
+    """
+
+    def __init__(self, owner: RunningSimulator, simulator: Simulator, device: Outlet) -> None:
+        self._owner = owner
+        self._simulator = simulator
+        self._device = device  # to be read, also when there is no time any more
+
+    @property
+    def state(self) -> OutletState:
+        """Everything that it is and knows at the moment: `outlet.state.outlets.states`."""
+        return self._owner._read(lambda: self._device.state)
+
+    @property
+    def faceplate_online(self) -> bool:
+        """Whether there is a faceplate at the moment that answers."""
+        return self._owner._read(lambda: self._device.faceplate_online)
+
+    @property
+    def updating(self) -> bool:
+        """Whether an update is under way, one that hangs included."""
+        return self._owner._read(lambda: self._device.updating)
+
+    @property
+    def down(self) -> bool:
+        """Whether it restarts at the moment, or is off the network."""
+        return self._owner._read(lambda: self._device.down)
+
+    def change(self, **changes: Any) -> None:
+        """Changes what the outlet is or knows; clients are told as of any other change.
+
+        changes: as in a scenario file, a table and what to change in it:
+        `change(outlets={"states": [1, 0]}, sensors={"lux": "inf"})`.
+
+        Raises ValueError for a value that a scenario could not have, and changes nothing then.
+        """
+        self._owner.call(lambda: self._simulator.outlet.change(**changes))
+
+    def attach_faceplate(self) -> None:
+        """Puts the InvisDeco back on. An outlet that has none stays without."""
+        self.change(faceplate={"attached": True})
+
+    def detach_faceplate(self) -> None:
+        """Takes the InvisDeco off."""
+        self.change(faceplate={"attached": False})
+
+    def push(self, callback: int, args: Any = msgspec.UNSET) -> None:
+        """Tells every connection something, unasked.
+
+        args: `callbackArgs`; left out: the present state, where the callback is one of 9, 11, 12,
+        15 and 18.
+
+        Raises ValueError where there is no such state at the moment.
+        """
+        self._owner.call(lambda: self._simulator.outlet.push(callback, args))
+
+    def measure(self) -> None:
+        """Lets the sensors take a new sample, and tells every connection."""
+        self._owner.call(lambda: self._simulator.outlet.measure())
+
+    def start_update(self, target: Literal["IM", "PM"]) -> None:
+        """Starts an update of the outlet (IM) or its faceplate (PM), as if a client had asked.
+
+        Raises ValueError that says why it cannot be.
+        """
+        self._owner.call(lambda: self._simulator.outlet.start_update(target))
+
+    def restart_faceplate(self) -> None:
+        """Lets the faceplate restart. Raises ValueError where none is there."""
+        self._owner.call(lambda: self._simulator.outlet.restart_faceplate())
 
 
 class RunningFault:
@@ -474,8 +594,8 @@ def start_simulator(
     scenario: a `Scenario`, a path, the name of a shipped scenario, TOML text, or None for the
     default outlet.
     speed: by how much every injected wait is divided, above 0; infinite: nothing waits.
-    overrides: sn, seed, host, tcp, tcp_port, ws, ws_port, ws_path, in place of the scenario's.
-    Ports are free ones unless the scenario or the caller names them.
+    overrides: sn, seed, host, tcp, tcp_port, ws, ws_port, ws_path, mdns, in place of the
+    scenario's. Ports are free ones unless the scenario or the caller names them.
 
     Raises ScenarioError for a scenario that cannot be used; at the beginning of the block
     StartError where it cannot listen; and at its end whatever went wrong inside the simulator.

@@ -18,6 +18,9 @@ import msgspec
 from msgspec import inspect
 
 from invis_sim.device.firmware import FirmwareInventory
+from invis_sim.device.sensors import READINGS, Sensors
+from invis_sim.device.state import Device, Quirks, Timing
+from invis_sim.device.updates import FaceplateUpdate, OutletUpdate, Updates
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.faults.fault import LAYERS, Context, Fault, Layer, TextFault
 from invis_sim.faults.layer_delivery import (
@@ -32,7 +35,7 @@ from invis_sim.faults.layer_text import Pad
 from invis_sim.faults.when import When
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.packets import Reply, Request
-from invis_sim.scenario.model import Device, Listen, Protocol, Scenario
+from invis_sim.scenario.model import Listen, Protocol, Scenario
 
 try:
     from hypothesis import strategies as st
@@ -196,9 +199,11 @@ def scenarios(
     *, longest_wait: float = LONGEST_WAIT, most_faults: int = 3
 ) -> st.SearchStrategy[Scenario]:
     """Scenarios that can be started anywhere: on this machine only, on free ports, on one transport
-    or both, with any firmware and any faults, some of which are not enabled.
+    or both, whatever the outlet is and knows, with any faults, some of which are not enabled.
+    Nothing changes by itself over time but the readings of sensors.
 
-    longest_wait: as for `faults`. most_faults: how many a scenario has at the most, ≥ 0.
+    longest_wait: as for `faults`; so long restarts and downloads last at the most as well.
+    most_faults: how many a scenario has at the most, ≥ 0.
 
     Example:
         @given(scenarios())
@@ -346,6 +351,18 @@ class _Drawn:
             (Listen, "tcp_port"): st.sampled_from((None, 0)),
             (Listen, "ws_port"): st.sampled_from((None, 0)),
             (Listen, "ws_path"): _WEBSOCKET_PATHS,
+            (Listen, "mdns"): st.just(False),
+            (Quirks, "transports"): st.just("both"),
+            (Timing, "restart_seconds"): self._seconds,
+            (Timing, "factory_reset_seconds"): self._seconds,
+            (Timing, "faceplate_restart_seconds"): self._seconds,
+            (Timing, "calibration_delay_seconds"): self._seconds,
+            (Timing, "sensor_seconds"): st.just(0.0) | st.floats(1, 60),
+            (Timing, "reconnect_seconds"): st.floats(0, 60),
+            (FaceplateUpdate, "seconds"): self._seconds,
+            (OutletUpdate, "seconds"): self._seconds,
+            (OutletUpdate, "www_seconds"): self._seconds,
+            (Sensors, "left_out"): st.lists(st.sampled_from(READINGS), max_size=3).map(tuple),
             (Protocol, "max_packet_bytes"): st.integers(64, 2**17),
             (Protocol, "write_timeout_seconds"): st.floats(0.1, 60),
             (Scenario, "seed"): st.none() | st.integers(0, 2**63 - 1),
@@ -383,7 +400,7 @@ class _Drawn:
 
     @cache  # noqa: B019
     def scenarios(self, most_faults: int) -> st.SearchStrategy[Scenario]:
-        """A scenario."""
+        """A scenario. It has no steps, which would change it over time."""
         _, optional = self._fields(Scenario)
         several = st.lists(
             st.one_of([self.faults_of(kind, switched=True) for kind in KINDS.values()]),
@@ -392,8 +409,15 @@ class _Drawn:
         )
 
         def scenario(given: dict[str, Any]) -> Scenario:
-            listen: Listen = given["listen"]
-            fitting = (f for f in given["faults"] if not [*Scenario.contradictions(listen, [f])])
+            device: Device = given["device"]
+            firmware: FirmwareInventory = given["firmware"]
+            if firmware.PM is not None and device.product == "bare":
+                given["device"] = msgspec.structs.replace(device, product="pro")
+            fitting = (
+                fault
+                for fault in given["faults"]
+                if not [*Scenario.contradictions({**given, "faults": (fault,)})]
+            )
             return Scenario(**{**given, "faults": tuple(fitting)})
 
         return st.fixed_dictionaries({**optional, "faults": several}).map(scenario)
@@ -417,11 +441,13 @@ class _Drawn:
         required: dict[str, st.SearchStrategy[Any]] = {}
         optional: dict[str, st.SearchStrategy[Any]] = {}
         for field in msgspec.structs.fields(struct):
-            if struct is Scenario and field.name == "faults":
+            if struct is Scenario and field.name in ("faults", "steps"):
                 continue
             info = inspect.type_info(field.type)
             known = self._known.get((struct, field.name))
-            given = field.required or (_is_time(info) and self._is_too_long(field.default))
+            lasts = _is_time(info) or known is self._seconds
+            given = field.required or (lasts and self._is_too_long(field.default))
+            given = given or struct is Updates  # whose defaults last too long
             values = self._values(info) if known is None else known
             (required if given else optional)[field.name] = values
         return required, optional
@@ -462,6 +488,8 @@ class _Drawn:
                 return st.text(min_size=least or 0, max_size=min(most or 20, 20))
             case inspect.LiteralType(values=choices):
                 return st.sampled_from(choices)
+            case inspect.TupleType(item_types=items):
+                return st.tuples(*map(self._values, items))
             case inspect.VarTupleType(item_type=item, min_length=least):
                 return st.lists(self._values(item), min_size=least or 0, max_size=3).map(tuple)
             case inspect.StructType(cls=struct):

@@ -18,6 +18,7 @@ from invis_sim import Journal
 from tests.cli.process import (
     ASK,
     PATIENCE,
+    Outlet,
     appears,
     cli,
     cli_here,
@@ -42,7 +43,7 @@ def test_it_says_who_it_is_where_it_listens_and_what_happens(tmp_path: Path) -> 
     scenario.write_text('description = "Late."\n[[faults]]\nname = "tardy"\nkind = "drop"\n')
     with process("run", str(scenario), "--tcp-port", "0", "--ws-port", "0", "--seed", "5") as it:
         lines = [it.line() for _ in range(6)]
-        assert lines[0] == "InvisOutlet 0003C44076, seed 5\n"
+        assert lines[0] == "InvisOutlet 0003C44076 (revA, no InvisDeco), seed 5\n"
         assert lines[1] == "  Late.\n"
         tcp = re.fullmatch(r"  TCP        127\.0\.0\.1:(\d+)\n", lines[2])
         assert tcp is not None
@@ -66,6 +67,89 @@ def test_it_says_who_it_is_where_it_listens_and_what_happens(tmp_path: Path) -> 
         assert re.fullmatch(clock + "closed by the client\n", it.line())
         status, rest, err = it.end(signal.SIGINT)
         assert (status, rest, err) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("scenario", "product"),
+    [
+        ("default", "revA, InvisDeco Pro"),
+        ("aura", "revA, InvisDeco Aura"),
+        ("bare", "revA, no InvisDeco"),
+        ("rev-b", "revB, InvisDeco Pro"),
+    ],
+)
+def test_the_first_line_names_the_product(scenario: str, product: str) -> None:
+    with process("run", scenario, "--tcp-port", "0", "--ws-port", "0", "--seed", "5") as it:
+        assert it.line() == f"InvisOutlet 0003C44076 ({product}), seed 5\n"
+
+
+def introduction(it: Outlet) -> list[str]:
+    """What it says when it begins, line by line."""
+    lines = [it.line()]
+    while lines[-1] and not lines[-1].startswith("Ctrl-C ends it."):
+        lines.append(it.line())
+    return lines
+
+
+def test_an_outlet_of_a_revision_with_one_transport_is_introduced_with_that_one() -> None:
+    with process("run", "rev-b", "--tcp-port", "0", "--ws-port", "0") as it:
+        lines = introduction(it)
+    assert not [line for line in lines if line.startswith("  WebSocket ")]
+    assert lines[-2].startswith("  TCP        127.0.0.1:")
+    assert re.search(r"Ctrl-C ends it\. .* send 127\.0\.0\.1:\d+ 20\n", lines[-1])
+
+
+# mDNS
+
+
+def test_with_mdns_it_says_under_which_name_it_is_announced() -> None:
+    ports = ("--tcp-port", "0", "--ws-port", "0")
+    with process("run", "bare", *ports, "--sn", "11A1F7000FE", "--mdns") as it:
+        lines = introduction(it)
+        assert "  mDNS       11A1F7000FE._invis._tcp.local.\n" in lines
+        status, _, err = it.end(signal.SIGINT)
+        assert (status, err) == (0, "")
+
+
+def test_without_mdns_nothing_is_said_of_it_and_the_package_for_it_is_not_needed(
+    tmp_path: Path,
+) -> None:
+    with process("run", "--tcp-port", "0", "--ws-port", "0", env=without_zeroconf(tmp_path)) as it:
+        lines = introduction(it)
+        assert not [line for line in lines if "mDNS" in line]
+        assert it.end()[0] == 0
+
+
+@pytest.mark.parametrize("by", ["option", "scenario"])
+def test_mdns_without_the_package_for_it_is_status_1_and_one_line(by: str, tmp_path: Path) -> None:
+    scenario = tmp_path / "announced.toml"
+    scenario.write_text("listen.mdns = true\n" if by == "scenario" else "")
+    options = ("--tcp-port", "0", "--ws-port", "0", *(("--mdns",) if by == "option" else ()))
+    ended = cli("run", str(scenario), *options, env=without_zeroconf(tmp_path))
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == (
+        "invis-sim: to be announced by mDNS takes python-zeroconf: invis-sim[mdns]\n"
+    )
+
+
+def without_zeroconf(folder: Path) -> dict[str, str]:
+    """An environment in which python-zeroconf is not installed."""
+    modules = folder / "modules"
+    modules.mkdir()
+    (modules / "zeroconf.py").write_text("raise ImportError('it is not there')\n")
+    path = os.environ.get("PYTHONPATH")
+    return {**os.environ, "PYTHONPATH": f"{modules}{os.pathsep}{path}" if path else str(modules)}
+
+
+def test_a_push_is_a_line_with_its_arguments(tmp_path: Path) -> None:
+    scenario = tmp_path / "pushes.toml"
+    scenario.write_text("[[steps]]\nafter_request = { callback = 20 }\npush = 9\n")
+    with process("run", str(scenario), "--tcp-port", "0", "--ws-port", "0") as it:
+        tcp = next(line for line in introduction(it) if "TCP" in line).rpartition(":")[2]
+        with socket.create_connection(("127.0.0.1", int(tcp)), timeout=PATIENCE) as client:
+            client.sendall(ASK)
+            told = [it.line() for _ in range(4)]
+    assert any(re.fullmatch(r".*  tcp #1    push 9 outlet status \[0,0\]\n", line) for line in told)
 
 
 def test_log_json_is_one_object_a_line_and_the_first_says_what_the_ready_file_says(
@@ -425,6 +509,13 @@ def test_every_problem_of_a_scenario_is_a_line(tmp_path: Path) -> None:
     scenario.write_text('sed = 1\n[device]\nsn = 5\n[[faults]]\nkind = "dely"\n')
     lines = refused(2, "run", str(scenario))
     assert [line.split(": ")[1] for line in lines] == [f"{scenario}:{n}" for n in (1, 3, 5)]
+
+
+def test_every_problem_of_a_step_is_a_line(tmp_path: Path) -> None:
+    scenario = tmp_path / "bad.toml"
+    scenario.write_text("[[steps]]\nmeasure = true\n[[steps]]\nafter_seconds = 1\npush = 99\n")
+    lines = refused(2, "run", str(scenario))
+    assert [line.split(": ")[1] for line in lines] == [f"{scenario}:{n}" for n in (1, 5)]
 
 
 def test_an_option_that_does_not_fit_the_scenario_is_told_of(tmp_path: Path) -> None:

@@ -1,8 +1,7 @@
 """`Outlet.handle`: request in, reply out, for every request that there can be."""
 
 import json
-from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -11,41 +10,24 @@ from hypothesis import strategies as st
 
 from invis_sim.device.firmware import FaceplateFirmware, FirmwareInventory, OutletFirmware
 from invis_sim.device.outlet import Outlet, PacketIds
+from invis_sim.device.state import Device, OutletState, Product, Quirks
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.packets import Note, Packet, Reply, Request, parse_request
+from tests.device.support import FIRMWARE, SN, an_outlet, ask, document_of, returned
 
-SN = "0003C44076"
 IM = OutletFirmware(
     fw_rev="0.0.1", available_fw_rev="0.0.1", www_fw_rev="0.1.2", available_www_fw_rev="0.3.0"
 )
 PM = FaceplateFirmware(fw_rev="0.5.0", available_fw_rev="0.5.1")
 
-VECTORS: list[dict[str, Any]] = json.loads(
-    (Path(__file__).parent.parent / "protocol" / "vectors.json").read_bytes()
-)
-"""Example exchanges of the documentation and of real clients."""
+RESTARTS = (5, 6, 7)
+"""The callbacks that nothing answers."""
 
-EXCHANGES = [vector for vector in VECTORS if vector["request"] is not None]
+PRODUCTS: tuple[Product, ...] = ("bare", "pro", "aura")
 
 
-def of_callback(*numbers: int) -> list[Any]:
-    return [
-        pytest.param(vector, id=f"{vector['callback']} {vector['name']}")
-        for vector in EXCHANGES
-        if vector["callback"] in numbers
-    ]
-
-
-def outlet_for(vector: dict[str, Any]) -> Outlet:
-    """The outlet that the vector speaks of."""
-    fails = vector["response"] is not None and vector["response"]["PUBACK"] == 0
-    faceplate = PM if vector["variant"] == "deco" else None
-    check: Literal["ok", "fail"] = "fail" if fails else "ok"
-    return Outlet(SN, FirmwareInventory(IM=IM, PM=faceplate, update_check=check))
-
-
-def compact(tree: object) -> bytes:
-    return json.dumps(tree, separators=(",", ":")).encode()
+def with_firmware(inventory: FirmwareInventory, packet_ids: PacketIds = "lenient") -> Outlet:
+    return Outlet(OutletState(firmware=inventory), packet_ids=packet_ids)
 
 
 def reply_of(outlet: Outlet, request: Request) -> Packet:
@@ -54,89 +36,88 @@ def reply_of(outlet: Outlet, request: Request) -> Packet:
     return reply
 
 
-def ask(packet_id: int = 221040, **fields: Any) -> Request:
+def asked(packet_id: int = 221_040, **fields: Any) -> Request:
     return Request(packet_id=packet_id, callback=20, **fields)
 
 
 # --- callback 20 ---
 
 
-@pytest.mark.parametrize("vector", of_callback(20))
-@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
-def test_available_updates_are_answered_as_documented(
-    vector: dict[str, Any], separators: tuple[str, str]
-) -> None:
-    request = parse_request(json.dumps(vector["request"], separators=separators).encode())
-    answer = outlet_for(vector).handle(request)
-    assert answer.reply is not None
-    assert answer.reply.encode() == compact(vector["response"])
-    assert answer.pushes == ()
-
-
-def test_the_vectors_know_success_and_failure_with_and_without_a_faceplate() -> None:
-    about = [(vector["variant"], vector["response"]["PUBACK"]) for vector in EXCHANGES[:3]]
-    assert about == [("deco", 1), ("any", 0), ("outlet", 1)]
-
-
 def test_a_failed_update_check_has_no_payload_and_says_why_in_a_note() -> None:
-    answer = Outlet(SN, FirmwareInventory(update_check="fail")).handle(ask())
-    assert answer.reply == Reply.failure(SN, 221040)
+    answer = with_firmware(FirmwareInventory(update_check="fail")).handle(asked())
+    assert answer.reply == Reply.failure(SN, 221_040)
     (note,) = answer.notes
     assert "update check fails" in note.reason
 
 
 def test_firmware_replaced_at_run_time_shows_in_the_next_answer_and_not_in_earlier_ones() -> None:
-    outlet = Outlet(SN, FirmwareInventory(IM=IM))
-    before = reply_of(outlet, ask())
+    outlet = with_firmware(FirmwareInventory(IM=IM))
+    before = reply_of(outlet, asked())
     written = before.encode()
     outlet.firmware = FirmwareInventory(IM=msgspec.structs.replace(IM, fw_rev="9.9.9"), PM=PM)
-    after = json.loads(reply_of(outlet, ask()).encode())["payload"]["callbackArgs"]
+    after = json.loads(reply_of(outlet, asked()).encode())["payload"]["callbackArgs"]
     assert after["IM"]["fw_rev"] == "9.9.9"
     assert after["PM"]["available_fw_rev"] == "0.5.1"
     assert before.encode() == written
     outlet.firmware = FirmwareInventory(update_check="fail")
-    assert reply_of(outlet, ask()) == Reply.failure(SN, 221040)
+    assert reply_of(outlet, asked()) == Reply.failure(SN, 221_040)
     outlet.firmware = FirmwareInventory(IM=IM)
-    assert reply_of(outlet, ask()).encode() == written
+    assert reply_of(outlet, asked()).encode() == written
 
 
 def test_a_changed_copy_of_a_reply_does_not_change_the_outlet() -> None:
-    outlet = Outlet(SN, FirmwareInventory(IM=IM))
-    reply = reply_of(outlet, ask())
+    outlet = with_firmware(FirmwareInventory(IM=IM))
+    reply = reply_of(outlet, asked())
     written = reply.encode()
     path = ("payload", "callbackArgs", "IM", "fw_rev")
     assert reply.with_field(path, "x").encode() != written
     assert reply.without_field(path).encode() != written
-    assert reply_of(outlet, ask()).encode() == written
+    assert reply_of(outlet, asked()).encode() == written
 
 
+# --- arguments where none are taken ---
+
+
+@pytest.mark.parametrize("callback", [1, 3, 9, 11, 12, 15, 20, 24, 25])
 @pytest.mark.parametrize("args", [None, [], [1], {}, "x", 0])
-def test_arguments_where_none_are_taken_are_ignored_and_noted(args: Any) -> None:
-    outlet = Outlet(SN, FirmwareInventory(IM=IM, PM=PM))
-    plain, answer = outlet.handle(ask()), outlet.handle(ask(args=args))
+def test_arguments_where_none_are_taken_are_ignored_and_noted(callback: int, args: Any) -> None:
+    plain = ask(an_outlet(), callback)
+    answer = ask(an_outlet(), callback, args)
+    assert plain.reply is not None
+    assert plain.reply.fields["PUBACK"] == 1
     assert answer.reply == plain.reply
     assert plain.notes == ()
     (note,) = answer.notes
     assert "takes no arguments" in note.reason
-    assert note.path == ("payload", "callbackArgs")
+    document = document_of(callback, args)
+    assert note.located(document).offset == document.index(b'Args":') + 6
+
+
+@pytest.mark.parametrize("callback", RESTARTS)
+def test_arguments_keep_nobody_from_restarting_it(callback: int) -> None:
+    answer = ask(an_outlet(), callback, [1])
+    assert answer.reply is None
+    assert len(answer.notes) == len(answer.happenings) == 1
 
 
 # --- what it does not know ---
 
 
-@pytest.mark.parametrize("vector", of_callback(*set(range(100)) - {20}))
+@pytest.mark.parametrize("product", PRODUCTS)
+@pytest.mark.parametrize("number", [0, 8, 13, 16, 19, 22, 23, 29, 99, -1])
+@pytest.mark.parametrize("args", [msgspec.UNSET, [1, 1]])
 def test_a_callback_that_it_does_not_know_fails_with_a_note_and_no_payload(
-    vector: dict[str, Any],
+    product: Product, number: int, args: Any
 ) -> None:
-    document = compact(vector["request"])
-    answer = outlet_for(vector).handle(parse_request(document))
-    assert answer.reply is not None
-    failure = {"sn": SN, "packetID": vector["request"]["packetID"], "PUBACK": 0}
-    assert answer.reply.encode() == compact(failure)
-    assert answer.pushes == ()
+    outlet = an_outlet(product)
+    before = outlet.state
+    answer = ask(outlet, number, args)
+    assert answer.reply == Reply.failure(SN, 221_040)
+    assert answer.happenings == ()
+    assert outlet.state == before
     (note,) = answer.notes
-    number = vector["callback"]
     assert note.reason == f"callback {number} is not known to this outlet"
+    document = document_of(number, args)
     assert note.located(document).offset == document.index(b'Name":%d' % number) + 6
 
 
@@ -144,7 +125,7 @@ def test_a_callback_that_it_does_not_know_fails_with_a_note_and_no_payload(
     "number", [10**9, -(10**20), 10**400, pytest.param(10**5000, id="5001 digits")]
 )
 def test_a_callback_of_any_size_fails_with_a_short_note(number: int) -> None:
-    answer = Outlet(SN, FirmwareInventory()).handle(Request(packet_id=1, callback=number))
+    answer = Outlet().handle(Request(packet_id=1, callback=number))
     assert answer.reply == Reply.failure(SN, 1)
     (note,) = answer.notes
     assert len(note.reason) < 60
@@ -163,18 +144,18 @@ def test_a_callback_of_any_size_fails_with_a_short_note(number: int) -> None:
 )
 def test_a_request_with_a_problem_fails_and_the_problem_is_the_note(document: bytes) -> None:
     request = parse_request(document)
-    answer = Outlet(SN, FirmwareInventory()).handle(request)
+    answer = Outlet().handle(request)
     assert answer.reply == Reply.failure(SN, 1)
     assert answer.notes == (request.problem,)
 
 
 def test_oddities_of_a_request_stay_noted_whether_it_succeeds_or_fails() -> None:
     odd = Note("odd", 3)
-    outlet = Outlet(SN, FirmwareInventory())
-    assert outlet.handle(ask(notes=(odd,))).notes == (odd,)
-    assert outlet.handle(ask(notes=(odd,), args=[])).notes[0] == odd
+    outlet = Outlet()
+    assert outlet.handle(asked(notes=(odd,))).notes == (odd,)
+    assert outlet.handle(asked(notes=(odd,), args=[])).notes[0] == odd
     outlet.firmware = FirmwareInventory(update_check="fail")
-    first, second = outlet.handle(ask(notes=(odd,))).notes
+    first, second = outlet.handle(asked(notes=(odd,))).notes
     assert first == odd
     assert second != odd
 
@@ -187,30 +168,75 @@ def test_oddities_of_a_request_stay_noted_whether_it_succeeds_or_fails() -> None
     [0, -1, 7, 99_999, 1_000_000, 8_989_889, 2**70, pytest.param(10**5000, id="5001 digits")],
 )
 def test_any_integer_is_echoed_unless_six_digits_are_demanded(packet_id: int) -> None:
-    lenient = Outlet(SN, FirmwareInventory())
-    strict = Outlet(SN, FirmwareInventory(), packet_ids="six-digits")
-    served = reply_of(lenient, ask(packet_id))
+    lenient = Outlet()
+    strict = Outlet(packet_ids="six-digits")
+    served = reply_of(lenient, asked(packet_id))
     assert served.fields["packetID"] == packet_id
     assert served.fields["PUBACK"] == 1
-    answer = strict.handle(ask(packet_id))
+    answer = strict.handle(asked(packet_id))
     assert answer.reply == Reply.failure(SN, packet_id)
     (note,) = answer.notes
     assert "six-digit" in note.reason
     assert note.path == ("packetID",)
 
 
+def test_what_would_change_something_changes_nothing_without_six_digits() -> None:
+    outlet = an_outlet(packet_ids="six-digits")
+    for callback, args in ((10, [1, 1]), (5, msgspec.UNSET)):
+        answer = outlet.handle(parse_request(document_of(callback, args, packet_id=7)))
+        assert answer.reply == Reply.failure(SN, 7)
+        assert answer.happenings == ()
+    assert returned(outlet, 9) == [0, 0]
+
+
 @pytest.mark.parametrize("packet_id", [100_000, 221_040, 999_999])
 def test_six_digits_are_always_served(packet_id: int) -> None:
     for packet_ids in get_args(PacketIds):
-        outlet = Outlet(SN, FirmwareInventory(), packet_ids=packet_ids)
-        answer = outlet.handle(ask(packet_id))
+        outlet = Outlet(packet_ids=packet_ids)
+        answer = outlet.handle(asked(packet_id))
         assert answer.notes == ()
-        assert reply_of(outlet, ask(packet_id)).fields["PUBACK"] == 1
+        assert reply_of(outlet, asked(packet_id)).fields["PUBACK"] == 1
+
+
+# --- outlets 1 and 2 ---
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_each_outlet_is_switched_by_itself_and_only_a_change_is_told(product: Product) -> None:
+    outlet = an_outlet(product, outlets={"states": [1, 0]})
+    steps = [([2, 1], [1, 1]), ([1, 0], [0, 1]), ([2, 0], [0, 0]), ([1, 1], [1, 0])]
+    for args, states in steps:
+        for expected in ([9], []):
+            answer = ask(outlet, 10, args)
+            assert answer.reply == Reply.success(SN, 221_040, 10)
+            assert [push.callback for push in answer.pushes] == expected
+            assert all(push.fields["payload"]["callbackArgs"] == states for push in answer.pushes)
+            assert returned(outlet, 9) == states
 
 
 # --- anything ---
 
-ARGS = st.just(msgspec.UNSET) | st.sampled_from((None, [], {}, "x", [1, [2]], {"\ud800": 10**400}))
+SCALARS = st.none() | st.booleans() | st.sampled_from((0, 1, 2, 5, 50, 101, -1, 10**20, 0.5, "x"))
+TREES = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(("acc_prefs", "name", "accessory", "x")), inner, max_size=2
+        )
+    ),
+    max_leaves=6,
+)
+FITTING = st.sampled_from(
+    (
+        *([1, 1], [2, 1], [1, 50], [5], [1], [2], [0], [30], [25_000, 50_000], {}, [{}]),
+        {"acc_prefs": {"capacitiveCtrl": 0}},
+        [{"accessory": 1, "name": "Fan"}],
+        [5, 1, [[1, 50, [10, 10]]]],
+    )
+)
+ODD = st.sampled_from(("x", [1, [2]], {"\ud800": 10**400}, [[10**4200]], ["\ud800"]))
+ARGS = st.just(msgspec.UNSET) | FITTING | TREES | ODD
 NOTES = st.sampled_from((Note("odd", 3), Note("odd"), Note("odd", path=("packetID",))))
 ASKED = st.builds(
     Request,
@@ -229,21 +255,63 @@ INVENTORIES = st.builds(
     PM=st.none() | st.builds(FaceplateFirmware, fw_rev=REVISIONS),
     update_check=st.sampled_from(("ok", "fail")),
 )
+STATES = st.builds(
+    OutletState,
+    device=st.builds(
+        Device,
+        product=st.none() | st.sampled_from(PRODUCTS),
+        hw_rev=st.sampled_from(("revA", "revB")),
+    ),
+    firmware=INVENTORIES,
+    quirks=st.builds(
+        Quirks,
+        names_list=st.sampled_from(("bare", "wrapped")),
+        indicator_light=st.booleans(),
+        plain_nightlight_on_aura=st.booleans(),
+        color_light_elsewhere=st.sampled_from(("fail", "short")),
+    ),
+)
 
 
-@given(ASKED | WITH_A_PROBLEM, INVENTORIES, st.sampled_from(get_args(PacketIds)))
+@given(
+    st.lists(ASKED | WITH_A_PROBLEM, min_size=1, max_size=5),
+    STATES,
+    st.sampled_from(get_args(PacketIds)),
+)
 def test_every_request_is_answered(
-    request_: Request, inventory: FirmwareInventory, packet_ids: PacketIds
+    requests: list[Request], state: OutletState, packet_ids: PacketIds
 ) -> None:
-    answer = Outlet(SN, inventory, packet_ids).handle(request_)
-    assert answer.reply is not None
-    written = json.loads(answer.reply.encode())
-    assert (written["sn"], written["packetID"]) == (SN, request_.packet_id)
-    if written["PUBACK"] == 1:
-        assert list(written) == ["sn", "packetID", "PUBACK", "payload"]
-        assert written["payload"] == {"callbackName": 20, "callbackArgs": inventory.report()}
-    else:
-        assert list(written) == ["sn", "packetID", "PUBACK"]
-        assert len(answer.notes) > len(request_.notes)
-    assert answer.notes[: len(request_.notes)] == request_.notes
-    assert answer.pushes == ()
+    outlet = Outlet(state, packet_ids=packet_ids)
+    for request in requests:
+        before = outlet.state
+        answer = outlet.handle(request)
+        assert answer.notes[: len(request.notes)] == request.notes
+        assert all(json.loads(push.encode())["sn"] == SN for push in answer.pushes)
+        assert outlet.take() == ()
+        if answer.reply is None:
+            updates = request.callback == 21 and state.device.hw_rev == "revB"
+            assert updates or request.callback in RESTARTS
+            assert answer.happenings
+            continue
+        written = json.loads(answer.reply.encode())
+        assert (written["sn"], written["packetID"]) == (SN, request.packet_id)
+        if written["PUBACK"] == 1:
+            assert list(written)[:3] == ["sn", "packetID", "PUBACK"]
+            payload = written.get("payload")
+            assert payload is None or payload["callbackName"] == request.callback
+        else:
+            assert list(written) == ["sn", "packetID", "PUBACK"]
+            assert len(answer.notes) > len(request.notes)
+            assert answer.happenings == ()
+            assert outlet.state == before
+
+
+@given(st.lists(st.tuples(st.sampled_from(list(range(30))), FITTING | TREES), max_size=8))
+def test_every_note_points_into_the_document(requests: list[tuple[int, Any]]) -> None:
+    for product in PRODUCTS:
+        outlet = an_outlet(product, firmware=FIRMWARE)
+        for callback, args in requests:
+            document = document_of(callback, args)
+            for note in outlet.handle(parse_request(document)).notes:
+                offset = note.located(document).offset
+                assert offset is None or 0 <= offset < len(document)

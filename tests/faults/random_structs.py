@@ -8,6 +8,7 @@ import msgspec
 from hypothesis import strategies as st
 from msgspec import inspect
 
+from invis_sim.device.sensors import READINGS
 from invis_sim.faults import Fault, Spread, When
 from invis_sim.faults.fault import ConnectionFault
 
@@ -59,6 +60,7 @@ FIELDS: Mapping[str, st.SearchStrategy[Any]] = {
     "copies": st.integers(2, 4),
     "pieces": st.integers(2, 40),
     "bits": st.integers(1, 1000),
+    "left_out": st.lists(st.sampled_from(READINGS), max_size=3).map(tuple),
 }
 """Fields whose strategy does not follow from their annotation, or would make tests slow."""
 
@@ -95,6 +97,8 @@ def values(info: inspect.Type) -> st.SearchStrategy[Any]:
             return st.text(min_size=least or 0, max_size=min(most or 20, 20))
         case inspect.LiteralType(values=choices):
             return st.sampled_from(choices)
+        case inspect.TupleType(item_types=items):
+            return st.tuples(*map(values, items))
         case inspect.VarTupleType(item_type=item, min_length=least):
             return st.lists(values(item), min_size=least or 0, max_size=3).map(tuple)
         case inspect.StructType(cls=struct):

@@ -56,6 +56,23 @@ every_outage = pytest.mark.parametrize("kind", OUTAGES, ids=[kind.kind() for kin
 
 
 @pytest.mark.parametrize(
+    ("outage", "restarts"),
+    [
+        (Reboot(seconds=1).outage(), True),
+        (Reboot(seconds=1, how="silence").outage(), True),
+        (Refuse(seconds=1).outage(), False),
+        (FaceplateOffline(seconds=1).outage(), False),
+        (Outage("a restart", None, refuses=True, connections="close"), True),
+        (Outage("disconnected", None, connections="close"), False),
+    ],
+)
+def test_an_outlet_restarts_that_ends_its_connections_and_takes_no_new_ones(
+    outage: Outage, restarts: bool
+) -> None:
+    assert outage.restarts is restarts
+
+
+@pytest.mark.parametrize(
     ("fault", "expected"),
     [
         (Refuse(), Outage("refuse", None, refuses=True)),

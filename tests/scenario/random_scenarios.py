@@ -5,13 +5,14 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from invis_sim.device.firmware import FirmwareInventory
+from invis_sim.device.state import OutletState
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.faults.fault import Fault
-from invis_sim.scenario.model import Device, Listen, Protocol, Scenario
-from tests.faults.random_structs import structs
+from invis_sim.scenario.model import Listen, Protocol, Scenario
+from invis_sim.scenario.steps import WITH_STATE, Step
+from tests.faults.random_structs import json_trees, structs
 
-__all__ = ["documents", "scenarios"]
+__all__ = ["documents", "scenarios", "states", "steps"]
 
 
 def have_different_names(faults: list[Fault]) -> bool:
@@ -19,7 +20,7 @@ def have_different_names(faults: list[Fault]) -> bool:
     return len(names) == len(set(names))
 
 
-def attempt(arguments: dict[str, Any]) -> Any:
+def attempt(arguments: dict[str, Any]) -> Scenario | None:
     try:
         return Scenario(**arguments)
     except ValueError:
@@ -32,21 +33,95 @@ def is_something(value: object) -> bool:
 
 _faults = st.lists(st.one_of([structs(kind) for kind in KINDS.values()]), max_size=3)
 
-scenarios = (
+states = structs(OutletState)
+"""What an outlet may be and know, with some of its tables given."""
+
+_WHENS: list[st.SearchStrategy[dict[str, Any]]] = [
+    st.fixed_dictionaries({"after_seconds": st.floats(0, 1e9)}),
+    st.fixed_dictionaries({"every_seconds": st.floats(0.001, 1e9)}),
+    st.fixed_dictionaries(
+        {"after_seconds": st.floats(0, 1e9), "every_seconds": st.floats(0.001, 1e9)}
+    ),
     st.fixed_dictionaries(
         {
-            "description": st.text(max_size=20),
-            "seed": st.none() | st.integers(0, 2**63 - 1),
-            "device": structs(Device),
-            "firmware": structs(FirmwareInventory),
-            "listen": structs(Listen),
-            "protocol": structs(Protocol),
-            "faults": _faults.filter(have_different_names).map(tuple),
+            "after_request": st.fixed_dictionaries(
+                {"callback": st.integers()}, optional={"nth": st.integers(1, 100)}
+            )
+        }
+    ),
+]
+
+ACTIONS: dict[str, st.SearchStrategy[Any]] = {
+    "set": states.map(lambda state: without_defaults(state, OutletState())).filter(bool),
+    "faceplate": st.sampled_from(("on", "off")),
+    "push": st.sampled_from([int(number) for number in WITH_STATE])
+    | st.fixed_dictionaries({"callback": st.sampled_from([int(number) for number in WITH_STATE])})
+    | st.fixed_dictionaries({"callback": st.integers(-(2**63), 2**63), "args": json_trees}),
+    "measure": st.just(True),
+    "update": st.sampled_from(("IM", "PM")),
+    "reboot": st.just(True)
+    | st.fixed_dictionaries(
+        {},
+        optional={
+            "seconds": st.floats(0, 1e9),
+            "how": st.sampled_from(("close", "reset", "goodbye", "silence")),
+        },
+    ),
+    "network": st.just("join"),
+}
+"""What a step does, but for the switching of faults, as a file says it."""
+
+
+@st.composite
+def steps(draw: st.DrawFn, faults: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A step, as a file says it.
+
+    faults: the names of those that it may switch.
+    """
+    step = dict(draw(st.one_of(_WHENS)))
+    names = st.sampled_from(faults) if faults else st.nothing()
+    known = {
+        **ACTIONS,
+        **({} if not faults else dict.fromkeys(("enable", "disable"), names | listed(names))),
+    }
+    chosen = draw(st.lists(st.sampled_from(sorted(known)), min_size=1, max_size=2, unique=True))
+    return step | {name: draw(known[name]) for name in chosen}
+
+
+def listed(names: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
+    return st.lists(names, min_size=1, max_size=2)
+
+
+def without_defaults(struct: Any, usual: Any) -> dict[str, Any]:
+    """What a file would say of a struct that is not as usual."""
+    plain, plainly_usual = msgspec.to_builtins(struct), msgspec.to_builtins(usual)
+    return {
+        key: value
+        for key, value in without_none(plain).items()
+        if value != without_none(plainly_usual).get(key)
+    }
+
+
+@st.composite
+def _scenarios(draw: st.DrawFn) -> Scenario | None:
+    faults = draw(_faults.filter(have_different_names).map(tuple))
+    names = tuple(fault.called for fault in faults)
+    planned = draw(st.lists(steps(names), max_size=2))
+    state: OutletState = draw(states)
+    return attempt(
+        {
+            "description": draw(st.text(max_size=20)),
+            "seed": draw(st.none() | st.integers(0, 2**63 - 1)),
+            **{name: getattr(state, name) for name in OutletState.__struct_fields__},
+            "listen": draw(structs(Listen)),
+            "protocol": draw(structs(Protocol)),
+            "faults": faults,
+            "steps": tuple(msgspec.convert(step, Step) for step in planned),
         }
     )
-    .map(attempt)
-    .filter(is_something)
-)
+
+
+scenarios: st.SearchStrategy[Scenario] = _scenarios().filter(is_something)  # type: ignore[assignment]
 """Scenarios that a file could say."""
 
 
@@ -55,6 +130,8 @@ KEYS = sorted(
         *Scenario.__struct_fields__,
         *("kind", "sn", "IM", "PM", "fw_rev", "tcp", "ws", "tcp_port", "nth", "seconds", "min"),
         *("packet", "transport", "until_seconds", "Kind", "sede", "a b", "", "\n"),
+        *("product", "states", "leds", "mode", "pass", "lux", "start", "outcome", "left_out"),
+        *("after_seconds", "every_seconds", "after_request", "callback", "set", "push", "reboot"),
     }
 )
 
@@ -65,7 +142,7 @@ scalars = st.one_of(
     st.sampled_from([10**400, -(10**30), 2**63]),
     st.floats(),
     st.text(max_size=5),
-    st.sampled_from([*KINDS, "reply", "push", "tcp", "ws", "dealy", "0003C44076", "/ws"]),
+    st.sampled_from([*KINDS, "reply", "push", "tcp", "ws", "dealy", "0003C44076", "/ws", "aura"]),
     st.dates(),
     st.times(),
     st.datetimes(),

@@ -10,6 +10,27 @@ import msgspec
 import pytest
 from hypothesis import given
 
+from invis_sim.device.lights import ColorLight, Led, Nightlight
+from invis_sim.device.names import Names
+from invis_sim.device.preferences import (
+    AccPrefs,
+    HomeAwayMode,
+    MqttPrefs,
+    Preferences,
+    SysPrefs,
+)
+from invis_sim.device.sensors import Drift, Sensors
+from invis_sim.device.state import (
+    Device,
+    Faceplate,
+    Mqtt,
+    Outlets,
+    OutletState,
+    Quirks,
+    Radar,
+    Timing,
+)
+from invis_sim.device.updates import FaceplateUpdate, OutletUpdate, Updates
 from invis_sim.faults.layer_delivery import Delay, Drop, Spread
 from invis_sim.faults.when import When
 from invis_sim.scenario.loading import (
@@ -22,7 +43,8 @@ from invis_sim.scenario.loading import (
     resolve,
     shipped,
 )
-from invis_sim.scenario.model import Device, Listen, Scenario
+from invis_sim.scenario.model import Listen, Scenario
+from invis_sim.scenario.steps import AfterRequest, Step, StepPush, StepReboot
 from tests.scenario.random_scenarios import scenarios
 from tests.scenario.toml import to_toml
 
@@ -42,6 +64,147 @@ def test_every_scenario_can_be_written_to_a_file_and_read_back(scenario: Scenari
 @pytest.mark.parametrize("text", ["", "\n", "# nothing\r\n", "[device]\n[listen]\n[protocol]"])
 def test_an_empty_file_is_a_good_outlet(text: str) -> None:
     assert parse(text) == Scenario()
+
+
+def test_every_table_of_what_the_outlet_is_and_knows_is_read_as_it_is_written() -> None:
+    scenario = parse("""
+        [device]
+        sn = "11A1F7000FE"
+        product = "aura"
+        hw_rev = "revB"
+        MAC = "02:00:00:00:00:01"
+        device = "Unknown"
+        [faceplate]
+        attached = false
+        radar.fw_ver = "2.0"
+        [outlets]
+        states = [1, 0]
+        [nightlight]
+        mode = 1
+        brightness = 30
+        [color_light]
+        mode = 3
+        leds = [[1, 50, [360, 100], 1000], [1]]
+        [names]
+        outlet2 = "Lüfter"
+        [preferences.acc_prefs]
+        capacitiveCtrl = 0
+        homeAwayMode = { minOnDuration = 2.5 }
+        [preferences.sys_prefs.mqtt]
+        pass = "secret"
+        [sensors]
+        left_out = ["gas"]
+        temp_celsius = 21
+        humidity = [40.5, "inf"]
+        lux = "inf"
+        AQI = { start = 42, step = 3, min = 20, max = 160 }
+        pressure = [1, 2]
+        [mqtt]
+        connected = true
+        [updates.IM]
+        outcome = "hangs"
+        at_part = "www"
+        [updates.PM]
+        steps = 1
+        [timing]
+        sensor_seconds = 0
+        [quirks]
+        stray_result = false
+        transports = "by_revision"
+    """)
+    expected = OutletState(
+        device=Device(
+            sn="11A1F7000FE",
+            product="aura",
+            hw_rev="revB",
+            MAC="02:00:00:00:00:01",
+            device="Unknown",
+        ),
+        faceplate=Faceplate(attached=False, radar=Radar(fw_ver="2.0")),
+        outlets=Outlets(states=(1, 0)),
+        nightlight=Nightlight(mode=1, brightness=30),
+        color_light=ColorLight(mode=3, leds=(Led(1, 50, (360, 100), 1000), Led(1))),
+        names=Names(outlet2="Lüfter"),
+        preferences=Preferences(
+            acc_prefs=AccPrefs(capacitiveCtrl=0, homeAwayMode=HomeAwayMode(minOnDuration=2.5)),
+            sys_prefs=SysPrefs(mqtt=MqttPrefs(password="secret")),
+        ),
+        sensors=Sensors(
+            left_out=("gas",),
+            temp_celsius=21.0,
+            humidity=(40.5, "inf"),
+            lux="inf",
+            AQI=Drift(start=42, step=3, min=20, max=160),
+            pressure=(1, 2),
+        ),
+        mqtt=Mqtt(connected=True),
+        updates=Updates(
+            IM=OutletUpdate(outcome="hangs", at_part="www"), PM=FaceplateUpdate(steps=1)
+        ),
+        timing=Timing(sensor_seconds=0),
+        quirks=Quirks(stray_result=False, transports="by_revision"),
+    )
+    assert scenario.state == expected
+    assert scenario.product == "aura"
+    assert scenario.transports == ("tcp",)
+
+
+@pytest.mark.parametrize(
+    ("text", "product"),
+    [
+        ("", "bare"),
+        ("[firmware.PM]", "pro"),
+        ("device.product = 'pro'", "pro"),
+        ("device.product = 'aura'\n[firmware.PM]", "aura"),
+        ("device.product = 'bare'", "bare"),
+    ],
+)
+def test_the_product_is_as_it_is_called_or_as_its_firmware_has_it(text: str, product: str) -> None:
+    assert parse(text).product == product
+
+
+@pytest.mark.parametrize(
+    ("text", "step"),
+    [
+        ("after_seconds = 1\nmeasure = true", Step(after_seconds=1, measure=True)),
+        ("every_seconds = 0.5\npush = 9", Step(every_seconds=0.5, push=9)),
+        (
+            "after_seconds = 0\nevery_seconds = 2\npush = { callback = 99, args = { a = [1] } }",
+            Step(after_seconds=0, every_seconds=2, push=StepPush(callback=99, args={"a": [1]})),
+        ),
+        (
+            "after_request = { callback = 20 }\npush.callback = 12",
+            Step(after_request=AfterRequest(callback=20), push=StepPush(callback=12)),
+        ),
+        (
+            "after_request = { callback = 10, nth = 3 }\nreboot = true",
+            Step(after_request=AfterRequest(callback=10, nth=3), reboot=True),
+        ),
+        (
+            "after_seconds = 1\nreboot = { seconds = 2, how = 'silence' }",
+            Step(after_seconds=1, reboot=StepReboot(seconds=2, how="silence")),
+        ),
+        ("after_seconds = 1\nreboot = {}", Step(after_seconds=1, reboot=StepReboot())),
+        ("after_seconds = 1\nfaceplate = 'off'", Step(after_seconds=1, faceplate="off")),
+        ("after_seconds = 1\nenable = 'late'", Step(after_seconds=1, enable="late")),
+        (
+            "after_seconds = 1\ndisable = ['late', 'drop']",
+            Step(after_seconds=1, disable=("late", "drop")),
+        ),
+        ("after_seconds = 1\nupdate = 'PM'", Step(after_seconds=1, update="PM")),
+        ("after_seconds = 1\nnetwork = 'join'", Step(after_seconds=1, network="join")),
+        (
+            "after_seconds = 1\nset = { sensors.lux = [1, 'inf'], outlets = { states = [0, 1] } }",
+            Step(
+                after_seconds=1,
+                set={"sensors": {"lux": [1, "inf"]}, "outlets": {"states": [0, 1]}},
+            ),
+        ),
+    ],
+)
+def test_a_step_of_any_form_is_read_as_it_is_written(text: str, step: Step) -> None:
+    faults = "[[faults]]\nkind = 'drop'\n[[faults]]\nkind = 'drop'\nname = 'late'"
+    assert parse(f"{faults}\n[[steps]]\n{text}").steps == (step,)
 
 
 def test_inline_tables_may_span_lines_and_end_with_a_comma() -> None:
@@ -85,8 +248,8 @@ def test_a_shipped_scenario_is_known_by_its_name() -> None:
     ("name", "hint"),
     [
         ("slow-update", "; did you mean 'slow-updates'?"),
-        ("xyz", "; those are chaos, default, flaky, malformed-json, no-faceplate, odd-text, "),
-        ("", "; those are chaos, default, "),
+        ("xyz", "; those are aura, bare, chaos, default, "),
+        ("", "; those are aura, bare, chaos, default, "),
     ],
 )
 def test_a_name_that_is_neither_a_file_nor_shipped_is_reported(name: str, hint: str) -> None:
@@ -178,6 +341,7 @@ GOOD: dict[str, Any] = {
     "ws": False,
     "ws_port": 65535,
     "ws_path": "/",
+    "mdns": True,
 }
 """A value for each key that can be overridden, other than its default."""
 
@@ -195,6 +359,7 @@ BAD: list[tuple[str, Any]] = [
     ("ws", "no"),
     ("ws_port", -1),
     ("ws_path", "ws"),
+    ("mdns", 1),
 ]
 
 

@@ -102,6 +102,370 @@ def test_a_value_that_does_not_fit_is_told_with_what_would(written: str, expecte
     assert expected in problem
 
 
+NUMBER_OR_TEXT = (
+    'a number from -1e12 to 1e12 or text of at most 32 characters (as it is, such as "inf")'
+)
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        (
+            'device.product = "Pro"',
+            'expected one of "aura", "bare", "pro", found "Pro"; did you mean \'pro\'?',
+        ),
+        ("device.hw_rev = 3", "expected text of at most 256 characters, found 3"),
+        ("faceplate.online = 1", "expected true or false, found 1"),
+        ("faceplate.radar = 3", "expected a table (keys: fw_ver, hw_type, MAC), found 3"),
+        ("outlets.states = 1", "expected a list of 2, each 0 or 1 (0: off; 1: on), found 1"),
+        ("outlets.states = [1]", "expected a list of 2, each 0 or 1 (0: off; 1: on), found [1]"),
+        ("nightlight.mode = true", "expected 0 or 1 (0: off; 1: on), found true"),
+        (
+            "nightlight.brightness = 101",
+            "expected a whole number from 0 to 100 (percent), found 101",
+        ),
+        ("color_light.mode = 8", "expected a whole number from 1 to 7, found 8"),
+        (
+            "color_light.leds = []",
+            (
+                "expected a list of 1 to 9 of which each is a list "
+                "[state, brightness, color, kelvin], found []"
+            ),
+        ),
+        ("names.outlet1 = 1", "expected text, found 1"),
+        ("preferences.sys_prefs.mqtt.pass = 3", "expected text, found 3"),
+        ("preferences.sys_prefs.mqtt.qos = 3", "expected a whole number from 0 to 2, found 3"),
+        (
+            "preferences.acc_prefs.homeAwayMode.minOnDuration = -1",
+            "expected a number from 0 to 2147483648, found -1",
+        ),
+        (
+            "sensors.lux = true",
+            (
+                f"expected {NUMBER_OR_TEXT} or a list of these (not empty) "
+                "or a table (keys: start, step, min, max), found true"
+            ),
+        ),
+        (
+            "sensors.AQI = 1.5",
+            (
+                "expected a whole number from -2^53 to 2^53 or a list of these (not empty) "
+                "or a table (keys: start, step, min, max), found 1.5"
+            ),
+        ),
+        ("sensors.lux.start = true", "expected a number from -1e12 to 1e12, found true"),
+        ("mqtt.connected = 1", "expected true or false, found 1"),
+        ("updates.IM.at_part = 'app'", 'expected one of "application", "www", found "app"'),
+        ("updates.PM.at_percent = 101", "expected a whole number from 0 to 100, found 101"),
+        ("timing.restart_seconds = -1", "expected a number from 0 to 1e9, found -1"),
+        ("timing.sensor_seconds = inf", "expected a finite number, found inf"),
+        (
+            "quirks.names_list = 'wraped'",
+            'expected one of "bare", "wrapped", found "wraped"; did you mean \'wrapped\'?',
+        ),
+        ("listen.mdns = 'yes'", 'expected true or false, found "yes"'),
+    ],
+)
+def test_what_is_wrong_with_what_the_outlet_is_and_knows_is_told_in_words(
+    written: str, problem: str
+) -> None:
+    assert problems_of(written) == [f"1: {written.split(' =')[0]}: {problem}"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        (["outlets.states = [1,", "2]"], "2: outlets.states[1]: expected 0 or 1 (0: off; 1: on)"),
+        (
+            ["sensors.lux = [1,", "true]"],
+            f"2: sensors.lux[1]: expected {NUMBER_OR_TEXT}, found true",
+        ),
+        (["sensors.lux = [1,", "nan]"], "2: sensors.lux[1]: expected a finite number, found nan"),
+        (["sensors.AQI = [1,", "'inf']"], "2: sensors.AQI[1]: expected a whole number from -2^53 "),
+        (
+            ["color_light.leds = [", "[1, 50, [400, 0]]]"],
+            "2: color_light.leds[0][2][0]: color: expected a whole number from 0 to 360, found 400",
+        ),
+        (
+            ["color_light.leds = [[],", "[1, 50, [40, 0], 300]]"],
+            "2: color_light.leds[1][3]: kelvin: expected a whole number from 1000 to 40000, found",
+        ),
+        (
+            ["color_light.leds = [", "[1, 50, 3000]]"],
+            (
+                "2: color_light.leds[0][2]: color: expected a list of 2: a whole number "
+                "from 0 to 360, a whole number from 0 to 100 (percent), found 3000"
+            ),
+        ),
+        (
+            ["color_light.leds = [", "[1, 1, [1, 1], 1000, 9]]"],
+            "2: color_light.leds[0]: expected a list [state, brightness, color, kelvin], found",
+        ),
+        (
+            ["color_light.leds = [", "{ state = 1 }]"],
+            "2: color_light.leds[0]: expected a list [state, brightness, color, kelvin], found",
+        ),
+        (["sensors.left_out = ['lux',", "3]"], "2: sensors.left_out[1]: expected text, found 3"),
+        (
+            ["sensors.lux = {", "start = 1, min = 2 }"],
+            "2: sensors.lux.start: start (1) is not betw",
+        ),
+        (["", "sensors.lux = { step = 1 }"], "2: sensors.lux: start is missing; expected a number"),
+        (
+            ["", "sensors.left_out = ['luxe']"],
+            "2: sensors.left_out: 'luxe' is no reading; those are",
+        ),
+    ],
+)
+def test_what_is_wrong_inside_a_list_or_a_reading_is_told_where_it_stands(
+    lines: list[str], problem: str
+) -> None:
+    (found,) = problems_of("\n".join(lines))
+    assert found.startswith(problem)
+
+
+def test_each_element_that_is_wrong_is_told() -> None:
+    leds = "[[2], [1, 101], [1, 1, [1, 1], 1]]"
+    assert [
+        found.split(": expected")[0] for found in problems_of(f"color_light.leds = {leds}")
+    ] == [
+        "1: color_light.leds[0][0]: state",
+        "1: color_light.leds[1][1]: brightness",
+        "1: color_light.leds[2][3]: kelvin",
+    ]
+
+
+# Steps
+
+
+def step(*lines: str) -> str:
+    return "\n".join(("[[steps]]", *lines))
+
+
+@pytest.mark.parametrize(
+    ("lines", "problem"),
+    [
+        (
+            [],
+            "1: steps[0]: a step happens either at a time (after_seconds, every_seconds) or after",
+        ),
+        (["measure = true"], "1: steps[0]: a step happens either at a time"),
+        (
+            ["after_seconds = 1", "after_request = { callback = 20 }", "measure = true"],
+            "1: steps[0]: a step happens either at a time",
+        ),
+        (["after_seconds = 1"], "1: steps[0]: a step does something: expected one of set, facepl"),
+        (["after_seconds = 1", "measure = false"], "1: steps[0]: a step does something: expected"),
+        (["after_seconds = 1", "reboot = false"], "1: steps[0]: a step does something: expected"),
+        (["after_seconds = 1", "set = {}"], "1: steps[0]: a step does something: expected one"),
+        (
+            ["after_seconds = -1", "measure = true"],
+            "2: steps[0].after_seconds: expected a number from 0 to 1e9, found -1",
+        ),
+        (
+            ["every_seconds = 0", "measure = true"],
+            "2: steps[0].every_seconds: expected a number from 0.001 to 1e9, found 0",
+        ),
+        (
+            ["after_second = 1", "every_seconds = 1", "measure = true"],
+            "2: steps[0].after_second: unknown key; did you mean 'after_seconds'?",
+        ),
+        (
+            ["after_request = 20", "measure = true"],
+            "2: steps[0].after_request: expected a table (keys: callback, nth), found 20",
+        ),
+        (
+            ["after_request = { callbck = 20 }", "measure = true"],
+            "2: steps[0].after_request.callbck: unknown key; did you mean 'callback'?",
+        ),
+        (
+            ["after_request = { nth = 2 }", "measure = true"],
+            "2: steps[0].after_request: callback is missing; expected a whole number",
+        ),
+        (
+            ["after_request = { callback = 20, nth = 0 }", "measure = true"],
+            "2: steps[0].after_request.nth: expected a whole number from 1, found 0",
+        ),
+        (
+            ["after_seconds = 1", "push = '9'"],
+            "3: steps[0].push: expected a whole number or a table (keys: callback, args), found",
+        ),
+        (
+            ["after_seconds = 1", "push = 99"],
+            (
+                "3: steps[0].push: expected one of 9, 11, 12, 15, 18, or "
+                "{ callback = …, args = … }, found 99"
+            ),
+        ),
+        (
+            ["after_seconds = 1", "[steps.push]", "callback = 22"],
+            "4: steps[0].push.callback: expected one of 9, 11, 12, 15, 18, or",
+        ),
+        (["after_seconds = 1", "push.args = 1"], "3: steps[0].push: callback is missing; expected"),
+        (
+            ["after_seconds = 1", "reboot = 3"],
+            "3: steps[0].reboot: expected true or false or a table (keys: seconds, how), found 3",
+        ),
+        (
+            ["after_seconds = 1", "reboot.how = 'rest'"],
+            (
+                '3: steps[0].reboot.how: expected one of "close", "goodbye", "reset", "silence", '
+                "found \"rest\"; did you mean 'reset'?"
+            ),
+        ),
+        (
+            ["after_seconds = 1", "update = 'im'"],
+            '3: steps[0].update: expected one of "IM", "PM", found "im"; did you mean \'IM\'?',
+        ),
+        (
+            ["after_seconds = 1", "network = 'leave'"],
+            '3: steps[0].network: expected "join", found "leave"',
+        ),
+        (
+            ["after_seconds = 1", "faceplate = false"],
+            '3: steps[0].faceplate: expected one of "off", "on", found false',
+        ),
+        (
+            ["after_seconds = 1", "enable = []"],
+            "3: steps[0].enable: expected text or a list of these (not empty), found []",
+        ),
+        (["after_seconds = 1", "enable = [1]"], "3: steps[0].enable[0]: expected text, found 1"),
+        (["after_seconds = 1", "set = 3"], "3: steps[0].set: expected a table, found 3"),
+        (
+            ["after_seconds = 1", "sensors.lux = 3"],
+            "3: steps[0].sensors: unknown key; it belongs in set",
+        ),
+        (
+            ["after_seconds = 1", "callback = 20"],
+            "3: steps[0].callback: unknown key; it belongs in after_request or push",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_step_is_told(lines: list[str], problem: str) -> None:
+    (found,) = problems_of(step(*lines))
+    assert found.startswith(problem)
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        ("sensors.luxx = 1", "sensors.luxx: unknown key; did you mean 'lux'?"),
+        ("sensor.lux = 1", "sensor: unknown key; did you mean 'sensors'?"),
+        ("lux = 1", "lux: unknown key; it belongs in sensors"),
+        ("seed = 1", "seed: unknown key; a step cannot set it"),
+        ("listen.tcp = false", "listen: unknown key; a step cannot set it"),
+        ("sensors.lux = {step = 1}", "sensors.lux: start is missing; expected a number from"),
+        ("outlets.states = [1, 2]", "outlets.states[1]: expected 0 or 1 (0: off; 1: on), found 2"),
+        ("color_light.leds = [[2]]", "color_light.leds[0][0]: state: expected 0 or 1 "),
+        (
+            "preferences.sys_prefs.mqtt.pass = 1",
+            "preferences.sys_prefs.mqtt.pass: expected text, found 1",
+        ),
+        ("firmware.PM.fw_rev = 1", "firmware.PM.fw_rev: expected text of at most 64 characters"),
+    ],
+)
+def test_what_is_wrong_deep_in_what_a_step_sets_is_told_where_it_stands(
+    written: str, problem: str
+) -> None:
+    for lines in (
+        ("after_seconds = 1", "", f"set.{written}"),
+        ("after_seconds = 1", "[steps.set]", written),
+        ("after_seconds = 1", "", f"set = {{ {written} }}"),
+    ):
+        (found,) = problems_of(step(*lines))
+        assert found.startswith(f"4: steps[0].set.{problem}")
+
+
+def test_problems_of_several_steps_and_tables_are_told_at_once() -> None:
+    text = step(
+        "after_seconds = 'x'",
+        "set.outlets.states = [3, 0]",
+        "[sensors]",
+        "luxx = 1",
+        "[[steps]]",
+        "measure = true",
+        "[quirks]",
+        "restart_ends = 'fin'",
+    )
+    assert [found.split(": ")[:2] for found in problems_of(text)] == [
+        ["2", "steps[0].after_seconds"],
+        ["3", "steps[0].set.outlets.states[0]"],
+        ["5", "sensors.luxx"],
+        ["6", "steps[1]"],
+        ["9", "quirks.restart_ends"],
+    ]
+
+
+@pytest.mark.parametrize("key", ["enable", "disable"])
+def test_a_step_that_switches_a_fault_that_is_not_there_is_reported(key: str) -> None:
+    text = f"""\
+[[faults]]
+kind = "drop"
+name = "late"
+[[faults]]
+kind = "drop"
+[[steps]]
+after_seconds = 1
+{key} = ["late", "drop"]
+[[steps]]
+after_seconds = 1
+{key} = "lte"
+"""
+    assert problems_of(text) == [
+        f"11: steps[1].{key}: no fault is called 'lte'; there are: 'drop', 'late'"
+    ]
+
+
+def test_a_fault_that_is_wrong_does_not_make_the_steps_wrong_that_switch_it() -> None:
+    switch = step("after_seconds = 1", "enable = 'late'")
+    for wrong in (fault("kind = 'drp'", "name = 'late'"), "[faults]\nname = 'late'"):
+        (found,) = problems_of(f"{wrong}\n{switch}")
+        assert ": faults" in found
+
+
+# What does not fit together
+
+
+def test_a_bare_outlet_with_firmware_for_a_faceplate_is_reported_at_its_product() -> None:
+    text = "[firmware.PM]\n[device]\nproduct = 'bare'"
+    assert problems_of(text) == [
+        '3: device.product: "bare" has no faceplate, and here is a [firmware.PM]'
+    ]
+    assert problems_of(text.replace("bare", "aura")) == []
+
+
+@pytest.mark.parametrize(
+    ("hw_rev", "off", "other"), [("revB", "tcp", "ws"), ("revA", "ws", "tcp"), ("x", "ws", "tcp")]
+)
+def test_an_outlet_whose_revision_has_only_the_transport_that_is_off_is_reported(
+    hw_rev: str, off: str, other: str
+) -> None:
+    text = f"[listen]\n{off} = false\n[device]\nhw_rev = '{hw_rev}'\n[quirks]\ntransports = "
+    assert problems_of(text + "'by_revision'") == [
+        (
+            f'6: quirks.transports: "by_revision": listen switches off the transport of hw_rev '
+            f"'{hw_rev}'"
+        )
+    ]
+    assert problems_of(text + "'both'") == []
+    assert problems_of(text.replace(off, other) + "'by_revision'") == []
+    (found,) = problems_of(text.replace("hw_rev =", "hw_rve =") + "'by_revision'")
+    assert "unknown key" in found
+
+
+def test_a_fault_on_a_transport_that_the_revision_does_not_have_is_reported() -> None:
+    text = fault(
+        "kind = 'drop'", "when.transport = 'ws'", "[device]", "hw_rev = 'revB'", "[quirks]"
+    )
+    assert problems_of(f"{text}\ntransports = 'by_revision'") == [
+        (
+            "3: faults[0].when.transport: 'drop' never applies: it acts on ws only, which "
+            "quirks.transports has off"
+        )
+    ]
+    assert problems_of(f"{text}\ntransports = 'both'") == []
+
+
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
@@ -131,8 +495,11 @@ def test_a_value_that_does_not_fit_is_told_with_what_would(written: str, expecte
         (["kind = 'drop'", "enabled = 1"], "expected true or false, found 1"),
         (["kind = 'duplicate'", "copies = 1"], "expected a whole number from 2 to 1000, found 1"),
         (["kind = 'drop'", "when = 3"], "3: faults[0].when: expected a table, found 3"),
-        (["kind = 'drop'", "when.nth = []"], "or a list, not empty, of which each is a whole numb"),
-        (["kind = 'drop'", "when.nth = [1, true]"], "found [1, true]"),
+        (["kind = 'drop'", "when.nth = []"], "from 1 or a list of these (not empty), found []"),
+        (
+            ["kind = 'drop'", "when.nth = [1, true]"],
+            "when.nth[1]: expected a whole number from 1, found true",
+        ),
         (["kind = 'drop'", "when.nth = true"], "found true"),
         (["kind = 'drop'", "when.callback = '20'"], "expected a whole number or a list"),
         (["kind = 'drop'", "when.probability = 50"], "expected a number above 0 up to 1, found 50"),
@@ -216,7 +583,18 @@ def test_faults_without_a_name_may_be_of_one_kind() -> None:
         ("Seed = 1", "did you mean 'seed'?"),
         ("firmware.pm = {}", "did you mean 'PM'?"),
         ("tcp_port = 1", "it belongs in [listen]"),
-        ("fw_rev = '1'", "known here: description, seed, device, firmware, listen, protocol, fa"),
+        ("lux = 1", "it belongs in [sensors]"),
+        ("MAC = 'x'", "it belongs in [device] or [faceplate]"),
+        ("outcome = 'fails'", "it belongs in [updates.IM] or [updates.PM]"),
+        ("qos = 1", "it belongs in [preferences.sys_prefs.mqtt]"),
+        ("preferences.minOnDuration = 1", "it belongs in acc_prefs.homeAwayMode"),
+        ("after_seconds = 1", "it belongs in [[steps]]"),
+        ("start = 1", "known here: "),
+        ("preferences.sys_prefs.mqtt.password = 'x'", "did you mean 'pass'?"),
+        ("device.mac = 'x'", "did you mean 'MAC'?"),
+        ("mqtt.enabled = 1", "known here: connected"),
+        ("updates.PM.at_part = 'www'", "did you mean 'at_percent'?"),
+        ("fw_rev = '1'", "it belongs in [firmware.IM] or [firmware.PM]"),
         ("firmware.fw_rev = '1'", "it belongs in IM or PM"),
         ("device.seed = 1", "it belongs at the top of the file, before the first [table]"),
         ("device.ws_port = 1", "it belongs in [listen]"),
@@ -247,6 +625,12 @@ def test_an_unknown_key_comes_with_a_hint_what_or_where_it_should_be(text: str, 
             "[[device]]",
             "1: device: expected a table, found [a table]; write [device], not [[device]]",
         ),
+        (
+            "[steps]\nafter_seconds = 1",
+            "1: steps: expected a list of tables, found a table; write [[s",
+        ),
+        ("steps = 3", "1: steps: expected a list of tables, found 3"),
+        ("steps = [\n3]", "2: steps[0]: expected a table, found 3"),
     ],
 )
 def test_a_table_in_the_place_of_a_list_and_the_reverse_are_told_apart(
@@ -284,8 +668,9 @@ def test_a_whole_number_will_do_where_a_number_is_asked_for() -> None:
 
 # Ways to say what is wrong other than "expected …".
 PLAIN = re.compile(
-    "unknown key; (did you mean|it belongs|known here)|never applies|is above max|both false|"
-    "must not be sent|is longer than|which have no when"
+    "unknown key; (did you mean|it belongs|known here|a step cannot)|never applies|is above max|"
+    "both false|must not be sent|is longer than|which have no when|is not between min and max|"
+    "is no reading|a step happens either|no fault is called|has no faceplate|listen switches off"
 )
 
 

@@ -15,6 +15,7 @@ import pytest
 import websockets.asyncio.client
 
 from invis_sim.device.firmware import FaceplateFirmware, FirmwareInventory, OutletFirmware
+from invis_sim.device.state import Timing
 from invis_sim.faults import Fault
 from invis_sim.faults.when import Transport
 from invis_sim.journal import Exchange
@@ -30,6 +31,7 @@ from tests.server.support import (
     client_frame,
     frame_at,
     request,
+    wait_until,
 )
 
 TRANSPORTS: tuple[Transport, ...] = ("tcp", "ws")
@@ -49,19 +51,49 @@ UPDATES = {
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts segments")
 
 
-def outlet(*faults: Fault, seed: int = 1) -> Scenario:
-    """An outlet with a faceplate and these faults."""
+SILENT = Timing(sensor_seconds=0, reconnect_seconds=0)
+"""With it an outlet says nothing of itself but what somebody changes."""
+
+
+def outlet(*faults: Fault, seed: int = 1, timing: Timing = SILENT, **more: Any) -> Scenario:
+    """An outlet with a faceplate and these faults.
+
+    more: other fields of the scenario.
+    """
     firmware = FirmwareInventory(
         IM=OutletFirmware(available_www_fw_rev="0.3.0"),
         PM=FaceplateFirmware(available_fw_rev="0.5.1"),
     )
-    return Scenario(seed=seed, firmware=firmware, faults=faults)
+    return Scenario(seed=seed, firmware=firmware, faults=faults, timing=timing, **more)
 
 
 def success(packet_id: int = 221040, callback: int = 20) -> dict[str, Any]:
     """The honest answer to `request`."""
     payload = {"callbackName": callback, "callbackArgs": UPDATES}
     return {"sn": SN, "packetID": packet_id, "PUBACK": 1, "payload": payload}
+
+
+class _OwnPacketId:
+    """Equals every packetID that an outlet may give a push."""
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is int and 100_000 <= other <= 999_999
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return "<six digits>"
+
+
+def done(packet_id: int = 221040, puback: int = 1) -> dict[str, Any]:
+    """The answer to a request that returns nothing, or fails."""
+    return {"sn": SN, "packetID": packet_id, "PUBACK": puback}
+
+
+def push(callback: int, args: Any) -> dict[str, Any]:
+    """What is told unasked."""
+    payload = {"callbackName": callback, "callbackArgs": args}
+    return {"sn": SN, "packetID": _OwnPacketId(), "payload": payload}
 
 
 def text(packet_id: int = 221040) -> bytes:
@@ -108,6 +140,16 @@ class Peer(ABC):
         """Sends requests in one segment."""
         packets = (request(packet_id, callback) for packet_id in packet_ids)
         self.socket.sendall(b"".join(map(self.framed, packets)))
+
+    def demand(self, callback: int, args: Any = None, packet_id: int = 221040) -> None:
+        """Sends one request. args: None: none."""
+        payload = {"callbackName": callback} | ({} if args is None else {"callbackArgs": args})
+        packet = json.dumps({"packetID": packet_id, "payload": payload}).encode()
+        self.socket.sendall(self.framed(packet))
+
+    def packets(self, number: int) -> list[Any]:
+        """The next packets that come."""
+        return [self.packet() for _ in range(number)]
 
     def is_served(self, packet_id: int = 221040) -> bool:
         """Whether it gets an honest answer."""
@@ -244,6 +286,14 @@ class Peers:
         """A client that may ask."""
         return self.tcp() if transport == "tcp" else self.ws()
 
+    def listen(self, transport: Transport) -> Peer:
+        """A client that is told what there is to tell, from now on."""
+        journal = self._simulator.journal
+        before = len(journal.events(what="connected"))
+        peer = self.connect(transport)
+        wait_until(self._simulator, lambda journal: len(journal.events(what="connected")) > before)
+        return peer
+
     def _connect(self, transport: Transport) -> socket.socket:
         sock = socket.socket()
         self._opened.append(sock)
@@ -257,6 +307,13 @@ def connected(simulator: RunningSimulator, transport: Transport) -> Iterator[Pee
     """One client that may ask."""
     with Peers(simulator) as peers:
         yield peers.connect(transport)
+
+
+@contextmanager
+def listening(simulator: RunningSimulator, transport: Transport) -> Iterator[Peer]:
+    """One client that is told what there is to tell."""
+    with Peers(simulator) as peers:
+        yield peers.listen(transport)
 
 
 def touched(exchange: Exchange) -> list[str]:

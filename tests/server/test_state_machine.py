@@ -1,4 +1,5 @@
-"""Clients that connect, ask, break off and come back while faults come and go, against a model.
+"""Clients that connect, ask, are told, break off and come back while faults come and go, against a
+model.
 
 The model knows what each client must receive, in order, and how its connection ends; so no test
 waits for something that may not come. A reset may overtake what was sent before it, so there, and
@@ -38,6 +39,7 @@ from invis_sim.faults import (
 from invis_sim.faults.when import Transport
 from invis_sim.journal import Journal
 from invis_sim.testing.background import RunningFault, RunningSimulator, start_simulator
+from tests.server.peers import done, push
 from tests.server.support import (
     CLOSE,
     HANDSHAKE,
@@ -50,13 +52,12 @@ from tests.server.support import (
     wait_until,
 )
 
-SN = "0003C44076"
 SCENARIO = """
     [firmware.IM]
     fw_rev = "1.0.0"
     www_fw_rev = "2.0.0"
 """
-UPDATES, UNKNOWN = 20, 999
+STATUS, CONTROL, UPDATES, UNKNOWN = 9, 10, 20, 999
 
 T = TypeVar("T")
 Ending: TypeAlias = Literal["close", "reset"]
@@ -79,7 +80,7 @@ def foreseen(
 
     faults: all that are enabled, oldest first.
     """
-    reply: dict[str, Any] = {"sn": SN, "packetID": packet_id, "PUBACK": 0}
+    reply = done(packet_id, int(callback == CONTROL))
     if callback == UPDATES:
         payload = {"callbackName": callback, "callbackArgs": report(available)}
         reply = {**reply, "PUBACK": 1, "payload": payload}
@@ -184,9 +185,12 @@ class Client:
     def __repr__(self) -> str:
         return f"<{self.transport} #{self.ordinal}>"
 
-    def packed(self, packet_id: int, callback: int) -> bytes:
-        """A request as it goes on the wire."""
+    def packed(self, packet_id: int, callback: int, args: Any = None) -> bytes:
+        """A request as it goes on the wire. args: None: none."""
         document = request(packet_id, callback)
+        if args is not None:
+            payload = {"callbackName": callback, "callbackArgs": args}
+            document = json.dumps({"packetID": packet_id, "payload": payload}).encode()
         return client_frame(TEXT, document) if self.transport == "ws" else document
 
     def say(self, data: bytes) -> None:
@@ -278,6 +282,7 @@ class Clients(RuleBasedStateMachine):
         self.ordinals = count(1)
         self.packet_ids = count(100_000)
         self.available = "1.0.0"
+        self.states = [0, 0]
 
     @property
     def open(self) -> list[Client]:
@@ -322,6 +327,42 @@ class Clients(RuleBasedStateMachine):
         im = OutletFirmware(fw_rev="1.0.0", available_fw_rev=available, www_fw_rev="2.0.0")
         self.simulator.firmware = FirmwareInventory(IM=im)
         self.available = available
+
+    # Pushes
+
+    @rule(number=st.integers(0, 9))
+    def push(self, number: int) -> None:
+        """Something that all are told who are still listened to."""
+        self.all_is_heard()
+        self.simulator.outlet.push(UNKNOWN, [number])
+        self.all_are_told(UNKNOWN, [number])
+
+    @precondition(lambda self: self.open)
+    @rule(client=open_client, outlet=st.integers(1, 2), state=st.integers(0, 1))
+    def control(self, client: Client, outlet: int, state: int) -> None:
+        """A request that all are told of, the one that asks behind its reply."""
+        self.say_the_rest(client)
+        self.all_is_heard()
+        if client.end is not None:
+            return
+        packet_id = next(self.packet_ids)
+        enabled = [injected.fault for injected in self.injected if injected.enabled]
+        prevented = any(
+            isinstance(fault, Fail)
+            and fault.when.transport in (None, client.transport)
+            and fault.when.callback in (None, CONTROL)
+            for fault in enabled
+        )
+        self.foresee(client, packet_id, CONTROL)
+        client.say(client.packed(packet_id, CONTROL, [outlet, state]))
+        self.all_is_heard()
+        if not prevented and self.states[outlet - 1] != state:
+            self.states[outlet - 1] = state
+            self.all_are_told(STATUS, list(self.states))
+
+    def all_are_told(self, callback: int, args: Any) -> None:
+        for client in self.open:
+            client.expected.append(push(callback, args))
 
     def all_is_heard(self) -> None:
         """Waits until what clients have asked so far is answered, under the faults of that time."""

@@ -57,7 +57,7 @@ SCENARIO = Scenario()
 
 
 def new_outlet() -> Outlet:
-    return Outlet(SCENARIO.device.sn, SCENARIO.firmware)
+    return Outlet(SCENARIO.state)
 
 
 def answer(outlet: Outlet, document: bytes) -> bytes | None:
@@ -179,6 +179,8 @@ async def converse_with_ours(chunks: list[bytes]) -> View:
         speed=1.0,
         begin=never,
         defect=never,
+        stirred=lambda happenings: None,
+        opened=lambda connection: None,
     )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(serve_client, core, served, "ws", 1, websocket.converse)

@@ -3,9 +3,11 @@
 import asyncio
 import gc
 import json
+import math
 import os
 import socket
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -46,6 +48,24 @@ def ask(client: socket.socket, packet_id: int = 221040, callback: int = 20) -> A
     return json.loads(client.recv(4096))
 
 
+def packets(client: socket.socket, number: int) -> list[Any]:
+    """The next packets that come, which must be whole, and JSON."""
+    found: list[Any] = []
+    unread = ""
+    while len(found) < number:
+        try:
+            packet, end = json.JSONDecoder().raw_decode(unread)
+        except ValueError:
+            chunk = client.recv(4096).decode()
+            assert chunk, f"the stream ended after {found} and {unread!r}"
+            unread += chunk
+        else:
+            found.append(packet)
+            unread = unread[end:]
+    assert not unread
+    return found
+
+
 def happens(sim: RunningSimulator, what: str) -> threading.Event:
     """An event that is set when the journal tells of this."""
     happened = threading.Event()
@@ -62,7 +82,7 @@ def break_down(sim: RunningSimulator) -> None:
     """Lets something go wrong in a task of the simulator, a moment later."""
 
     def fail(entry: Entry) -> None:
-        if isinstance(entry, Event) and entry.detail == "reboot ends":
+        if isinstance(entry, Event) and entry.detail == "a reboot ends":
             raise Mishap("inside")
 
     sim.journal.listen(recorded=fail)
@@ -340,6 +360,304 @@ def test_firmware_that_no_scenario_could_have_is_refused_and_nothing_changes() -
         assert sim.firmware == before
 
 
+# What the outlet is and knows
+
+PRO = """
+    device.product = "pro"
+    timing.sensor_seconds = 0
+    firmware.IM.available_fw_rev = "9.9.9"
+    firmware.PM.available_fw_rev = "8.8.8"
+"""
+"""An outlet that says nothing unless something happens to it."""
+
+
+def faceplate_online(sim: RunningSimulator) -> bool:
+    return sim.outlet.faceplate_online
+
+
+def updating(sim: RunningSimulator) -> bool:
+    return sim.outlet.updating
+
+
+def down(sim: RunningSimulator) -> bool:
+    return sim.outlet.down
+
+
+def is_told(client: socket.socket, callback: int) -> Any:
+    """The arguments of the push that comes next, which is about this."""
+    (packet,) = packets(client, 1)
+    assert "PUBACK" not in packet
+    assert packet["payload"]["callbackName"] == callback
+    return packet["payload"]["callbackArgs"]
+
+
+def test_what_is_changed_is_known_to_the_state_told_to_clients_and_read_by_them() -> None:
+    with start_simulator(PRO) as sim, connect(sim.tcp_address) as client:
+        ask(client)
+        sim.outlet.change(outlets={"states": [1, 0]}, mqtt={"connected": True})
+        assert sim.outlet.state.outlets.states == (1, 0)
+        assert sim.outlet.state.mqtt.connected
+        assert is_told(client, 9) == [1, 0]
+        assert ask(client, callback=9)["payload"]["callbackArgs"] == [1, 0]
+        sim.outlet.change(outlets={"states": [1, 0]})  # as it is already
+        sim.outlet.change(nightlight={"mode": 1, "brightness": 7})
+        assert is_told(client, 15) == [1, 7]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"outlets": {"states": [1, 2]}}, r"outlets\.states"),
+        ({"outlets": {"states": [1]}}, r"outlets\.states"),
+        ({"outlets": 3}, "outlets"),
+        ({"outlet": {}}, "outlet: unknown key"),
+        ({"sensors": {"luxx": 1}}, r"sensors\.luxx: unknown key; known here: .*lux"),
+        ({"sensors": {"lux": {"start": 1, "min": 2}}}, "min"),
+        ({"color_light": {"leds": [[2]]}}, r"color_light\.leds"),
+        ({"preferences": {"sys_prefs": {"mqtt": {"password": ""}}}}, "password: unknown key"),
+    ],
+)
+def test_a_change_that_no_scenario_could_have_is_refused_and_nothing_of_it_is_done(
+    changes: dict[str, Any], message: str
+) -> None:
+    with start_simulator(PRO) as sim, connect(sim.tcp_address) as client:
+        ask(client)
+        before = sim.outlet.state
+        first = {"nightlight": {"mode": 1}, "names": {"outlet1": "Lamp"}}
+        with pytest.raises(ValueError, match=message):
+            sim.outlet.change(**first, **changes)
+        assert sim.outlet.state == before
+        assert ask(client, callback=15)["payload"]["callbackArgs"] == [0, 100]
+        assert sim.journal.pushes() == []
+
+
+def test_anything_may_be_pushed_and_of_what_has_a_state_the_present_one() -> None:
+    with start_simulator(PRO) as sim, connect(sim.tcp_address) as client:
+        ask(client)
+        sim.outlet.push(99, {"any": ["thing", None]})
+        sim.outlet.push(9)
+        sim.outlet.push(9, [7])
+        assert is_told_each(client, 3) == [(99, {"any": ["thing", None]}), (9, [0, 0]), (9, [7])]
+        with pytest.raises(ValueError, match="nothing to push for callback 22: "):
+            sim.outlet.push(22)
+        with pytest.raises(
+            ValueError, match=r"nothing to push for callback 18: .*no InvisDeco Aura"
+        ):
+            sim.outlet.push(18)
+        assert sim.outlet.state == sim.scenario.state.resolved()
+
+
+def is_told_each(client: socket.socket, number: int) -> list[tuple[int, Any]]:
+    """The pushes that come next: callback and arguments."""
+    payloads = [packet["payload"] for packet in packets(client, number)]
+    return [(payload["callbackName"], payload["callbackArgs"]) for payload in payloads]
+
+
+def test_a_measurement_is_the_next_sample_and_is_told() -> None:
+    scenario = f"{PRO}sensors.lux = [1, 2.5, 'inf']"
+    with start_simulator(scenario) as sim, connect(sim.tcp_address) as client:
+        ask(client)
+        seen = []
+        for _ in range(3):
+            sim.outlet.measure()
+            seen.append(is_told(client, 11)[1]["lux"])
+        assert seen == ["2.50", "inf", "1.00"]
+
+
+def test_a_faceplate_is_taken_off_and_put_back() -> None:
+    with start_simulator(PRO) as sim, connect(sim.tcp_address) as client:
+        assert faceplate_online(sim) is True
+        sim.outlet.detach_faceplate()
+        assert faceplate_online(sim) is False
+        assert not sim.outlet.state.faceplate.attached
+        assert ask(client, callback=11)["PUBACK"] == 0
+        assert "PM" not in ask(client)["payload"]["callbackArgs"]
+        sim.outlet.measure()
+        with pytest.raises(ValueError, match="the InvisDeco is not there"):
+            sim.outlet.restart_faceplate()
+        sim.outlet.attach_faceplate()
+        assert faceplate_online(sim) is True
+        assert ask(client, callback=11)["PUBACK"] == 1
+        assert sim.journal.pushes() == []  # also not by the measurement
+
+
+def test_a_bare_outlet_stays_without_a_faceplate() -> None:
+    with start_simulator("device.product = 'bare'") as sim:
+        sim.outlet.attach_faceplate()
+        assert faceplate_online(sim) is False
+        with pytest.raises(ValueError, match="no InvisDeco"):
+            sim.outlet.restart_faceplate()
+        with pytest.raises(ValueError, match="no InvisDeco"):
+            sim.outlet.start_update("PM")
+
+
+def test_a_faceplate_that_restarts_is_away_and_comes_back() -> None:
+    with start_simulator(f"{PRO}timing.faceplate_restart_seconds = 3600") as sim:
+        sim.outlet.restart_faceplate()
+        assert faceplate_online(sim) is False
+        assert sim.outlet.state.faceplate.attached
+        assert down(sim) is False
+    with start_simulator(PRO, speed=math.inf) as sim:
+        sim.outlet.restart_faceplate()
+        with connect(sim.tcp_address) as client:
+            ask_until(client, lambda: sim.outlet.faceplate_online)
+
+
+def ask_until(client: socket.socket, condition: Callable[[], bool]) -> None:
+    """Asks again and again until something has come about that nobody is told of."""
+    patience = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < patience
+        ask(client)
+
+
+def test_an_update_is_started_told_and_done() -> None:
+    with start_simulator(PRO, speed=math.inf) as sim, connect(sim.tcp_address) as client:
+        ask(client)
+        sim.outlet.start_update("PM")
+        told = is_told_each(client, 1 + 21 + 1)
+        assert told[0] == (23, [2, 0])  # which means nothing
+        assert told[1:-1] == [(22, [2, 5 * n]) for n in range(21)]
+        assert told[-1] == (23, [2, 1])
+        assert updating(sim) is False
+        ask_until(client, lambda: sim.outlet.faceplate_online)
+        assert ask(client)["payload"]["callbackArgs"]["PM"]["fw_rev"] == "8.8.8"
+
+
+def test_an_update_that_cannot_be_is_refused_with_the_reason() -> None:
+    target: Any = "XX"
+    with start_simulator(PRO) as sim:
+        with pytest.raises(ValueError, match="target: expected 'IM' or 'PM', found 'XX'"):
+            sim.outlet.start_update(target)
+        assert updating(sim) is False
+        sim.outlet.start_update("IM")
+        assert updating(sim) is True
+        with pytest.raises(ValueError, match="under way already"):
+            sim.outlet.start_update("PM")
+    with start_simulator() as sim:
+        sim.outlet.change(firmware={"PM": {"available_fw_rev": None}})
+        with pytest.raises(ValueError, match="there is nothing to update"):
+            sim.outlet.start_update("PM")
+
+
+def test_an_outlet_that_restarts_is_down_and_then_no_more() -> None:
+    with start_simulator(PRO) as sim:
+        assert down(sim) is False
+        back = happens(sim, "outlet a reboot ends")
+        sim.reboot(0.05)
+        assert down(sim) is True
+        assert back.wait(PATIENCE)
+        assert down(sim) is False
+
+
+def test_a_reboot_lasts_and_ends_connections_as_the_scenario_says_unless_it_is_said_otherwise() -> (
+    None
+):
+    scenario = f"{PRO}timing.restart_seconds = 3600\nquirks.restart_ends = 'reset'"
+    with start_simulator(scenario) as sim, connect(sim.tcp_address) as client:
+        ask(client)
+        sim.reboot()
+        assert [event.detail for event in sim.journal.events(what="outlet")] == [
+            "a reboot begins (3600 s)"
+        ]
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
+    with start_simulator(scenario) as sim, connect(sim.tcp_address) as client:
+        ask(client)
+        back = happens(sim, "outlet a reboot ends")
+        sim.reboot(0, "close")
+        assert client.recv(1) == b""
+        assert back.wait(PATIENCE)
+
+
+def test_after_a_network_reset_the_outlet_is_away_until_it_joins_again() -> None:
+    with start_simulator(PRO, speed=math.inf) as sim, connect(sim.tcp_address) as client:
+        sim.join_network()  # it is there, which is no error
+        begun = happens(sim, "outlet a network reset begins")
+        client.sendall(request(100001, callback=6))
+        assert client.recv(1) == b""
+        assert begun.wait(PATIENCE)
+        assert down(sim) is True
+        with pytest.raises(ConnectionRefusedError):
+            connect(sim.tcp_address)
+        sim.join_network()
+        assert down(sim) is False
+        with connect(sim.tcp_address) as again:
+            assert is_told(again, 12)["IM"]["sn"] == sim.sn
+            assert ask(again)["PUBACK"] == 1
+
+
+def test_a_reboot_is_not_ended_by_joining_the_network() -> None:
+    with start_simulator(PRO) as sim:
+        sim.reboot(3600)
+        sim.join_network()
+        assert down(sim) is True
+
+
+def test_the_outlet_may_be_changed_from_many_threads() -> None:
+    def change(number: int) -> None:
+        sim.outlet.change(nightlight={"brightness": number})
+        sim.outlet.push(99, number)
+        assert sim.outlet.state.nightlight.brightness <= 50
+
+    with (
+        start_simulator(PRO) as sim,
+        connect(sim.tcp_address) as client,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        ask(client)
+        list(pool.map(change, range(1, 51)))
+        told = is_told_each(client, 100)
+        assert sorted(args for callback, args in told if callback == 99) == list(range(1, 51))
+        last = [args for callback, args in told if callback == 15][-1]
+        assert last == [0, sim.outlet.state.nightlight.brightness]
+
+
+def test_after_the_end_the_outlet_tells_what_it_was_and_does_nothing_more() -> None:
+    with start_simulator(PRO) as sim:
+        sim.outlet.change(outlets={"states": [0, 1]})
+        outlet = sim.outlet
+        sim.stop()
+        for one in (outlet, sim.outlet):
+            assert one.state.outlets.states == (0, 1)
+            assert (one.faceplate_online, one.updating, one.down) == (True, False, False)
+            for act in (
+                lambda one=one: one.change(outlets={"states": [1, 1]}),
+                lambda one=one: one.push(9),
+                one.measure,
+                lambda one=one: one.start_update("IM"),
+                one.restart_faceplate,
+                one.attach_faceplate,
+                one.detach_faceplate,
+                sim.join_network,
+            ):
+                with pytest.raises(SimulatorStopped):
+                    act()
+    assert outlet.state.outlets.states == (0, 1)
+
+
+def test_under_trio_what_is_changed_is_told_as_well() -> None:
+    async def live() -> list[Any]:
+        async with invis_sim.open_simulator(PRO) as simulator:
+            stream = await trio.open_tcp_stream(*simulator.tcp_address)
+            async with stream:
+                await stream.send_all(ASK)
+                await stream.receive_some()
+                told: list[Any] = []
+                simulator.outlet.change(outlets={"states": [1, 1]})
+                told.append(json.loads(await stream.receive_some()))
+                simulator.outlet.push(99, "x")
+                told.append(json.loads(await stream.receive_some()))
+                simulator.outlet.measure()
+                told.append(json.loads(await stream.receive_some()))
+                assert simulator.outlet.state.outlets.states == (1, 1)
+                return told
+
+    told = [packet["payload"] for packet in run_in_trio(live)]
+    assert [one["callbackName"] for one in told] == [9, 99, 11]
+    assert [one["callbackArgs"] for one in told[:2]] == [[1, 1], "x"]
+
+
 @pytest.mark.parametrize("how", ["close", "goodbye", "reset"])
 def test_disconnect_all_ends_every_connection_and_new_ones_are_served(
     how: Literal["close", "goodbye", "reset"],
@@ -362,15 +680,17 @@ def test_disconnect_all_ends_every_connection_and_new_ones_are_served(
 def test_after_reboot_connections_are_gone_and_refused_until_it_is_back_at_the_same_port() -> None:
     with start_simulator() as sim, connect(sim.tcp_address) as client:
         ask(client)
-        back = happens(sim, "fault reboot ends")
+        back = happens(sim, "outlet a reboot ends")
         sim.reboot(0.2)
         with pytest.raises(ConnectionRefusedError):
             connect(sim.tcp_address)
-        with pytest.raises(ConnectionResetError):
-            client.recv(1)
+        assert client.recv(1) == b""
         assert back.wait(PATIENCE)
         with connect(sim.tcp_address) as again:
-            assert ask(again)["PUBACK"] == 1
+            again.sendall(ASK)
+            greeting, reply = packets(again, 2)
+            assert greeting["payload"]["callbackName"] == 12
+            assert reply["PUBACK"] == 1
 
 
 def test_a_reboot_goes_on_whatever_faults_come_and_go_meanwhile() -> None:
@@ -384,7 +704,7 @@ def test_a_reboot_goes_on_whatever_faults_come_and_go_meanwhile() -> None:
 
 def test_speed_divides_the_time_of_a_reboot() -> None:
     with start_simulator(speed=float("inf")) as sim:
-        back = happens(sim, "fault reboot ends")
+        back = happens(sim, "outlet a reboot ends")
         sim.reboot(3600)
         assert back.wait(PATIENCE)
 
@@ -411,7 +731,7 @@ def test_a_request_is_waited_for_and_returned() -> None:
         ThreadPoolExecutor(1) as pool,
     ):
         found = pool.submit(sim.wait_for_request, callback=20, timeout=PATIENCE)
-        client.sendall(request(100001, callback=7) + request(100002))
+        client.sendall(request(100001, callback=8) + request(100002))
         assert found.result(PATIENCE).packet_id == 100002
 
 
@@ -473,17 +793,19 @@ def test_who_waits_in_vain_is_told_what_came_instead() -> None:
             sim.wait_for_request(timeout=0)
         with connect(sim.tcp_address) as client:
             ask(client, 100001)
-            ask(client, 100002, callback=7)
-            sim.wait_for_request(callback=7)
+            ask(client, 100002, callback=17)
+            sim.wait_for_request(callback=17)
             with pytest.raises(AssertionError) as caught:
-                sim.wait_for_request(callback=7, transport="tcp", timeout=0.01)
+                sim.wait_for_request(callback=17, transport="tcp", timeout=0.01)
     message = str(caught.value)
     first, heading, connected, *others = message.splitlines()
-    assert first == "a request for callback 7 (factory reset) on tcp has not come within 0.01 s"
+    assert (
+        first == "a request for callback 17 (control color light) on tcp has not come within 0.01 s"
+    )
     assert heading == "what came:"
     assert "tcp #1   connected 127.0.0.1:" in connected
     assert "callback 20 available updates  packetID 100001  PUBACK 1" in others[0]
-    assert "callback 7 factory reset  packetID 100002  PUBACK 0" in others[1]
+    assert "callback 17 control color light  packetID 100002  PUBACK 0" in others[1]
     assert ["(already waited for)" in line for line in others] == [False, True]
 
 
@@ -530,7 +852,7 @@ def test_who_waits_in_vain_in_the_thread_of_a_loop_is_told_how_to_wait_there(run
 
 def test_an_error_inside_comes_out_as_itself_at_the_end_of_the_block() -> None:
     with pytest.raises(Mishap, match="inside"), start_simulator() as sim:  # noqa: PT012
-        broken = happens(sim, "fault reboot ends")
+        broken = happens(sim, "outlet a reboot ends")
         break_down(sim)
         assert broken.wait(PATIENCE)
 
@@ -559,7 +881,7 @@ def test_who_waits_when_something_goes_wrong_inside_gets_the_error_at_once() -> 
 
 def test_the_error_inside_is_told_when_the_block_fails_because_of_it() -> None:
     with pytest.raises(Mishap, match="inside") as caught, start_simulator() as sim:  # noqa: PT012
-        broken = happens(sim, "fault reboot ends")
+        broken = happens(sim, "outlet a reboot ends")
         break_down(sim)
         assert broken.wait(PATIENCE)
         raise KeyError("the test's own")
@@ -568,7 +890,7 @@ def test_the_error_inside_is_told_when_the_block_fails_because_of_it() -> None:
 
 def test_an_interrupt_is_not_hidden_by_an_error_inside() -> None:
     with pytest.raises(KeyboardInterrupt), start_simulator() as sim:  # noqa: PT012
-        broken = happens(sim, "fault reboot ends")
+        broken = happens(sim, "outlet a reboot ends")
         break_down(sim)
         assert broken.wait(PATIENCE)
         raise KeyboardInterrupt

@@ -249,7 +249,7 @@ def test_it(invis_sim):
     happened = threading.Event()
 
     def fail(entry):
-        if getattr(entry, "detail", "") == "reboot ends":
+        if getattr(entry, "detail", "") == "a reboot ends":
             happened.set()
             raise Mishap("inside")
 
@@ -258,7 +258,7 @@ def test_it(invis_sim):
     assert happened.wait(20)
 """)
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["E*Mishap: inside", "*-- invis-sim --*", "*fault reboot ends*"])
+    result.stdout.fnmatch_lines(["E*Mishap: inside", "*-- invis-sim --*", "*outlet a reboot ends*"])
 
 
 # Nothing is left, and little is loaded

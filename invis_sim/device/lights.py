@@ -1,0 +1,163 @@
+"""The lights of the faceplate: the plain nightlight of a Pro, and the coloured ones of an Aura.
+
+[documentation of callbacks 14, 15, 17 and 18; the client `invisoutlet`]
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import msgspec
+
+from invis_sim.device.arguments import array, integer, refuse, shown
+from invis_sim.device.preferences import Percent, Switch
+from invis_sim.protocol.walking import Key
+
+__all__ = ["ColorLight", "Led", "Nightlight"]
+
+STATIC_TEMPERATURE = 2
+"""The mode in which an LED is white of some temperature; in all others it has a colour."""
+
+LOWEST_KELVIN, HIGHEST_KELVIN = 1000, 40_000
+"""By the documentation. Clients keep to 6500 and less."""
+
+
+class Nightlight(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The plain nightlight.
+
+    mode: 0: off; 1: on.
+    brightness: 0-100.
+    """
+
+    mode: Switch = 0
+    brightness: Percent = 100
+
+    def report(self) -> list[int]:
+        """The `callbackArgs` of callback 15."""
+        return [self.mode, self.brightness]
+
+    @classmethod
+    def controlled(cls, args: Any) -> "Nightlight":
+        """The nightlight as callback 14 wants it. Raises Refused."""
+        mode, brightness = array(args, "[mode, brightness]", 2, 2)
+        return cls(
+            mode=integer(mode, "mode", 0, 1, 0),
+            brightness=integer(brightness, "brightness", 0, 100, 1),
+        )
+
+
+class Led(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One LED, as the list that the wire has: `[state, brightness, [hue, saturation], kelvin]`.
+
+    state: 0: off; 1: on.
+    brightness: 0-100.
+    color: hue 0-360 and saturation 0-100.
+    kelvin: its temperature where it is white, 1000-40000.
+    """
+
+    state: Switch = 0
+    brightness: Percent = 100
+    color: tuple[Annotated[int, msgspec.Meta(ge=0, le=360)], Percent] = (0, 0)
+    kelvin: Annotated[int, msgspec.Meta(ge=LOWEST_KELVIN, le=HIGHEST_KELVIN)] = 4000
+
+    def report(self) -> list[Any]:
+        """The LED as callback 18 shows it."""
+        return [self.state, self.brightness, list(self.color), self.kelvin]
+
+
+class ColorLight(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A coloured light: a row of LEDs, and what they do together.
+
+    mode: 1 static colour, 2 static temperature, 3 breathing, 4 strobing, 5 colour cycle, 6 rainbow,
+    7 starry night.
+    leds: each `[state, brightness 0-100, [hue 0-360, saturation 0-100], kelvin 1000-40000]`. One
+    stands for all of them; after a few, the others are off.
+    speed: of modes 3-7, 0-7.
+    random: whether the colours of modes 3-7 are drawn by chance, 0 or 1.
+    level: the brightness of colours drawn by chance, 0-100.
+    """
+
+    mode: Annotated[int, msgspec.Meta(ge=1, le=7)] = STATIC_TEMPERATURE
+    leds: Annotated[tuple[Led, ...], msgspec.Meta(min_length=1, max_length=9)] = (Led(),)
+    speed: Annotated[int, msgspec.Meta(ge=0, le=7)] = 1
+    random: Switch = 0
+    level: Percent = 40
+
+    def of(self, count: int) -> "ColorLight":
+        """The light with so many LEDs."""
+        leds = self.leds * count if len(self.leds) == 1 else (*self.leds, *[Led()] * count)
+        return msgspec.structs.replace(self, leds=leds[:count])
+
+    def report(self, light: int) -> list[Any]:
+        """The `callbackArgs` of callback 18.
+
+        light: the number of this one.
+        """
+        leds = [led.report() for led in self.leds]
+        return [light, self.mode, leds, self.speed, self.random, self.level]
+
+    def controlled(self, args: list[Any]) -> "ColorLight":
+        """The light as callback 17 wants it.
+
+        args: `[light, mode, leds]`, and up to three more: speed, random, level. One LED with a
+        colour is meant for the whole row; of LEDs with a temperature, and of several, each is meant
+        for one. Those that are not mentioned stay as they are.
+
+        Raises Refused.
+        """
+        mode = integer(args[1], "mode", 1, 7, 1)
+        entries = array(args[2], f"1 to {len(self.leds)} LEDs", 1, len(self.leds), 2)
+        change = _with_temperature if mode == STATIC_TEMPERATURE else _with_color
+        if len(entries) == 1 and mode != STATIC_TEMPERATURE:
+            leds = [_changed(led, entries[0], 0, change) for led in self.leds]
+        else:
+            leds = [
+                _changed(led, entries[index], index, change) if index < len(entries) else led
+                for index, led in enumerate(self.leds)
+            ]
+        more = {
+            name: integer(value, name, 0, highest, index)
+            for index, (name, highest, value) in enumerate(
+                zip(("speed", "random", "level"), (7, 1, 100), args[3:], strict=False), 3
+            )
+        }
+        return msgspec.structs.replace(self, mode=mode, leds=tuple(leds), **more)
+
+
+def _changed(
+    led: Led, entry: Any, index: int, change: Callable[[list[Any], tuple[Key, ...]], dict[str, Any]]
+) -> Led:
+    """The LED as an entry of callback 17 wants it.
+
+    index: of the entry. change: what it says beside state and brightness.
+    """
+    place = (2, index)
+    entry = array(entry, "an LED as an array", 3, 4, *place)
+    return msgspec.structs.replace(
+        led,
+        state=integer(entry[0], "state", 0, 1, *place, 0),
+        brightness=integer(entry[1], "brightness", 0, 100, *place, 1),
+        **change(entry, place),
+    )
+
+
+def _with_color(entry: list[Any], place: tuple[Key, ...]) -> dict[str, Any]:
+    """`[state, brightness, [hue, saturation]]`, or with kelvin behind."""
+    hue, saturation = array(entry[2], "[hue, saturation]", 2, 2, *place, 2)
+    color = (
+        integer(hue, "hue", 0, 360, *place, 2, 0),
+        integer(saturation, "saturation", 0, 100, *place, 2, 1),
+    )
+    return {"color": color, **({"kelvin": _kelvin(entry, 3, place)} if len(entry) == 4 else {})}
+
+
+def _with_temperature(entry: list[Any], place: tuple[Key, ...]) -> dict[str, Any]:
+    """`[state, brightness, kelvin]`, or as `_with_color`, with kelvin."""
+    if len(entry) == 4:
+        return _with_color(entry, place)
+    if isinstance(entry[2], list):
+        refuse(f"kelvin: expected a number, found {shown(entry[2])}", *place, 2)
+    return {"kelvin": _kelvin(entry, 2, place)}
+
+
+def _kelvin(entry: list[Any], index: int, place: tuple[Key, ...]) -> int:
+    return integer(entry[index], "kelvin", LOWEST_KELVIN, HIGHEST_KELVIN, *place, index)

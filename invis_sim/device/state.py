@@ -1,0 +1,264 @@
+"""Everything that an outlet is and knows, as one value.
+
+The structs are also the tables of a scenario file, so whatever a client can see can be set there,
+by a step, and from Python. A state is never changed in place: `changed` makes another one.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+
+import msgspec
+
+from invis_sim.device.firmware import FaceplateFirmware, FirmwareInventory
+from invis_sim.device.lights import ColorLight, Nightlight
+from invis_sim.device.names import Names
+from invis_sim.device.preferences import Preferences, Switch
+from invis_sim.device.sensors import Sensors
+from invis_sim.device.updates import Seconds, Updates
+
+__all__ = [
+    "Device",
+    "Faceplate",
+    "Mqtt",
+    "OutletState",
+    "Outlets",
+    "Product",
+    "Quirks",
+    "Radar",
+    "RestartEnding",
+    "SerialNumber",
+    "Timing",
+    "changed",
+]
+
+Product: TypeAlias = Literal["bare", "pro", "aura"]
+RestartEnding: TypeAlias = Literal["close", "reset", "goodbye", "silence"]
+
+SerialNumber = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[0-9A-F]{10,11}$(?!\n)",  # "$" alone would let a newline follow
+        description="A serial number: ten or eleven upper-case hexadecimal digits.",
+    ),
+]
+ShortText = Annotated[str, msgspec.Meta(max_length=256)]
+
+
+class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who the outlet is.
+
+    sn: its serial number, which stands in every packet.
+    product: "bare": the outlet alone. "pro": with an InvisDeco Pro, which has sensors for air,
+    climate and occupancy, and a nightlight. "aura": with an InvisDeco Aura, which has a coloured
+    nightlight and a light sensor. Left out: a Pro where there is a [firmware.PM], else bare.
+    hw_rev: "revA" or "revB", which updates itself in another way; other text is shown as it is.
+    MAC: its hardware address, as callback 12 shows it.
+    device: its name in callback 12. Firmware in a bad state says "Unknown", or nothing.
+    """
+
+    sn: SerialNumber = "0003C44076"
+    product: Product | None = None
+    hw_rev: ShortText = "revA"
+    MAC: ShortText = "02:00:5E:00:53:01"
+    device: ShortText = "InvisOutlet"
+
+
+class Radar(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The radar of the faceplate, as callback 12 shows it.
+
+    fw_ver: its firmware. hw_type: what it is. MAC: its hardware address.
+    """
+
+    fw_ver: ShortText = "1.0.0"
+    hw_type: ShortText = "LD2410"
+    MAC: ShortText = "02:00:5E:00:53:03"
+
+
+class Faceplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The InvisDeco, where the product has one.
+
+    attached: whether it is clipped on at the moment.
+    online: whether it answers. One that does not is shown by callback 12, with `online` false, and
+    sends no readings.
+    sn, MAC, hw_rev: as callback 12 shows them.
+    device: its name in callback 12.
+    type: its kind in callback 12; left out: "Pro" or "Aura", by the product.
+    radar: its radar; left out: a Pro has one, an Aura has none.
+    """
+
+    attached: bool = True
+    online: bool = True
+    sn: ShortText = "1003C44077"
+    MAC: ShortText = "02:00:5E:00:53:02"
+    hw_rev: ShortText = "revA"
+    device: ShortText = "InvisDeco"
+    type: ShortText | None = None
+    radar: Radar | None = None
+
+
+class Outlets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The two switched outlets.
+
+    states: the first (top) and the second (bottom), each 0 or 1.
+    """
+
+    states: tuple[Switch, Switch] = (0, 0)
+
+
+class Mqtt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the outlet finds when it looks for its MQTT broker.
+
+    connected: whether callback 27 is answered `PUBACK` 1.
+    """
+
+    connected: bool = False
+
+
+class Timing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long things take, in seconds, each ≥ 0. How long they take a real outlet, nobody says.
+
+    restart_seconds: how long the outlet is away when it restarts.
+    factory_reset_seconds: the same, for a factory reset: it blinks for 3 s before.
+    faceplate_restart_seconds: how long the faceplate is away when it restarts or is reset.
+    sensor_seconds: how far apart two samples of the sensors are, and so two pushes of them; 0: no
+    new samples and no pushes.
+    calibration_delay_seconds: after how long a calibration of the occupancy sensor begins.
+    reconnect_seconds: for how long after a restart the outlet tells whoever connects that it has
+    restarted. A revB that restarts for an update goes on with that when the first client is back,
+    or at the end of this time (with an infinite `speed`, only when the first client is back).
+    """
+
+    restart_seconds: Seconds = 3.0
+    factory_reset_seconds: Seconds = 6.0
+    faceplate_restart_seconds: Seconds = 3.0
+    sensor_seconds: Seconds = 5.0
+    calibration_delay_seconds: Seconds = 10.0
+    reconnect_seconds: Seconds = 60.0
+
+
+class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where real firmware, documentation and clients differ, or where nobody knows. The default is
+    what real devices were seen to do, where any were seen.
+
+    names_list: callback 3 returns the list "bare", as real firmware does, or "wrapped" in
+    `{"payload": …}`, as documented.
+    stray_result: whether each update begins with a result (23) of status 0 that means nothing, as
+    on real devices.
+    radar_key: the radar's firmware in callback 12 is "fw_ver", as a client reads it, or "fw_rev",
+    as documented.
+    decimals: readings with decimals are "strings" that hold them, as on real devices, or "numbers".
+    color_push_puback: whether a push of callback 18 has a `PUBACK`, as in the documented example.
+    color_light_elsewhere: on a device that is no Aura, callback 18 is a "fail" (`PUBACK` 0), or
+    "short": a success with fewer than three arguments.
+    indicator_light: whether an Aura has the coloured light 7, its indicator of 7 LEDs, as on an
+    older page of the documentation.
+    plain_nightlight_on_aura: whether callbacks 14 and 15 also work on an Aura.
+    absent_faceplate: while the faceplate restarts or is off, callback 12 has no `PM` ("left_out"),
+    or one with `online` false ("offline").
+    restart_ends: how connections end when the outlet restarts. "close": the stream ends (FIN).
+    "goodbye": with a close frame on WebSocket, and FIN. "reset": RST. "silence": nothing is said,
+    and a RST comes when the outlet is back.
+    transports: "both", whatever the hardware, as documented; or "by_revision": TCP on revB only,
+    and WebSocket on all others only, as a client has it.
+    """
+
+    names_list: Literal["bare", "wrapped"] = "bare"
+    stray_result: bool = True
+    radar_key: Literal["fw_ver", "fw_rev"] = "fw_ver"
+    decimals: Literal["strings", "numbers"] = "strings"
+    color_push_puback: bool = False
+    color_light_elsewhere: Literal["fail", "short"] = "fail"
+    indicator_light: bool = False
+    plain_nightlight_on_aura: bool = False
+    absent_faceplate: Literal["left_out", "offline"] = "left_out"
+    restart_ends: RestartEnding = "close"
+    transports: Literal["both", "by_revision"] = "both"
+
+
+class OutletState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that an outlet is and knows.
+
+    device: who it is, and which product.
+    faceplate: its InvisDeco, where it has one.
+    firmware: what it runs, and what is on offer.
+    outlets: the two switches.
+    nightlight: the plain nightlight of a Pro.
+    color_light: the coloured nightlight of an Aura (light 5), of 9 LEDs.
+    indicator_light: the coloured indicator of an Aura (light 7), of 7 LEDs; see [quirks].
+    names: what the user calls the accessories.
+    preferences: what callback 1 reads and callback 2 changes.
+    sensors: what the faceplate measures.
+    mqtt: what the outlet finds of its MQTT broker.
+    updates: how firmware updates go.
+    timing: how long things take.
+    quirks: where real firmware, documentation and clients differ.
+    """
+
+    device: Device = Device()
+    faceplate: Faceplate = Faceplate()
+    firmware: FirmwareInventory = FirmwareInventory()
+    outlets: Outlets = Outlets()
+    nightlight: Nightlight = Nightlight()
+    color_light: ColorLight = ColorLight()
+    indicator_light: ColorLight = ColorLight()
+    names: Names = Names()
+    preferences: Preferences = Preferences()
+    sensors: Sensors = Sensors()
+    mqtt: Mqtt = Mqtt()
+    updates: Updates = Updates()
+    timing: Timing = Timing()
+    quirks: Quirks = Quirks()
+
+    @property
+    def product(self) -> Product:
+        """Which product it is, also where that is said by its firmware alone."""
+        if self.device.product is not None:
+            return self.device.product
+        return "bare" if self.firmware.PM is None else "pro"
+
+    def resolved(self, product: Product | None = None) -> "OutletState":
+        """The same, with product and firmware in keeping: what has a faceplate has firmware for it.
+
+        product: which it is to be; None: which it is.
+        """
+        product = product or self.product
+        inventory = self.firmware
+        if product == "bare" and inventory.PM is not None:
+            inventory = msgspec.structs.replace(inventory, PM=None)
+        elif product != "bare" and inventory.PM is None:
+            inventory = msgspec.structs.replace(inventory, PM=FaceplateFirmware())
+        device = msgspec.structs.replace(self.device, product=product)
+        return msgspec.structs.replace(self, device=device, firmware=inventory)
+
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+def changed(struct: S, changes: Mapping[str, Any], path: str = "") -> S:
+    """A copy of the struct with some fields changed.
+
+    changes: field → its value, or for a struct what is to change in it, or another one in its
+    place. Names are those of a scenario file.
+    path: how to call the struct in messages.
+
+    Raises ValueError for a value that a scenario could not have.
+    """
+    fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
+    values: dict[str, Any] = {}
+    for key, value in changes.items():
+        here = f"{path}.{key}" if path else key
+        if key not in fields:
+            raise ValueError(f"{here}: unknown key; known here: {', '.join(fields)}")
+        field = fields[key]
+        old = getattr(struct, field.name)
+        if isinstance(old, msgspec.Struct) and isinstance(value, Mapping):
+            values[field.name] = changed(old, value, here)
+            continue
+        try:
+            values[field.name] = msgspec.convert(msgspec.to_builtins(value), field.type)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{here}: {error}") from None
+    try:
+        return msgspec.structs.replace(struct, **values)
+    except ValueError as error:  # fields that do not go together
+        raise ValueError(f"{path}: {error}") from None

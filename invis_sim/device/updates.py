@@ -1,0 +1,118 @@
+"""How a firmware update goes: its course as data, which the outlet then follows.
+
+[documentation of callbacks 21, 22 and 23; what the client `invisoutlet` says of real devices]
+"""
+
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+
+__all__ = ["FaceplateUpdate", "OutletUpdate", "Part", "Progress", "Result", "Updates", "course"]
+
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+
+UpdateOutcome: TypeAlias = Literal[
+    "success", "refused", "fails_at_start", "fails", "hangs", "keeps_old_revision"
+]
+
+
+class Part(IntEnum):
+    """What an update is of: the first argument of callbacks 21, 22 and 23."""
+
+    OUTLET = 1
+    FACEPLATE = 2
+    WWW = 3
+
+
+class FaceplateUpdate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How an update of the faceplate goes.
+
+    outcome: "success". "refused": it does not start, and the request is answered so.
+    "fails_at_start": it starts, and fails before any progress. "fails": it fails at `at_percent`.
+    "hangs": nothing more is heard of it from `at_percent` on. "keeps_old_revision": all seems well,
+    and then the old firmware runs.
+    at_percent: where it fails or hangs, 0-100.
+    seconds: how long the download takes.
+    steps: in how many steps progress is told, 1-100.
+    """
+
+    outcome: UpdateOutcome = "success"
+    at_percent: Annotated[int, msgspec.Meta(ge=0, le=100)] = 50
+    seconds: Seconds = 30.0
+    steps: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
+
+
+class OutletUpdate(FaceplateUpdate, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How an update of the outlet goes: first its WWW partition, then its application.
+
+    at_part: in which of the two it fails or hangs.
+    seconds: how long the download of the application takes. www_seconds: of the WWW partition.
+    steps: in how many steps the progress of each is told, 1-100.
+    """
+
+    at_part: Literal["www", "application"] = "application"
+    www_seconds: Seconds = 10.0
+
+
+class Updates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How updates go. There is one at a time: while it runs or hangs, another is refused. A restart
+    of the outlet in the middle loses it, and so does, for one of the faceplate, whatever takes
+    that away.
+
+    IM: of the outlet.
+    PM: of the faceplate.
+    """
+
+    IM: OutletUpdate = OutletUpdate()
+    PM: FaceplateUpdate = FaceplateUpdate()
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """A push of callback 22. percent: 0-100."""
+
+    part: Part
+    percent: int
+
+
+class Result(msgspec.Struct, frozen=True):
+    """A push of callback 23. status: 1 success, 0 failure. stray: whether it means nothing."""
+
+    part: Part
+    status: int
+    stray: bool = False
+
+
+def course(update: FaceplateUpdate, *, stray: bool) -> Iterator[tuple[float, Progress | Result]]:
+    """What is told of an update that has begun, and after how many seconds.
+
+    update: not one that is refused. stray: whether it begins with a result that means nothing.
+    """
+    main = Part.OUTLET if isinstance(update, OutletUpdate) else Part.FACEPLATE
+    ends_badly = update.outcome in ("fails", "hangs")
+    if stray:
+        yield 0.0, Result(main, 0, stray=True)
+    if update.outcome == "fails_at_start":
+        yield 0.0, Result(main, 0)
+        return
+    begins = 0.0
+    if isinstance(update, OutletUpdate):
+        here = ends_badly and update.at_part == "www"
+        yield from _part(update, Part.WWW, begins, update.www_seconds, here)
+        if here:
+            return
+        begins = update.www_seconds
+    yield from _part(update, main, begins, update.seconds, ends_badly)
+
+
+def _part(
+    update: FaceplateUpdate, part: Part, begins: float, seconds: float, ends_badly: bool
+) -> Iterator[tuple[float, Progress | Result]]:
+    last = update.at_percent if ends_badly else 100
+    percents = (round(100 * step / update.steps) for step in range(update.steps + 1))
+    for percent in percents:
+        if percent <= last:
+            yield begins + seconds * (percent / 100), Progress(part, percent)
+    if update.outcome != "hangs" or not ends_badly:
+        yield begins + seconds * (last / 100), Result(part, 0 if ends_badly else 1)

@@ -1,0 +1,155 @@
+"""Types and values in words, for the authors of scenario files."""
+
+import json
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+__all__ = ["choices", "describe", "did_you_mean", "quoted", "show"]
+
+
+def did_you_mean(word: object, known: Iterable[str]) -> str:
+    """A hint which of the known words is near this one, to append to a message; "" if none is."""
+    import difflib  # only when something is wrong: it would slow down every start
+
+    if not isinstance(word, str):
+        return ""
+    near = difflib.get_close_matches(word.lower(), [k.lower() for k in known], n=1)
+    spelled = [k for k in known if near and k.lower() == near[0]]
+    return f"; did you mean {spelled[0]!r}?" if spelled else ""
+
+
+def choices(info: msgspec.inspect.Type) -> list[str]:
+    """The words that a value of this type may be, where it is one of several."""
+    if isinstance(info, msgspec.inspect.LiteralType):
+        return [str(value) for value in info.values]
+    if isinstance(info, msgspec.inspect.UnionType):
+        return [choice for member in info.types for choice in choices(member)]
+    return []
+
+
+def describe(info: msgspec.inspect.Type) -> str:
+    """What a value of this type is, in words."""
+    match info:
+        case msgspec.inspect.Metadata(type=inner, extra_json_schema=schema):
+            described = (schema or {}).get("description", "").rstrip(".")
+            described = described[:1].lower() + described[1:]
+            if isinstance(inner, msgspec.inspect.StrType) and inner.pattern is not None:
+                return described or describe(inner)  # in words, and not as a regular expression
+            return describe(inner) + (f" ({described})" if described else "")
+        case msgspec.inspect.BoolType():
+            return "true or false"
+        case msgspec.inspect.IntType(ge=0, le=1):
+            return "0 or 1"
+        case msgspec.inspect.IntType():
+            return "a whole number" + _range(info)
+        case msgspec.inspect.FloatType():
+            return "a number" + _range(info)
+        case msgspec.inspect.StrType():
+            return "text" + _length(info)
+        case msgspec.inspect.LiteralType(values=values):
+            among = "one of " if len(values) > 1 else ""
+            return among + ", ".join(json.dumps(value) for value in values)
+        case msgspec.inspect.VarTupleType(item_type=item):
+            return f"a list{_count(info)} of which each is {describe(item)}"
+        case msgspec.inspect.StructType(array_like=True, fields=fields):
+            return f"a list [{', '.join(field.name for field in fields)}]"
+        case msgspec.inspect.StructType(cls=struct):
+            return f"a table (keys: {', '.join(struct.__struct_encode_fields__)})"
+        case msgspec.inspect.TupleType(item_types=items):
+            described = list(map(describe, items))
+            if len(set(described)) == 1:
+                return f"a list of {len(items)}, each {described[0]}"
+            return f"a list of {len(items)}: {', '.join(described)}"
+        case msgspec.inspect.UnionType():
+            return _describe_union(info)
+        case msgspec.inspect.DictType():
+            return "a table"
+        case _:
+            return "something else"
+
+
+def _describe_union(info: msgspec.inspect.UnionType) -> str:
+    """What a value of one of these types is; what one of them says already, none says again."""
+    single: list[str] = []
+    lists: list[msgspec.inspect.VarTupleType] = []
+    tables: list[str] = []
+    numbers = [
+        _range(bare)
+        for bare in map(_bare, info.types)
+        if isinstance(bare, msgspec.inspect.FloatType)
+    ]
+    for member in info.types:
+        bare = _bare(member)
+        if isinstance(bare, msgspec.inspect.VarTupleType):
+            lists.append(bare)
+        elif isinstance(bare, msgspec.inspect.StructType):
+            tables.append(describe(member))
+        elif isinstance(bare, msgspec.inspect.IntType) and _range(bare) in numbers:
+            pass  # a whole number is a number
+        elif not isinstance(bare, msgspec.inspect.NoneType):
+            single.append(describe(member))
+    of_lists = []
+    for one in lists:
+        such = describe(one.item_type) == " or ".join(single)
+        of_lists.append(f"a list of these{_count(one)}" if such else describe(one))
+    return " or ".join([*single, *of_lists, *tables])
+
+
+def _bare(info: msgspec.inspect.Type) -> msgspec.inspect.Type:
+    """The type without what is said about it."""
+    return _bare(info.type) if isinstance(info, msgspec.inspect.Metadata) else info
+
+
+def _count(info: msgspec.inspect.VarTupleType) -> str:
+    """How many elements a list has."""
+    if info.max_length is not None:
+        return f" of {info.min_length or 0} to {info.max_length}"
+    return " (not empty)" if info.min_length else ""
+
+
+def _range(info: msgspec.inspect.IntType | msgspec.inspect.FloatType) -> str:
+    lower = {"above": info.gt, "from": info.ge}
+    upper = {"below": info.lt, "to" if info.ge is not None else "up to": info.le}
+    limits = (lower | upper).items()
+    given = [f"{word} {_limit(limit)}" for word, limit in limits if limit is not None]
+    return " " + " ".join(given) if given else ""
+
+
+def _limit(limit: int | float) -> str:
+    """A limit as somebody would write it: 1e9, 2^53."""
+    if isinstance(limit, float):
+        return f"{limit:g}".replace("e+", "e").replace("e0", "e")
+    if abs(limit) >= 2**50 and abs(limit).bit_count() == 1:
+        return f"{'-' if limit < 0 else ''}2^{abs(limit).bit_length() - 1}"
+    return str(limit)
+
+
+def _length(info: msgspec.inspect.StrType) -> str:
+    if info.pattern is not None:
+        return f" that matches {info.pattern}"
+    if info.max_length is not None:
+        least = f"{info.min_length} to" if info.min_length else "at most"
+        return f" of {least} {info.max_length} characters"
+    return " that is not empty" if info.min_length else ""
+
+
+def show(value: object) -> str:
+    """A value as its author wrote it, or what it is where that would be long."""
+    if isinstance(value, Mapping):
+        return "a table"
+    if isinstance(value, list | tuple):
+        shown = ["a list" if isinstance(item, list) else show(item) for item in value[:5]]
+        return f"[{', '.join(shown)}{', …' if len(value) > 5 else ''}]"
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int) and value.bit_length() > 200:
+        return "a number of more than sixty digits"
+    return str(value)
+
+
+def quoted(text: str) -> str:
+    """Text in quotes, shortened where it is long."""
+    return json.dumps(text if len(text) <= 80 else text[:79] + "…", ensure_ascii=False)

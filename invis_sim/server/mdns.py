@@ -1,0 +1,134 @@
+"""Announces the outlet on the network by mDNS (`_invis._tcp.local.`), with python-zeroconf.
+
+[the TXT keys: the client `invisoutlet`; host and instance name: the Home Assistant integration]
+"""
+
+import ipaddress
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from invis_sim.device.outlet import Outlet
+
+if TYPE_CHECKING:
+    from zeroconf import ServiceInfo, Zeroconf
+
+__all__ = ["SERVICE_TYPE", "Announcement", "MdnsUnavailable"]
+
+SERVICE_TYPE = "_invis._tcp.local."
+
+
+class MdnsUnavailable(Exception):
+    """python-zeroconf is not installed."""
+
+    def __init__(self) -> None:
+        super().__init__("to be announced by mDNS takes python-zeroconf: invis-sim[mdns]")
+
+
+class Announcement:
+    """What the network is told of one outlet.
+
+    outlet: who it is. host: an IP address at which it listens. port: where.
+    tell: called with what went wrong, in words; the outlet goes on.
+
+    Raises MdnsUnavailable.
+    """
+
+    def __init__(self, outlet: Outlet, host: str, port: int, tell: Callable[[str], None]) -> None:
+        try:
+            import zeroconf  # here, for it is an extra
+        except ImportError:
+            raise MdnsUnavailable from None
+        self._zeroconf: Any = zeroconf
+        self._outlet = outlet
+        self._host = ipaddress.ip_address(host)
+        self._port = port
+        self._tell = tell
+        self._wanted = True
+        self._changed = trio.Event()
+
+    def show(self, there: bool) -> None:
+        """Whether the network is to know of the outlet from now on."""
+        self._wanted = there
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Keeps what the network knows up to date, until it is cancelled; then withdraws it."""
+        try:
+            network = await trio.to_thread.run_sync(self._join)
+        except OSError as error:
+            self._tell(f"mDNS is not possible on {self._host}: {error.strerror or error}")
+            return
+        announced: ServiceInfo | None = None
+        try:
+            while True:
+                self._changed = trio.Event()
+                if self._wanted and announced is None:
+                    announced = await trio.to_thread.run_sync(self._announce, network)
+                elif announced is not None and not self._wanted:
+                    await trio.to_thread.run_sync(self._withdraw, network, announced)
+                    announced = None
+                await self._changed.wait()
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.to_thread.run_sync(network.close)  # which also says goodbye
+
+    def _join(self) -> "Zeroconf":
+        everywhere = self._host.is_unspecified
+        choice = self._zeroconf.InterfaceChoice.All if everywhere else [str(self._host)]
+        version = self._zeroconf.IPVersion
+        only = version.V4Only if self._host.version == 4 else version.V6Only
+        joined: Zeroconf = self._zeroconf.Zeroconf(interfaces=choice, ip_version=only)
+        return joined
+
+    def _announce(self, network: "Zeroconf") -> "ServiceInfo | None":
+        """Announces the outlet, in a thread; None where that cannot be."""
+        info = self._info()
+        try:
+            network.register_service(info)
+        except (self._zeroconf.Error, OSError) as error:
+            why = str(error) or type(error).__name__
+            words = f"mDNS: it cannot be announced as {info.name}: {why}"
+            trio.from_thread.run_sync(self._tell, words)
+            return None
+        return info
+
+    def _withdraw(self, network: "Zeroconf", info: "ServiceInfo") -> None:
+        """Takes back what was announced, in a thread."""
+        try:
+            network.unregister_service(info)
+        except (self._zeroconf.Error, OSError) as error:
+            why = str(error) or type(error).__name__
+            words = f"mDNS: {info.name} cannot be taken back: {why}"
+            trio.from_thread.run_sync(self._tell, words)
+
+    def _info(self) -> "ServiceInfo":
+        state = self._outlet.state
+        properties = {"sn": state.device.sn, "device": state.device.device}
+        if state.product != "bare":
+            kind = "Aura" if state.product == "aura" else "Pro"
+            properties |= {
+                "sub_type": state.faceplate.type or kind,
+                "sub_device": state.faceplate.device,
+                "sub_sn": state.faceplate.sn,
+            }
+        addresses = [str(self._host)]
+        if self._host.is_unspecified:
+            addresses = self._own_addresses()
+        info: ServiceInfo = self._zeroconf.ServiceInfo(
+            SERVICE_TYPE,
+            f"{state.device.sn}.{SERVICE_TYPE}",
+            parsed_addresses=addresses,
+            port=self._port,
+            properties=properties,
+            server=f"{state.device.sn}.local.",
+        )
+        return info
+
+    def _own_addresses(self) -> list[str]:
+        import ifaddr  # which python-zeroconf brings along
+
+        adapters = ifaddr.get_adapters()
+        ips = [str(one.ip) for adapter in adapters for one in adapter.ips if one.is_IPv4]
+        return [ip for ip in ips if not ipaddress.ip_address(ip).is_loopback] or ips

@@ -1,0 +1,118 @@
+"""Carries out the steps of a scenario."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from invis_sim.device.outlet import Outlet
+from invis_sim.faults.pipeline import Pipeline
+from invis_sim.faults.welcome import Ending
+from invis_sim.scenario.steps import Step, StepPush, StepReboot
+
+__all__ = ["Script"]
+
+
+class Script:
+    """What a scenario changes over time, or after a request.
+
+    steps: in file order; of those that are due at once, the first comes first.
+    outlet, faults: what they change.
+    reboot: called with (seconds or None, how or None) for the outlet to restart.
+    join_network: called when it is to be back after a network reset.
+    tell: called with what a step has done, or why it could not, in words.
+    """
+
+    def __init__(
+        self,
+        steps: Iterable[Step],
+        outlet: Outlet,
+        faults: Pipeline,
+        reboot: Callable[[float | None, Ending | None], None],
+        join_network: Callable[[], None],
+        tell: Callable[[str], None],
+    ) -> None:
+        self._outlet = outlet
+        self._faults = faults
+        self._reboot = reboot
+        self._join_network = join_network
+        self._tell = tell
+        self._asked: Counter[int | None] = Counter()
+        self._after_requests: dict[int | None, list[tuple[int, Step, int]]] = defaultdict(list)
+        for number, step in enumerate(steps, 1):
+            if step.after_request is not None:
+                after = step.after_request
+                self._after_requests[after.callback].append((after.nth, step, number))
+            else:
+                first = step.every_seconds if step.after_seconds is None else step.after_seconds
+                assert first is not None
+                outlet.agenda.after(
+                    first,
+                    partial(self._on_time, step, number),
+                    background=step.after_seconds is None,
+                )
+
+    @property
+    def counts_requests(self) -> bool:
+        """Whether it wants to know of requests."""
+        return bool(self._after_requests)
+
+    def requested(self, callback: int | None) -> None:
+        """A request has been answered.
+
+        callback: its number.
+        """
+        waiting = self._after_requests.get(callback)
+        if waiting is None:
+            return
+        self._asked[callback] += 1
+        for nth, step, number in waiting:
+            if nth == self._asked[callback]:
+                self._perform(step, number)
+
+    def _on_time(self, step: Step, number: int) -> None:
+        if step.every_seconds is not None:
+            again = partial(self._on_time, step, number)
+            self._outlet.agenda.after(step.every_seconds, again, background=True)
+        self._perform(step, number)
+
+    def _perform(self, step: Step, number: int) -> None:
+        """Does what the step says, in the order of its fields.
+
+        number: of the step, from 1.
+        """
+        actions: list[tuple[str, Callable[[], None]]] = []
+        if step.set is not None:
+            actions.append((f"set {', '.join(step.set)}", partial(self._outlet.change, **step.set)))
+        if step.faceplate is not None:
+            there = {"attached": step.faceplate == "on"}
+            change = partial(self._outlet.change, faceplate=there)
+            actions.append((f"faceplate {step.faceplate}", change))
+        for key, names in step.fault_names.items():
+            for name in names:
+                switch = partial(self._switch, name, key == "enable")
+                actions.append((f"{key} {name}", switch))
+        if step.push is not None:
+            push = step.push if isinstance(step.push, StepPush) else StepPush(callback=step.push)
+            tell = partial(self._outlet.push, push.callback, push.args)
+            actions.append((f"push {push.callback}", tell))
+        if step.measure:
+            actions.append(("measure", self._outlet.measure))
+        if step.update is not None:
+            start = partial(self._outlet.start_update, step.update)
+            actions.append((f"update {step.update}", start))
+        if step.reboot:
+            how = step.reboot if isinstance(step.reboot, StepReboot) else StepReboot()
+            actions.append(("reboot", partial(self._reboot, how.seconds, how.how)))
+        if step.network is not None:
+            actions.append(("join the network", self._join_network))
+        for words, action in actions:
+            self._tell(f"{number}: {words}")
+            try:
+                action()
+            except ValueError as error:
+                self._tell(f"{number}: could not {words}: {error}")
+
+    def _switch(self, name: str, enabled: bool) -> None:
+        for rule in self._faults:
+            if rule.name == name:
+                rule.enabled = enabled

@@ -1,0 +1,301 @@
+"""Products, and the faceplate that is there or is not: which callbacks work when."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from invis_sim.device.outlet import Outlet
+from invis_sim.device.state import Product
+from tests.device.support import (
+    FIRMWARE,
+    an_outlet,
+    ask,
+    done,
+    online,
+    pass_time,
+    refused,
+    returned,
+    told,
+)
+
+NONE = msgspec.UNSET
+LED = [1, 50, [10, 20]]
+ARGS: dict[int, Any] = {
+    **dict.fromkeys((1, 3, 5, 6, 7, 9, 11, 12, 15, 20, 24, 25), NONE),
+    **dict[int, Any](
+        [(2, {}), (4, []), (10, [1, 1]), (14, [1, 75]), (17, [5, 1, [LED]]), (18, [5]), (21, [1])]
+    ),
+    **dict[int, Any]([(26, [30]), (27, [0]), (28, [25_000, 50_000])]),
+}
+"""Every callback, with arguments that are good."""
+
+EVERYWHERE = {1, 2, 3, 4, 5, 6, 7, 9, 10, 12, 20, 21, 27}
+WORKING: dict[Product, set[int]] = {
+    "bare": EVERYWHERE,
+    "pro": EVERYWHERE | {11, 14, 15, 24, 25, 26, 28},
+    "aura": EVERYWHERE | {11, 17, 18, 24, 25},
+}
+PRODUCTS = pytest.mark.parametrize("product", WORKING)
+
+
+def fresh(product: Product, **tables: Any) -> Outlet:
+    firmware = FIRMWARE if product != "bare" else {"IM": FIRMWARE["IM"]}
+    return an_outlet(product, firmware=firmware, mqtt={"connected": True}, **tables)
+
+
+def works(outlet: Outlet, callback: int, args: Any) -> bool:
+    """Whether a request succeeds. One that does not changes nothing."""
+    answer = ask(outlet, callback, args)
+    if answer.reply is None or answer.reply.fields["PUBACK"] == 1:
+        assert answer.notes == ()
+        return True
+    refused(outlet, callback, args)
+    return False
+
+
+@PRODUCTS
+def test_a_product_answers_what_it_has(product: Product) -> None:
+    working = {callback for callback, args in ARGS.items() if works(fresh(product), callback, args)}
+    assert working == WORKING[product]
+
+
+def test_an_aura_that_measures_more_can_be_calibrated() -> None:
+    sensors = {"temp_celsius": 20.0, "humidity": 40.0, "occupancy_state": 1}
+    outlet = fresh("aura", sensors=sensors)
+    assert works(outlet, 26, [30])
+    assert works(outlet, 28, [25_000, 50_000])
+
+
+@pytest.mark.parametrize(
+    ("left_out", "callback"), [("temp_celsius", 28), ("humidity", 28), ("occupancy_state", 26)]
+)
+def test_a_faceplate_without_the_sensor_is_not_calibrated(left_out: str, callback: int) -> None:
+    outlet = fresh("pro", sensors={"left_out": [left_out]})
+    assert left_out in refused(outlet, callback, ARGS[callback])
+
+
+@pytest.mark.parametrize(
+    ("device", "pm", "product"),
+    [
+        ({}, None, "bare"),
+        ({}, {}, "pro"),
+        ({"product": "bare"}, {}, "bare"),
+        ({"product": "pro"}, None, "pro"),
+        ({"product": "aura"}, None, "aura"),
+    ],
+)
+def test_product_and_firmware_are_brought_in_keeping(
+    device: dict[str, Any], pm: dict[str, Any] | None, product: Product
+) -> None:
+    outlet = an_outlet(None, device=device, firmware={"PM": pm})
+    assert outlet.state.product == outlet.state.device.product == product
+    assert ("PM" in returned(outlet, 20)) == ("PM" in returned(outlet, 12)) == (product != "bare")
+
+
+def test_the_product_can_change_at_run_time() -> None:
+    outlet = an_outlet("bare")
+    outlet.change(device={"product": "aura"})
+    assert returned(outlet, 12)["PM"]["type"] == "Aura"
+    outlet.change(device={"product": "pro"})
+    assert returned(outlet, 12)["PM"]["type"] == "Pro"
+    outlet.change(firmware={"PM": None})
+    assert "PM" not in returned(outlet, 12)
+    outlet.change(firmware={"PM": {"fw_rev": "7"}})
+    assert returned(outlet, 12)["PM"]["type"] == "Pro"
+    assert returned(outlet, 20)["PM"]["fw_rev"] == "7"
+    outlet.change(device={"product": "bare"})
+    assert "PM" not in returned(outlet, 20)
+    refused(outlet, 11)
+
+
+# --- there, or not ---
+
+
+def detach(outlet: Outlet) -> None:
+    outlet.change(faceplate={"attached": False})
+
+
+def disconnect(outlet: Outlet) -> None:
+    outlet.change(faceplate={"online": False})
+
+
+def disturb(outlet: Outlet) -> None:
+    outlet.faceplate_online = False
+
+
+def send_restart(outlet: Outlet) -> None:
+    assert done(outlet, 24) == []
+
+
+def send_reset(outlet: Outlet) -> None:
+    assert done(outlet, 25) == []
+
+
+def let_restart(outlet: Outlet) -> None:
+    outlet.restart_faceplate()
+
+
+ABSENCES: dict[str, tuple[Callable[[Outlet], None], Callable[[Outlet], object]]] = {
+    "detached": (detach, lambda outlet: outlet.change(faceplate={"attached": True})),
+    "offline": (disconnect, lambda outlet: outlet.change(faceplate={"online": True})),
+    "disturbed": (disturb, lambda outlet: setattr(outlet, "faceplate_online", True)),
+    "restarting": (send_restart, pass_time),
+    "being reset": (send_reset, pass_time),
+    "restarted from outside": (let_restart, pass_time),
+}
+"""How a faceplate goes and comes back."""
+
+ABSENT = pytest.mark.parametrize("absence", ABSENCES)
+
+OF_THE_FACEPLATE = {11, 14, 15, 17, 18, 24, 25, 26, 28}
+
+
+@ABSENT
+@pytest.mark.parametrize("product", ["pro", "aura"])
+def test_what_needs_the_faceplate_fails_while_it_is_gone_and_works_again(
+    product: Product, absence: str
+) -> None:
+    go, come = ABSENCES[absence]
+    for callback, args in ARGS.items():
+        outlet = fresh(product)
+        go(outlet)
+        assert not online(outlet)
+        expected = callback in WORKING[product] - OF_THE_FACEPLATE
+        assert works(outlet, callback, args) == expected
+        outlet = fresh(product)
+        go(outlet)
+        refused(outlet, 21, [2])
+        come(outlet)
+        assert online(outlet)
+        assert works(outlet, callback, args) == (callback in WORKING[product])
+
+
+@ABSENT
+@pytest.mark.parametrize("product", ["pro", "aura"])
+def test_a_faceplate_that_is_gone_sends_no_readings_and_has_no_firmware_on_offer(
+    product: Product, absence: str
+) -> None:
+    go, come = ABSENCES[absence]
+    outlet = fresh(product)
+    outlet.measure()
+    assert [callback for callback, _ in told(outlet.take())] == [11]
+    assert set(returned(outlet, 20)) == {"IM", "PM"}
+    go(outlet)
+    outlet.measure()
+    assert outlet.take() == ()
+    assert set(returned(outlet, 20)) == {"IM"}
+    come(outlet)
+    outlet.measure()
+    assert [callback for callback, _ in told(outlet.take())] == [11]
+    assert set(returned(outlet, 20)) == {"IM", "PM"}
+
+
+@ABSENT
+def test_callback_12_leaves_the_faceplate_out_unless_it_only_does_not_answer(absence: str) -> None:
+    go, come = ABSENCES[absence]
+    for quirk in ("left_out", "offline"):
+        outlet = fresh("pro", quirks={"absent_faceplate": quirk})
+        before = returned(outlet, 12)
+        assert before["PM"]["online"] is True
+        go(outlet)
+        if quirk == "left_out" and absence != "offline":
+            expected = {"IM": before["IM"]}
+        else:
+            expected = {"IM": before["IM"], "PM": {**before["PM"], "online": False}}
+        assert returned(outlet, 12) == expected
+        come(outlet)
+        assert returned(outlet, 12) == before
+
+
+def test_a_bare_outlet_has_no_faceplate_whatever_the_quirk() -> None:
+    outlet = an_outlet("bare", quirks={"absent_faceplate": "offline"})
+    assert set(returned(outlet, 12)) == {"IM"}
+    with pytest.raises(ValueError, match="no InvisDeco"):
+        outlet.restart_faceplate()
+
+
+@pytest.mark.parametrize("callback", [24, 25])
+def test_the_faceplate_is_away_as_long_as_it_is_said(callback: int) -> None:
+    outlet = an_outlet(timing={"faceplate_restart_seconds": 8})
+    done(outlet, callback)
+    pass_time(outlet, 7.9)
+    assert not online(outlet)
+    pass_time(outlet, 0.2)
+    assert online(outlet)
+
+
+def test_a_second_restart_of_the_faceplate_begins_again() -> None:
+    outlet = an_outlet(timing={"faceplate_restart_seconds": 8})
+    outlet.restart_faceplate()
+    pass_time(outlet, 5)
+    with pytest.raises(ValueError, match="not there"):
+        outlet.restart_faceplate()
+    pass_time(outlet, 3)
+    assert online(outlet)
+
+
+def test_a_faceplate_that_is_gone_for_two_reasons_is_back_when_both_are_over() -> None:
+    outlet = an_outlet()
+    outlet.restart_faceplate()
+    outlet.faceplate_online = False
+    pass_time(outlet, 10)
+    assert not online(outlet)
+    outlet.change(faceplate={"attached": False})
+    outlet.faceplate_online = True
+    assert not online(outlet)
+    outlet.change(faceplate={"attached": True})
+    assert online(outlet)
+
+
+# --- what callback 12 shows ---
+
+
+def test_every_field_of_callback_12_can_be_set() -> None:
+    outlet = an_outlet(
+        device={"sn": "11A1F7000FE", "hw_rev": "revC", "MAC": "a", "device": "Unknown"},
+        firmware={"IM": {"fw_rev": ""}, "PM": {"fw_rev": "b"}},
+        faceplate={
+            "sn": "c",
+            "MAC": "d",
+            "hw_rev": "e",
+            "device": "",
+            "type": "f",
+            "radar": {"fw_ver": "g", "hw_type": "h", "MAC": "i"},
+        },
+    )
+    im = {"sn": "11A1F7000FE", "MAC": "a", "device": "Unknown", "hw_rev": "revC", "fw_rev": ""}
+    radar = {"fw_ver": "g", "hw_type": "h", "MAC": "i"}
+    pm = {"online": True, "sn": "c", "MAC": "d", "device": "", "type": "f", "hw_rev": "e"}
+    assert returned(outlet, 12) == {"IM": im, "PM": {**pm, "fw_rev": "b", "radar": radar}}
+
+
+def test_the_radar_is_a_pros_unless_it_is_given_and_its_key_is_a_quirk() -> None:
+    assert "radar" not in returned(an_outlet("aura"), 12)["PM"]
+    given = an_outlet("aura", faceplate={"radar": {"fw_ver": "2"}})
+    assert returned(given, 12)["PM"]["radar"]["fw_ver"] == "2"
+    documented = returned(an_outlet(quirks={"radar_key": "fw_rev"}), 12)["PM"]["radar"]
+    assert next(iter(documented.items())) == ("fw_rev", "1.0.0")
+    assert "fw_ver" not in documented
+
+
+def test_a_serial_number_that_changes_is_in_every_packet_from_then_on() -> None:
+    outlet = an_outlet()
+    outlet.change(device={"sn": "FFFFFFFFFF"})
+    answer = ask(outlet, 10, [1, 1])
+    assert answer.reply is not None
+    (push,) = answer.pushes
+    assert answer.reply.fields["sn"] == push.fields["sn"] == "FFFFFFFFFF"
+    assert returned(outlet, 12)["IM"]["sn"] == "FFFFFFFFFF"
+
+
+# --- MQTT ---
+
+
+@pytest.mark.parametrize("action", [0, 1, 2])
+def test_callback_27_answers_what_the_scenario_says_of_the_broker(action: int) -> None:
+    outlet = an_outlet("bare")
+    assert "broker" in refused(outlet, 27, [action])
+    outlet.change(mqtt={"connected": True})
+    assert done(outlet, 27, [action]) == []

@@ -1,0 +1,92 @@
+"""Callbacks 3 and 4: what the accessories are called."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from invis_sim.device.outlet import Outlet
+from invis_sim.device.state import Product
+from invis_sim.protocol.walking import Key
+from tests.device.support import an_outlet, done, refused, returned
+
+
+def named(outlet: Outlet) -> dict[int, str]:
+    items = returned(outlet, 3)
+    assert all(list(item) == ["accessory", "name"] for item in items)
+    assert [item["accessory"] for item in items] == sorted(item["accessory"] for item in items)
+    return {item["accessory"]: item["name"] for item in items}
+
+
+@pytest.mark.parametrize("product", ["pro", "aura"])
+def test_any_subset_is_renamed_and_the_rest_keeps_its_name(product: Product) -> None:
+    outlet = an_outlet(product)
+    names = {1: "Outlet 1", 2: "Outlet 2", 3: "Nightlight"}
+    assert named(outlet) == names
+    for subset in ({2: "Fan"}, {3: "Moon", 1: ""}, {}, {1: "ö" * 500, 2: "2", 3: '"\\\n'}):
+        args = [{"accessory": number, "name": name} for number, name in subset.items()]
+        assert done(outlet, 4, args) == []
+        names |= subset
+        assert named(outlet) == names
+
+
+def test_the_last_of_two_names_counts() -> None:
+    outlet = an_outlet()
+    args = [{"accessory": 1, "name": "a"}, {"name": "b", "accessory": 1}]
+    assert done(outlet, 4, args) == []
+    assert named(outlet)[1] == "b"
+
+
+FAN = {"accessory": 1, "name": "Fan"}
+NO_ACCESSORIES: tuple[Any, ...] = (0, 4, -1, 10**30, True, 1.0, "1", None, [1])
+NO_NAMES: tuple[Any, ...] = (0, True, 1.5, None, ["x"], {})
+
+
+@pytest.mark.parametrize(
+    ("args", "at"),
+    [
+        (msgspec.UNSET, ()),
+        (None, ("callbackArgs",)),
+        (FAN, ("callbackArgs",)),
+        ("Fan", ("callbackArgs",)),
+        ([FAN, 1], ("callbackArgs", 1)),
+        ([FAN, [1, "Fan"]], ("callbackArgs", 1)),
+        ([FAN, {"accessory": 2}], ("callbackArgs", 1)),
+        ([FAN, {"name": "x"}], ("callbackArgs", 1)),
+        ([FAN, {}], ("callbackArgs", 1)),
+        ([FAN, {"accessory": 2, "name": "x", "colour": 1}], ("callbackArgs", 1, "colour")),
+        *(
+            ([FAN, {"accessory": wrong, "name": "x"}], ("callbackArgs", 1, "accessory"))
+            for wrong in NO_ACCESSORIES
+        ),
+        *(
+            ([FAN, {"accessory": 2, "name": wrong}], ("callbackArgs", 1, "name"))
+            for wrong in NO_NAMES
+        ),
+        ([FAN] * 1001, ("callbackArgs",)),
+    ],
+)
+def test_what_is_no_list_of_names_is_refused(args: Any, at: tuple[Key, ...]) -> None:
+    refused(an_outlet(), 4, args, at=at)
+
+
+def test_without_a_faceplate_there_is_no_nightlight_to_name() -> None:
+    moon = [FAN, {"accessory": 3, "name": "Moon"}]
+    bare = an_outlet("bare")
+    assert named(bare) == {1: "Outlet 1", 2: "Outlet 2"}
+    refused(bare, 4, moon, at=("callbackArgs", 1, "accessory"))
+    pro = an_outlet("pro")
+    assert done(pro, 4, moon) == []
+    pro.change(faceplate={"attached": False})
+    assert named(pro) == {1: "Fan", 2: "Outlet 2"}
+    refused(pro, 4, moon, at=("callbackArgs", 1, "accessory"))
+    pro.change(faceplate={"attached": True})
+    assert named(pro) == {1: "Fan", 2: "Outlet 2", 3: "Moon"}
+
+
+def test_the_list_is_wrapped_as_documented_on_request() -> None:
+    names = {"outlet1": "a", "outlet2": "b", "nightlight": "c"}
+    expected = [{"accessory": n, "name": name} for n, name in enumerate(names.values(), 1)]
+    assert returned(an_outlet(names=names), 3) == expected
+    wrapped = an_outlet(names=names, quirks={"names_list": "wrapped"})
+    assert returned(wrapped, 3) == {"payload": expected}

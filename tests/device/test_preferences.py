@@ -1,0 +1,210 @@
+"""Callbacks 1 and 2: what is set is what is read, and the rest stays."""
+
+import copy
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from invis_sim.device.outlet import Outlet
+from invis_sim.protocol.walking import Key
+from tests.device.support import an_outlet, done, refused, returned
+
+SWITCH, PERCENT, FROM_ONE, QOS = (0, 1), (0, 100), (1, 100), (0, 2)
+TEXT = None
+LONG = (0, 2**31)
+
+RANGES: dict[tuple[str, ...], tuple[int, int] | None] = {
+    ("acc_prefs", "outletPwrIndicatorOn"): SWITCH,
+    ("acc_prefs", "pmIndicatorBrightness"): FROM_ONE,
+    ("acc_prefs", "capacitiveCtrl"): SWITCH,
+    ("acc_prefs", "aqiColorRGBFeature"): SWITCH,
+    ("acc_prefs", "motionAwayFeature"): SWITCH,
+    ("acc_prefs", "adaptiveNightlightFeature"): SWITCH,
+    ("acc_prefs", "adaptiveMinBrightness"): PERCENT,
+    ("acc_prefs", "adaptiveMaxBrightness"): PERCENT,
+    ("acc_prefs", "occupancyNightlightFeature"): SWITCH,
+    ("acc_prefs", "overrideAdaptiveOccupancyNightlightFeature"): SWITCH,
+    ("acc_prefs", "magicTouchCtrl"): SWITCH,
+    ("acc_prefs", "homeAwayMode", "enabled"): SWITCH,
+    ("acc_prefs", "homeAwayMode", "outlet1Enabled"): SWITCH,
+    ("acc_prefs", "homeAwayMode", "outlet2Enabled"): SWITCH,
+    ("acc_prefs", "homeAwayMode", "nightlightEnabled"): SWITCH,
+    ("acc_prefs", "homeAwayMode", "minBrightness"): PERCENT,
+    ("acc_prefs", "homeAwayMode", "maxBrightness"): PERCENT,
+    ("acc_prefs", "homeAwayMode", "minOnDuration"): LONG,
+    ("acc_prefs", "homeAwayMode", "maxOnDuration"): LONG,
+    ("acc_prefs", "homeAwayMode", "minOffDuration"): LONG,
+    ("acc_prefs", "homeAwayMode", "maxOffDuration"): LONG,
+    ("sys_prefs", "mqtt", "enabled"): SWITCH,
+    ("sys_prefs", "mqtt", "mqtt_broker_url"): TEXT,
+    ("sys_prefs", "mqtt", "user"): TEXT,
+    ("sys_prefs", "mqtt", "pass"): TEXT,
+    ("sys_prefs", "mqtt", "qos"): QOS,
+}
+"""Every preference that clients can change, with its range, as the reference has it."""
+
+READ_ONLY = [("sys_prefs", "internet", key) for key in ("ip", "mainDNS", "backupDNS")]
+
+PATHS = pytest.mark.parametrize("path", RANGES, ids=".".join)
+
+
+def nested(path: tuple[str, ...], value: Any) -> Any:
+    for key in reversed(path):
+        value = {key: value}
+    return value
+
+
+def merged(tree: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """The tree with the changes, leaf by leaf."""
+    tree = copy.deepcopy(tree)
+    for key, value in changes.items():
+        tree[key] = merged(tree[key], value) if isinstance(value, dict) else value
+    return tree
+
+
+def test_callback_1_has_the_whole_tree() -> None:
+    def leaves(tree: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+        return [
+            leaf
+            for key, value in tree.items()
+            for leaf in (leaves(value, (*path, key)) if isinstance(value, dict) else [(*path, key)])
+        ]
+
+    assert leaves(returned(an_outlet(), 1)) == [*RANGES, *READ_ONLY]
+
+
+@PATHS
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_each_preference_takes_both_ends_of_its_range_and_changes_alone(
+    path: tuple[str, ...], wrapped: bool
+) -> None:
+    outlet = an_outlet("bare")
+    for value in RANGES[path] or ("", "mqtt://élan:1883"):
+        before = returned(outlet, 1)
+        change = nested(path, value)
+        assert done(outlet, 2, [change] if wrapped else change) == []
+        assert returned(outlet, 1) == merged(before, change)
+
+
+@PATHS
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_what_a_preference_cannot_be_is_refused_with_its_place(
+    path: tuple[str, ...], wrapped: bool
+) -> None:
+    outlet = an_outlet()
+    limits = RANGES[path]
+    wrong: list[Any] = [None, True, False, [1], {"x": 1}]
+    if limits is TEXT:
+        wrong += [0, 1.5]
+    else:
+        low, high = limits
+        wrong += [low - 1, high + 1, -(10**30), 10**30, "1"]
+        if limits != LONG:
+            wrong += [1.0, 0.5]
+    root: tuple[Key, ...] = ("callbackArgs", 0) if wrapped else ("callbackArgs",)
+    for value in wrong:
+        change = nested(path, value)
+        reason = refused(outlet, 2, [change] if wrapped else change, at=(*root, *path))
+        assert path[-1] in reason
+
+
+def test_durations_may_have_fractions() -> None:
+    outlet = an_outlet()
+    change = nested(("acc_prefs", "homeAwayMode", "minOnDuration"), 2.5)
+    assert done(outlet, 2, change) == []
+    assert returned(outlet, 1)["acc_prefs"]["homeAwayMode"]["minOnDuration"] == 2.5
+
+
+@pytest.mark.parametrize("path", READ_ONLY, ids=".".join)
+def test_what_is_read_only_is_refused(path: tuple[str, ...]) -> None:
+    outlet = an_outlet()
+    reason = refused(outlet, 2, nested(path, "192.0.2.99"), at=("callbackArgs", *path[:-1]))
+    assert "read-only" in reason
+
+
+@pytest.mark.parametrize(
+    ("args", "at"),
+    [
+        (msgspec.UNSET, ()),
+        (None, ("callbackArgs",)),
+        (1, ("callbackArgs",)),
+        ("{}", ("callbackArgs",)),
+        ([], ("callbackArgs",)),
+        ([{}, {}], ("callbackArgs",)),
+        ([1], ("callbackArgs", 0)),
+        ([[{}]], ("callbackArgs", 0)),
+        ({"acc_prefs": []}, ("callbackArgs", "acc_prefs")),
+        ({"acc_prefs": {"homeAwayMode": 1}}, ("callbackArgs", "acc_prefs", "homeAwayMode")),
+        ([{"sys_prefs": {"mqtt": None}}], ("callbackArgs", 0, "sys_prefs", "mqtt")),
+        ({"prefs": {}}, ("callbackArgs", "prefs")),
+        ({"acc_prefs": {"colour": 1}}, ("callbackArgs", "acc_prefs", "colour")),
+        (
+            {"sys_prefs": {"mqtt": {"password": ""}}},
+            ("callbackArgs", "sys_prefs", "mqtt", "password"),
+        ),
+        ({"sys_prefs": {"internet": {}}}, ("callbackArgs", "sys_prefs", "internet")),
+    ],
+)
+def test_what_is_no_part_of_the_tree_is_refused(args: Any, at: tuple[Key, ...]) -> None:
+    refused(an_outlet(), 2, args, at=at)
+
+
+@pytest.mark.parametrize("args", [{}, [{}], {"acc_prefs": {}}, {"sys_prefs": {"mqtt": {}}}])
+def test_an_empty_subset_changes_nothing_and_is_no_error(args: Any) -> None:
+    outlet = an_outlet()
+    before = outlet.state
+    assert done(outlet, 2, args) == []
+    assert outlet.state == before
+
+
+LEAVES = st.sampled_from(list(RANGES)).flatmap(
+    lambda path: st.tuples(
+        st.just(path),
+        st.text("aé", max_size=3) if (limits := RANGES[path]) is None else st.integers(*limits),
+    )
+)
+
+
+@given(st.lists(LEAVES, min_size=1, max_size=6), LEAVES)
+def test_a_change_with_one_fault_anywhere_changes_nothing(
+    leaves: list[tuple[tuple[str, ...], Any]], last: tuple[tuple[str, ...], Any]
+) -> None:
+    outlet = an_outlet()
+    before = returned(outlet, 1)
+    change: dict[str, Any] = {}
+    for path, value in leaves:
+        change = deeply(change, nested(path, value))
+    wrong = deeply(change, nested(last[0], [last[1]]))
+    refused(outlet, 2, wrong, at=("callbackArgs", *last[0]))
+    assert returned(outlet, 1) == before
+    assert done(outlet, 2, [change]) == []
+    assert returned(outlet, 1) == merged(before, change)
+
+
+def deeply(tree: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
+    """Both trees in one."""
+    tree = dict(tree)
+    for key, value in more.items():
+        old = tree.get(key)
+        both = isinstance(value, dict) and isinstance(old, dict)
+        tree[key] = deeply(old, value) if both and isinstance(old, dict) else value
+    return tree
+
+
+def test_a_scenario_sets_every_preference_and_the_read_only_ones() -> None:
+    tree = returned(an_outlet(), 1)
+    for path, limits in RANGES.items():
+        tree = merged(tree, nested(path, "x" if limits is None else limits[1]))
+    for path in READ_ONLY:
+        tree = merged(tree, nested(path, "198.51.100.1"))
+    assert returned(an_outlet(preferences=tree), 1) == tree
+    outlet = Outlet()
+    outlet.change(preferences={"sys_prefs": {"internet": {"ip": "198.51.100.7"}}})
+    internet = returned(outlet, 1)["sys_prefs"]["internet"]
+    assert json.dumps(internet) == json.dumps(
+        {"ip": "198.51.100.7", "mainDNS": "192.0.2.1", "backupDNS": "192.0.2.2"}
+    )

@@ -1,0 +1,158 @@
+"""What the network is told by mDNS, seen by python-zeroconf; all of it on this machine alone."""
+
+import builtins
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any
+
+import pytest
+import zeroconf
+
+from invis_sim.device.state import Device
+from invis_sim.scenario import Scenario
+from invis_sim.scenario.model import Listen
+from invis_sim.server.listening import StartError
+from invis_sim.server.mdns import SERVICE_TYPE
+from invis_sim.testing.background import start_simulator
+from tests.server.peers import Peers, address, outlet, told
+from tests.server.support import wait_until
+
+PATIENCE = 10.0
+
+_numbers = count(1)
+
+
+@pytest.fixture(name="sn")
+def serial_number() -> str:
+    """One that no other test announces at the same time."""
+    return f"{os.getpid() % 0x100000:05X}{next(_numbers):05X}"
+
+
+def announced(sn: str, **more: Any) -> Scenario:
+    device = more.pop("device", Device(sn=sn))
+    return outlet(device=device, listen=Listen(mdns=True, **more))
+
+
+class Browser:
+    """Who is there, as somebody on the network sees it."""
+
+    def __init__(self, network: zeroconf.Zeroconf) -> None:
+        self._network = network
+        self._there: set[str] = set()
+        self._news = threading.Condition()
+        self._browser = zeroconf.ServiceBrowser(network, SERVICE_TYPE, handlers=[self._changed])
+
+    def _changed(
+        self,
+        zeroconf: zeroconf.Zeroconf,
+        service_type: str,
+        name: str,
+        state_change: zeroconf.ServiceStateChange,
+    ) -> None:
+        with self._news:
+            if state_change.name == "Removed":
+                self._there.discard(name)
+            else:
+                self._there.add(name)
+            self._news.notify_all()
+
+    def wait(self, condition: Callable[[set[str]], bool]) -> None:
+        with self._news:
+            assert self._news.wait_for(lambda: condition(self._there), PATIENCE), self._there
+
+    def wait_for(self, sn: str) -> zeroconf.ServiceInfo:
+        """What is told of the outlet, once it is there."""
+        name = f"{sn}.{SERVICE_TYPE}"
+        self.wait(lambda there: name in there)
+        info = self._network.get_service_info(SERVICE_TYPE, name, int(PATIENCE * 1000))
+        assert info is not None
+        return info
+
+    def wait_for_end(self, sn: str) -> None:
+        self.wait(lambda there: f"{sn}.{SERVICE_TYPE}" not in there)
+
+
+@contextmanager
+def browsing() -> Iterator[Browser]:
+    network = zeroconf.Zeroconf(interfaces=["127.0.0.1"])
+    try:
+        yield Browser(network)
+    finally:
+        network.close()
+
+
+def txt(info: zeroconf.ServiceInfo) -> dict[str, str | None]:
+    return dict(info.decoded_properties)
+
+
+def test_it_is_announced_taken_back_for_a_reboot_and_taken_back_at_the_end(sn: str) -> None:
+    with browsing() as browser:
+        with start_simulator(announced(sn)) as sim:
+            info = browser.wait_for(sn)
+            assert info.port == address(sim, "ws")[1]
+            assert info.parsed_addresses() == ["127.0.0.1"]
+            assert info.server == f"{sn}.local."
+            faceplate = sim.outlet.state.faceplate
+            assert txt(info) == {
+                "sn": sn,
+                "device": "InvisOutlet",
+                "sub_type": "Pro",
+                "sub_device": "InvisDeco",
+                "sub_sn": faceplate.sn,
+            }
+            sim.reboot(seconds=1)
+            browser.wait_for_end(sn)
+            browser.wait_for(sn)
+            assert not sim.outlet.down
+        browser.wait_for_end(sn)
+
+
+def test_a_bare_outlet_and_an_aura_say_what_they_are(sn: str) -> None:
+    bare = Scenario(device=Device(sn=sn, product="bare"), listen=Listen(mdns=True, ws=False))
+    other = f"F{sn[1:]}"
+    aura = announced(other, device=Device(sn=other, product="aura"))
+    with browsing() as browser, start_simulator(bare) as sim, start_simulator(aura):
+        info = browser.wait_for(sn)
+        assert txt(info) == {"sn": sn, "device": "InvisOutlet"}
+        assert info.port == address(sim, "tcp")[1]
+        assert txt(browser.wait_for(other))["sub_type"] == "Aura"
+
+
+def test_the_same_serial_number_twice_is_an_error_that_the_outlet_survives(sn: str) -> None:
+    with browsing() as browser, start_simulator(announced(sn)) as first:
+        browser.wait_for(sn)
+        with start_simulator(announced(sn)) as second, Peers(second) as peers:
+            wait_until(second, lambda journal: bool(journal.events(what="error")), PATIENCE)
+            (error,) = told(second, "error")
+            assert sn in error
+            peer = peers.tcp()
+            peer.ask(1)
+            assert peer.packet()["sn"] == sn
+        assert told(first, "error") == []
+
+
+def test_without_python_zeroconf_it_cannot_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = builtins.__import__
+
+    def without(name: str, *args: Any, **options: Any) -> Any:
+        if name == "zeroconf":
+            raise ImportError(name)
+        return honest(name, *args, **options)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with (
+        pytest.raises(StartError, match=r"python-zeroconf: invis-sim\[mdns\]"),
+        start_simulator(mdns=True),
+    ):
+        pass
+    with start_simulator() as sim:
+        assert sim.has("tcp")
+
+
+def test_it_may_end_at_any_moment_of_being_announced(sn: str) -> None:
+    for _ in range(2):
+        with start_simulator(announced(sn)):
+            pass

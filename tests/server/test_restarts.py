@@ -1,0 +1,296 @@
+"""Restarts that clients ask for (5, 6, 7), and which transports a hardware revision has."""
+
+import json
+import math
+import socket
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from invis_sim import faults
+from invis_sim.device.state import Device, Outlets, Quirks, Timing
+from invis_sim.faults.welcome import Ending
+from invis_sim.faults.when import Transport
+from invis_sim.scenario import ScenarioError
+from invis_sim.scenario.model import Listen, Scenario
+from invis_sim.server.simulator import Simulator
+from invis_sim.testing.background import RunningSimulator, start_simulator
+from tests.server.peers import (
+    SN,
+    TRANSPORTS,
+    Peers,
+    WebSocketPeer,
+    address,
+    connected,
+    done,
+    outlet,
+    push,
+    told,
+)
+from tests.server.support import TIMEOUT, wait_for_end, wait_until
+
+on_both = pytest.mark.parametrize("transport", TRANSPORTS)
+
+NAMES = {5: "a restart", 6: "a network reset", 7: "a factory reset"}
+
+
+def restarting(
+    seconds: float = 0.3, ends: Any = "close", announces: float = 60, **more: Any
+) -> Scenario:
+    timing = Timing(
+        restart_seconds=seconds,
+        factory_reset_seconds=2 * seconds,
+        sensor_seconds=0,
+        reconnect_seconds=announces,
+    )
+    return outlet(timing=timing, quirks=Quirks(restart_ends=ends), **more)
+
+
+def is_refused(sim: RunningSimulator, transport: Transport) -> bool:
+    try:
+        socket.create_connection(address(sim, transport), TIMEOUT).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def wait_for_return(sim: RunningSimulator) -> None:
+    wait_until(sim, lambda journal: any("ends" in words for words in told(sim, "outlet")))
+
+
+@on_both
+@pytest.mark.parametrize("callback", [5, 6, 7])
+@pytest.mark.parametrize(
+    ("ends", "end"), [("close", "FIN"), ("goodbye", "FIN"), ("reset", "RST"), ("silence", "RST")]
+)
+def test_a_restart_is_not_answered_ends_every_connection_and_is_over_in_time(
+    transport: Transport, callback: int, ends: str, end: str
+) -> None:
+    with start_simulator(restarting(ends=ends)) as sim, Peers(sim) as peers:
+        where = [address(sim, kind) for kind in TRANSPORTS]
+        others = [peers.listen(kind) for kind in TRANSPORTS]
+        asking = peers.listen(transport)
+        asking.demand(callback)
+        wait_until(sim, lambda journal: bool(told(sim, "outlet")))
+        assert all(is_refused(sim, kind) for kind in TRANSPORTS)
+        if ends == "silence":
+            assert asking.hears_nothing(0.05)
+            if callback == 6:
+                sim.join_network()
+        for peer in (asking, *others):
+            if ends == "goodbye" and isinstance(peer, WebSocketPeer):
+                assert peer.close_code() == 1001
+            assert peer.end() == (b"", end)
+            peer.socket.close()
+        assert wait_for_end(sim, 3) == [f"by {NAMES[callback]}"] * 3
+        (asked,) = sim.journal.exchanges(callback=callback)
+        assert (asked.outcome, asked.sent, asked.done) == ("no reply", (), True)
+        if callback == 6 and ends != "silence":
+            assert is_refused(sim, "tcp")
+            assert told(sim, "outlet") == [
+                "a network reset begins (until it joins the network again)"
+            ]
+            sim.join_network()
+        wait_for_return(sim)
+        began, ended = sim.journal.events(what="outlet")
+        assert ended.detail == f"{NAMES[callback]} ends"
+        if callback != 6:
+            lasts = 0.3 if callback == 5 else 0.6
+            assert began.detail == f"{NAMES[callback]} begins ({lasts:g} s)"
+            assert ended.seconds - began.seconds >= lasts - 0.01
+        assert [address(sim, kind) for kind in TRANSPORTS] == where
+        for kind in TRANSPORTS:
+            back = peers.connect(kind)
+            news = back.packet()
+            assert news == push(12, news["payload"]["callbackArgs"])
+            assert news["payload"]["callbackArgs"]["IM"]["sn"] == SN
+            assert back.is_served()
+
+
+@on_both
+def test_speed_divides_how_long_it_is_away(transport: Transport) -> None:
+    scenario = restarting(seconds=3600, announces=0)
+    with start_simulator(scenario, speed=36_000) as sim, Peers(sim) as peers:
+        for callback in (5, 7):
+            peer = peers.listen(transport)
+            peer.demand(callback)
+            assert peer.end() == (b"", "FIN")
+            sim.wait_until_up()
+        assert peers.connect(transport).is_served()
+
+
+@on_both
+def test_at_infinite_speed_it_is_back_at_once(transport: Transport) -> None:
+    scenario = restarting(seconds=3600, announces=3600)
+    with start_simulator(scenario, speed=math.inf) as sim, Peers(sim) as peers:
+        peer = peers.listen(transport)
+        for callback in (5, 7, 6):
+            peer.demand(callback)
+            assert peer.end() == (b"", "FIN")
+            if callback == 6:
+                assert is_refused(sim, transport)
+                sim.join_network()
+            sim.wait_until_up()
+            peer = peers.connect(transport)
+            assert peer.packet()["payload"]["callbackName"] == 12
+
+
+def test_join_network_is_for_a_network_reset_alone() -> None:
+    with start_simulator(restarting(seconds=3600)) as sim, Peers(sim) as peers:
+        sim.join_network()
+        assert told(sim, "outlet") == []
+        peer = peers.tcp()
+        peer.demand(5)
+        assert peer.end() == (b"", "FIN")
+        sim.join_network()
+        assert is_refused(sim, "tcp")
+        assert sim.outlet.down
+
+
+def test_only_who_connects_soon_after_a_restart_is_told_who_it_is() -> None:
+    scenario = restarting(seconds=0, announces=10)
+    with start_simulator(scenario, speed=100) as sim, Peers(sim) as peers:
+        assert peers.ws().is_served()  # nobody is told at the start
+        sim.reboot()
+        sim.wait_until_up()
+        soon = [peers.listen(kind) for kind in TRANSPORTS]
+        for peer in soon:
+            assert peer.packet()["payload"]["callbackName"] == 12
+        slow = faults.Delay(seconds=20)
+        with sim.inject(slow):
+            assert soon[0].is_served()
+        assert all(peers.connect(kind).is_served() for kind in TRANSPORTS)
+        assert len(sim.journal.pushes(callback=12)) == 2
+
+
+@on_both
+def test_what_comes_in_one_segment_behind_a_restart_is_neither_answered_nor_done(
+    transport: Transport,
+) -> None:
+    with start_simulator(restarting(seconds=0.1, ends="reset")) as sim, Peers(sim) as peers:
+        watcher, peer = peers.listen("tcp"), peers.listen(transport)
+
+        def packet(packet_id: int, callback: int, args: Any = None) -> bytes:
+            payload = {"callbackName": callback}
+            if args is not None:
+                payload["callbackArgs"] = args
+            return peer.framed(json.dumps({"packetID": packet_id, "payload": payload}).encode())
+
+        peer.socket.sendall(
+            packet(1, 10, [1, 1]) + packet(2, 5) + packet(3, 10, [2, 1]) + packet(4, 9)
+        )
+        wait_until(sim, lambda journal: len(journal.requests()) == 4)
+        assert (peer.packet(), peer.packet()) == (done(1), push(9, [1, 0]))
+        assert peer.end() == (b"", "RST")
+        assert watcher.packet() == push(9, [1, 0])
+        assert watcher.end() == (b"", "RST")
+        first, restart, *behind = (
+            one for one in sim.journal.exchanges() if one.request is not None
+        )
+        assert (first.outcome, restart.outcome) == ("success", "no reply")
+        assert [one.outcome for one in behind] == ["no reply"] * 2
+        assert all("away" in one.notes[0].reason for one in behind)
+        sim.wait_until_up()
+        assert sim.outlet.state.outlets.states == (1, 0)
+
+
+@on_both
+def test_a_factory_reset_brings_back_the_beginning_and_a_restart_does_not(
+    transport: Transport,
+) -> None:
+    scenario = restarting(seconds=0, announces=0, outlets=Outlets(states=(0, 1)))
+    with start_simulator(scenario) as sim, Peers(sim) as peers:
+        for callback, left in ((5, [1, 1]), (7, [0, 1])):
+            peer = peers.listen(transport)
+            peer.demand(10, [1, 1])
+            assert peer.packet() == done()
+            peer.demand(callback)
+            assert peer.end()[1] == "FIN"
+            sim.wait_until_up()
+            with connected(sim, transport) as back:
+                back.demand(9)
+                assert back.packet()["payload"]["callbackArgs"] == left
+
+
+@pytest.mark.parametrize("how", ["close", "reset"])
+def test_a_reboot_from_python_ends_connections_as_it_says_or_as_the_quirks_say(how: Any) -> None:
+    ends = {"close": "FIN", "reset": "RST"}
+    with start_simulator(restarting(seconds=0, ends=how)) as sim, Peers(sim) as peers:
+        peer = peers.listen("tcp")
+        sim.reboot()
+        assert peer.end()[1] == ends[how]
+        sim.wait_until_up()
+        peer = peers.listen("tcp")
+        other: Ending = "reset" if how == "close" else "close"
+        sim.reboot(seconds=0.05, how=other)
+        assert peer.end()[1] == ends[other]
+        sim.wait_until_up()
+        assert told(sim, "outlet") == [
+            "a reboot begins (0 s)",
+            "a reboot ends",
+            "a reboot begins (0.05 s)",
+            "a reboot ends",
+        ]
+        wrongs: list[dict[str, Any]] = [{"seconds": -1}, {"seconds": math.inf}, {"how": "gently"}]
+        for wrong in wrongs:
+            with pytest.raises(ValueError, match="expected"):
+                sim.reboot(**wrong)
+
+
+def test_restarts_that_overlap_end_with_the_last() -> None:
+    with start_simulator(restarting(announces=0)) as sim, Peers(sim) as peers:
+        sim.reboot(seconds=0)
+        sim.reboot(seconds=3600)
+        wait_for_return(sim)
+        assert sim.outlet.down
+        assert is_refused(sim, "tcp")
+        with suppress(OSError):
+            peers.tcp()
+    with start_simulator(restarting(announces=0)) as sim, Peers(sim) as peers:
+        with sim.inject(faults.Refuse()):
+            sim.reboot(seconds=0)
+            wait_for_return(sim)
+            assert not sim.outlet.down
+            assert is_refused(sim, "ws")
+        assert peers.ws().is_served()
+
+
+# Which transports there are
+
+
+BY_REVISION = Quirks(transports="by_revision")
+
+
+@pytest.mark.parametrize(
+    ("hw_rev", "offered"), [("revA", "ws"), ("revB", "tcp"), ("something else", "ws")]
+)
+def test_by_revision_there_is_one_transport(hw_rev: str, offered: Transport) -> None:
+    other: Transport = "tcp" if offered == "ws" else "ws"
+    scenario = outlet(device=Device(hw_rev=hw_rev), quirks=BY_REVISION)
+    with start_simulator(scenario) as sim:
+        assert sim.has(offered)
+        assert not sim.has(other)
+        with pytest.raises(LookupError):
+            address(sim, other)
+        with connected(sim, offered) as peer:
+            assert peer.is_served()
+        sim.reboot(seconds=0)
+        sim.wait_until_up()
+        with connected(sim, offered) as peer:
+            assert peer.is_served()
+
+
+@pytest.mark.parametrize("hw_rev", ["revA", "revB"])
+def test_else_there_are_both_whatever_the_revision(hw_rev: str) -> None:
+    with start_simulator(outlet(device=Device(hw_rev=hw_rev))) as sim:
+        assert all(sim.has(transport) for transport in TRANSPORTS)
+
+
+def test_a_transport_that_the_revision_needs_cannot_be_switched_off() -> None:
+    with pytest.raises(ValueError, match="by_revision"):
+        outlet(device=Device(hw_rev="revB"), quirks=BY_REVISION, listen=Listen(tcp=False))
+    text = '[device]\nhw_rev = "revB"\n[quirks]\ntransports = "by_revision"\n'
+    with pytest.raises(ScenarioError, match="by_revision"):
+        start_simulator(text, tcp=False)
+    assert Simulator(outlet(listen=Listen(tcp=False))).scenario.transports == ("ws",)

@@ -1,0 +1,331 @@
+"""`[[steps]]`: what a scenario changes over time, again and again, or after a request."""
+
+import math
+from typing import Any
+
+import pytest
+
+from invis_sim import faults
+from invis_sim.faults.when import Transport
+from invis_sim.testing.background import RunningSimulator, start_simulator
+from tests.server.peers import TRANSPORTS, Peers, done, listening, push, told
+from tests.server.support import wait_until
+
+on_both = pytest.mark.parametrize("transport", TRANSPORTS)
+at_any_speed = pytest.mark.parametrize("speed", [100, math.inf], ids=["fast", "infinite"])
+
+SILENT = """
+[timing]
+sensor_seconds = 0
+reconnect_seconds = 0
+
+[firmware.IM]
+fw_rev = "1.0.0"
+available_fw_rev = "1.1.0"
+
+[firmware.PM]
+"""
+
+
+def stepping(steps: str, speed: float = 1.0, head: str = "") -> Any:
+    return start_simulator(head + SILENT + steps, speed=speed)
+
+
+def steps_told(sim: RunningSimulator) -> list[str]:
+    return told(sim, "step")
+
+
+def wait_for_steps(sim: RunningSimulator, number: int) -> list[str]:
+    """Waits until so many things have been done."""
+    wait_until(sim, lambda journal: len(journal.events(what="step")) >= number)
+    return steps_told(sim)
+
+
+# Times
+
+
+@at_any_speed
+def test_steps_come_in_the_order_of_their_times_and_those_of_one_time_in_file_order(
+    speed: float,
+) -> None:
+    steps = """
+        [[steps]]
+        after_seconds = 20
+        push = { callback = 93, args = 1 }
+        [[steps]]
+        after_seconds = 10
+        set = { outlets = { states = [0, 1] } }
+        [[steps]]
+        after_seconds = 20
+        push = { callback = 94, args = 1 }
+        [[steps]]
+        after_seconds = 0
+        set = { outlets = { states = [1, 0] }, nightlight = { brightness = 5 } }
+    """
+    with stepping(steps, speed) as sim:
+        expected = ["4: set outlets, nightlight", "2: set outlets", "1: push 93", "3: push 94"]
+        assert wait_for_steps(sim, 4) == expected
+        assert sim.outlet.state.outlets.states == (0, 1)
+        times = [event.seconds for event in sim.journal.events(what="step")]
+        if speed == 100:
+            assert times[1] >= 0.1
+            assert times[2] >= 0.2
+
+
+def test_a_step_is_repeated_in_its_rhythm_from_its_time_on() -> None:
+    steps = """
+        [[steps]]
+        every_seconds = 10
+        push = 9
+        [[steps]]
+        after_seconds = 1
+        every_seconds = 10
+        measure = true
+    """
+    with stepping(steps, 100) as sim, listening(sim, "tcp") as peer:
+        first = wait_for_steps(sim, 6)[:6]
+        assert first == ["2: measure", "1: push 9"] * 3
+        times = [event.seconds for event in sim.journal.events(what="step")][:6]
+        due = (0.01, 0.1, 0.11, 0.2, 0.21, 0.3)
+        assert all(time >= least for time, least in zip(times, due, strict=True))
+        came = [packet["payload"]["callbackName"] for packet in peer.packets(4)]
+        assert sorted(set(came)) == [9, 11]
+
+
+def test_at_infinite_speed_what_is_repeated_forever_does_not_run_away() -> None:
+    steps = """
+        [[steps]]
+        every_seconds = 10
+        push = 9
+        [[steps]]
+        after_seconds = 35
+        every_seconds = 5
+        measure = true
+    """
+    with stepping(steps, math.inf) as sim, listening(sim, "tcp") as peer:
+        asked = 30
+        for number in range(asked):
+            peer.demand(99, packet_id=number)
+            while peer.packet() != done(number, 0):
+                pass
+        # Time has jumped to the one appointment that is no repetition, and stands still there.
+        assert steps_told(sim) == ["1: push 9"] * 3 + ["2: measure"]
+        # It goes on where there is something to do, and repetitions with it.
+        sim.outlet.change(firmware={"PM": {"available_fw_rev": "9.9.9"}})
+        sim.outlet.start_update("PM")  # of 30 s, and 3 s for the restart
+        wait_until(sim, lambda journal: len(steps_told(sim)) >= 13)
+        told_then = steps_told(sim)[4:]
+        assert (told_then.count("1: push 9"), told_then.count("2: measure")) == (3, 6)
+
+
+# Requests
+
+
+@on_both
+def test_a_step_follows_the_nth_request_of_its_callback_behind_the_answer(
+    transport: Transport,
+) -> None:
+    steps = """
+        [[steps]]
+        after_request = { callback = 99, nth = 3 }
+        push = { callback = 50, args = "third" }
+        [[steps]]
+        after_request = { callback = 98 }
+        push = { callback = 50, args = "first" }
+    """
+    with stepping(steps) as sim, Peers(sim) as peers:
+        one, other = peers.listen(transport), peers.listen("tcp")
+        for peer in (one, other):
+            peer.demand(99)
+            assert peer.packet() == done(puback=0)
+        one.demand(99, packet_id=3)
+        assert one.packets(2) == [done(3, 0), push(50, "third")]
+        assert other.packet() == push(50, "third")
+        other.demand(98, packet_id=4)
+        assert other.packets(2) == [done(4, 0), push(50, "first")]
+        for callback in (99, 98):
+            other.demand(callback, packet_id=5)
+            assert other.packet() == done(5, 0)
+        assert steps_told(sim) == ["1: push 50", "2: push 50"]
+
+
+def test_what_a_step_begins_after_a_request_takes_its_time_from_then() -> None:
+    """Also where nothing has happened before that would have brought time up to date."""
+    steps = """
+        [[steps]]
+        after_request = { callback = 20 }
+        update = "PM"
+        [updates.PM]
+        seconds = 10
+        steps = 1
+    """
+    slow = faults.Delay(seconds=30)
+    with stepping(steps, 100) as sim, listening(sim, "ws") as peer:
+        with sim.inject(slow):
+            peer.demand(99)
+            peer.packet()
+        sim.firmware = sim.firmware  # no update on offer yet
+        sim.outlet.change(firmware={"PM": {"available_fw_rev": "9.9.9"}})
+        with sim.inject(slow):
+            peer.demand(99)
+            peer.packet()
+        peer.demand(20)
+        assert [peer.packet()["payload"]["callbackName"] for _ in range(5)] == [20, 23, 22, 22, 23]
+        began, *_, ended = sim.journal.exchanges(callback=22)
+        assert ended.seconds - began.seconds >= 0.1 - 0.01
+
+
+def test_requests_that_are_not_answered_because_the_outlet_is_away_do_not_count() -> None:
+    steps = """
+        [[steps]]
+        after_request = { callback = 9, nth = 2 }
+        push = { callback = 50, args = 1 }
+        [quirks]
+        restart_ends = "silence"
+    """
+    with stepping(steps) as sim, Peers(sim) as peers:
+        peer = peers.listen("tcp")
+        peer.demand(9)
+        peer.packet()
+        sim.reboot(seconds=0.2)
+        peer.demand(9)
+        wait_until(sim, lambda journal: len(journal.requests(callback=9)) == 2)
+        sim.wait_until_up()
+        assert steps_told(sim) == []
+        back = peers.listen("tcp")
+        back.demand(9, packet_id=3)
+        assert back.packets(2)[1] == push(50, 1)
+
+
+# Actions
+
+
+def test_every_action_does_what_it_says_in_the_order_of_the_manual() -> None:
+    steps = """
+        [[faults]]
+        kind = "fail"
+        name = "odd"
+        when = { callback = 98 }
+        [[faults]]
+        kind = "set_field"
+        name = "strange"
+        enabled = false
+        path = "PUBACK"
+        value = 7
+        when = { callback = 98 }
+        [[steps]]
+        after_request = { callback = 97 }
+        push = 9
+        disable = "odd"
+        enable = ["strange"]
+        measure = true
+        set = { sensors = { lux = "inf" }, outlets = { states = [1, 1] } }
+        [[steps]]
+        after_request = { callback = 97, nth = 2 }
+        faceplate = "off"
+        measure = true
+        update = "PM"
+        [[steps]]
+        after_request = { callback = 97, nth = 3 }
+        faceplate = "on"
+        measure = true
+        [[steps]]
+        after_request = { callback = 97, nth = 4 }
+        push = { callback = 60, args = { a = [1] } }
+        reboot = { seconds = 0, how = "reset" }
+    """
+    with stepping(steps) as sim, Peers(sim) as peers:
+        peer = peers.listen("ws")
+        peer.demand(97, packet_id=1)
+        reply, changed, again, measured = peer.packets(4)
+        assert (reply, changed, again) == (done(1, 0), push(9, [1, 1]), push(9, [1, 1]))
+        assert measured["payload"]["callbackArgs"][1]["lux"] == "inf"
+        peer.demand(98, packet_id=2)
+        assert peer.packet() == done(2, 7)
+        peer.demand(97, packet_id=3)
+        assert peer.packet() == done(3, 0)
+        peer.demand(11, packet_id=4)
+        assert peer.packet() == done(4, 0)
+        peer.demand(97, packet_id=5)
+        reply, measured = peer.packets(2)
+        assert (reply, measured["payload"]["callbackName"]) == (done(5, 0), 11)
+        peer.demand(97, packet_id=6)
+        assert peer.packets(2) == [done(6, 0), push(60, {"a": [1]})]
+        assert peer.end() == (b"", "RST")
+        sim.wait_until_up()
+        assert steps_told(sim) == [
+            "1: set sensors, outlets",
+            "1: enable strange",
+            "1: disable odd",
+            "1: push 9",
+            "1: measure",
+            "2: faceplate off",
+            "2: measure",
+            "2: update PM",
+            "2: could not update PM: the InvisDeco is not there at the moment",
+            "3: faceplate on",
+            "3: measure",
+            "4: push 60",
+            "4: reboot",
+        ]
+
+
+@at_any_speed
+def test_a_reboot_by_a_step_lasts_as_timing_says_and_the_network_is_joined_again(
+    speed: float,
+) -> None:
+    steps = """
+        [[steps]]
+        after_request = { callback = 97 }
+        reboot = true
+        [[steps]]
+        every_seconds = 50
+        network = "join"
+    """
+    with stepping(steps, speed) as sim, Peers(sim) as peers:
+        peer = peers.listen("tcp")
+        peer.demand(97)
+        assert peer.packet() == done(puback=0)
+        assert peer.end() == (b"", "FIN")
+        sim.wait_until_up()
+        assert told(sim, "outlet") == ["a reboot begins (3 s)", "a reboot ends"]
+        peer = peers.listen("tcp")
+        peer.demand(6)
+        assert peer.end() == (b"", "FIN")
+        if speed == math.inf:
+            sim.join_network()
+        sim.wait_until_up()
+        assert told(sim, "outlet")[-1] == "a network reset ends"
+
+
+def test_an_update_that_a_step_starts_runs_to_its_end() -> None:
+    steps = """
+        [[steps]]
+        after_seconds = 100
+        update = "IM"
+    """
+    with stepping(steps, math.inf) as sim, Peers(sim) as peers:
+        wait_until(sim, lambda journal: "a restart after an update ends" in told(sim, "outlet"))
+        peer = peers.connect("ws")
+        peer.ask(1)
+        assert peer.packet()["payload"]["callbackArgs"]["IM"]["fw_rev"] == "1.1.0"
+
+
+def test_what_a_step_pushes_that_has_no_state_is_told_and_goes_on() -> None:
+    steps = """
+        [[steps]]
+        after_request = { callback = 97 }
+        faceplate = "off"
+        push = 11
+        measure = true
+        [[steps]]
+        after_request = { callback = 97 }
+        push = 9
+    """
+    with stepping(steps) as sim, listening(sim, "tcp") as peer:
+        peer.demand(97)
+        assert peer.packets(2) == [done(puback=0), push(9, [0, 0])]
+        words, why = steps_told(sim), "the InvisDeco is not there at the moment"
+        assert [word for word in words if "could not" in word] == [
+            f"1: could not push 11: nothing to push for callback 11: {why}"
+        ]

@@ -1,0 +1,351 @@
+"""Firmware updates to their end, as clients see them: progress, result, restart, new revisions."""
+
+import math
+import socket
+import time
+from typing import Any
+
+import pytest
+
+from invis_sim import faults
+from invis_sim.device.firmware import FaceplateFirmware, FirmwareInventory, OutletFirmware
+from invis_sim.device.state import Device, Quirks, Timing
+from invis_sim.device.updates import FaceplateUpdate, OutletUpdate, Updates
+from invis_sim.faults import Fault, When
+from invis_sim.faults.when import Transport
+from invis_sim.scenario import Scenario
+from invis_sim.testing.background import start_simulator
+from tests.server.peers import TRANSPORTS, Peer, Peers, address, done, outlet, push, told
+from tests.server.support import TIMEOUT
+
+on_both = pytest.mark.parametrize("transport", TRANSPORTS)
+at_any_speed = pytest.mark.parametrize("speed", [1000, math.inf], ids=["fast", "infinite"])
+
+OLD = FirmwareInventory(
+    IM=OutletFirmware(
+        fw_rev="1.0.0",
+        available_fw_rev="1.1.0",
+        www_fw_rev="2.0.0",
+        available_www_fw_rev="2.1.0",
+    ),
+    PM=FaceplateFirmware(fw_rev="3.0.0", available_fw_rev="3.1.0"),
+)
+DOWNLOAD = [*(push(22, [3, n]) for n in (0, 50, 100)), push(23, [3, 1])]
+APPLICATION = [*(push(22, [1, n]) for n in (0, 50, 100)), push(23, [1, 1])]
+STRAY = push(23, [1, 0])
+FACEPLATE = [push(23, [2, 0]), *(push(22, [2, n]) for n in (0, 50, 100)), push(23, [2, 1])]
+NO_PROGRESS = {"IM": {"www": "2.0.0", "fw": "1.0.0"}, "PM": "3.0.0"}
+
+
+def updatable(
+    *armed: Fault, hw_rev: str = "revA", updates: Updates | None = None, **timing: float
+) -> Scenario:
+    plans = updates or Updates(
+        IM=OutletUpdate(seconds=20, www_seconds=10, steps=2),
+        PM=FaceplateUpdate(seconds=20, steps=2),
+    )
+    times = {"sensor_seconds": 0, "reconnect_seconds": 60, **timing}
+    base = outlet(*armed, device=Device(hw_rev=hw_rev), timing=Timing(**times))
+    fields = {name: getattr(base, name) for name in base.__struct_fields__}
+    return Scenario(**{**fields, "firmware": OLD, "updates": plans})
+
+
+def revisions(peer: Peer) -> dict[str, Any]:
+    """What runs, by callback 20; and 12 says the same."""
+    peer.demand(20, packet_id=20)
+    by_20 = peer.packet()["payload"]["callbackArgs"]
+    peer.demand(12, packet_id=12)
+    by_12 = peer.packet()["payload"]["callbackArgs"]
+    assert by_12["IM"]["fw_rev"] == by_20["IM"]["fw_rev"]
+    assert ("PM" in by_12) == ("PM" in by_20)
+    im = {"www": by_20["IM"]["www_fw_rev"], "fw": by_20["IM"]["fw_rev"]}
+    if "PM" not in by_20:
+        return {"IM": im}
+    assert by_12["PM"]["fw_rev"] == by_20["PM"]["fw_rev"]
+    return {"IM": im, "PM": by_20["PM"]["fw_rev"]}
+
+
+def wait_for_faceplate(peer: Peer) -> None:
+    """Asks for its readings until there are some."""
+    deadline = time.monotonic() + TIMEOUT
+    puback = 0
+    while not puback:
+        assert time.monotonic() < deadline, "the faceplate does not come back"
+        peer.demand(11, packet_id=11)
+        puback = peer.packet()["PUBACK"]
+
+
+NEW_OUTLET = {"IM": {"www": "2.1.0", "fw": "1.1.0"}, "PM": "3.0.0"}
+NEW_FACEPLATE = {"IM": {"www": "2.0.0", "fw": "1.0.0"}, "PM": "3.1.0"}
+
+
+@on_both
+@at_any_speed
+def test_an_update_of_the_outlet_runs_to_its_end_on_a_rev_a(
+    transport: Transport, speed: float
+) -> None:
+    with start_simulator(updatable(), speed=speed) as sim, Peers(sim) as peers:
+        watchers = [peers.listen(kind) for kind in TRANSPORTS]
+        asking = peers.listen(transport)
+        asking.demand(21, [1])
+        assert asking.packet() == done()
+        for peer in (asking, *watchers):
+            assert peer.packets(9) == [STRAY, *DOWNLOAD, *APPLICATION]
+            assert peer.end() == (b"", "FIN")
+        sim.wait_until_up()
+        for kind in TRANSPORTS:
+            back = peers.connect(kind)
+            news = back.packet()
+            assert news["payload"]["callbackName"] == 12
+            assert news["payload"]["callbackArgs"]["IM"]["fw_rev"] == "1.1.0"
+            assert revisions(back) == NEW_OUTLET
+            back.demand(21, [1])
+            assert back.packet() == done(puback=0)
+        assert told(sim, "outlet") == [
+            "a restart after an update begins (3 s)",
+            "a restart after an update ends",
+        ]
+
+
+@on_both
+@at_any_speed
+def test_an_update_of_the_outlet_runs_to_its_end_on_a_rev_b(
+    transport: Transport, speed: float
+) -> None:
+    with start_simulator(updatable(hw_rev="revB"), speed=speed) as sim, Peers(sim) as peers:
+        asking = peers.listen(transport)
+        asking.demand(21, [1])
+        assert asking.end() == (b"", "FIN")
+        sim.wait_until_up()
+        back = peers.listen(transport)
+        first, second, *rest = back.packets(11)
+        assert first["payload"]["callbackName"] == 12
+        assert second == push(21, [1, 1])
+        assert rest == [STRAY, *DOWNLOAD, *APPLICATION]
+        assert back.end() == (b"", "FIN")
+        sim.wait_until_up()
+        again = peers.connect(transport)
+        assert again.packet()["payload"]["callbackName"] == 12
+        assert revisions(again) == NEW_OUTLET
+
+
+@on_both
+@at_any_speed
+@pytest.mark.parametrize("args", [[2], [2, 0], [2, 1]])
+def test_an_update_of_the_faceplate_runs_to_its_end_and_drops_nobody(
+    transport: Transport, speed: float, args: list[int]
+) -> None:
+    with start_simulator(updatable(), speed=speed) as sim, Peers(sim) as peers:
+        watchers = [peers.listen(kind) for kind in TRANSPORTS]
+        asking = peers.listen(transport)
+        asking.demand(21, args)
+        assert asking.packet() == done()
+        for peer in (asking, *watchers):
+            assert peer.packets(5) == FACEPLATE
+        wait_for_faceplate(asking)
+        for peer in (asking, *watchers):
+            assert revisions(peer) == NEW_FACEPLATE
+        assert told(sim, "closed") == told(sim, "outlet") == []
+
+
+@on_both
+def test_while_the_faceplate_restarts_after_its_update_it_is_not_there(
+    transport: Transport,
+) -> None:
+    scenario = updatable(faceplate_restart_seconds=1e8)
+    with start_simulator(scenario, speed=1000) as sim, Peers(sim) as peers:
+        peer = peers.listen(transport)
+        peer.demand(21, [2])
+        assert peer.packets(6) == [done(), *FACEPLATE]
+        assert revisions(peer) == {"IM": NO_PROGRESS["IM"]}
+        peer.demand(11)
+        assert peer.packet() == done(puback=0)
+        assert not sim.outlet.updating
+
+
+@on_both
+@at_any_speed
+def test_an_update_of_the_faceplate_of_a_rev_b_begins_with_a_restart(
+    transport: Transport, speed: float
+) -> None:
+    with start_simulator(updatable(hw_rev="revB"), speed=speed) as sim, Peers(sim) as peers:
+        asking = peers.listen(transport)
+        asking.demand(21, [2, 0])
+        assert asking.end() == (b"", "FIN")
+        sim.wait_until_up()
+        back = peers.listen(transport)
+        first, second, *rest = back.packets(7)
+        assert first["payload"]["callbackName"] == 12
+        assert second == push(21, [2, 1])
+        assert rest == FACEPLATE
+        wait_for_faceplate(back)
+        assert revisions(back) == NEW_FACEPLATE
+
+
+def test_a_rev_b_to_which_nobody_comes_back_goes_on_at_the_end_of_its_time() -> None:
+    scenario = updatable(hw_rev="revB", reconnect_seconds=5)
+    with start_simulator(scenario, speed=100) as sim, Peers(sim) as peers:
+        asking = peers.listen("tcp")
+        asking.demand(21, [2])
+        assert asking.end() == (b"", "FIN")
+        sim.wait_until_up()
+        assert not sim.outlet.updating
+
+        def finished() -> bool:
+            return sim._simulator.outlet.firmware.PM.fw_rev == "3.1.0"  # type: ignore[union-attr]
+
+        slow = faults.Delay(seconds=5, when=When(callback=99))
+        with sim.inject(slow):
+            while not sim.call(finished):
+                late = peers.tcp()
+                late.ask(1, callback=99)
+                late.packet()
+        assert revisions(peers.tcp()) == NEW_FACEPLATE
+
+
+@on_both
+@pytest.mark.parametrize(("hw_rev", "comes"), [("revA", []), ("revB", [push(21, [1, 0])])])
+def test_an_update_that_does_not_start_is_refused_in_the_way_of_the_revision(
+    transport: Transport, hw_rev: str, comes: list[Any]
+) -> None:
+    refused = Updates(IM=OutletUpdate(outcome="refused"))
+    scenario = updatable(hw_rev=hw_rev, updates=refused)
+    with start_simulator(scenario, speed=math.inf) as sim, Peers(sim) as peers:
+        peer = peers.listen(transport)
+        peer.demand(21, [1])
+        if hw_rev == "revA":
+            assert peer.packet() == done(puback=0)
+        else:
+            assert peer.end() == (b"", "FIN")
+            sim.wait_until_up()
+            peer = peers.listen(transport)
+            assert peer.packet()["payload"]["callbackName"] == 12
+        assert peer.packets(len(comes)) == comes
+        assert revisions(peer) == NO_PROGRESS
+        assert not sim.outlet.updating
+
+
+@on_both
+@at_any_speed
+@pytest.mark.parametrize(
+    ("outcome", "comes"),
+    [
+        ("fails_at_start", [STRAY, push(23, [1, 0])]),
+        ("fails", [STRAY, *DOWNLOAD, push(22, [1, 0]), push(22, [1, 50]), push(23, [1, 0])]),
+        ("hangs", [STRAY, *DOWNLOAD, push(22, [1, 0]), push(22, [1, 50])]),
+    ],
+)
+def test_an_update_may_come_to_a_bad_end(
+    transport: Transport, speed: float, outcome: Any, comes: list[Any]
+) -> None:
+    plans = Updates(IM=OutletUpdate(outcome=outcome, at_percent=50, steps=2))
+    with start_simulator(updatable(updates=plans), speed=speed) as sim, Peers(sim) as peers:
+        peer = peers.listen(transport)
+        peer.demand(21, [1])
+        assert peer.packets(1 + len(comes)) == [done(), *comes]
+        now = revisions(peer)
+        assert now["IM"]["fw"] == "1.0.0"
+        assert now["IM"]["www"] == ("2.0.0" if outcome == "fails_at_start" else "2.1.0")
+        assert sim.outlet.updating == (outcome == "hangs")
+        peer.demand(21, [2])
+        assert peer.packet() == done(puback=int(outcome != "hangs"))
+
+
+def test_an_update_may_bring_back_the_old_revision() -> None:
+    plans = Updates(IM=OutletUpdate(outcome="keeps_old_revision", steps=2))
+    with start_simulator(updatable(updates=plans), speed=1000) as sim, Peers(sim) as peers:
+        peer = peers.listen("ws")
+        peer.demand(21, [1])
+        assert peer.packets(10) == [done(), STRAY, *DOWNLOAD, *APPLICATION]
+        assert peer.end() == (b"", "FIN")
+        sim.wait_until_up()
+        back = peers.connect("ws")
+        assert back.packet()["payload"]["callbackName"] == 12
+        assert revisions(back) == NO_PROGRESS
+
+
+def test_without_the_quirk_no_stray_result_comes() -> None:
+    base = updatable()
+    fields = {name: getattr(base, name) for name in base.__struct_fields__}
+    scenario = Scenario(**{**fields, "quirks": Quirks(stray_result=False)})
+    with start_simulator(scenario, speed=1000) as sim, Peers(sim) as peers:
+        peer = peers.listen("tcp")
+        peer.demand(21, [2])
+        assert peer.packets(5) == [done(), *FACEPLATE[1:]]
+
+
+def test_the_download_takes_its_time() -> None:
+    with start_simulator(updatable(), speed=100) as sim, Peers(sim) as peers:
+        peer = peers.listen("tcp")
+        peer.demand(21, [1])
+        peer.packets(10)
+        request, *_ = sim.journal.exchanges(callback=21)
+        pushes = sim.journal.exchanges(callback=22)
+        after = [one.seconds - request.seconds for one in pushes]
+        for seconds, due in zip(after, (0, 0.05, 0.1, 0.1, 0.2, 0.3), strict=True):
+            assert seconds >= due - 0.001
+
+
+# Reboots in the middle
+
+
+def is_under_way(peer: Peer) -> bool:
+    """Reads up to the first progress."""
+    while peer.packet()["payload"]["callbackName"] != 22:
+        pass
+    return True
+
+
+@on_both
+@pytest.mark.parametrize("by", ["python", "a fault"])
+def test_a_reboot_in_the_middle_ends_an_update_and_another_can_begin(
+    transport: Transport, by: str
+) -> None:
+    fault = faults.Reboot(
+        seconds=0, how="close", when=When(packet="push", callback=22, nth=2, transport=transport)
+    )
+    armed = (fault,) if by == "a fault" else ()
+    slow = Updates(IM=OutletUpdate(www_seconds=1e6, steps=100), PM=FaceplateUpdate(steps=2))
+    if armed:
+        slow = Updates(IM=OutletUpdate(www_seconds=10, steps=2), PM=FaceplateUpdate(steps=2))
+    scenario = updatable(*armed, updates=slow)
+    with start_simulator(scenario, speed=100) as sim, Peers(sim) as peers:
+        peer = peers.listen(transport)
+        peer.demand(21, [1])
+        assert peer.packet() == done()
+        assert is_under_way(peer)
+        if by == "python":
+            sim.reboot(seconds=0)
+        assert peer.end()[1] == "FIN"
+        sim.wait_until_up()
+        assert not sim.outlet.updating
+        back = peers.listen(transport)
+        assert back.packet()["payload"]["callbackName"] == 12
+        assert revisions(back) == NO_PROGRESS
+        back.demand(21, [2])
+        assert back.packets(6) == [done(), *FACEPLATE]  # and nothing of the one before
+
+
+def test_two_updates_at_once_and_one_while_one_runs_are_refused() -> None:
+    slow = Updates(IM=OutletUpdate(www_seconds=1e6))
+    with start_simulator(updatable(updates=slow)) as sim, Peers(sim) as peers:
+        peer = peers.listen("tcp")
+        peer.demand(21, [1], 1)
+        assert peer.packets(3) == [done(1), STRAY, push(22, [3, 0])]
+        for args in ([1], [2], [2, 1]):
+            peer.demand(21, args, 2)
+            assert peer.packet() == done(2, 0)
+        with pytest.raises(ValueError, match="under way"):
+            sim.outlet.start_update("PM")
+
+
+@on_both
+def test_the_outlet_may_stop_in_the_middle_of_an_update(transport: Transport) -> None:
+    with start_simulator(updatable()) as sim, Peers(sim) as peers:
+        peer = peers.listen(transport)
+        peer.demand(21, [1])
+        assert peer.packet() == done()
+        assert is_under_way(peer)
+        where = address(sim, transport)
+    with pytest.raises(OSError, match="refused"):
+        socket.create_connection(where, TIMEOUT)
