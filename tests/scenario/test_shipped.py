@@ -30,20 +30,29 @@ from invis_sim.scenario.model import Listen
 ROOT = Path(__file__).parents[2]
 
 NAMES = [
+    "aura",
+    "bare",
     "chaos",
     "default",
+    "faceplate-comes-and-goes",
     "flaky",
     "malformed-json",
     "no-faceplate",
     "odd-text",
     "odd-websocket",
+    "pro",
     "reboots",
+    "reboots-often",
+    "rev-b",
     "rough-network",
     "slow-updates",
     "small-server",
     "up-to-date",
     "update-available",
     "update-check-fails",
+    "update-fails-halfway",
+    "update-hangs",
+    "update-succeeds",
     "web-update-only",
     "wrong-content",
     "wrong-packet-ids",
@@ -102,8 +111,9 @@ class Client:
 
     def __init__(self, name: str, transport: Transport = "tcp", seed: int = 1) -> None:
         scenario = load(name)
-        self.outlet = Outlet(scenario.device.sn, scenario.firmware)
-        pipeline = Pipeline(scenario.faults, scenario.seed if scenario.seed is not None else seed)
+        seed = seed if scenario.seed is None else scenario.seed
+        self.outlet = Outlet(scenario.state, packet_ids=scenario.protocol.packet_id, seed=seed)
+        pipeline = Pipeline(scenario.faults, seed)
         self.lane = pipeline.lane(transport, 1)
         self.asked = 0
 
