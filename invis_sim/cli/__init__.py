@@ -100,6 +100,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--no-tcp", action="store_true", help="without the TCP transport")
     run.add_argument("--no-ws", action="store_true", help="without the WebSocket")
     run.add_argument(
+        "--mdns",
+        action="store_true",
+        help="announce it on the network as _invis._tcp.local. (needs invis-sim[mdns])",
+    )
+    run.add_argument(
         "--seed", type=_whole, metavar="N", help="of everything drawn by chance, to repeat a run"
     )
     run.add_argument(
@@ -115,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_speed,
         default=1.0,
         metavar="X",
-        help="divides every injected wait (1; 100 is fast, inf waits for nothing)",
+        help="divides every wait (1; 100 is fast, inf waits for nothing)",
     )
     run.add_argument(
         "--ready-file",
@@ -149,6 +154,10 @@ def _parser() -> argparse.ArgumentParser:
 
     scenarios = commands.add_parser("scenarios", help="list the scenarios that ship with this")
     scenarios.set_defaults(function="show:scenarios")
+
+    keys = commands.add_parser("keys", help="show what a scenario file can say")
+    keys.set_defaults(function="keys:keys")
+    keys.add_argument("table", nargs="?", metavar="TABLE", help="the keys of this table")
 
     schema = commands.add_parser("schema", help="print the JSON Schema of scenario files")
     schema.set_defaults(function="show:schema")
