@@ -11,7 +11,7 @@ from invis_sim.faults.layer_text import Breakage
 from invis_sim.faults.when import Transport
 from tests.real_client.support import TRANSPORTS, attempt, connected
 
-PATIENCE = 0.4
+PATIENCE = 0.3
 """How long the client waits for a reply, in seconds, in tests in which none comes."""
 
 pytestmark = pytest.mark.parametrize("transport", TRANSPORTS)
@@ -123,6 +123,7 @@ def test_a_broken_reply_on_tcp_swallows_those_behind_it_until_it_reconnects(
     assert errors == ["InvisOutletTimeoutError", swallowed]
 
 
+@pytest.mark.usefixtures("quick_reconnection")
 def test_it_comes_back_by_itself_after_a_close_and_is_served_again(transport: Transport) -> None:
     async def asking(simulator: RunningSimulator) -> Any:
         back = asyncio.Event()
