@@ -15,6 +15,8 @@ from tests.bench.clients import LoadError, raise_file_limit
 from tests.bench.cores import PLACEMENTS, place
 from tests.bench.delays import delays
 from tests.bench.framer import framer
+from tests.bench.idle import idle
+from tests.bench.pushes import pushes
 from tests.bench.servers import ServerError
 from tests.bench.starts import starts
 from tests.bench.startup import startup
@@ -41,6 +43,8 @@ def main() -> int:
         "rules": partial(throughput.rules, *load),
         "journal": partial(throughput.journal, *load),
         "delays": partial(delays, BURSTS),
+        "pushes": partial(pushes, chosen.rounds),
+        "idle": idle,
         "framer": framer,
     }
     signal.signal(signal.SIGTERM, _end)
@@ -60,7 +64,18 @@ def main() -> int:
     return 0
 
 
-SECTIONS = ("tcp", "ws", "startup", "starts", "rules", "journal", "delays", "framer")
+SECTIONS = (
+    "tcp",
+    "ws",
+    "startup",
+    "starts",
+    "rules",
+    "journal",
+    "delays",
+    "pushes",
+    "idle",
+    "framer",
+)
 
 
 def _options() -> argparse.Namespace:

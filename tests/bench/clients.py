@@ -19,7 +19,7 @@ from tests.bench.cores import client_core
 from tests.bench.packets import CLOSE_FRAME, REPLY, REQUEST, accepts, frame, handshake, parse_reply
 from tests.bench.servers import Server
 
-__all__ = ["Batch", "LoadError", "Target", "raise_file_limit", "run_batch"]
+__all__ = ["PATIENCE_SECONDS", "Batch", "LoadError", "Target", "raise_file_limit", "run_batch"]
 
 PATIENCE_SECONDS = 10
 
@@ -58,10 +58,14 @@ class Target:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self.request = REQUEST + b"\n" if server.transport == "tcp" else frame(REQUEST)
+        self.request = self.framed(REQUEST)
         with _connected(self, 1) as [sock]:
             sock.sendall(self.request)
             self.reply = self._first_reply(sock)
+
+    def framed(self, packet: bytes) -> bytes:
+        """A request as bytes on the wire."""
+        return packet + b"\n" if self.server.transport == "tcp" else frame(packet)
 
     def connect(self) -> socket.socket:
         """A new connection, after the handshake where there is one. Raises LoadError."""

@@ -83,19 +83,22 @@ class Outlet:
 
 
 @contextmanager
-def run_outlet(name: str = "invis-sim", faults: str = "", *options: str) -> Iterator[Outlet]:
+def run_outlet(
+    name: str = "invis-sim", more: str = "", *options: str, readings: bool = False
+) -> Iterator[Outlet]:
     """The simulator, started as a user would, on free ports.
 
-    faults: the part of a scenario file that says what goes wrong.
+    more: what its scenario file says beside who it is.
     options: further ones of `invis-sim run`.
+    readings: whether it tells its readings unasked, as it does by default; a client that counts
+    replies would stumble over them.
     """
     with tempfile.TemporaryDirectory(prefix="invis-sim-bench-") as folder:
         ready_file = Path(folder, "ready.json")
-        if faults:
-            file = Path(folder, "scenario.toml")
-            file.write_text(f"{_firmware()}{faults}", encoding="utf-8")
-            options = (str(file), *options)
-        process = subprocess.Popen(outlet_command(ready_file, *options), cwd=ROOT)
+        silence = "" if readings else "[timing]\nsensor_seconds = 0\n"
+        file = Path(folder, "scenario.toml")
+        file.write_text(f"{_firmware()}{silence}{more}", encoding="utf-8")
+        process = subprocess.Popen(outlet_command(ready_file, str(file), *options), cwd=ROOT)
         try:
             pin_server(process.pid)
             wait_until_ready(process, ready_file)

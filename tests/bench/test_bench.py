@@ -11,7 +11,9 @@ import pytest
 
 from tests.bench.clients import LoadError, Target, run_batch
 from tests.bench.contest import interleave
+from tests.bench.idle import used_meanwhile
 from tests.bench.packets import REPLY
+from tests.bench.pushes import run_telling
 from tests.bench.servers import PEERS, Server, Transport, run_outlet, run_peer
 
 GOOD = json.dumps(REPLY).encode()
@@ -43,6 +45,32 @@ def test_the_peers_answer_what_the_outlet_answers(transport: Transport, peer: st
         assert ours.reply == theirs.reply
         standings = interleave([ours.server, other], connections=2, rounds=2, requests=4)
     assert [len(standing.latencies) for standing in standings] == [8, 8]
+
+
+@pytest.mark.parametrize("transport", ["tcp", "ws"])
+def test_every_client_is_told_of_every_change(transport: Transport, tmp_path: Path) -> None:
+    kept = tmp_path / "journal.jsonl"
+    with run_outlet("ours", "", "--journal", str(kept)) as outlet:
+        told = run_telling(Target(outlet.on(transport)), connections=5, rounds=3, deaf=False)
+    assert len(told) == 3
+    assert all(one.seconds > 0 for one in told)
+    entries = [json.loads(line) for line in kept.read_text("utf-8").splitlines()]
+    assert [entry.get("outcome") for entry in entries].count("push") == 3 * (5 + 1)
+
+
+def test_a_client_that_does_not_read_is_there_to_the_end(tmp_path: Path) -> None:
+    kept = tmp_path / "journal.jsonl"
+    with run_outlet("ours", "", "--journal", str(kept)) as outlet:
+        told = run_telling(Target(outlet.tcp), connections=2, rounds=2, deaf=True)
+    assert len(told) == 2
+    entries = [json.loads(line) for line in kept.read_text("utf-8").splitlines()]
+    assert [entry.get("outcome") for entry in entries].count("push") == 2 * (2 + 1 + 1)
+
+
+def test_an_idle_server_is_watched() -> None:
+    with run_outlet(readings=True) as outlet:
+        (used,) = used_meanwhile([outlet.tcp], 0.1)
+    assert used is None or used >= 0
 
 
 @contextmanager

@@ -118,6 +118,19 @@ def test_at_infinite_speed_what_is_repeated_forever_does_not_run_away() -> None:
         assert (told_then.count("1: push 9"), told_then.count("2: measure")) == (3, 6)
 
 
+def test_at_infinite_speed_a_repetition_alone_does_not_even_begin() -> None:
+    steps = """
+        [[steps]]
+        every_seconds = 10
+        push = 9
+    """
+    with stepping(steps, math.inf) as sim, listening(sim, "tcp") as peer:
+        for number in range(30):
+            peer.demand(99, packet_id=number)
+            assert peer.packet() == done(number, 0)
+        assert steps_told(sim) == []
+
+
 # Requests
 
 
