@@ -109,6 +109,7 @@ class Outlet:
     seed: of its own packetIDs, and of sensors that drift.
 
     agenda: what it has to do later. Its owner keeps the time and lets things happen.
+    down: whether it restarts at the moment, or is off the network.
     on_change: called after something has been changed other than by a request or by the agenda.
     Then `take` has what comes of it.
     """
@@ -127,7 +128,7 @@ class Outlet:
         self._draw = Random(f"{seed}/packetIDs of pushes")
         self._sampler = Sampler(seed)
         self._happenings: list[Happening] = []
-        self._down = False
+        self.down = False
         # The faceplate
         self._faceplate_disturbed = False  # from outside, by a fault
         self._faceplate_restart: Appointment | None = None
@@ -189,11 +190,6 @@ class Outlet:
         return self._state.product == "aura"
 
     @property
-    def down(self) -> bool:
-        """Whether it restarts at the moment, or is off the network."""
-        return self._down
-
-    @property
     def updating(self) -> bool:
         """Whether an update is under way, one that hangs included."""
         return self._update is not None
@@ -243,7 +239,7 @@ class Outlet:
         """
         if target not in ("IM", "PM"):
             raise ValueError(f"target: expected 'IM' or 'PM', found {target!r}")
-        if self._down:
+        if self.down:
             raise ValueError("the outlet restarts at the moment, or is off the network")
         try:
             self._perform_update(Part.OUTLET if target == "IM" else Part.FACEPLATE)
@@ -271,7 +267,7 @@ class Outlet:
         """The outlet restarts, or its power fails. What was under way is lost: an update, a
         calibration, a restart of the faceplate.
         """
-        self._down = True
+        self.down = True
         if self._update is not None:
             self._update.cancel()
             self._update = None
@@ -301,7 +297,7 @@ class Outlet:
                 preferences=first.preferences,
             )
         self._become(state)
-        self._down = False
+        self.down = False
         self._give_up_resuming()
         self._told = self._resumes
         self._announcing = self.agenda.after(
@@ -325,7 +321,7 @@ class Outlet:
         if self._announcing is not None:
             self._announcing.cancel()
             self._announcing = None
-            if not self._down:
+            if not self.down:
                 self._resume_update()
             self._told = None
 
@@ -495,7 +491,7 @@ class Outlet:
 
     def _measure(self) -> None:
         self._sampler.advance()
-        if self.faceplate_online and not self._down:
+        if self.faceplate_online and not self.down:
             self._push(Callback.SENSOR_READINGS, self._sensor_readings())
 
     def _set_rhythm(self) -> None:
@@ -581,7 +577,7 @@ class Outlet:
 
     def _perform_update(self, part: Part) -> Any:
         """Starts an update, or restarts for it. Raises Refused."""
-        if self._down:
+        if self.down:
             raise Refused(Note("the outlet is away"))
         if self._state.firmware.update_check == "fail":
             raise Refused(Note("the update check fails, as the scenario says"))
@@ -688,7 +684,7 @@ class Outlet:
         """It may have gone, or come back: what needs it cannot go on without it."""
         if not self.faceplate_online:
             self._end_calibration()
-            if not self._down:
+            if not self.down:
                 self._give_up_resuming()
             update = self._update
             if update is not None and update.part is Part.FACEPLATE:
@@ -724,7 +720,7 @@ class Outlet:
         self._look_after_faceplate()
         if state.timing.sensor_seconds != before.timing.sensor_seconds:
             self._set_rhythm()
-        if self._down:
+        if self.down:
             return
         if state.outlets != before.outlets:
             self._push(Callback.OUTLET_STATUS, self._outlet_status())

@@ -22,7 +22,6 @@ from invis_sim.journal import Journal, Outcome
 from invis_sim.protocol.packets import (
     MalformedPacket,
     Note,
-    Packet,
     Push,
     Request,
     parse_request,
@@ -239,7 +238,27 @@ class Connection:
             self._record(seconds, document, request, "no reply", notes)
         else:
             outcome: Outcome = "success" if reply.fields["PUBACK"] else "failure"
-            self._send(reply, request, document, outcome, arrived, notes)
+            outbox = self.outbox
+            plan = self._lane.plan(reply, request, core.scenario_seconds(seconds), self.frame)
+            if plan is None and outbox.idle:  # the fast lane
+                data = self.frame(reply.encode())
+                core.journal.record(
+                    seconds,
+                    self.transport,
+                    self.ordinal,
+                    document,
+                    request,
+                    outcome,
+                    (data,),
+                    (),
+                    notes,
+                    True,
+                )
+                outbox.send_now(data, arrived)
+            else:
+                if plan is None:
+                    plan = Plan(Delivery.of(self.frame(reply.encode())), ())
+                self._dispatch(plan, arrived, outcome, document, request, notes)
         if answer.stirs:
             self.wire.let_others_run()
             core.stirred(answer.happenings)
@@ -278,53 +297,49 @@ class Connection:
         if outbox.overrun:
             self.cut("reset", "the client reads too slowly: too much waits for it")
             return
-        self._send(push, None, None, "push", trio.current_time(), framed=framed)
-
-    def _send(
-        self,
-        packet: Packet,
-        request: Request | None,
-        document: bytes | None,
-        outcome: Outcome,
-        arrived: float,
-        notes: tuple[Note, ...] = (),
-        framed: dict[Transport, bytes] | None = None,
-    ) -> None:
-        """Sends a packet on its way: a reply to the request in the document, or a push.
-
-        arrived: when it was asked for, by trio's clock. framed: as for `push`.
-        """
         core = self.core
-        seconds = arrived - core.started
-        pushed = packet.callback if request is None else None
-        plan = self._lane.plan(packet, request, core.scenario_seconds(seconds), self.frame)
-        outbox = self.outbox
+        now = trio.current_time()
+        seconds = now - core.started
+        plan = self._lane.plan(push, None, core.scenario_seconds(seconds), self.frame)
         if plan is None:
-            if framed is None:
-                data = self.frame(packet.encode())
-            elif self.transport in framed:
-                data = framed[self.transport]
-            else:
-                data = framed[self.transport] = self.frame(packet.encode())
+            data = framed.get(self.transport)
+            if data is None:
+                data = framed[self.transport] = self.frame(push.encode())
             if outbox.idle:
                 core.journal.record(
                     seconds,
                     self.transport,
                     self.ordinal,
-                    document,
-                    request,
-                    outcome,
+                    None,
+                    None,
+                    "push",
                     (data,),
-                    (),
-                    notes,
-                    True,
-                    pushed,
+                    done=True,
+                    pushed=push.callback,
                 )
-                outbox.send_now(data, arrived)
+                outbox.send_now(data, now)
                 return
             plan = Plan(Delivery.of(data), ())
+        self._dispatch(plan, now, "push", pushed=push.callback)
+
+    def _dispatch(
+        self,
+        plan: Plan,
+        arrived: float,
+        outcome: Outcome,
+        document: bytes | None = None,
+        request: Request | None = None,
+        notes: tuple[Note, ...] = (),
+        pushed: int | None = None,
+    ) -> None:
+        """Sends a packet on its way that waits for something, or that faults touched.
+
+        arrived: when its request did, or it was caused, by trio's clock. The other arguments are
+        the fields of the journal's entry.
+        """
+        core = self.core
         exchange = core.journal.record(
-            seconds,
+            arrived - core.started,
             self.transport,
             self.ordinal,
             document,
@@ -335,7 +350,7 @@ class Connection:
             notes,
             pushed=pushed,
         )
-        outbox.dispatch(plan.delivery, exchange, arrived)
+        self.outbox.dispatch(plan.delivery, exchange, arrived)
 
     def malformed(self, raw: bytes, reason: str, offset: int, notes: tuple[Note, ...] = ()) -> None:
         """A piece of input has arrived that is no request.
