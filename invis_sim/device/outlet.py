@@ -729,7 +729,7 @@ class Outlet:
         for light, (name, count) in COLOR_LIGHTS.items():
             color_light: ColorLight = getattr(state, name)
             if color_light.of(count) != getattr(before, name).of(count):
-                self._push_color_light(light)
+                self._push_present(Callback.COLOR_LIGHT_STATUS, light)
 
     def _prepare(self) -> None:
         """Works out what is asked for more than anything else."""
@@ -741,7 +741,10 @@ class Outlet:
     # Pushes
 
     def _present(self, callback: int, light: int = 5) -> Any:
-        """The present state that a callback is about. Raises Refused."""
+        """The present state that a callback is about. Raises Refused.
+
+        light: which, where there are several.
+        """
         match callback:
             case Callback.OUTLET_STATUS:
                 return self._outlet_status()
@@ -756,20 +759,13 @@ class Outlet:
                 return color_light.report(number)
         raise Refused(Note("it has no state of its own, so args are needed"))
 
-    def _push_present(self, callback: Callback) -> None:
+    def _push_present(self, callback: Callback, light: int = 5) -> None:
         """Pushes the present state, where there is one at the moment."""
         try:
-            args = self._present(callback)
+            args = self._present(callback, light)
         except Refused:
             return
         self._push(callback, args)
-
-    def _push_color_light(self, light: int) -> None:
-        try:
-            args = self._present(Callback.COLOR_LIGHT_STATUS, light)
-        except Refused:
-            return
-        self._push(Callback.COLOR_LIGHT_STATUS, args)
 
     def _push(self, callback: int, args: Any) -> None:
         self._happenings.append(self._packet(callback, args))
