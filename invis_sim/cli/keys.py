@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 
 from invis_sim.cli import CommandError
+from invis_sim.device.wording import describe, did_you_mean
 from invis_sim.faults.fault import Fault
 from invis_sim.scenario.model import Scenario
 from invis_sim.scenario.schema import key_docs
-from invis_sim.scenario.wording import describe, did_you_mean
 
 __all__ = ["keys"]
 

@@ -9,42 +9,63 @@ import heapq
 from collections.abc import Callable
 from itertools import count
 
-import msgspec
-
 __all__ = ["Agenda", "Appointment"]
 
+FEW = 64
+"""So many cancelled appointments may lie about in any case."""
 
-class Appointment(msgspec.Struct, eq=False):
-    """Something to be done at a time.
 
-    due: when, in seconds since the start.
-    action: what.
-    background: whether it is part of a rhythm that goes on for ever. Who lets time jump from
-    appointment to appointment does not jump for these.
-    cancelled: whether it is not to be done after all.
+class Appointment:
+    """Something to be done at a time. An agenda makes them.
+
+    due: when, in seconds since the start; of a rhythm, when it is next.
     """
 
-    due: float
-    action: Callable[[], None]
-    background: bool = False
-    cancelled: bool = False
+    __slots__ = ("_cancelled", "_forget", "action", "background", "due", "every")
+
+    def __init__(
+        self,
+        due: float,
+        action: Callable[[], None],
+        background: bool,
+        every: float | None,
+        forget: Callable[["Appointment"], None],
+    ) -> None:
+        self.due = due
+        self.action = action
+        self.background = background
+        self.every = every
+        self._cancelled = False
+        self._forget = forget
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether it is not to be done after all."""
+        return self._cancelled
 
     def cancel(self) -> None:
         """It will not be done. Once more, or after it was done, is no error."""
-        self.cancelled = True
+        if not self._cancelled:
+            self._cancelled = True
+            self._forget(self)
 
 
 class Agenda:
     """Appointments, in the order of their time; those of one time in the order in which they were
     made.
 
+    Those in the background are part of something that goes on for ever, or that nobody waits for.
+    Who lets time jump from appointment to appointment does not jump for these.
+
     now: the present, in seconds since the start. It never goes back.
     """
 
     def __init__(self) -> None:
         self._now = 0.0
-        self._entries: list[tuple[float, int, Appointment]] = []
         self._numbers = count()
+        # Whether in the background → those appointments, as a heap.
+        self._heaps: dict[bool, list[tuple[float, int, Appointment]]] = {False: [], True: []}
+        self._cancelled = 0  # how many of them
 
     @property
     def now(self) -> float:
@@ -55,6 +76,10 @@ class Agenda:
     def now(self, seconds: float) -> None:
         self._now = max(self._now, seconds)
 
+    def __len__(self) -> int:
+        """How many appointments lie here, cancelled ones that are not yet cleared away included."""
+        return sum(map(len, self._heaps.values()))
+
     def after(
         self, seconds: float, action: Callable[[], None], *, background: bool = False
     ) -> Appointment:
@@ -62,22 +87,25 @@ class Agenda:
 
         seconds: from now, ≥ 0.
         """
-        appointment = Appointment(self.now + seconds, action, background)
-        heapq.heappush(self._entries, (appointment.due, next(self._numbers), appointment))
-        return appointment
+        return self._add(
+            Appointment(self.now + seconds, action, background, None, self._cancel_one)
+        )
+
+    def every(self, seconds: float, action: Callable[[], None]) -> Appointment:
+        """Makes an appointment in the background that comes again and again, the first time after
+        as long. Where it was missed, it is not made up for: it goes on in its rhythm.
+
+        seconds: above 0.
+        """
+        return self._add(Appointment(self.now + seconds, action, True, seconds, self._cancel_one))
 
     def due(self, *, background: bool = True) -> float | None:
         """When the next appointment is; None where there is none.
 
         background: whether those count that are in the background.
         """
-        entries = self._entries
-        while entries and entries[0][2].cancelled:
-            heapq.heappop(entries)
-        if background:
-            return entries[0][0] if entries else None
-        times = (due for due, _, one in entries if not (one.cancelled or one.background))
-        return min(times, default=None)
+        heap = self._next_heap(background)
+        return heap[0][0] if heap else None
 
     def run_next(self, seconds: float) -> bool:
         """Lets the next appointment happen if its time has come, and says whether it did.
@@ -85,11 +113,37 @@ class Agenda:
         seconds: since the start, as late as it is. `now` becomes the time of the appointment, or
         this where nothing is due.
         """
-        due = self.due()
-        if due is None or due > seconds:
+        heap = self._next_heap(background=True)
+        if not heap or heap[0][0] > seconds:
             self.now = seconds
             return False
-        _, _, appointment = heapq.heappop(self._entries)
+        due, _, appointment = heapq.heappop(heap)
         self.now = due
+        if appointment.every is not None:
+            missed = max(0.0, (seconds - due) // appointment.every)
+            appointment.due = due + appointment.every * (missed + 1)
+            self._add(appointment)
         appointment.action()
         return True
+
+    def _add(self, appointment: Appointment) -> Appointment:
+        entry = (appointment.due, next(self._numbers), appointment)
+        heapq.heappush(self._heaps[appointment.background], entry)
+        return appointment
+
+    def _next_heap(self, background: bool) -> list[tuple[float, int, Appointment]]:
+        """The heap with the next appointment on top; an empty one where there is none."""
+        heaps = [self._heaps[False], *([self._heaps[True]] if background else [])]
+        for heap in heaps:
+            while heap and heap[0][2].cancelled:
+                heapq.heappop(heap)
+                self._cancelled -= 1
+        return min(heaps, key=lambda heap: heap[0][:2] if heap else (float("inf"), 0))
+
+    def _cancel_one(self, appointment: Appointment) -> None:
+        self._cancelled += 1
+        if self._cancelled > max(FEW, len(self) // 2):
+            for heap in self._heaps.values():
+                heap[:] = [entry for entry in heap if not entry[2].cancelled]
+                heapq.heapify(heap)
+            self._cancelled = 0

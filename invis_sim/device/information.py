@@ -7,7 +7,10 @@ from typing import Any
 
 from invis_sim.device.state import OutletState, Radar
 
-__all__ = ["device_information"]
+__all__ = ["device_information", "faceplate_sn"]
+
+# First bytes of hardware addresses that nobody owns (locally administered, to one station).
+OUTLET_MAC, FACEPLATE_MAC, RADAR_MAC = "02", "06", "0A"
 
 
 def device_information(state: OutletState, *, there: bool, online: bool) -> dict[str, Any]:
@@ -20,7 +23,7 @@ def device_information(state: OutletState, *, there: bool, online: bool) -> dict
     blocks: dict[str, Any] = {
         "IM": {
             "sn": device.sn,
-            "MAC": device.MAC,
+            "MAC": _or_made(device.MAC, OUTLET_MAC, state),
             "device": device.device,
             "hw_rev": device.hw_rev,
             "fw_rev": state.firmware.IM.fw_rev,
@@ -35,8 +38,8 @@ def device_information(state: OutletState, *, there: bool, online: bool) -> dict
         kind = "Aura" if aura else "Pro"
     blocks["PM"] = {
         "online": online,
-        "sn": faceplate.sn,
-        "MAC": faceplate.MAC,
+        "sn": faceplate_sn(state),
+        "MAC": _or_made(faceplate.MAC, FACEPLATE_MAC, state),
         "device": faceplate.device,
         "type": kind,
         "hw_rev": faceplate.hw_rev,
@@ -47,6 +50,28 @@ def device_information(state: OutletState, *, there: bool, online: bool) -> dict
         blocks["PM"]["radar"] = {
             state.quirks.radar_key: radar.fw_ver,
             "hw_type": radar.hw_type,
-            "MAC": radar.MAC,
+            "MAC": _or_made(radar.MAC, RADAR_MAC, state),
         }
     return blocks
+
+
+def faceplate_sn(state: OutletState) -> str:
+    """The faceplate's serial number: what the state says, or the outlet's with another first digit.
+
+    So two outlets of different serial numbers have nothing in common that should be their own.
+    """
+    if state.faceplate.sn is not None:
+        return state.faceplate.sn
+    sn = state.device.sn
+    return f"{int(sn[0], 16) ^ 1:X}{sn[1:]}"
+
+
+def _or_made(mac: str | None, first: str, state: OutletState) -> str:
+    """A hardware address: what the state says, or one that is made from the serial number.
+
+    first: its first byte.
+    """
+    if mac is not None:
+        return mac
+    digits = first + state.device.sn[-10:]
+    return ":".join(digits[at : at + 2] for at in range(0, len(digits), 2))

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
@@ -12,7 +12,7 @@ from invis_sim.device.arguments import array, integer, refuse, shown
 from invis_sim.device.preferences import Percent, Switch
 from invis_sim.protocol.walking import Key
 
-__all__ = ["ColorLight", "Led", "Nightlight"]
+__all__ = ["ColorLight", "IndicatorLight", "Led", "Nightlight"]
 
 STATIC_TEMPERATURE = 2
 """The mode in which an LED is white of some temperature; in all others it has a colour."""
@@ -22,10 +22,10 @@ LOWEST_KELVIN, HIGHEST_KELVIN = 1000, 40_000
 
 
 class Nightlight(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The plain nightlight.
+    """The plain nightlight of a Pro (callbacks 14 and 15).
 
-    mode: 0: off; 1: on.
-    brightness: 0-100.
+    mode: whether it is on.
+    brightness: how bright it is when it is on.
     """
 
     mode: Switch = 0
@@ -65,15 +65,15 @@ class Led(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=Tr
 
 
 class ColorLight(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A coloured light: a row of LEDs, and what they do together.
+    """The coloured nightlight of an Aura (light 5 of callbacks 17 and 18): a row of 9 LEDs.
 
-    mode: 1 static colour, 2 static temperature, 3 breathing, 4 strobing, 5 colour cycle, 6 rainbow,
-    7 starry night.
+    mode: what the LEDs do together: 1 static colour, 2 static temperature, 3 breathing, 4 strobing,
+    5 colour cycle, 6 rainbow, 7 starry night.
     leds: each `[state, brightness 0-100, [hue 0-360, saturation 0-100], kelvin 1000-40000]`. One
     stands for all of them; after a few, the others are off.
-    speed: of modes 3-7, 0-7.
-    random: whether the colours of modes 3-7 are drawn by chance, 0 or 1.
-    level: the brightness of colours drawn by chance, 0-100.
+    speed: how fast modes 3-7 go; nobody says in which unit.
+    random: whether modes 3-7 draw their colours by chance.
+    level: how bright colours are that are drawn by chance.
     """
 
     mode: Annotated[int, msgspec.Meta(ge=1, le=7)] = STATIC_TEMPERATURE
@@ -106,12 +106,12 @@ class ColorLight(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         """
         mode = integer(args[1], "mode", 1, 7, 1)
         entries = array(args[2], f"1 to {len(self.leds)} LEDs", 1, len(self.leds), 2)
-        change = _with_temperature if mode == STATIC_TEMPERATURE else _with_color
+        form = _TEMPERATURE if mode == STATIC_TEMPERATURE else _COLOR
         if len(entries) == 1 and mode != STATIC_TEMPERATURE:
-            leds = [_changed(led, entries[0], 0, change) for led in self.leds]
+            leds = [_changed(led, entries[0], 0, form) for led in self.leds]
         else:
             leds = [
-                _changed(led, entries[index], index, change) if index < len(entries) else led
+                _changed(led, entries[index], index, form) if index < len(entries) else led
                 for index, led in enumerate(self.leds)
             ]
         more = {
@@ -123,20 +123,37 @@ class ColorLight(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         return msgspec.structs.replace(self, mode=mode, leds=tuple(leds), **more)
 
 
-def _changed(
-    led: Led, entry: Any, index: int, change: Callable[[list[Any], tuple[Key, ...]], dict[str, Any]]
-) -> Led:
+class IndicatorLight(ColorLight, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The coloured indicator of an Aura (light 7 of callbacks 17 and 18): a row of 7 LEDs, with
+    `indicator_light = true` under [quirks] alone.
+    """
+
+    leds: Annotated[tuple[Led, ...], msgspec.Meta(min_length=1, max_length=7)] = (Led(),)
+
+
+class _Form(NamedTuple):
+    """How an LED is written.
+
+    words: the elements, for messages.
+    change: what an entry says beside state and brightness, from the entry and its place.
+    """
+
+    words: str
+    change: Callable[[list[Any], tuple[Key, ...]], dict[str, Any]]
+
+
+def _changed(led: Led, entry: Any, index: int, form: _Form) -> Led:
     """The LED as an entry of callback 17 wants it.
 
-    index: of the entry. change: what it says beside state and brightness.
+    index: of the entry. form: how it is written.
     """
     place = (2, index)
-    entry = array(entry, "an LED as an array", 3, 4, *place)
+    entry = array(entry, f"an LED as {form.words}", 3, 4, *place)
     return msgspec.structs.replace(
         led,
         state=integer(entry[0], "state", 0, 1, *place, 0),
         brightness=integer(entry[1], "brightness", 0, 100, *place, 1),
-        **change(entry, place),
+        **form.change(entry, place),
     )
 
 
@@ -161,3 +178,7 @@ def _with_temperature(entry: list[Any], place: tuple[Key, ...]) -> dict[str, Any
 
 def _kelvin(entry: list[Any], index: int, place: tuple[Key, ...]) -> int:
     return integer(entry[index], "kelvin", LOWEST_KELVIN, HIGHEST_KELVIN, *place, index)
+
+
+_COLOR = _Form("[state, brightness, [hue, saturation]]", _with_color)
+_TEMPERATURE = _Form("[state, brightness, kelvin]", _with_temperature)

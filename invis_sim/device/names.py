@@ -20,8 +20,9 @@ NIGHTLIGHT = 3
 class Names(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the user calls the accessories.
 
-    outlet1, outlet2: the top outlet and the bottom one.
-    nightlight: only there with a faceplate.
+    outlet1: accessory 1, the top outlet.
+    outlet2: accessory 2, the bottom outlet.
+    nightlight: accessory 3, which is only there with a faceplate.
     """
 
     outlet1: str = "Outlet 1"

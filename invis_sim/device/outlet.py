@@ -12,8 +12,8 @@ The rules of this file:
 - What is to happen later is on the agenda. Nothing here knows of sockets, clocks or faults.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from random import Random
@@ -28,7 +28,8 @@ from invis_sim.device.information import device_information
 from invis_sim.device.lights import ColorLight, Nightlight
 from invis_sim.device.sensors import Sampler
 from invis_sim.device.state import OutletState, RestartEnding, changed
-from invis_sim.device.updates import Part, Progress, Result, course
+from invis_sim.device.updates import Part
+from invis_sim.device.updating import Updating
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.packets import Note, Push, Reply, Request, encode_json
 
@@ -84,23 +85,6 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
         return tuple(one for one in self.happenings if isinstance(one, Push))
 
 
-@dataclass(slots=True, eq=False)
-class _RunningUpdate:
-    """An update that has begun.
-
-    part: the outlet or the faceplate. keeps_old: whether it changes nothing in the end.
-    appointments: what is still to be told of it.
-    """
-
-    part: Part
-    keeps_old: bool
-    appointments: list[Appointment] = field(default_factory=list)
-
-    def cancel(self) -> None:
-        for appointment in self.appointments:
-            appointment.cancel()
-
-
 class Outlet:
     """One simulated InvisOutlet.
 
@@ -112,6 +96,7 @@ class Outlet:
     down: whether it restarts at the moment, or is off the network.
     on_change: called after something has been changed other than by a request or by the agenda.
     Then `take` has what comes of it.
+    on_remark: called, for whoever reads the journal, with what no client is told, in words.
     """
 
     def __init__(
@@ -124,6 +109,7 @@ class Outlet:
         self.packet_ids = packet_ids
         self.agenda = Agenda()
         self.on_change: Callable[[], None] = lambda: None
+        self.on_remark: Callable[[str], None] = lambda text: None
         self._first = self._state = (state or OutletState()).resolved()
         self._draw = Random(f"{seed}/packetIDs of pushes")
         self._sampler = Sampler(seed)
@@ -132,13 +118,13 @@ class Outlet:
         # The faceplate
         self._faceplate_disturbed = False  # from outside, by a fault
         self._faceplate_restart: Appointment | None = None
+        self._last_faceplate = self._state  # when there was one: its kind and firmware
         self._calibration: list[Appointment] = []
         # Updates and restarts
-        self._update: _RunningUpdate | None = None
-        self._installs: set[Part] = set()  # what runs new firmware after its restart
+        self._updating = Updating(
+            self.agenda, self._push, lambda text: self.on_remark(text), self._restart_updated
+        )
         self._forgets = False  # whether a restart is a factory reset
-        self._resumes: tuple[Part, bool] | None = None  # the update for which a revB restarts
-        self._told: tuple[Part, bool] | None = None  # the same, while it is told to who connects
         self._announcing: Appointment | None = None  # the end of the time after a restart
         self._rhythm: Appointment | None = None
         self._prepare()
@@ -158,8 +144,7 @@ class Outlet:
 
     @firmware.setter
     def firmware(self, inventory: FirmwareInventory) -> None:
-        self._become_fitting(msgspec.structs.replace(self._state, firmware=inventory))
-        self.on_change()
+        self.change(firmware=inventory)
 
     @property
     def faceplate_online(self) -> bool:
@@ -192,7 +177,7 @@ class Outlet:
     @property
     def updating(self) -> bool:
         """Whether an update is under way, one that hangs included."""
-        return self._update is not None
+        return self._updating.under_way
 
     # What is done to it
 
@@ -204,7 +189,10 @@ class Outlet:
 
         Raises ValueError for a value that a scenario could not have, and changes nothing then.
         """
-        self._become_fitting(changed(self._state, changes))
+        state = changed(self._state, changes)
+        product = "product" in _keys(changes.get("device"))
+        faceplate = "PM" in _keys(changes.get("firmware"))
+        self._become(self._fitting(state, product=product, faceplate=faceplate))
         self.on_change()
 
     def push(self, callback: int, args: Any = msgspec.UNSET) -> None:
@@ -220,9 +208,12 @@ class Outlet:
                 args = self._present(callback)
             except Refused as refusal:
                 raise ValueError(f"nothing to push for callback {callback}: {refusal}") from None
+        if isinstance(callback, bool) or not isinstance(callback, int):
+            found = f"callback: expected a whole number, found {callback!r}"
+            raise ValueError(found)  # noqa: TRY004 - as for any other value that cannot be
         try:
             encode_json(args)
-        except TypeError as error:
+        except (TypeError, RecursionError) as error:
             raise ValueError(f"args: {error}") from None
         self._push(callback, args)
         self.on_change()
@@ -268,27 +259,23 @@ class Outlet:
         calibration, a restart of the faceplate.
         """
         self.down = True
-        if self._update is not None:
-            self._update.cancel()
-            self._update = None
-        if self._faceplate_restart is not None:
-            self._faceplate_restart.cancel()
-            self._faceplate_restart = None
-        self._end_calibration()
         self._stop_announcing()
+        self._end_calibration()
+        self._updating.went_down()
+        self._end_faceplate_restart()
         self._happenings.clear()
-        self._prepare()
-
-    def come_up(self) -> None:
-        """The outlet is back on the network."""
-        state = self._install(self._installs)
-        self._installs = set()
         if self._forgets:
             self._forgets = False
-            self._sampler.forget_calibrations()
-            first = self._first
-            state = msgspec.structs.replace(
-                state,
+            self._forget_settings()
+        self._prepare()
+
+    def _forget_settings(self) -> None:
+        """What clients have set is what it was at the beginning."""
+        self._sampler.forget_calibrations()
+        first = self._first
+        self._become(
+            msgspec.structs.replace(
+                self._state,
                 outlets=first.outlets,
                 nightlight=first.nightlight,
                 color_light=first.color_light,
@@ -296,13 +283,18 @@ class Outlet:
                 names=first.names,
                 preferences=first.preferences,
             )
-        self._become(state)
-        self.down = False
-        self._give_up_resuming()
-        self._told = self._resumes
-        self._announcing = self.agenda.after(
-            self._state.timing.reconnect_seconds, self._stop_announcing, background=True
         )
+
+    def come_up(self) -> None:
+        """The outlet is back on the network."""
+        self._install(Part.OUTLET, *((Part.FACEPLATE,) if self._has_faceplate else ()))
+        self.down = False
+        self._updating.came_up()
+        self._look_after_faceplate()
+        seconds = self._state.timing.reconnect_seconds
+        self._announcing = self.agenda.after(seconds, self._stop_announcing, background=True)
+        if not seconds:  # nobody is to be told, however soon he comes
+            self._stop_announcing()
 
     def greet(self) -> tuple[Push, ...]:
         """What somebody is told who has just connected: soon after a restart, who the outlet is,
@@ -311,10 +303,10 @@ class Outlet:
         if self._announcing is None:
             return ()
         pushes = [self._packet(Callback.DEVICE_INFORMATION, self._device_information())]
-        if self._told is not None:
-            part, goes_on = self._told
+        if self._updating.announced is not None:
+            part, goes_on = self._updating.announced
             pushes.append(self._packet(Callback.PERFORM_UPDATE, [int(part), int(goes_on)]))
-        self._resume_update()
+        self._updating.resume()
         return tuple(pushes)
 
     def _stop_announcing(self) -> None:
@@ -322,22 +314,8 @@ class Outlet:
             self._announcing.cancel()
             self._announcing = None
             if not self.down:
-                self._resume_update()
-            self._told = None
-
-    def _give_up_resuming(self) -> None:
-        """The update for which a revB has restarted cannot go on where its faceplate is gone."""
-        if self._resumes == (Part.FACEPLATE, True) and not self.faceplate_online:
-            self._resumes = Part.FACEPLATE, False
-            if self._told is not None:
-                self._told = self._resumes
-
-    def _resume_update(self) -> None:
-        """Goes on with the update for which a revB has restarted, once."""
-        if self._resumes is not None:
-            (part, goes_on), self._resumes = self._resumes, None
-            if goes_on:
-                self._begin_update(part)
+                self._updating.resume()
+            self._updating.announced = None
 
     def _go_away(self, name: str, seconds: float | None) -> None:
         self._happenings.append(Away(name, seconds, self._state.quirks.restart_ends))
@@ -381,6 +359,8 @@ class Outlet:
         if handler is None:
             number = f"{Decimal(request.callback):.9g}"  # which may have any number of digits
             reason = f"callback {number} is not known to this outlet"
+            if request.callback in (Callback.UPDATE_PROGRESS, Callback.UPDATE_RESULT):
+                reason = f"callback {number} is pushed, and cannot be asked for"
             raise Refused(Note(reason, path=("payload", "callbackName")))
         if not handler.takes_arguments and request.args is not msgspec.UNSET:
             reason = f"callback {request.callback} takes no arguments; they are ignored"
@@ -464,9 +444,12 @@ class Outlet:
             for time, stage in zip(times, CALIBRATION_STAGES, strict=True)
         ]
         self._calibration.append(self.agenda.after(delay + seconds, self._end_calibration))
+        self.on_remark(f"the occupancy sensor is calibrated: in {delay:g} s, for {seconds} s")
         return msgspec.UNSET
 
     def _end_calibration(self) -> None:
+        if self._calibration:
+            self.on_remark("the calibration of the occupancy sensor ends")
         for appointment in self._calibration:
             appointment.cancel()
         self._calibration = []
@@ -501,11 +484,7 @@ class Outlet:
             self._rhythm = None
         seconds = self._state.timing.sensor_seconds
         if seconds:
-            self._rhythm = self.agenda.after(seconds, self._beat, background=True)
-
-    def _beat(self) -> None:
-        self._measure()
-        self._set_rhythm()
+            self._rhythm = self.agenda.every(seconds, self._measure)
 
     # 12: who it is
 
@@ -583,75 +562,37 @@ class Outlet:
             raise Refused(Note("the update check fails, as the scenario says"))
         if part is Part.FACEPLATE:
             self._need_faceplate()
-        if self._update is not None or self._resumes is not None:
+        if self._updating.under_way:
             raise Refused(Note("an update is under way already"))
-        inventory = self._state.firmware
-        module = inventory.IM if part is Part.OUTLET else inventory.PM
+        state = self._state
+        module = state.firmware.IM if part is Part.OUTLET else state.firmware.PM
         assert module is not None
         if not module.has_update:
             raise Refused(Note("there is nothing to update: the newest firmware runs"))
-        starts = self._course(part).outcome != "refused"
-        if self._state.device.hw_rev == "revB":
-            self._resumes = part, starts
-            self._go_away("a restart for an update", self._state.timing.restart_seconds)
+        plan = state.updates.IM if part is Part.OUTLET else state.updates.PM
+        stray = state.quirks.stray_result
+        if state.device.hw_rev == "revB":
+            self._updating.restart(part, plan, state.firmware, stray=stray)
+            self._go_away("a restart for an update", state.timing.restart_seconds)
             return _SILENCE
-        if not starts:
+        if plan.outcome == "refused":
             raise Refused(Note("the update does not start, as the scenario says"))
-        self._begin_update(part)
+        self._updating.start(part, plan, state.firmware, stray=stray)
         return msgspec.UNSET
 
-    def _course(self, part: Part) -> Any:
-        updates = self._state.updates
-        return updates.IM if part is Part.OUTLET else updates.PM
-
-    def _begin_update(self, part: Part) -> None:
-        if part is Part.FACEPLATE and not self.faceplate_online:  # it has gone while we restarted
-            self._push(Callback.UPDATE_RESULT, [int(part), 0])
-            return
-        plan = self._course(part)
-        update = self._update = _RunningUpdate(part, plan.outcome == "keeps_old_revision")
-        update.appointments = [
-            self.agenda.after(seconds, partial(self._tell_of_update, event))
-            for seconds, event in course(plan, stray=self._state.quirks.stray_result)
-        ]
-
-    def _tell_of_update(self, event: Progress | Result) -> None:
-        """An update has come so far."""
-        update = self._update
-        assert update is not None
-        del update.appointments[0]
-        if isinstance(event, Progress):
-            self._push(Callback.UPDATE_PROGRESS, [int(event.part), event.percent])
-            return
-        self._push(Callback.UPDATE_RESULT, [int(event.part), event.status])
-        if event.stray:
-            return
-        if event.status == 0:
-            self._update = None
-        elif event.part is Part.WWW:
-            if not update.keeps_old:
-                self._become(self._install({Part.WWW}))
+    def _restart_updated(self, part: Part) -> None:
+        """A part has its new firmware: it restarts with that; web pages need no restart."""
+        if part is Part.WWW:
+            self._install(part)
+        elif part is Part.FACEPLATE:
+            self._let_faceplate_restart()
         else:
-            self._update = None
-            if not update.keeps_old:
-                self._installs.add(event.part)
-            if event.part is Part.FACEPLATE:
-                self._let_faceplate_restart()
-            else:
-                seconds = self._state.timing.restart_seconds
-                self._go_away("a restart after an update", seconds)
+            self._go_away("a restart after an update", self._state.timing.restart_seconds)
 
-    def _install(self, parts: set[Part]) -> OutletState:
-        """The state in which these parts run what was on offer."""
-        im, pm = self._state.firmware.IM, self._state.firmware.PM
-        if Part.WWW in parts:
-            im = msgspec.structs.replace(im, www_fw_rev=im.newest_www)
-        if Part.OUTLET in parts:
-            im = msgspec.structs.replace(im, fw_rev=im.newest)
-        if Part.FACEPLATE in parts and pm is not None:
-            pm = msgspec.structs.replace(pm, fw_rev=pm.newest)
-        firmware = msgspec.structs.replace(self._state.firmware, IM=im, PM=pm)
-        return msgspec.structs.replace(self._state, firmware=firmware)
+    def _install(self, *parts: Part) -> None:
+        """These parts run from now on what they have been updated to."""
+        firmware = self._updating.install(self._state.firmware, *parts)
+        self._become(msgspec.structs.replace(self._state, firmware=firmware))
 
     # 24-25: restarts of the faceplate
 
@@ -667,32 +608,48 @@ class Outlet:
         return msgspec.UNSET
 
     def _let_faceplate_restart(self) -> None:
-        if self._faceplate_restart is not None:
-            self._faceplate_restart.cancel()
+        self._end_faceplate_restart()
         seconds = self._state.timing.faceplate_restart_seconds
+        self.on_remark(f"the faceplate restarts ({seconds:g} s)")
         self._faceplate_restart = self.agenda.after(seconds, self._faceplate_is_back)
         self._look_after_faceplate()
 
     def _faceplate_is_back(self) -> None:
         self._faceplate_restart = None
-        if Part.FACEPLATE in self._installs:
-            self._installs.remove(Part.FACEPLATE)
-            self._become(self._install({Part.FACEPLATE}))
-        self._prepare()
+        self.on_remark("the faceplate is back")
+        self._install(Part.FACEPLATE)
+
+    def _end_faceplate_restart(self) -> None:
+        """It does not come back by itself: it has no power, or is another one."""
+        if self._faceplate_restart is not None:
+            self._faceplate_restart.cancel()
+            self._faceplate_restart = None
+
+    def _follow_faceplate(self, before: OutletState) -> None:
+        """It may have been taken off, or put back, or there is another one in its place.
+
+        before: the state until now.
+        """
+        now = self._state
+        if now.product != before.product:
+            self._end_faceplate_restart()
+            self._end_calibration()
+            self._updating.faceplate_gone()
+            self._updating.forget(Part.FACEPLATE)
+        elif not now.faceplate.attached:
+            self._end_faceplate_restart()
+        elif not before.faceplate.attached:
+            firmware = self._updating.install(now.firmware, Part.FACEPLATE)
+            self._state = msgspec.structs.replace(now, firmware=firmware)
+        if self._state.product != "bare":
+            self._last_faceplate = self._state
 
     def _look_after_faceplate(self) -> None:
-        """It may have gone, or come back: what needs it cannot go on without it."""
+        """What needs the faceplate cannot go on without it."""
         if not self.faceplate_online:
             self._end_calibration()
             if not self.down:
-                self._give_up_resuming()
-            update = self._update
-            if update is not None and update.part is Part.FACEPLATE:
-                hangs = not update.appointments
-                update.cancel()
-                self._update = None
-                if not hangs:
-                    self._push(Callback.UPDATE_RESULT, [int(Part.FACEPLATE), 0])
+                self._updating.faceplate_gone()
         self._prepare()
 
     # 27: MQTT
@@ -706,17 +663,33 @@ class Outlet:
 
     # Changes
 
-    def _become_fitting(self, state: OutletState) -> None:
-        """Takes on a state that is set from outside, in which product and firmware may differ."""
-        before = self._state
-        product = state.product
-        if product == before.product and (state.firmware.PM is None) != (product == "bare"):
-            product = "bare" if state.firmware.PM is None else "pro"
-        self._become(state.resolved(product))
+    def _fitting(self, state: OutletState, *, product: bool, faceplate: bool) -> OutletState:
+        """A state that is set from outside, with product and firmware in keeping.
+
+        product, faceplate: whether the product was set, and whether the faceplate's firmware was.
+
+        Raises ValueError where the two contradict each other.
+        """
+        has_firmware = state.firmware.PM is not None
+        if product and faceplate and (state.product == "bare") == has_firmware:
+            which = "no faceplate, and has" if has_firmware else "a faceplate, and lacks"
+            raise ValueError(f"device.product: {state.product!r} is one with {which} firmware.PM")
+        before, kept = self._state, self._last_faceplate
+        wanted = state.product
+        if faceplate and not product:
+            if not has_firmware:
+                wanted = "bare"
+            elif wanted == "bare":
+                wanted = kept.product if kept.product != "bare" else "pro"
+        if wanted != "bare" and not has_firmware and before.product == "bare":
+            firmware = msgspec.structs.replace(state.firmware, PM=kept.firmware.PM)
+            state = msgspec.structs.replace(state, firmware=firmware)
+        return state.resolved(wanted)
 
     def _become(self, state: OutletState) -> None:
         """Takes on a state, and tells every connection what of it has changed."""
         before, self._state = self._state, state
+        self._follow_faceplate(before)
         self._look_after_faceplate()
         if state.timing.sensor_seconds != before.timing.sensor_seconds:
             self._set_rhythm()
@@ -776,6 +749,14 @@ class Outlet:
             sn, packet_id, payload = push.fields.values()
             return Push({"sn": sn, "packetID": packet_id, "PUBACK": 1, "payload": payload})
         return push
+
+
+def _keys(changes: Any) -> Iterable[str]:
+    """The keys that are set by changes, or by a struct in the place of one."""
+    if isinstance(changes, msgspec.Struct):
+        fields = changes.__struct_encode_fields__
+        return [key for key in fields if key != "product" or getattr(changes, key) is not None]
+    return changes or ()
 
 
 @dataclass(frozen=True, slots=True)

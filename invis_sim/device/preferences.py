@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import msgspec
 
 from invis_sim.device.arguments import array, refuse, shown
+from invis_sim.device.wording import misfits
 from invis_sim.protocol.walking import Key
 
 __all__ = ["AccPrefs", "HomeAwayMode", "Internet", "MqttPrefs", "Preferences", "Switch", "SysPrefs"]
@@ -23,11 +24,16 @@ Duration = (
 class HomeAwayMode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The mode in which the outlet pretends that somebody is at home.
 
-    enabled: whether it is on.
-    outlet1Enabled, outlet2Enabled, nightlightEnabled: what it switches.
-    minBrightness, maxBrightness: of the nightlight, in percent.
-    minOnDuration, maxOnDuration, minOffDuration, maxOffDuration: 0 to 2³¹; nobody says in which
-    unit.
+    enabled: whether the mode is on.
+    outlet1Enabled: whether it switches the top outlet.
+    outlet2Enabled: whether it switches the bottom outlet.
+    nightlightEnabled: whether it switches the nightlight.
+    minBrightness: the nightlight's brightness is this at the least.
+    maxBrightness: the nightlight's brightness is this at the most.
+    minOnDuration: for how long something is on, at the least; nobody says in which unit.
+    maxOnDuration: for how long something is on, at the most; in the same unit.
+    minOffDuration: for how long something is off, at the least; in the same unit.
+    maxOffDuration: for how long something is off, at the most; in the same unit.
     """
 
     enabled: Switch = 0
@@ -46,16 +52,17 @@ class AccPrefs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How the accessories behave.
 
     outletPwrIndicatorOn: whether the outlets' power indicators are on.
-    pmIndicatorBrightness: of the faceplate's indicator, 1-100.
+    pmIndicatorBrightness: how bright the faceplate's indicator is, in percent.
     capacitiveCtrl: whether the touch controls work.
     aqiColorRGBFeature: whether the indicator shows the air quality as a colour.
-    motionAwayFeature: as named; nobody says more.
-    adaptiveNightlightFeature: whether the nightlight follows the light in the room, from
-    adaptiveMinBrightness to adaptiveMaxBrightness.
-    adaptiveMinBrightness, adaptiveMaxBrightness: 0-100.
+    motionAwayFeature: by its name, for motion while somebody is away; nobody says more.
+    adaptiveNightlightFeature: whether the nightlight follows the light in the room.
+    adaptiveMinBrightness: the least brightness of a nightlight that follows the light.
+    adaptiveMaxBrightness: the most brightness of a nightlight that follows the light.
     occupancyNightlightFeature: whether the nightlight follows the occupancy sensor.
-    overrideAdaptiveOccupancyNightlightFeature: as named; nobody says more.
-    magicTouchCtrl: as named; nobody says more.
+    overrideAdaptiveOccupancyNightlightFeature: by its name, whether something goes before these two
+    features of the nightlight; nobody says more.
+    magicTouchCtrl: by its name, another control by touch; nobody says more.
     homeAwayMode: the mode in which the outlet pretends that somebody is at home.
     """
 
@@ -80,11 +87,14 @@ class MqttPrefs(
     forbid_unknown_fields=True,
     rename={"password": "pass"},  # a word that Python keeps for itself
 ):
-    """The MQTT broker.
+    """The MQTT broker, as clients configure it. Nothing connects to it: what callback 27
+    says is set under [mqtt].
 
-    enabled: whether it is used.
-    mqtt_broker_url, user, pass: where it is, and who the outlet is to it.
-    qos: the quality of service, 0-2.
+    enabled: whether MQTT is to be used.
+    mqtt_broker_url: where the broker is.
+    user: the name under which the outlet logs in there.
+    pass: the password for that.
+    qos: the quality of service.
     """
 
     enabled: Switch = 0
@@ -97,7 +107,9 @@ class MqttPrefs(
 class Internet(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The network as the outlet sees it. Clients can read this and not change it.
 
-    ip: its own address. mainDNS, backupDNS: its name servers.
+    ip: the outlet's own address.
+    mainDNS: its first name server.
+    backupDNS: its second name server.
     """
 
     ip: str = "192.0.2.10"
@@ -171,9 +183,7 @@ def _changed(
         if isinstance(old, msgspec.Struct):
             changed[field.name] = _changed(old, value, here, root)
             continue
-        try:
-            changed[field.name] = msgspec.convert(value, field.type)
-        except msgspec.ValidationError as error:
-            reason = str(error)
-            refuse(f"{key}: {reason[:1].lower()}{reason[1:]}", *here)
+        for where, message in misfits(value, field.type, here, shown):
+            refuse(f"{key}: {message}", *where)
+        changed[field.name] = msgspec.convert(value, field.type)
     return msgspec.structs.replace(struct, **changed)

@@ -21,7 +21,8 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     start: the first.
     step: how far apart two samples are at the most, ≥ 0.
-    min, max: it stays between these; left out: no limit.
+    min: it never falls below this; left out: no limit.
+    max: it never rises above this; left out: no limit.
     """
 
     start: Number
@@ -64,18 +65,30 @@ class Sensors(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     device_type: the number in front of the readings; left out: 1 for a Pro, 2 for an Aura.
     left_out: names of readings that the faceplate does not have after all.
 
-    temp_valid, aqi_valid, lux_valid, occupancy_valid: 0 or 1.
-    temp_celsius, humidity: °C and %. Also as text, which is sent as it is.
-    BME680_temp_celsius, BME680_humidity: what the air sensor measures of these.
+    temp_valid: whether temp_celsius and humidity are valid, 0 or 1.
+    aqi_valid: whether AQI is valid, 0 or 1.
+    temp_celsius: the temperature in °C. Text is sent as it is, as for every reading with decimals.
+    humidity: the relative humidity in %.
+    BME680_temp_celsius: the temperature in °C, by the air sensor.
+    BME680_humidity: the relative humidity in %, by the air sensor.
     temphumidity_accuracy: seen on real hardware and documented nowhere; not there unless given.
-    AQI: the index of air quality. AQI_accuracy: 0-3.
-    pressure: Pa.
-    gas: Ohm.
-    co2_equiv, co2_peak_lvl: ppm. co2_accuracy: 0-3.
-    bvoc_equiv: ppm. bvoc_accuracy: 0-3.
-    lux: "inf" where it is too bright.
+    AQI: the index of air quality.
+    AQI_accuracy: how sure the AQI is, 0-3.
+    pressure: of the air, in Pa.
+    gas: the resistance of the gas sensor, in Ohm.
+    co2_equiv: carbon dioxide, or what amounts to it, in ppm.
+    co2_peak_lvl: its peak, in ppm.
+    co2_accuracy: how sure co2_equiv is, 0-3.
+    bvoc_equiv: what breath leaves in the air (volatile organic compounds); nobody says in which
+    unit.
+    bvoc_accuracy: how sure bvoc_equiv is, 0-3.
+    lux_valid: whether lux is valid, 0 or 1.
+    lux: the light in the room; real devices say "inf" as well.
+    occupancy_valid: whether occupancy_state is valid, 0 or 1.
     occupancy_state: 0: nobody; above: somebody. 4, 5 and 6 are stages of a calibration.
-    distance: of whoever is there. movement_energy, stationary_energy: of the radar.
+    distance: how far off somebody is; nobody says in which unit.
+    movement_energy: what the radar sees that moves; nobody says in which unit.
+    stationary_energy: what the radar sees that stands still; nobody says in which unit.
     """
 
     device_type: WholeNumber | None = None
@@ -228,6 +241,8 @@ class Sampler:
         if name not in DECIMALS:
             return round(value)
         text = f"{value:.2f}"
+        if name in self._offsets:  # a calibration is in thousandths
+            text = f"{value:.3f}".removesuffix("0")
         return text if decimals == "strings" else float(text)
 
     def _measured(self, name: str) -> float | str:

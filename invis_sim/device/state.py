@@ -4,17 +4,18 @@ The structs are also the tables of a scenario file, so whatever a client can see
 by a step, and from Python. A state is never changed in place: `changed` makes another one.
 """
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
+from invis_sim.device.changes import changed
 from invis_sim.device.firmware import FaceplateFirmware, FirmwareInventory
-from invis_sim.device.lights import ColorLight, Nightlight
+from invis_sim.device.lights import ColorLight, IndicatorLight, Nightlight
 from invis_sim.device.names import Names
 from invis_sim.device.preferences import Preferences, Switch
 from invis_sim.device.sensors import Sensors
 from invis_sim.device.updates import Seconds, Updates
+from invis_sim.device.wording import quoted
 
 __all__ = [
     "Device",
@@ -30,6 +31,8 @@ __all__ = [
     "Timing",
     "changed",
 ]
+
+LEAST_SENSOR_SECONDS = 0.01
 
 Product: TypeAlias = Literal["bare", "pro", "aura"]
 RestartEnding: TypeAlias = Literal["close", "reset", "goodbye", "silence"]
@@ -51,27 +54,37 @@ class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     product: "bare": the outlet alone. "pro": with an InvisDeco Pro, which has sensors for air,
     climate and occupancy, and a nightlight. "aura": with an InvisDeco Aura, which has a coloured
     nightlight and a light sensor. Left out: a Pro where there is a [firmware.PM], else bare.
-    hw_rev: "revA" or "revB", which updates itself in another way; other text is shown as it is.
-    MAC: its hardware address, as callback 12 shows it.
+    hw_rev: its hardware revision: "revA", or "revB", which updates itself in another way. Other
+    text is shown as it is, and the outlet is as a revA.
+    MAC: its hardware address, as callback 12 shows it; left out: made from its serial number.
     device: its name in callback 12. Firmware in a bad state says "Unknown", or nothing.
     """
 
     sn: SerialNumber = "0003C44076"
     product: Product | None = None
     hw_rev: ShortText = "revA"
-    MAC: ShortText = "02:00:5E:00:53:01"
+    MAC: ShortText | None = None
     device: ShortText = "InvisOutlet"
+
+    def __post_init__(self) -> None:
+        letters = "".join(filter(str.isalnum, self.hw_rev)).lower()
+        meant = {"reva": "revA", "revb": "revB"}.get(letters, self.hw_rev)
+        if meant != self.hw_rev:
+            found = f"found {quoted(self.hw_rev)}; did you mean {meant!r}?"
+            raise ValueError(f'hw_rev: expected "revA", "revB" or other text, {found}')
 
 
 class Radar(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The radar of the faceplate, as callback 12 shows it.
 
-    fw_ver: its firmware. hw_type: what it is. MAC: its hardware address.
+    fw_ver: the version of its firmware; see `radar_key` under [quirks].
+    hw_type: which hardware it is.
+    MAC: its hardware address; left out: made from the outlet's serial number.
     """
 
     fw_ver: ShortText = "1.0.0"
     hw_type: ShortText = "LD2410"
-    MAC: ShortText = "02:00:5E:00:53:03"
+    MAC: ShortText | None = None
 
 
 class Faceplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,7 +93,9 @@ class Faceplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     attached: whether it is clipped on at the moment.
     online: whether it answers. One that does not is shown by callback 12, with `online` false, and
     sends no readings.
-    sn, MAC, hw_rev: as callback 12 shows them.
+    sn: its own serial number, in callback 12; left out: made from the outlet's.
+    MAC: its hardware address, in callback 12; left out: made from the outlet's serial number.
+    hw_rev: its hardware revision, in callback 12; any text.
     device: its name in callback 12.
     type: its kind in callback 12; left out: "Pro" or "Aura", by the product.
     radar: its radar; left out: a Pro has one, an Aura has none.
@@ -88,8 +103,8 @@ class Faceplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     attached: bool = True
     online: bool = True
-    sn: ShortText = "1003C44077"
-    MAC: ShortText = "02:00:5E:00:53:02"
+    sn: ShortText | None = None
+    MAC: ShortText | None = None
     hw_rev: ShortText = "revA"
     device: ShortText = "InvisDeco"
     type: ShortText | None = None
@@ -133,7 +148,14 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     faceplate_restart_seconds: Seconds = 3.0
     sensor_seconds: Seconds = 5.0
     calibration_delay_seconds: Seconds = 10.0
-    reconnect_seconds: Seconds = 60.0
+    reconnect_seconds: Seconds = 30.0
+
+    def __post_init__(self) -> None:
+        if 0 < self.sensor_seconds < LEAST_SENSOR_SECONDS:
+            raise ValueError(
+                f"sensor_seconds: expected 0, or {LEAST_SENSOR_SECONDS} and more, "
+                f"found {self.sensor_seconds:g}"
+            )
 
 
 class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -200,7 +222,7 @@ class OutletState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     outlets: Outlets = Outlets()
     nightlight: Nightlight = Nightlight()
     color_light: ColorLight = ColorLight()
-    indicator_light: ColorLight = ColorLight()
+    indicator_light: IndicatorLight = IndicatorLight()
     names: Names = Names()
     preferences: Preferences = Preferences()
     sensors: Sensors = Sensors()
@@ -229,36 +251,3 @@ class OutletState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             inventory = msgspec.structs.replace(inventory, PM=FaceplateFirmware())
         device = msgspec.structs.replace(self.device, product=product)
         return msgspec.structs.replace(self, device=device, firmware=inventory)
-
-
-S = TypeVar("S", bound=msgspec.Struct)
-
-
-def changed(struct: S, changes: Mapping[str, Any], path: str = "") -> S:
-    """A copy of the struct with some fields changed.
-
-    changes: field → its value, or for a struct what is to change in it, or another one in its
-    place. Names are those of a scenario file.
-    path: how to call the struct in messages.
-
-    Raises ValueError for a value that a scenario could not have.
-    """
-    fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
-    values: dict[str, Any] = {}
-    for key, value in changes.items():
-        here = f"{path}.{key}" if path else key
-        if key not in fields:
-            raise ValueError(f"{here}: unknown key; known here: {', '.join(fields)}")
-        field = fields[key]
-        old = getattr(struct, field.name)
-        if isinstance(old, msgspec.Struct) and isinstance(value, Mapping):
-            values[field.name] = changed(old, value, here)
-            continue
-        try:
-            values[field.name] = msgspec.convert(msgspec.to_builtins(value), field.type)
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"{here}: {error}") from None
-    try:
-        return msgspec.structs.replace(struct, **values)
-    except ValueError as error:  # fields that do not go together
-        raise ValueError(f"{path}: {error}") from None

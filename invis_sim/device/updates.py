@@ -25,6 +25,11 @@ class Part(IntEnum):
     FACEPLATE = 2
     WWW = 3
 
+    @property
+    def words(self) -> str:
+        """What it is, in words."""
+        return {1: "the outlet", 2: "the faceplate", 3: "the outlet's web pages"}[self]
+
 
 class FaceplateUpdate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How an update of the faceplate goes.
@@ -48,7 +53,8 @@ class OutletUpdate(FaceplateUpdate, frozen=True, kw_only=True, forbid_unknown_fi
     """How an update of the outlet goes: first its WWW partition, then its application.
 
     at_part: in which of the two it fails or hangs.
-    seconds: how long the download of the application takes. www_seconds: of the WWW partition.
+    seconds: how long the download of the application takes.
+    www_seconds: how long the download of the WWW partition takes.
     steps: in how many steps the progress of each is told, 1-100.
     """
 
@@ -61,8 +67,8 @@ class Updates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     of the outlet in the middle loses it, and so does, for one of the faceplate, whatever takes
     that away.
 
-    IM: of the outlet.
-    PM: of the faceplate.
+    IM: how those of the outlet go.
+    PM: how those of the faceplate go.
     """
 
     IM: OutletUpdate = OutletUpdate()

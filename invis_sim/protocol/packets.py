@@ -317,7 +317,7 @@ def _replaced(tree: Any, path: tuple[Key, ...], value: Any) -> Any:
 def _spelled(tree: Any) -> bytes:
     """The tree as JSON, with what the encoder refuses: huge integers and lone surrogates."""
     if isinstance(tree, dict):
-        members = (b"%b:%b" % (_spelled(key), _spelled(value)) for key, value in tree.items())
+        members = (b"%b:%b" % (_spelled(str(key)), _spelled(one)) for key, one in tree.items())
         return b"{%b}" % b",".join(members)
     if isinstance(tree, list | tuple):
         return b"[%b]" % b",".join(map(_spelled, tree))

@@ -1,5 +1,5 @@
 """Scenario files: what they may say (`model.py`, `steps.py`), how they are read (`loading.py`,
-`validation.py`, `lines.py`, `wording.py`), and their JSON Schema (`schema.py`).
+`validation.py`, `lines.py`), and their JSON Schema (`schema.py`).
 """
 
 from invis_sim.scenario.loading import ScenarioError, load, override, parse, shipped

@@ -8,11 +8,11 @@ from typing import Any, TypeAlias
 import msgspec
 import tomli
 
+from invis_sim.device.wording import did_you_mean, spelled
 from invis_sim.faults.fault import Fault
 from invis_sim.scenario.lines import key_lines
 from invis_sim.scenario.model import Scenario
 from invis_sim.scenario.validation import Path, Problem, validate
-from invis_sim.scenario.wording import did_you_mean
 
 __all__ = [
     "ScenarioError",
@@ -191,10 +191,30 @@ def _find(source: str | FilePath) -> FilePath:
 
 def _explain(error: tomli.TOMLDecodeError) -> str:
     """What the parser says, with the column, and with the usual reason where there is one."""
-    message = f"{error.msg[:1].lower()}{error.msg[1:]} (column {error.colno})"
+    words = _without_tuple(error.msg)
+    message = f"{words[:1].lower()}{words[1:]} (column {error.colno})"
     if error.msg == "Invalid value" and re.match(r"[^\W\d]", error.doc[error.pos :][:1]):
         message += "; text stands in quotes, true and false in lower case"
     return message
+
+
+def _without_tuple(message: str) -> str:
+    """What the parser says, with the name of a table as a file has it and not as a tuple."""
+    import ast  # only when something is wrong: it would slow down every start
+
+    found = re.search(r"\('.*'[^']*\)|\(\".*\"[^\"]*\)", message, re.DOTALL)
+    try:
+        path = ast.literal_eval(found[0]) if found else None
+    except (ValueError, SyntaxError):
+        return message
+    if not found or not isinstance(path, tuple):
+        return message
+    name = spelled(path)
+    if message.startswith("Cannot declare "):
+        return f"[{name}] stands there twice"
+    if message.startswith("Cannot mutate "):
+        return f"{name} is given whole already, and nothing can be added to it"
+    return message.replace(found[0], name)
 
 
 def _line(path: Path, lines: dict[Path, int]) -> int:

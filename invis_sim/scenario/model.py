@@ -12,9 +12,11 @@ import msgspec
 
 from invis_sim.device.outlet import PacketIds
 from invis_sim.device.state import Device, OutletState, Quirks
+from invis_sim.device.wording import Path, spelled
 from invis_sim.faults.fault import Fault
 from invis_sim.faults.when import Transport
 from invis_sim.protocol.framing import MAX_PACKET_BYTES
+from invis_sim.scenario.effects import without_effect
 from invis_sim.scenario.steps import Step
 
 __all__ = ["Listen", "Protocol", "Scenario", "transports_of"]
@@ -104,9 +106,9 @@ class Scenario(OutletState, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     steps: tuple[Step, ...] = ()
 
     def __post_init__(self) -> None:
-        found = [message for _, message in self.contradictions(msgspec.structs.asdict(self))]
-        if found:
-            raise ValueError("; ".join(found))
+        found = self.contradictions(msgspec.structs.asdict(self))
+        if words := [f"{spelled(path)}: {message}" for path, message in found]:
+            raise ValueError("; ".join(words))
 
     @property
     def state(self) -> OutletState:
@@ -120,9 +122,7 @@ class Scenario(OutletState, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return transports_of(self.listen, self.device, self.quirks)
 
     @classmethod
-    def contradictions(
-        cls, parts: Mapping[str, Any]
-    ) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    def contradictions(cls, parts: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
         """What does not fit together of parts that are each valid: where to change it, and why.
 
         parts: key at the top of the file → its value; those left out have their defaults. In a
@@ -133,6 +133,8 @@ class Scenario(OutletState, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         device, firmware = given["device"], given["firmware"]
         if device.product == "bare" and firmware.PM is not None:
             yield ("device", "product"), '"bare" has no faceplate, and here is a [firmware.PM]'
+        else:
+            yield from without_effect({**given, **{k: v for k, v in parts.items() if v is None}})
         wrong = {key for key, value in parts.items() if value is None}
         listen, quirks = given["listen"], given["quirks"]
         if quirks.transports == "both":
@@ -152,7 +154,7 @@ class Scenario(OutletState, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 def _faults_that_never_apply(
     offered: tuple[Transport, ...], by_listen: tuple[str, ...], faults: Iterable[Fault | None]
-) -> Iterator[tuple[tuple[str | int, ...], str]]:
+) -> Iterator[tuple[Path, str]]:
     """by_listen: the transports that [listen] switches off; all others that are not offered are
     off by [quirks].
     """
@@ -172,7 +174,7 @@ def _faults_that_never_apply(
 
 def _switches_of_nothing(
     steps: Iterable[Step | None], faults: Iterable[Fault | None]
-) -> Iterator[tuple[tuple[str | int, ...], str]]:
+) -> Iterator[tuple[Path, str]]:
     every = tuple(faults)
     if None in every:
         return  # one that is not valid may be the one that is meant

@@ -33,8 +33,8 @@ WITH_STATE = (
 class AfterRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """After a request has been answered.
 
-    callback: of the request.
-    nth: which of them, from 1, over all connections.
+    callback: the request's `callbackName`.
+    nth: which of these requests, from 1, over all connections.
     """
 
     callback: int
@@ -71,15 +71,17 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """Something that happens to the outlet: at a time, again and again, or after a request. Of what
     one step does, the first comes first here.
 
-    after_seconds: so long after the start.
+    after_seconds: so long after the start; with `after_request`, so long after that request.
     every_seconds: again each time after so long, the first time with `after_seconds`, or after the
-    same time where that is left out.
-    after_request: once a request has been answered: { callback = 20, nth = 3 }.
+    same time where that is left out. It does not go with `after_request`.
+    after_request: once a request has been answered: { callback = 20, nth = 3 }; with
+    `after_seconds`, so long after that.
 
     set: new values for what the outlet is and knows, in the tables and keys of this file:
     { sensors = { lux = "inf" }, outlets = { states = [1, 0] } }.
     faceplate: "off": the InvisDeco is taken off; "on": it is put back.
-    enable, disable: the name of a fault, or a list of names.
+    enable: the name of a fault that is to be on from now on, or a list of names.
+    disable: the same for faults that are to be off.
     push: a callback number, to tell every connection the present state of it; or { callback = 99,
     args = [1] }.
     measure: true: the sensors take a new sample, which is pushed.
@@ -102,12 +104,14 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     network: Literal["join"] | None = None
 
     def __post_init__(self) -> None:
-        timed = self.after_seconds is not None or self.every_seconds is not None
-        if timed == (self.after_request is not None):
-            raise ValueError(
-                "a step happens either at a time (after_seconds, every_seconds) or after_request"
-            )
         conditions = ("after_seconds", "every_seconds", "after_request")
+        if all(getattr(self, name) is None for name in conditions):
+            raise ValueError(
+                "a step happens at a time (after_seconds, every_seconds) or after a request "
+                "(after_request)"
+            )
+        if self.every_seconds is not None and self.after_request is not None:
+            raise ValueError("every_seconds: does not go with after_request; after_seconds does")
         actions = [name for name in self.__struct_fields__ if name not in conditions]
         if not any(getattr(self, name) not in (None, False, {}) for name in actions):
             raise ValueError(f"a step does something: expected one of {', '.join(actions)}")

@@ -5,8 +5,6 @@ msgspec judges single values. What it does not do, collecting all problems with 
 guessing what was meant, is done here, from the same annotations.
 """
 
-import math
-import re
 import types
 import typing
 from collections.abc import Mapping
@@ -16,17 +14,25 @@ from typing import Any
 import msgspec
 
 from invis_sim.device.state import OutletState
+from invis_sim.device.wording import (
+    Path,
+    blamed,
+    describe,
+    did_you_mean,
+    is_table,
+    misfits,
+    quoted,
+    show,
+    spelled,
+    struct_in,
+)
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.faults.fault import Fault
 from invis_sim.faults.when import When
 from invis_sim.scenario.model import Scenario
 from invis_sim.scenario.steps import Changes, Step
-from invis_sim.scenario.wording import choices, describe, did_you_mean, quoted, show
 
 __all__ = ["Path", "Problem", "validate"]
-
-Path = tuple[str | int, ...]
-"""How to get to a value: keys of tables, and indices in lists from 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +49,7 @@ class Problem:
     @property
     def key(self) -> str:
         """The path as a reader of TOML would write it: `faults[2].when.nth`."""
-        return _spelled(self.path)
-
-
-def _spelled(path: Path) -> str:
-    shown = ""
-    for step in path:
-        if isinstance(step, int):
-            shown += f"[{step}]"
-        else:
-            key = step if re.fullmatch(r"[\w-]+", step, re.ASCII) else quoted(step)
-            shown += f".{key}" if shown else key
-    return shown
+        return spelled(self.path)
 
 
 def validate(value: object, annotation: Any, path: Path = ()) -> tuple[Any, list[Problem]]:
@@ -68,17 +63,12 @@ def validate(value: object, annotation: Any, path: Path = ()) -> tuple[Any, list
         return _validate_tables(value, element, path)
     if _without_none(annotation) == Changes:
         return _validate_changes(value, path)
-    struct = _struct_in(annotation)
-    if struct is not None and (isinstance(value, Mapping) or _is_struct(annotation)):
+    struct = struct_in(annotation)
+    if struct is not None and (isinstance(value, Mapping) or is_table(annotation)):
         return _validate_table(value, struct, path)
-    if isinstance(value, float) and not math.isfinite(value):
-        return None, [_unexpected(value, annotation, path, "a finite number")]
-    if wrong := _wrong_elements(value, annotation, path):
-        return None, wrong
-    try:
-        return msgspec.convert(value, annotation), []
-    except msgspec.ValidationError:
-        return None, [_unexpected(value, annotation, path)]
+    if wrong := misfits(value, annotation, path):
+        return None, [Problem(where, message) for where, message in wrong]
+    return msgspec.convert(value, annotation), []
 
 
 def _validate_table(
@@ -92,9 +82,9 @@ def _validate_table(
     problems: list[Problem] = []
     fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
     hints = ""
-    for key in value:
+    for key, item in value.items():
         if key not in fields:
-            hint = _belongs(key, struct) or did_you_mean(key, fields)
+            hint = _belongs(key, struct, item) or did_you_mean(key, fields)
             hint = hint or f"; known here: {', '.join(fields)}"
             problems.append(Problem((*path, key), f"unknown key{hint}"))
             hints += hint
@@ -116,29 +106,21 @@ def _validate_table(
     try:
         return struct(**arguments), []
     except ValueError as error:
-        message = str(error)
-        blamed = _blamed(message, value)
-        return None, [Problem((*path, *blamed), message.removeprefix(f"{_spelled(blamed)}: "))]
+        where, message = blamed(str(error), value)
+        return None, [Problem((*path, *where), message)]
 
 
-def _blamed(message: str, table: Mapping[str, Any]) -> Path:
-    """The key that a struct's own complaint is about: one that it begins with, or one that it names
-    together with its table (`when.packet`). None: the table as a whole.
+def _belongs(key: str, struct: type[msgspec.Struct], value: object) -> str:
+    """A hint where a key belongs that is unknown in this table; "" if nowhere, or where the name of
+    another key of this table is near enough to be meant.
     """
-    for word in re.findall(r"^\w+|\w+\.\w+", message):
-        keys = word.split(".")
-        if keys[0] in table:
-            inner = table[keys[0]]
-            return tuple(keys) if isinstance(inner, Mapping) and keys[-1] in inner else (keys[0],)
-    return ()
-
-
-def _belongs(key: str, struct: type[msgspec.Struct]) -> str:
-    """A hint where a key belongs that is unknown in this table; "" if nowhere."""
     if below := _tables_with(key, struct, deep=True):
         return "; it belongs in " + " or ".join(
             f"[{name}]" if struct is Scenario else name for name in below
         )
+    may_be_meant = key in Step.__struct_fields__ or isinstance(value, Mapping)
+    if struct is Scenario and may_be_meant and did_you_mean(key, Scenario.__struct_fields__):
+        return ""
     if issubclass(struct, Scenario | When):
         if key == "kind" or any(key in kind.__struct_fields__ for kind in KINDS.values()):
             return "; it belongs in [[faults]], beside kind"
@@ -169,7 +151,7 @@ def _tables_with(key: str, owner: type[msgspec.Struct], *, deep: bool = False) -
             (f"{name}.{field.encode_name}" if name else field.encode_name, table)
             for name, struct in owners
             for field in msgspec.structs.fields(struct)
-            if (table := _struct_in(field.type)) is not None
+            if (table := struct_in(field.type)) is not None
         ]
         if found := [name for name, table in inner if key in table.__struct_encode_fields__]:
             return found if len(found) <= MOST_TABLES_TOLD else []
@@ -244,54 +226,11 @@ def _validate_fault(value: object, path: Path) -> tuple[Any, list[Problem]]:
     return _validate_table(rest, KINDS[kind], path)
 
 
-def _wrong_elements(value: object, annotation: Any, path: Path) -> list[Problem]:
-    """What is wrong with single elements of a list, where a list of such a length is right."""
-    listed = _list_in(annotation)
-    if listed is None or not isinstance(value, list | tuple):
-        return []
-    names: tuple[str, ...] = ()
-    if _is_listed_struct(listed):
-        names = listed.__struct_fields__
-        expected = [field.type for field in msgspec.structs.fields(listed)]
-        if len(value) > len(expected):
-            return []
-    elif listed.__args__[-1] is Ellipsis:
-        expected = [listed.__args__[0]] * len(value)
-    else:
-        expected = list(listed.__args__)
-        if len(value) != len(expected):
-            return []
-    problems: list[Problem] = []
-    for index, (item, one) in enumerate(zip(value, expected, strict=False)):
-        for wrong in validate(item, one, (*path, index))[1]:
-            message = f"{names[index]}: {wrong.message}" if names else wrong.message
-            problems.append(Problem(wrong.path, message))
-    return problems
-
-
-def _list_in(annotation: Any) -> Any:
-    """The kind of list that the annotation is or allows for: a tuple, or a struct written as a
-    list; None where there is none.
-    """
-    origin = typing.get_origin(annotation)
-    if origin is typing.Annotated:
-        return _list_in(annotation.__origin__)
-    if origin in (typing.Union, types.UnionType):
-        return next(filter(None, map(_list_in, typing.get_args(annotation))), None)
-    return annotation if origin is tuple or _is_listed_struct(annotation) else None
-
-
-def _unexpected(value: object, annotation: Any, path: Path, expected: str = "") -> Problem:
-    info = msgspec.inspect.type_info(annotation)
-    hint = did_you_mean(value, choices(info))
-    return Problem(path, f"expected {expected or describe(info)}, found {show(value)}{hint}")
-
-
 def _table_in_list(annotation: Any) -> type[msgspec.Struct] | None:
     """The struct of which the annotation wants a list of tables."""
     if typing.get_origin(annotation) is tuple:
         first = typing.get_args(annotation)[0]
-        if _is_struct(first):
+        if is_table(first):
             struct: type[msgspec.Struct] = first
             return struct
     return None
@@ -302,27 +241,3 @@ def _without_none(annotation: Any) -> Any:
     members = [m for m in typing.get_args(annotation) if m is not types.NoneType]
     union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
     return members[0] if union and len(members) == 1 else annotation
-
-
-def _struct_in(annotation: Any) -> type[msgspec.Struct] | None:
-    """The struct that the annotation is or allows for."""
-    if _is_struct(annotation):
-        struct: type[msgspec.Struct] = annotation
-        return struct
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        for member in typing.get_args(annotation):
-            if _is_struct(member):
-                return _struct_in(member)
-    return None
-
-
-def _is_struct(annotation: Any) -> bool:
-    """Whether it is a struct that is written as a table."""
-    is_struct = isinstance(annotation, type) and issubclass(annotation, msgspec.Struct)
-    return is_struct and not annotation.__struct_config__.array_like
-
-
-def _is_listed_struct(annotation: Any) -> bool:
-    """Whether it is a struct that is written as a list."""
-    is_struct = isinstance(annotation, type) and issubclass(annotation, msgspec.Struct)
-    return is_struct and annotation.__struct_config__.array_like

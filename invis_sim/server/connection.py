@@ -101,6 +101,7 @@ class Connection:
     reading: the scope in which the client is listened to; cancelled when it has been heard enough.
     frame: text of a packet → bytes on the wire. The transport sets it.
     open: whether the client can be told something unasked.
+    gone: whether it has been ended from outside, so that nothing it says counts any more.
     farewell: what to send when the simulator stops.
     closed_because: why it ended, in words.
     """
@@ -123,6 +124,7 @@ class Connection:
         self.reading = trio.CancelScope()
         self.frame: Callable[[bytes], bytes] = bytes
         self.open = False
+        self.gone = False
         self.farewell = b""
         self.closed_because = "by the client"
         self._lane = core.faults.lane(transport, ordinal)
@@ -222,7 +224,7 @@ class Connection:
         arrived = trio.current_time()
         seconds = arrived - core.started
         outlet = core.outlet
-        if outlet.down:
+        if outlet.down or self.gone:
             self._record(seconds, document, request, "no reply", (*notes, _AWAY))
             return
         if request.callback not in STIRRING:
@@ -286,11 +288,22 @@ class Connection:
         )
 
     def push(self, push: Push, framed: dict[Transport, bytes]) -> None:
-        """Tells the client something unasked.
+        """Tells the client something unasked. Never raises.
 
         framed: transport → the packet as it leaves there. What is missing is added, for the next
         connection.
         """
+        try:
+            self._push(push, framed)
+        except Exception as error:
+            # A defect of ours must cost no more than this connection, and must not go unnoticed.
+            logger.error(
+                "internal error on %s connection %d", self.transport, self.ordinal, exc_info=error
+            )
+            self.core.defect(error)
+            self.cut("reset", f"an internal error: {error!r}")
+
+    def _push(self, push: Push, framed: dict[Transport, bytes]) -> None:
         outbox = self.outbox
         if not self.open or outbox.silent:
             return
@@ -394,6 +407,7 @@ class Connection:
             self.outbox.hush()  # who waits to write need not tell that the connection is gone
             self.wire.reset()
         if how != "silence":
+            self.gone = True
             self._leave()
             self.nursery.cancel_scope.cancel()
 

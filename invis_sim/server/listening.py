@@ -1,5 +1,6 @@
 """Where the outlet listens, on one transport: it can stop, and come back at the same place."""
 
+import select
 import socket
 from collections.abc import Sequence
 from typing import Any
@@ -26,6 +27,16 @@ class Listening:
         self.listeners = tuple(listeners)
         self.host, self.port = self.listeners[0].socket.getsockname()[:2]
         self._paused: list[tuple[int, Any, socket.socket | None]] = []
+
+    @property
+    def somebody_waits(self) -> bool:
+        """Whether there is a connection that has not been accepted yet."""
+        if not hasattr(select, "poll"):
+            return False
+        waiting = select.poll()
+        for listener in self.listeners:
+            waiting.register(listener.socket.fileno(), select.POLLIN)
+        return bool(waiting.poll(0))
 
     def pause(self) -> None:
         """From now on connections are refused. The port stays ours: bound, but nobody listens."""

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from invis_sim.device.information import faceplate_sn
 from invis_sim.device.outlet import Outlet
+from invis_sim.device.state import OutletState
 
 if TYPE_CHECKING:
     from zeroconf import ServiceInfo, Zeroconf
@@ -18,12 +20,18 @@ __all__ = ["SERVICE_TYPE", "Announcement", "MdnsUnavailable"]
 
 SERVICE_TYPE = "_invis._tcp.local."
 
+MOST_TEXT_BYTES = 255
+"""Of a TXT entry, key and `=` included. [RFC 6763, 6.1]"""
+
 
 class MdnsUnavailable(Exception):
     """python-zeroconf is not installed."""
 
     def __init__(self) -> None:
-        super().__init__("to be announced by mDNS takes python-zeroconf: invis-sim[mdns]")
+        super().__init__(
+            "to be announced by mDNS takes python-zeroconf: pip install 'invis-sim[mdns]' "
+            "(from a clone: pip install '.[mdns]')"
+        )
 
 
 class Announcement:
@@ -53,6 +61,15 @@ class Announcement:
         self._wanted = there
         self._changed.set()
 
+    def look(self) -> None:
+        """The outlet may be another than was announced."""
+        self._changed.set()
+
+    def _says_otherwise(self, said: OutletState) -> bool:
+        """Whether there is something else to say now than with that state."""
+        now = self._outlet.state
+        return (now.device, now.faceplate) != (said.device, said.faceplate)
+
     async def run(self) -> None:
         """Keeps what the network knows up to date, until it is cancelled; then withdraws it."""
         try:
@@ -61,14 +78,20 @@ class Announcement:
             self._tell(f"mDNS is not possible on {self._host}: {error.strerror or error}")
             return
         announced: ServiceInfo | None = None
+        said = self._outlet.state
         try:
             while True:
                 self._changed = trio.Event()
                 if self._wanted and announced is None:
+                    said = self._outlet.state
                     announced = await trio.to_thread.run_sync(self._announce, network)
                 elif announced is not None and not self._wanted:
                     await trio.to_thread.run_sync(self._withdraw, network, announced)
                     announced = None
+                elif announced is not None and self._says_otherwise(said):
+                    await trio.to_thread.run_sync(self._withdraw, network, announced)
+                    announced = None
+                    continue
                 await self._changed.wait()
         finally:
             with trio.CancelScope(shield=True):
@@ -84,12 +107,14 @@ class Announcement:
 
     def _announce(self, network: "Zeroconf") -> "ServiceInfo | None":
         """Announces the outlet, in a thread; None where that cannot be."""
-        info = self._info()
         try:
+            info = self._info()
             network.register_service(info)
-        except (self._zeroconf.Error, OSError) as error:
+        except (self._zeroconf.Error, OSError, ValueError) as error:
             why = str(error) or type(error).__name__
-            words = f"mDNS: it cannot be announced as {info.name}: {why}"
+            if isinstance(error, self._zeroconf.NonUniqueNameException):
+                why = "there is one already; give this one a serial number of its own"
+            words = f"mDNS: it cannot be announced as {self._name()}: {why}"
             trio.from_thread.run_sync(self._tell, words)
             return None
         return info
@@ -103,7 +128,11 @@ class Announcement:
             words = f"mDNS: {info.name} cannot be taken back: {why}"
             trio.from_thread.run_sync(self._tell, words)
 
-    def _info(self) -> "ServiceInfo":
+    def _name(self) -> str:
+        return f"{self._outlet.state.device.sn}.{SERVICE_TYPE}"
+
+    def _properties(self) -> dict[str, str]:
+        """What there is to say about the outlet. Raises ValueError where that is too long."""
         state = self._outlet.state
         properties = {"sn": state.device.sn, "device": state.device.device}
         if state.product != "bare":
@@ -111,17 +140,25 @@ class Announcement:
             properties |= {
                 "sub_type": state.faceplate.type or kind,
                 "sub_device": state.faceplate.device,
-                "sub_sn": state.faceplate.sn,
+                "sub_sn": faceplate_sn(state),
             }
+        for key, value in properties.items():
+            size = len(f"{key}={value}".encode(errors="surrogatepass"))
+            if size > MOST_TEXT_BYTES:
+                raise ValueError(f"{key} and its value have {size} bytes; {MOST_TEXT_BYTES} fit")
+        return properties
+
+    def _info(self) -> "ServiceInfo":
+        state = self._outlet.state
         addresses = [str(self._host)]
         if self._host.is_unspecified:
             addresses = self._own_addresses()
         info: ServiceInfo = self._zeroconf.ServiceInfo(
             SERVICE_TYPE,
-            f"{state.device.sn}.{SERVICE_TYPE}",
+            self._name(),
             parsed_addresses=addresses,
             port=self._port,
-            properties=properties,
+            properties=self._properties(),
             server=f"{state.device.sn}.local.",
         )
         return info

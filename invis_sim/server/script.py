@@ -1,15 +1,20 @@
 """Carries out the steps of a scenario."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from typing import Any
 
 from invis_sim.device.outlet import Outlet
+from invis_sim.device.wording import spelled, written
 from invis_sim.faults.pipeline import Pipeline
 from invis_sim.faults.welcome import Ending
 from invis_sim.scenario.steps import Step, StepPush, StepReboot
 
 __all__ = ["Script"]
+
+MOST_CHARACTERS = 100
+"""So long are the words for what a step sets at the most."""
 
 
 class Script:
@@ -42,14 +47,11 @@ class Script:
             if step.after_request is not None:
                 after = step.after_request
                 self._after_requests[after.callback].append((after.nth, step, number))
+            elif step.after_seconds is not None:
+                outlet.agenda.after(step.after_seconds, partial(self._on_time, step, number))
             else:
-                first = step.every_seconds if step.after_seconds is None else step.after_seconds
-                assert first is not None
-                outlet.agenda.after(
-                    first,
-                    partial(self._on_time, step, number),
-                    background=step.after_seconds is None,
-                )
+                assert step.every_seconds is not None
+                outlet.agenda.every(step.every_seconds, partial(self._perform, step, number))
 
     @property
     def counts_requests(self) -> bool:
@@ -66,13 +68,17 @@ class Script:
             return
         self._asked[callback] += 1
         for nth, step, number in waiting:
-            if nth == self._asked[callback]:
+            if nth != self._asked[callback]:
+                continue
+            if step.after_seconds is None:
                 self._perform(step, number)
+            else:
+                later = partial(self._perform, step, number)
+                self._outlet.agenda.after(step.after_seconds, later)
 
     def _on_time(self, step: Step, number: int) -> None:
         if step.every_seconds is not None:
-            again = partial(self._on_time, step, number)
-            self._outlet.agenda.after(step.every_seconds, again, background=True)
+            self._outlet.agenda.every(step.every_seconds, partial(self._perform, step, number))
         self._perform(step, number)
 
     def _perform(self, step: Step, number: int) -> None:
@@ -82,7 +88,7 @@ class Script:
         """
         actions: list[tuple[str, Callable[[], None]]] = []
         if step.set is not None:
-            actions.append((f"set {', '.join(step.set)}", partial(self._outlet.change, **step.set)))
+            actions.append((f"set {_said(step.set)}", partial(self._outlet.change, **step.set)))
         if step.faceplate is not None:
             there = {"attached": step.faceplate == "on"}
             change = partial(self._outlet.change, faceplate=there)
@@ -116,3 +122,18 @@ class Script:
         for rule in self._faults:
             if rule.name == name:
                 rule.enabled = enabled
+
+
+def _said(changes: Mapping[str, Any]) -> str:
+    """What a step sets, shortened where it is long."""
+    words = ", ".join(_settings(changes))
+    return words if len(words) <= MOST_CHARACTERS else f"{words[: MOST_CHARACTERS - 1]}…"
+
+
+def _settings(changes: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[str]:
+    for key, value in changes.items():
+        here = (*path, key)
+        if isinstance(value, Mapping) and value:
+            yield from _settings(value, here)
+        else:
+            yield f"{spelled(here)} = {written(value)}"

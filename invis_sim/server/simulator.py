@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from typing import Literal, TypeVar, get_args
@@ -15,6 +15,7 @@ from typing import Literal, TypeVar, get_args
 import msgspec
 import trio
 
+from invis_sim.device.agenda import Appointment
 from invis_sim.device.firmware import FirmwareInventory
 from invis_sim.device.outlet import Happening, Outlet
 from invis_sim.faults.fault import Fault, OutageFault
@@ -40,6 +41,12 @@ __all__ = ["Simulator", "StartError", "open_simulator"]
 
 PAUSE_SECONDS = 0.1
 """How long accepting rests when the machine has nothing left for another connection."""
+
+MOST_TURNS = 10_000
+"""For how many turns of the event loop those are waited for who have connected."""
+
+TURNS_OF_A_CONNECTION = 4
+"""In so many turns of the event loop a connection that was accepted is open."""
 
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 _CONVERSE: dict[Transport, Callable[[Connection], Awaitable[None]]] = {
@@ -216,22 +223,31 @@ class Simulator:
             if under_way.what == "outlet" and under_way.outage.seconds is None:
                 self._end(under_way)
 
-    def when_up(self, function: Callable[[], None]) -> None:
-        """Calls the function once the outlet is on the network: now, or when its restart ends."""
-        if self._outlet.down:
-            self._waiting_for_up.append(function)
-        else:
+    def when_up(self, function: Callable[[], None]) -> Callable[[], None]:
+        """Calls the function once the outlet is on the network: now, or when its restart ends.
+
+        Returns what takes that back.
+        """
+        waiting = self._waiting_for_up
+        if not self._outlet.down:
             function()
+            return lambda: None
+        waiting.append(function)
+        return lambda: waiting.remove(function) if function in waiting else None
 
     async def wait_until_up(self, timeout: float = 5.0) -> None:
-        """Returns when the outlet is on the network: at once, or when its restart ends.
+        """Returns when the outlet is on the network: at once, or when its restart ends. After a
+        request to restart, first see that it has come: `wait_for_request(callback=5)`.
 
         timeout: seconds. Raises AssertionError where it is not back by then.
         """
         up = trio.Event()
-        self.when_up(up.set)
-        with trio.move_on_after(timeout):
-            await up.wait()
+        withdraw = self.when_up(up.set)
+        try:
+            with trio.move_on_after(timeout):
+                await up.wait()
+        finally:
+            withdraw()
         if not up.is_set():
             raise AssertionError(f"the outlet has not come back within {timeout:g} s")
 
@@ -260,7 +276,11 @@ class Simulator:
                 under_way.silenced = open_now
         self._outages.append(under_way)
         self._apply_outages()
-        self._nursery.start_soon(self._await_end, under_way, self._scaled(outage.seconds))
+        if outage.seconds is not None:
+            end = partial(self._end, under_way)
+            under_way.appointment = self.outlet.agenda.after(outage.seconds, end)
+            assert self._clock is not None
+            self._clock.changed()
 
     async def start(self, nursery: trio.Nursery) -> None:
         """Listens; connections are served in the nursery until it is cancelled.
@@ -297,6 +317,7 @@ class Simulator:
         )
         self._clock = Clock(self._outlet, self._core.started, self._speed, self._take_along)
         self._outlet.on_change = self._take_along
+        self._outlet.on_remark = partial(self._event, "outlet")
         ports: dict[Transport, int | None] = {"tcp": listen.tcp_port, "ws": listen.ws_port}
         for transport in self.scenario.transports:
             port = ports[transport] or 0
@@ -308,6 +329,14 @@ class Simulator:
             nursery.start_soon(self._announcement.run)
         self.faults.on_change = self._faults_changed
         self._faults_changed()
+        if self._speed == math.inf:
+            await self._let_time_jump()
+
+    async def _let_time_jump(self) -> None:
+        """Lets all happen that has a time, before anybody can see what it was like before."""
+        assert self._clock is not None
+        while self._clock.jump():
+            await trio.lowlevel.checkpoint()
 
     def close(self) -> None:
         """Stops listening for good; who is connected stays."""
@@ -328,6 +357,15 @@ class Simulator:
         except MdnsUnavailable as error:
             raise StartError(str(error)) from None
 
+    async def settle(self) -> None:
+        """Lets those be served who have connected by now."""
+        for _ in range(MOST_TURNS):
+            if not any(listening.somebody_waits for listening in self._listening.values()):
+                break
+            await trio.lowlevel.checkpoint()
+        for _ in range(TURNS_OF_A_CONNECTION):
+            await trio.lowlevel.checkpoint()
+
     # What the outlet does by itself
 
     def _take_along(self) -> None:
@@ -345,6 +383,8 @@ class Simulator:
                 self._begin(Outage(name, seconds, refuses=True, connections=how), "outlet")
         assert self._clock is not None
         self._clock.changed()
+        if self._announcement is not None:
+            self._announcement.look()
 
     def _requested(self, script: Script, callback: int | None) -> None:
         assert self._clock is not None
@@ -421,18 +461,14 @@ class Simulator:
             rule.applied += 1
             self.begin(fault.outage())
 
-    async def _await_end(self, under_way: "_UnderWay", seconds: float) -> None:
-        with trio.move_on_after(seconds):
-            await under_way.ended.wait()
-        self._end(under_way)
-
     def _end(self, under_way: "_UnderWay") -> None:
         """What went away comes back; once."""
         if under_way not in self._outages:
             return
         outage = under_way.outage
         self._outages.remove(under_way)
-        under_way.ended.set()
+        if under_way.appointment is not None:
+            under_way.appointment.cancel()
         self._apply_outages()
         for connection in under_way.silenced:
             connection.cut("reset", under_way.reason)
@@ -442,7 +478,8 @@ class Simulator:
             self._take_along()
             if self._announcement is not None:
                 self._announcement.show(True)
-            waiting, self._waiting_for_up = self._waiting_for_up, []
+            waiting = tuple(self._waiting_for_up)
+            self._waiting_for_up.clear()
             for function in waiting:
                 function()
 
@@ -483,20 +520,22 @@ class _UnderWay:
     """An outage that has begun and not ended.
 
     what: "fault": it is a fault's, whose switch ends it. "outlet": it is the outlet's own.
-    ended: set when it does.
+    appointment: when it ends; None: at no time of its own.
     silenced: connections that get a reset then.
     """
 
     outage: Outage
     what: Literal["fault", "outlet"] = "fault"
-    ended: trio.Event = field(default_factory=trio.Event)
+    appointment: Appointment | None = None
     silenced: tuple[Connection, ...] = ()
 
     @property
     def reason(self) -> str:
         """Why connections end with it, in words."""
-        name = self.outage.name
-        return f"by a fault ({name})" if self.what == "fault" else f"by {name}"
+        name, how = self.outage.name, self.outage.connections
+        ways = {"reset": ", with a reset", "goodbye": ", with a goodbye", "silence": ", silently"}
+        way = "" if how is None else ways.get(how, "")
+        return f"by a fault ({name})" if self.what == "fault" else f"by {name}{way}"
 
 
 E = TypeVar("E", Exchange, Event)

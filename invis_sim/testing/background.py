@@ -216,28 +216,30 @@ class RunningSimulator:
         return self._wait(self._simulator.arrivals.connection(transport), timeout)
 
     def wait_until_up(self, timeout: float = 5.0) -> None:
-        """Returns when the outlet is on the network: at once, or when its restart ends.
+        """Returns when the outlet is on the network: at once, or when its restart ends. After a
+        request to restart, first see that it has come: `wait_for_request(callback=5)`.
 
         timeout: seconds. Raises AssertionError where it is not back by then.
         """
-        up = self._when_up()
+        up, withdraw = self._when_up()
         wait((up, self._ended), timeout, return_when=FIRST_COMPLETED)
-        self._check_up(up, timeout)
+        self._check_up(up, withdraw, timeout)
 
     async def async_wait_until_up(self, timeout: float = 5.0) -> None:
         """`wait_until_up` for asyncio and trio: others run meanwhile."""
-        up = self._when_up()
+        up, withdraw = self._when_up()
         await _completed(up, timeout)
-        self._check_up(up, timeout)
+        self._check_up(up, withdraw, timeout)
 
-    def _when_up(self) -> Future[None]:
+    def _when_up(self) -> tuple[Future[None], Callable[[], None]]:
         up: Future[None] = Future()
-        self.call(self._simulator.when_up, lambda: up.set_result(None))
-        return up
+        return up, self.call(self._simulator.when_up, lambda: up.set_result(None))
 
-    def _check_up(self, up: Future[None], timeout: float) -> None:
+    def _check_up(self, up: Future[None], withdraw: Callable[[], None], timeout: float) -> None:
         if up.done():
             return
+        with suppress(_Gone):
+            self._call(withdraw)
         if self._ended.done():
             self._ended.result()
             raise SimulatorStopped
@@ -285,6 +287,27 @@ class RunningSimulator:
         except _Gone:
             self._ended.result()
             raise SimulatorStopped from None
+
+    def _call_when_settled(self, function: Callable[[], T]) -> T:
+        """`call`, once those are served who have connected by now."""
+        if threading.get_ident() == self._thread:
+            return function()
+        answer: Future[T] = Future()
+
+        async def settle() -> None:
+            await self._simulator.settle()
+            try:
+                answer.set_result(function())
+            except Exception as error:  # it belongs to the thread that waits
+                answer.set_exception(error)
+
+        self.call(trio.lowlevel.spawn_system_task, settle)
+        either: tuple[Future[Any], ...] = (answer, self._ended)
+        wait(either, return_when=FIRST_COMPLETED)
+        if not answer.done():
+            self._ended.result()
+            raise SimulatorStopped
+        return answer.result()
 
     def stop(self) -> None:
         """Ends the simulator. It is gone when this returns, but for its thread, which is gone when
@@ -369,7 +392,7 @@ class RunningOutlet:
 
         Raises ValueError for a value that a scenario could not have, and changes nothing then.
         """
-        self._owner.call(lambda: self._simulator.outlet.change(**changes))
+        self._do(lambda: self._simulator.outlet.change(**changes))
 
     def attach_faceplate(self) -> None:
         """Puts the InvisDeco back on. An outlet that has none stays without."""
@@ -387,22 +410,26 @@ class RunningOutlet:
 
         Raises ValueError where there is no such state at the moment.
         """
-        self._owner.call(lambda: self._simulator.outlet.push(callback, args))
+        self._do(lambda: self._simulator.outlet.push(callback, args))
 
     def measure(self) -> None:
         """Lets the sensors take a new sample, and tells every connection."""
-        self._owner.call(lambda: self._simulator.outlet.measure())
+        self._do(lambda: self._simulator.outlet.measure())
 
     def start_update(self, target: Literal["IM", "PM"]) -> None:
         """Starts an update of the outlet (IM) or its faceplate (PM), as if a client had asked.
 
         Raises ValueError that says why it cannot be.
         """
-        self._owner.call(lambda: self._simulator.outlet.start_update(target))
+        self._do(lambda: self._simulator.outlet.start_update(target))
 
     def restart_faceplate(self) -> None:
         """Lets the faceplate restart. Raises ValueError where none is there."""
-        self._owner.call(lambda: self._simulator.outlet.restart_faceplate())
+        self._do(lambda: self._simulator.outlet.restart_faceplate())
+
+    def _do(self, action: Callable[[], None]) -> None:
+        # A client that has just connected is to be told as well.
+        self._owner._call_when_settled(action)
 
 
 class RunningFault:

@@ -35,6 +35,7 @@ from invis_sim.faults.layer_text import Pad
 from invis_sim.faults.when import When
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.packets import Reply, Request
+from invis_sim.scenario.effects import without_effect
 from invis_sim.scenario.model import Listen, Protocol, Scenario
 
 try:
@@ -311,6 +312,8 @@ _REVISIONS = _NUMBERS_WITH_DOTS | st.text(max_size=64)
 _SEVERAL = 40
 """How far above its least an integer goes that has no other bound worth drawing."""
 
+_USUAL = Scenario()
+
 _FOREVER = 1e9
 """Seconds, in place of infinity."""
 
@@ -408,11 +411,27 @@ class _Drawn:
             unique_by=lambda fault: fault.name or object(),
         )
 
+        def drop_what_has_no_effect(given: dict[str, Any]) -> None:
+            for path, _ in [*without_effect({**given, "steps": ()})]:
+                table, *inner = map(str, path)
+                usual = getattr(_USUAL, table)
+                for name in inner:
+                    keys = {name: getattr(usual, name)}
+                    usual = msgspec.structs.replace(given[table], **keys)
+                given[table] = usual
+
         def scenario(given: dict[str, Any]) -> Scenario:
             device: Device = given["device"]
             firmware: FirmwareInventory = given["firmware"]
-            if firmware.PM is not None and device.product == "bare":
-                given["device"] = msgspec.structs.replace(device, product="pro")
+            product = given.pop("product")
+            if firmware.PM is not None and product == "bare":
+                product = "pro"
+            given["device"] = msgspec.structs.replace(device, product=product)
+            if given.pop("has_all_lights"):
+                given["quirks"] = msgspec.structs.replace(
+                    given["quirks"], indicator_light=True, plain_nightlight_on_aura=True
+                )
+            drop_what_has_no_effect(given)
             fitting = (
                 fault
                 for fault in given["faults"]
@@ -420,7 +439,14 @@ class _Drawn:
             )
             return Scenario(**{**given, "faults": tuple(fitting)})
 
-        return st.fixed_dictionaries({**optional, "faults": several}).map(scenario)
+        drawn = {
+            **optional,
+            "faults": several,
+            # Much has an effect with these alone, so they are drawn more often than other keys.
+            "product": st.sampled_from((None, "bare", "pro", "pro", *["aura"] * 4)),
+            "has_all_lights": st.booleans(),
+        }
+        return st.fixed_dictionaries(drawn).map(scenario)
 
     def _conditions(self, kind: type[Fault]) -> st.SearchStrategy[When]:
         """Conditions under which a kind can apply."""

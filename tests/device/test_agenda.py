@@ -76,6 +76,43 @@ def test_an_appointment_that_is_late_is_kept_at_its_time() -> None:
     assert times == [1, 2]
 
 
+@given(
+    st.floats(0.1, 10),
+    st.lists(st.floats(0, 100), min_size=1, max_size=20).map(sorted),
+)
+def test_a_rhythm_is_kept_however_late_somebody_looks_and_nothing_is_made_up_for(
+    every: float, looks: list[float]
+) -> None:
+    agenda = Agenda()
+    beats: list[float] = []
+    rhythm = agenda.every(every, lambda: beats.append(agenda.now))
+    for look in looks:
+        before = len(beats)
+        while agenda.run_next(look):
+            pass
+        assert len(beats) - before <= 2  # one that was missed, and at most one by rounding
+        assert agenda.now == look
+    for beat in beats:
+        assert beat / every == pytest.approx(round(beat / every))
+    assert rhythm.due > looks[-1]
+    rhythm.cancel()
+    assert not agenda.run_next(1e6)
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_cancelled_appointments_do_not_pile_up(background: bool) -> None:
+    agenda = Agenda()
+    done: list[int] = []
+    for number in range(5000):
+        agenda.after(100, lambda: done.append(0), background=background).cancel()
+        if number % 1000 == 0:
+            agenda.after(50 + number, lambda number=number: done.append(number))  # type: ignore[misc]
+    assert len(agenda) < 300
+    while agenda.run_next(10_000):
+        pass
+    assert done == [0, 1000, 2000, 3000, 4000]
+
+
 def test_one_that_is_cancelled_by_another_does_not_happen() -> None:
     agenda = Agenda()
     never = agenda.after(1, lambda: pytest.fail("cancelled"))

@@ -1,5 +1,6 @@
 """Products, and the faceplate that is there or is not: which callbacks work when."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -249,6 +250,103 @@ def test_a_faceplate_that_is_gone_for_two_reasons_is_back_when_both_are_over() -
     assert online(outlet)
 
 
+# --- another product, at run time ---
+
+
+def kind(outlet: Outlet) -> str | None:
+    information = returned(outlet, 12)
+    assert ("PM" in information) == ("PM" in returned(outlet, 20)) == online(outlet)
+    assert (outlet.state.product == "bare") == (outlet.state.firmware.PM is None)
+    shown: str | None = information.get("PM", {}).get("type")
+    return shown
+
+
+@pytest.mark.parametrize("before", ["bare", "pro", "aura"])
+@pytest.mark.parametrize(
+    ("changes", "after"),
+    [
+        ({"device": {"product": "bare"}}, None),
+        ({"device": {"product": "pro"}}, "Pro"),
+        ({"device": {"product": "aura"}}, "Aura"),
+        ({"firmware": {"PM": None}}, None),
+        ({"device": {"product": "bare"}, "firmware": {"PM": None}}, None),
+        ({"device": {"product": "aura"}, "firmware": {"PM": {"fw_rev": "9"}}}, "Aura"),
+    ],
+)
+def test_a_product_is_what_was_said_last_whatever_it_was(
+    before: Product, changes: dict[str, Any], after: str | None
+) -> None:
+    outlet = an_outlet(before)
+    outlet.change(**changes)
+    assert kind(outlet) == after
+    if changes.get("firmware", {}).get("PM"):
+        assert returned(outlet, 12)["PM"]["fw_rev"] == "9"
+
+
+@pytest.mark.parametrize("before", ["bare", "pro", "aura"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"device": {"product": "bare"}, "firmware": {"PM": {"fw_rev": "9"}}},
+        {"device": {"product": "aura"}, "firmware": {"PM": None}},
+    ],
+)
+def test_product_and_firmware_that_contradict_each_other_are_refused(
+    before: Product, changes: dict[str, Any]
+) -> None:
+    outlet = an_outlet(before)
+    state = outlet.state
+    with pytest.raises(ValueError, match=r"^device\.product: '(bare|aura)' is one with"):
+        outlet.change(**changes)
+    assert outlet.state == state
+
+
+@pytest.mark.parametrize("product", ["pro", "aura"])
+def test_a_faceplate_that_comes_back_is_the_one_that_went(product: Product) -> None:
+    outlet = an_outlet(product, firmware={"PM": {"fw_rev": "7.7"}})
+    before = outlet.firmware
+    outlet.firmware = msgspec.structs.replace(before, PM=None)
+    assert kind(outlet) is None
+    outlet.firmware = before
+    assert kind(outlet) == product.capitalize()
+    outlet.change(device={"product": "bare"})
+    outlet.change(device={"product": product})
+    assert returned(outlet, 12)["PM"]["fw_rev"] == "7.7"
+
+
+def test_another_faceplate_has_nothing_of_the_one_before() -> None:
+    outlet = an_outlet(firmware=FIRMWARE, updates={"PM": {"seconds": 1}})
+    done(outlet, 21, [2])
+    pass_time(outlet, 1.5)  # it restarts with its new firmware
+    assert not online(outlet)
+    outlet.change(device={"product": "aura"}, firmware={"PM": {"fw_rev": "100"}})
+    assert kind(outlet) == "Aura"
+    pass_time(outlet)
+    assert returned(outlet, 12)["PM"]["fw_rev"] == "100"
+    outlet.change(device={"product": "pro"})
+    done(outlet, 26, [30])
+    pass_time(outlet, 15)
+    outlet.change(device={"product": "aura"})
+    outlet.change(device={"product": "pro"})
+    assert returned(outlet, 11)[1]["occupancy_state"] == 1
+
+
+def test_a_faceplate_without_power_installs_nothing_until_it_is_back() -> None:
+    outlet = an_outlet(
+        firmware=FIRMWARE,
+        updates={"PM": {"seconds": 1}},
+        quirks={"absent_faceplate": "offline"},
+    )
+    done(outlet, 21, [2])
+    pass_time(outlet, 1.5)
+    outlet.change(faceplate={"attached": False})
+    pass_time(outlet)
+    assert returned(outlet, 12)["PM"]["fw_rev"] == "0.5.0"
+    outlet.change(faceplate={"attached": True})
+    assert online(outlet)
+    assert returned(outlet, 12)["PM"]["fw_rev"] == "0.5.1"
+
+
 # --- what callback 12 shows ---
 
 
@@ -269,6 +367,22 @@ def test_every_field_of_callback_12_can_be_set() -> None:
     radar = {"fw_ver": "g", "hw_type": "h", "MAC": "i"}
     pm = {"online": True, "sn": "c", "MAC": "d", "device": "", "type": "f", "hw_rev": "e"}
     assert returned(outlet, 12) == {"IM": im, "PM": {**pm, "fw_rev": "b", "radar": radar}}
+
+
+def test_who_it_is_follows_from_its_serial_number_unless_it_is_said() -> None:
+    def own(sn: str) -> set[str]:
+        information = returned(an_outlet(device={"sn": sn}), 12)
+        im, pm = information["IM"], information["PM"]
+        return {im["sn"], im["MAC"], pm["sn"], pm["MAC"], pm["radar"]["MAC"]}
+
+    sns = ("0003C44076", "0003C44077", "1003C44076", "11A1F7000FE", "FFFFFFFFFF")
+    every = [own(sn) for sn in sns]
+    assert all(len(one) == 5 for one in every)
+    # A faceplate's serial number may be another outlet's; no hardware address is another's.
+    macs = [name for one in every for name in one if ":" in name]
+    assert all(re.fullmatch("[0-9A-F][26AE](:[0-9A-F]{2}){5}", mac) for mac in macs)
+    assert own("0003C44076") & own("0003C44077") == set()
+    assert own("0003C44076") == own("0003C44076")
 
 
 def test_the_radar_is_a_pros_unless_it_is_given_and_its_key_is_a_quirk() -> None:

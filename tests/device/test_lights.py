@@ -110,6 +110,23 @@ LEDS = st.tuples(
 ).map(list)
 
 
+@pytest.mark.parametrize("mode", range(1, 8))
+def test_an_led_that_is_too_short_is_refused_with_the_form_that_its_mode_wants(mode: int) -> None:
+    outlet = an_outlet("aura")
+    form = "[state, brightness, kelvin]" if mode == 2 else "[state, brightness, [hue, saturation]]"
+    for entry, found in (
+        ([1, 50], "2 elements"),
+        ([], "0 elements"),
+        ([1] * 5, "5 elements"),
+        (1, "1"),
+        (None, "null"),
+    ):
+        for leds in ([entry], [[1, 50, [1, 1], 2000], entry]):
+            place = ("callbackArgs", 2, len(leds) - 1)
+            reason = refused(outlet, 17, [5, mode, leds], at=place)
+            assert reason == f"expected an LED as {form}, found {found}"
+
+
 @given(
     st.integers(1, 7),
     st.lists(LEDS, min_size=9, max_size=9),

@@ -112,6 +112,29 @@ def test_what_a_preference_cannot_be_is_refused_with_its_place(
         assert path[-1] in reason
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        (("acc_prefs", "capacitiveCtrl"), 2, "0 or 1 (0: off; 1: on), found 2"),
+        (("acc_prefs", "capacitiveCtrl"), None, "0 or 1 (0: off; 1: on), found null"),
+        (("acc_prefs", "capacitiveCtrl"), [1], "0 or 1 (0: off; 1: on), found an array of 1"),
+        (("acc_prefs", "capacitiveCtrl"), {}, "0 or 1 (0: off; 1: on), found an object"),
+        (("acc_prefs", "pmIndicatorBrightness"), 0, "a whole number from 1 to 100, found 0"),
+        (("sys_prefs", "mqtt", "pass"), True, "text, found true"),
+        (
+            ("acc_prefs", "homeAwayMode", "minOnDuration"),
+            "x",
+            "a number from 0 to 2147483648, found 'x'",
+        ),
+    ],
+)
+def test_the_note_tells_what_was_expected_and_what_was_found(
+    path: tuple[str, ...], value: Any, expected: str
+) -> None:
+    reason = refused(an_outlet(), 2, nested(path, value), at=("callbackArgs", *path))
+    assert reason == f"{path[-1]}: expected {expected}"
+
+
 def test_durations_may_have_fractions() -> None:
     outlet = an_outlet()
     change = nested(("acc_prefs", "homeAwayMode", "minOnDuration"), 2.5)

@@ -199,7 +199,7 @@ def test_whoever_connects_soon_after_a_restart_is_told_who_the_outlet_is() -> No
     restart(outlet)
     for _ in range(3):
         assert greeting(outlet) == [(12, returned(outlet, 12))]
-        pass_time(outlet, 19.9)
+        pass_time(outlet, 9.9)
     pass_time(outlet, 0.5)
     assert greeting(outlet) == []
 
@@ -296,3 +296,14 @@ def test_a_request_brings_the_outlets_time_up_to_date() -> None:
     assert outlet.agenda.due() == 104
     ask(outlet, 10, [1, 1], seconds=50.0)
     assert outlet.agenda.now == 100
+
+
+def test_what_is_changed_while_a_factory_reset_goes_on_stays() -> None:
+    outlet = an_outlet("bare", outlets={"states": [0, 1]})
+    done(outlet, 10, [1, 1])
+    away(ask(outlet, 7))
+    outlet.go_down()
+    assert outlet.state.outlets.states == (0, 1)
+    outlet.change(outlets={"states": [1, 0]})
+    outlet.come_up()
+    assert returned(outlet, 9) == [1, 0]

@@ -1,11 +1,14 @@
 """`changed`, and `Outlet.change`: what a scenario could say, and nothing else."""
 
+import re
 from typing import Any
 
 import msgspec
 import pytest
 
-from invis_sim.device.state import Outlets, OutletState, changed
+from invis_sim.device.sensors import Drift
+from invis_sim.device.state import Device, Outlets, OutletState, changed
+from invis_sim.scenario.validation import validate
 from tests.device.support import an_outlet, returned
 
 
@@ -48,9 +51,9 @@ def test_a_table_that_was_not_there_is_made_and_can_go_again() -> None:
     [
         ({"outlet": {}}, "outlet"),
         ({"outlets": {"state": [1, 1]}}, "outlets.state"),
-        ({"outlets": {"states": [1, 2]}}, "outlets.states"),
+        ({"outlets": {"states": [1, 2]}}, "outlets.states[1]"),
         ({"outlets": {"states": [1]}}, "outlets.states"),
-        ({"outlets": {"states": [True, 1]}}, "outlets.states"),
+        ({"outlets": {"states": [True, 1]}}, "outlets.states[0]"),
         ({"outlets": 1}, "outlets"),
         ({"outlets": None}, "outlets"),
         ({"outlets": object()}, "outlets"),
@@ -68,22 +71,101 @@ def test_a_table_that_was_not_there_is_made_and_can_go_again() -> None:
         ({"updates": {"PM": {"at_part": "www"}}}, "updates.PM.at_part"),
         ({"color_light": {"leds": []}}, "color_light.leds"),
         ({"color_light": {"leds": [[1, 1, [1, 1], 1000]] * 10}}, "color_light.leds"),
-        ({"color_light": {"leds": [[1, 1, [1, 1], 999]]}}, "color_light.leds"),
-        ({"sensors": {"left_out": ["x"]}}, "sensors"),
+        ({"color_light": {"leds": [[1, 1, [1, 1], 999]]}}, "color_light.leds[0][3]"),
+        ({"color_light": {"leds": [[], [1, 1, [361, 1]]]}}, "color_light.leds[1][2][0]"),
+        ({"indicator_light": {"leds": [[]] * 8}}, "indicator_light.leds"),
+        ({"sensors": {"left_out": ["x"]}}, "sensors.left_out"),
+        ({"sensors": {"lux": {"step": 1}}}, "sensors.lux"),
+        ({"sensors": {"lux": {"start": True}}}, "sensors.lux.start"),
+        ({"sensors": {"lux": {"start": 1, "min": 2}}}, "sensors.lux.start"),
+        ({"sensors": {"AQI": [1, 1.5]}}, "sensors.AQI[1]"),
+        ({"faceplate": {"radar": {"MAC": 1}}}, "faceplate.radar.MAC"),
+        ({"firmware": {"PM": {"fw_rev": 1}}}, "firmware.PM.fw_rev"),
+        ({"device": {"hw_rev": "revb"}}, "device.hw_rev"),
+        ({"device": Device(hw_rev="x" * 300)}, "device.hw_rev"),
+        ({"timing": {"sensor_seconds": float("inf")}}, "timing.sensor_seconds"),
+        ({"outlets": {3: 1}}, "outlets.3"),
         ({"quirks": {"names_list": "both"}}, "quirks.names_list"),
     ],
 )
 def test_what_a_scenario_could_not_say_is_refused_with_its_path_and_changes_nothing(
     changes: dict[str, Any], path: str
 ) -> None:
-    with pytest.raises(ValueError, match=r"^" + path.replace(".", r"\.") + ": "):
+    with pytest.raises(ValueError, match=f"^{re.escape(path)}: "):
         changed(OutletState(), changes)
     outlet = an_outlet()
     before = outlet.state
-    with pytest.raises(ValueError, match=path):
+    with pytest.raises(ValueError, match=re.escape(path)):
         outlet.change(**{"names": {"outlet1": "x"}, **changes})
     assert outlet.state == before
     assert outlet.take() == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"outlets": {"states": [1, 2]}},
+            "outlets.states[1]: expected 0 or 1 (0: off; 1: on), found 2",
+        ),
+        (
+            {"outlets": {"states": (1,)}},
+            "outlets.states: expected a list of 2, each 0 or 1 (0: off; 1: on), found [1]",
+        ),
+        ({"outlets": {"state": 1}}, "outlets.state: unknown key; did you mean 'states'?"),
+        ({"outlet": {}}, "outlet: unknown key; did you mean 'outlets'?"),
+        ({"mqtt": {"xyz": 1}}, "mqtt.xyz: unknown key; known here: connected"),
+        ({"names": {"outlet1": True}}, "names.outlet1: expected text, found true"),
+        ({"names": {"outlet1": {}}}, "names.outlet1: expected text, found a table"),
+        ({"outlets": 1}, "outlets: expected a table, found 1"),
+        ({"outlets": object()}, "outlets: expected plain data, found object"),
+        (
+            {"quirks": {"names_list": "wraped"}},
+            (
+                'quirks.names_list: expected one of "bare", "wrapped", '
+                "found \"wraped\"; did you mean 'wrapped'?"
+            ),
+        ),
+        (
+            {"color_light": {"leds": [[1, 101]]}},
+            (
+                "color_light.leds[0][1]: brightness: expected a whole number from 0 to 100 "
+                "(percent), found 101"
+            ),
+        ),
+        (
+            {"sensors": {"lux": {"step": 1}}},
+            "sensors.lux: start is missing; expected a number from -1e12 to 1e12",
+        ),
+        (
+            {"timing": {"restart_seconds": float("nan")}},
+            "timing.restart_seconds: expected a finite number, found nan",
+        ),
+    ],
+)
+def test_what_is_refused_is_told_in_the_words_of_a_scenario_file(
+    changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        an_outlet().change(**changes)
+
+
+def test_the_words_are_those_that_the_scenario_file_would_get() -> None:
+    changes = {"outlets": {"states": [1, 2]}, "sensors": {"AQI": "x"}, "device": {"hw_rev": "revb"}}
+    _, problems = validate(changes, OutletState)
+    assert len(problems) == 3
+    for problem in problems:
+        table = str(problem.path[0])
+        with pytest.raises(ValueError, match=re.escape(f"{problem.key}: {problem.message}")):
+            changed(OutletState(), {table: changes[table]})
+
+
+def test_a_reading_may_begin_to_drift_and_drift_otherwise() -> None:
+    after = changed(OutletState(), {"sensors": {"lux": {"start": 1, "min": 0}}})
+    assert after.sensors.lux == Drift(start=1, min=0)
+    after = changed(after, {"sensors": {"lux": {"step": 3}}})
+    assert after.sensors.lux == Drift(start=1, min=0, step=3)
+    assert changed(after, {"sensors": {"lux": None}}) == OutletState()
 
 
 def test_an_outlet_keeps_nothing_of_the_lists_that_it_was_given() -> None:

@@ -237,14 +237,15 @@ class OutletMachine(RuleBasedStateMachine):
 
     @rule(
         # Hundredths, which are not rounded any more when they are shown.
-        temperature=st.integers(-10_000, 20_000).map(lambda hundredths: 10 * hundredths) | ODD,
-        humidity=st.integers(0, 10_000).map(lambda hundredths: 10 * hundredths) | ODD,
+        temperature=st.integers(-100_000, 200_000) | ODD,
+        humidity=st.integers(0, 100_000) | ODD,
     )
     def calibrate(self, temperature: Any, humidity: Any) -> None:
         good = is_integer(temperature, -100_000, 200_000) and is_integer(humidity, 0, 100_000)
         good = good and self.product == "pro" and self.online
         if good:
-            self.calibrated = [f"{temperature / 1000:.2f}", f"{humidity / 1000:.2f}"]
+            exact = (f"{thousandths / 1000:.3f}" for thousandths in (temperature, humidity))
+            self.calibrated = [text.removesuffix("0") for text in exact]
         self.sets(28, [temperature, humidity], good)
 
     # The faceplate
@@ -255,6 +256,8 @@ class OutletMachine(RuleBasedStateMachine):
         for outlet in self.outlets:
             outlet.change(faceplate={"attached": attached})
             assert outlet.take() == ()
+        if not attached:
+            self.restarting = False  # it has no power, and is there when it has some again
 
     @rule(reset=st.booleans())
     def restart_faceplate(self, reset: bool) -> None:

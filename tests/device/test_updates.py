@@ -462,9 +462,9 @@ def test_a_revb_restarts_without_a_reply_and_goes_on_when_somebody_is_back(targe
     gone = away(ask(outlet, 21, [part(target)]))
     assert gone == Away("a restart for an update", 3.0, "close")
     restart(outlet, 3)
-    assert not updating(outlet)
+    assert updating(outlet)
     assert "under way" in refused(outlet, 21, [1])
-    assert pass_time(outlet, 30) == []
+    assert pass_time(outlet, 20) == []
     (who, information), continues = greeting(outlet)
     assert (who, information) == (12, returned(outlet, 12))
     assert continues == goes_on(target)
@@ -496,9 +496,8 @@ def test_a_revb_to_which_nobody_comes_back_goes_on_by_itself(target: Target) -> 
     ask(outlet, 21, [part(target)])
     restart(outlet)
     assert pass_time(outlet, 39.9) == []
-    assert not updating(outlet)
-    pass_time(outlet, 0.2)
     assert updating(outlet)
+    assert pass_time(outlet, 0.2) != []
     assert greeting(outlet) == []
     pass_time(outlet)
     assert revisions(outlet) == UPDATED[target]
@@ -526,14 +525,55 @@ def test_a_revb_refuses_at_once_what_it_can_tell_at_once(target: Target) -> None
 
 
 @BOTH
-def test_a_second_restart_before_anybody_is_back_does_not_lose_the_update(target: Target) -> None:
+def test_a_second_restart_before_anybody_is_back_loses_the_update_and_says_so(
+    target: Target,
+) -> None:
     outlet = to_update(target, revision="revB")
     ask(outlet, 21, [part(target)])
     restart(outlet)
     restart(outlet)
     assert not updating(outlet)
+    assert greeting(outlet)[1:] == [goes_on(target, 0)]
+    assert pass_time(outlet) == []
+    assert revisions(outlet) == OLD
+    away(ask(outlet, 21, [part(target)]))
+
+
+@BOTH
+def test_how_the_update_of_a_revb_goes_is_settled_when_it_is_asked_for(target: Target) -> None:
+    outlet = to_update(target, revision="revB")
+    offered = outlet.state.firmware
+    ask(outlet, 21, [part(target)])
+    outlet.change(updates={"IM": {"outcome": "refused"}, "PM": {"outcome": "refused"}})
+    restart(outlet)
+    outlet.change(
+        firmware={
+            "IM": {"available_fw_rev": "8", "available_www_fw_rev": None},
+            "PM": {"available_fw_rev": "9"},
+        }
+    )
     assert greeting(outlet)[1:] == [goes_on(target)]
-    assert updating(outlet)
+    pass_time(outlet)
+    runs = outlet.state.firmware
+    assert offered.PM is not None
+    assert runs.PM is not None
+    if target == "IM":
+        assert (runs.IM.fw_rev, runs.IM.www_fw_rev) == (offered.IM.newest, offered.IM.newest_www)
+    else:
+        assert runs.PM.fw_rev == offered.PM.newest
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_a_faceplate_that_goes_while_somebody_is_waited_for_ends_its_update(back: bool) -> None:
+    outlet = to_update("PM", revision="revB")
+    ask(outlet, 21, [2])
+    restart(outlet)
+    outlet.change(faceplate={"attached": False})
+    outlet.change(faceplate={"attached": back})
+    assert not updating(outlet)
+    away(ask(outlet, 21, [1]))  # which is not kept from another
+    restart(outlet)
+    assert greeting(outlet)[1:] == [goes_on("IM")]
 
 
 @BOTH
@@ -576,7 +616,7 @@ def test_a_revb_started_from_outside_restarts_as_well() -> None:
 
 
 def test_other_revisions_update_like_a_reva() -> None:
-    for revision in ("revC", "", "revb"):
+    for revision in ("revC", "", "B"):
         assert done(to_update(revision=revision), 21, [1]) == []
 
 

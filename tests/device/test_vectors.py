@@ -32,6 +32,15 @@ OUTLET_FIRMWARE = {
 }
 FACEPLATE_FIRMWARE = {"fw_rev": "0.5.0", "available_fw_rev": "0.5.1"}
 
+IDENTITY = {
+    "device": {"MAC": "02:00:5E:00:53:01"},
+    "faceplate": {
+        "sn": "1003C44077",
+        "MAC": "02:00:5E:00:53:02",
+        "radar": {"MAC": "02:00:5E:00:53:03"},
+    },
+}
+
 SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
     "available updates, failure": {"firmware": {"update_check": "fail"}},
     "accessory names, as documented": {"quirks": {"names_list": "wrapped"}},
@@ -48,9 +57,11 @@ SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
 
 
 def outlet_of(vector: dict[str, Any], product: Product) -> Outlet:
-    tables: dict[str, Any] = dict(SETTINGS.get(vector["name"], {}))
+    tables: dict[str, Any] = {**IDENTITY, **SETTINGS.get(vector["name"], {})}
     tables.setdefault("firmware", {"IM": OUTLET_FIRMWARE})
-    if product != "bare":
+    if product == "bare":
+        del tables["faceplate"]
+    else:
         tables["firmware"] = {"PM": FACEPLATE_FIRMWARE, **tables["firmware"]}
     return an_outlet(product, **tables)
 

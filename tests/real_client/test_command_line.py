@@ -111,9 +111,9 @@ def product(name: str, more: str = "", speed: float = 1.0) -> pytest.MarkDecorat
 @product("pro", 'device.sn = "0123456789A"\n')
 def test_it_shows_who_the_outlet_is(tool: Tool) -> None:
     shown = tool.run("device", "info")
-    assert "Serial number 0123456789A MAC 02:00:5E:00:53:01 Device InvisOutlet" in shown
+    assert "Serial number 0123456789A MAC 02:12:34:56:78:9A Device InvisOutlet" in shown
     assert "Hardware rev revA Firmware rev 0.0.1" in shown
-    assert "Device InvisDeco (Pro) Serial number 1003C44077 Online yes" in shown
+    assert "Device InvisDeco (Pro) Serial number 1123456789A Online yes" in shown
     assert "Radar LD2410 fw 1.0.0" in shown
     tool.simulator.outlet.detach_faceplate()
     assert "InvisDeco" not in tool.run("device", "info")

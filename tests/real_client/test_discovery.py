@@ -34,10 +34,12 @@ def scan(wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
     raise AssertionError(f"still found: {', '.join(found) or 'nothing'}")
 
 
+FACEPLATE_SN = "1003C44077"
+
 EXPECTED: dict[Product, tuple[str | None, ...]] = {
     "bare": (None, None, None),
-    "pro": ("Pro", "InvisDeco", "1003C44077"),
-    "aura": ("Aura", "InvisDeco", "1003C44077"),
+    "pro": ("Pro", "InvisDeco", FACEPLATE_SN),
+    "aura": ("Aura", "InvisDeco", FACEPLATE_SN),
 }
 """The product → what is told of its faceplate: type, device and serial number."""
 
@@ -47,6 +49,8 @@ def test_every_product_is_found_with_all_that_it_tells_of_itself() -> None:
         outlets: dict[Product, RunningSimulator] = {}
         for product in PRODUCTS:
             scenario = f'[device]\nproduct = "{product}"\nsn = "{a_serial_number()}"\n'
+            if product != "bare":
+                scenario += f'[faceplate]\nsn = "{FACEPLATE_SN}"\n'
             block = on_an_address_of_its_own(scenario, mdns=True)
             outlets[product] = stack.enter_context(block)
         named = {one.sn for one in outlets.values()}

@@ -366,15 +366,13 @@ async def calibrate_temp_humidity(visit: Visit) -> None:
 async def get_device_info(visit: Visit) -> None:
     info, again = await visit.client.get_device_info(), await visit.other.get_device_info()
     assert info == again
-    state = visit.simulator.outlet.state
-    assert (info.serial_number, info.mac) == (visit.simulator.sn, state.device.MAC)
+    assert (info.serial_number, info.mac) == (visit.simulator.sn, "02:00:03:C4:40:76")
     assert (info.device, info.hw_rev, info.fw_rev) == ("InvisOutlet", "revA", "0.0.1")
     sub = info.sub_device
     if visit.product == "bare":
         assert sub is None
         return
-    faceplate = state.faceplate
-    assert (sub.serial_number, sub.mac, sub.online) == (faceplate.sn, faceplate.MAC, True)
+    assert (sub.serial_number, sub.mac, sub.online) == ("1003C44076", "06:00:03:C4:40:76", True)
     assert (sub.device, sub.hw_rev, sub.fw_rev) == ("InvisDeco", "revA", "0.5.0")
     radar = (sub.radar_fw_ver, sub.radar_hw_type, sub.radar_mac)
     assert sub.device_type == ("Aura" if visit.product == "aura" else "Pro")
@@ -555,7 +553,6 @@ TO_UPDATE = """
     available_fw_rev = "1.0.0"
     [updates]
     IM = { seconds = 1e6, www_seconds = 1e6 }
-    PM = { seconds = 1e6 }
 """
 
 
@@ -565,7 +562,9 @@ async def perform_ota_update(visit: Visit) -> None:
 
     has_faceplate = visit.product != "bare"
     if has_faceplate:
-        visit.simulator.outlet.change(firmware={"PM": {"available_fw_rev": "1.0.0"}})
+        visit.simulator.outlet.change(
+            firmware={"PM": {"available_fw_rev": "1.0.0"}}, updates={"PM": {"seconds": 1e6}}
+        )
     for method in (0, 1):
         for target in OtaTarget:
             before = len(visit.simulator.journal.requests(callback=21))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from invis_sim.device.state import OutletState
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.faults.fault import Fault
+from invis_sim.scenario.effects import without_effect
 from invis_sim.scenario.model import Listen, Protocol, Scenario
 from invis_sim.scenario.steps import WITH_STATE, Step
 from tests.faults.random_structs import json_trees, structs
@@ -47,7 +48,8 @@ _WHENS: list[st.SearchStrategy[dict[str, Any]]] = [
             "after_request": st.fixed_dictionaries(
                 {"callback": st.integers()}, optional={"nth": st.integers(1, 100)}
             )
-        }
+        },
+        optional={"after_seconds": st.floats(0, 1e9)},
     ),
 ]
 
@@ -109,16 +111,30 @@ def _scenarios(draw: st.DrawFn) -> Scenario | None:
     planned = draw(st.lists(steps(names), max_size=2))
     state: OutletState = draw(states)
     return attempt(
-        {
-            "description": draw(st.text(max_size=20)),
-            "seed": draw(st.none() | st.integers(0, 2**63 - 1)),
-            **{name: getattr(state, name) for name in OutletState.__struct_fields__},
-            "listen": draw(structs(Listen)),
-            "protocol": draw(structs(Protocol)),
-            "faults": faults,
-            "steps": tuple(msgspec.convert(step, Step) for step in planned),
-        }
+        with_effect(
+            {
+                "description": draw(st.text(max_size=20)),
+                "seed": draw(st.none() | st.integers(0, 2**63 - 1)),
+                **{name: getattr(state, name) for name in OutletState.__struct_fields__},
+                "listen": draw(structs(Listen)),
+                "protocol": draw(structs(Protocol)),
+                "faults": faults,
+                "steps": tuple(msgspec.convert(step, Step) for step in planned),
+            }
+        )
     )
+
+
+def with_effect(parts: dict[str, Any]) -> dict[str, Any]:
+    """The parts of a scenario without the settings and steps that have no effect."""
+    while found := [path for path, _ in without_effect(parts)]:
+        for path in found:
+            if path[0] != "steps":
+                parts[str(path[0])] = getattr(Scenario(), str(path[0]))
+        idle = {path[1] for path in found if path[0] == "steps"}
+        steps = enumerate(parts["steps"])
+        parts["steps"] = tuple(step for index, step in steps if index not in idle)
+    return parts
 
 
 scenarios: st.SearchStrategy[Scenario] = _scenarios().filter(is_something)  # type: ignore[assignment]

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from invis_sim.device.lights import ColorLight, Led, Nightlight
+from invis_sim.device.lights import ColorLight, IndicatorLight, Led, Nightlight
 from invis_sim.device.names import Names
 from invis_sim.device.preferences import (
     AccPrefs,
@@ -82,6 +82,8 @@ def test_every_table_of_what_the_outlet_is_and_knows_is_read_as_it_is_written() 
         [nightlight]
         mode = 1
         brightness = 30
+        [indicator_light]
+        speed = 7
         [color_light]
         mode = 3
         leds = [[1, 50, [360, 100], 1000], [1]]
@@ -111,6 +113,8 @@ def test_every_table_of_what_the_outlet_is_and_knows_is_read_as_it_is_written() 
         [quirks]
         stray_result = false
         transports = "by_revision"
+        plain_nightlight_on_aura = true
+        indicator_light = true
     """)
     expected = OutletState(
         device=Device(
@@ -123,6 +127,7 @@ def test_every_table_of_what_the_outlet_is_and_knows_is_read_as_it_is_written() 
         faceplate=Faceplate(attached=False, radar=Radar(fw_ver="2.0")),
         outlets=Outlets(states=(1, 0)),
         nightlight=Nightlight(mode=1, brightness=30),
+        indicator_light=IndicatorLight(speed=7),
         color_light=ColorLight(mode=3, leds=(Led(1, 50, (360, 100), 1000), Led(1))),
         names=Names(outlet2="Lüfter"),
         preferences=Preferences(
@@ -142,7 +147,12 @@ def test_every_table_of_what_the_outlet_is_and_knows_is_read_as_it_is_written() 
             IM=OutletUpdate(outcome="hangs", at_part="www"), PM=FaceplateUpdate(steps=1)
         ),
         timing=Timing(sensor_seconds=0),
-        quirks=Quirks(stray_result=False, transports="by_revision"),
+        quirks=Quirks(
+            stray_result=False,
+            transports="by_revision",
+            plain_nightlight_on_aura=True,
+            indicator_light=True,
+        ),
     )
     assert scenario.state == expected
     assert scenario.product == "aura"
@@ -181,6 +191,10 @@ def test_the_product_is_as_it_is_called_or_as_its_firmware_has_it(text: str, pro
             Step(after_request=AfterRequest(callback=10, nth=3), reboot=True),
         ),
         (
+            "after_request = { callback = 10 }\nafter_seconds = 2.5\nmeasure = true",
+            Step(after_request=AfterRequest(callback=10), after_seconds=2.5, measure=True),
+        ),
+        (
             "after_seconds = 1\nreboot = { seconds = 2, how = 'silence' }",
             Step(after_seconds=1, reboot=StepReboot(seconds=2, how="silence")),
         ),
@@ -204,7 +218,7 @@ def test_the_product_is_as_it_is_called_or_as_its_firmware_has_it(text: str, pro
 )
 def test_a_step_of_any_form_is_read_as_it_is_written(text: str, step: Step) -> None:
     faults = "[[faults]]\nkind = 'drop'\n[[faults]]\nkind = 'drop'\nname = 'late'"
-    assert parse(f"{faults}\n[[steps]]\n{text}").steps == (step,)
+    assert parse(f"[firmware.PM]\n{faults}\n[[steps]]\n{text}").steps == (step,)
 
 
 def test_inline_tables_may_span_lines_and_end_with_a_comma() -> None:
@@ -279,6 +293,25 @@ def test_a_file_that_is_not_utf_8_is_reported_with_the_line(tmp_path: Path) -> N
     [
         ("\n\nseed 7", "f:3: not TOML: expected '=' after a key in a key/value pair (column 6)"),
         ("\nseed = 1\nseed = 2", "f:3: not TOML: cannot overwrite a value (column 9)"),
+        ("[outlets]\n[outlets]", "f:2: not TOML: [outlets] stands there twice (column 9)"),
+        (
+            "outlets.states = [1, 0]\n[outlets]",
+            "f:2: not TOML: [outlets] stands there twice (column 9)",
+        ),
+        (
+            "[firmware.'a b']\n[firmware.'a b']",
+            'f:2: not TOML: [firmware."a b"] stands there twice (column ',
+        ),
+        (
+            "['(\"x\\']\n['(\"x\\']",
+            'f:2: not TOML: ["(\\"x\\\\"] stands there twice (column ',
+        ),
+        ('["it\'s"]\n["it\'s"]', 'f:2: not TOML: ["it\'s"] stands there twice (column '),
+        (
+            "firmware.PM = {}\nfirmware.PM.fw_rev = '1'",
+            "f:2: not TOML: firmware.PM is given whole already, and nothing can be added to it (",
+        ),
+        ("faults = []\n[[faults]]", "f:2: not TOML: faults is given whole already"),
         ("seed = [", "f:1: not TOML: invalid value (column 9)"),
         (
             "[listen]\nhost = localhost",

@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.scenario.loading import shipped
 from invis_sim.scenario.model import Scenario
-from invis_sim.scenario.schema import scenario_schema
+from invis_sim.scenario.schema import key_docs, scenario_schema
 from invis_sim.scenario.steps import Step
 from invis_sim.scenario.validation import Path, validate
 from tests.scenario.random_scenarios import documents, steps
@@ -202,6 +202,7 @@ EVERYTHING = """
     network = "join"
     [[steps]]
     after_request = { callback = 20, nth = 3 }
+    after_seconds = 1
     push = { callback = 99, args = 1 }
     reboot = true
 """
@@ -281,7 +282,12 @@ def test_everything_is_what_there_is_to_say() -> None:
 
 @given(st.lists(steps(("a",)), min_size=1, max_size=3))
 def test_a_step_in_any_form_is_accepted_by_schema_and_loader(planned: list[Any]) -> None:
-    document = {"faults": [{"kind": "drop", "name": "a"}], "steps": planned}
+    document = {
+        "device": {"product": "aura"},
+        "quirks": {"plain_nightlight_on_aura": True, "indicator_light": True},
+        "faults": [{"kind": "drop", "name": "a"}],
+        "steps": planned,
+    }
     VALIDATOR.validate(document)
     scenario, problems = validate(document, Scenario)
     assert problems == []
@@ -425,13 +431,35 @@ def test_a_key_is_explained_in_the_words_of_its_docstring() -> None:
 
 
 def test_a_key_is_explained_where_its_docstring_puts_several_on_one_line() -> None:
-    radar = SCHEMA["$defs"]["Radar"]["properties"]
-    assert [radar[name]["description"] for name in ("fw_ver", "hw_type", "MAC")] == [
-        "its firmware.",
-        "what it is.",
-        "its hardware address.",
-    ]
-    assert SCHEMA["$defs"]["MqttPrefs"]["properties"]["pass"]["description"].startswith("where it")
+    class Odd(msgspec.Struct, rename={"word": "pass"}):
+        """Odd.
+
+        one: the first. two: the second,
+        over two lines. pass: a key of another name. three, four: both.
+        """
+
+        one: int
+        two: int
+        three: int
+        four: int
+        word: int
+
+    assert key_docs(Odd) == {
+        "one": "the first.",
+        "two": "the second, over two lines.",
+        "pass": "a key of another name.",
+        "three": "both.",
+        "four": "both.",
+    }
+
+
+def test_no_two_keys_of_a_table_share_an_explanation() -> None:
+    """But for those that are alike in all that there is to say."""
+    alike = {"Listen", "Spread", "When"}
+    for title, schema in SCHEMA["$defs"].items():
+        texts = [key["description"] for key in schema.get("properties", {}).values()]
+        if title not in alike and title not in {kind.__name__ for kind in KINDS.values()}:
+            assert len(texts) == len(set(texts)), title
 
 
 def test_what_a_step_sets_is_completed_and_checked_as_at_the_top_of_the_file() -> None:

@@ -3,11 +3,15 @@
 import re
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 
+from invis_sim.device.sensors import Sensors
+from invis_sim.device.state import Device
 from invis_sim.scenario.loading import ScenarioError, parse
 from invis_sim.scenario.model import Scenario
+from invis_sim.scenario.steps import Step
 from invis_sim.scenario.validation import Path, validate
 from tests.scenario.random_scenarios import documents
 from tests.scenario.toml import to_toml
@@ -247,12 +251,16 @@ def step(*lines: str) -> str:
     [
         (
             [],
-            "1: steps[0]: a step happens either at a time (after_seconds, every_seconds) or after",
+            "1: steps[0]: a step happens at a time (after_seconds, every_seconds) or after a req",
         ),
-        (["measure = true"], "1: steps[0]: a step happens either at a time"),
+        (["measure = true"], "1: steps[0]: a step happens at a time"),
         (
-            ["after_seconds = 1", "after_request = { callback = 20 }", "measure = true"],
-            "1: steps[0]: a step happens either at a time",
+            ["after_request = { callback = 20 }", "every_seconds = 1", "measure = true"],
+            "3: steps[0].every_seconds: does not go with after_request; after_seconds does",
+        ),
+        (
+            ["after_seconds = 1", "after_request = { callback = 20 }", "every_seconds = 2"],
+            "4: steps[0].every_seconds: does not go with after_request",
         ),
         (["after_seconds = 1"], "1: steps[0]: a step does something: expected one of set, facepl"),
         (["after_seconds = 1", "measure = false"], "1: steps[0]: a step does something: expected"),
@@ -425,6 +433,169 @@ def test_a_fault_that_is_wrong_does_not_make_the_steps_wrong_that_switch_it() ->
 
 # What does not fit together
 
+NO_FACEPLATE = "has no effect: this outlet has no faceplate; say product = "
+NO_AURA = "has no effect: this outlet is no Aura; say product = "
+
+WITHOUT_EFFECT = [
+    ("bare", "sensors.lux = 1", "sensors", f'{NO_FACEPLATE}"pro" or "aura" under [device]'),
+    ("bare", "faceplate.sn = 'x'", "faceplate", f'{NO_FACEPLATE}"pro" or "aura" under [device]'),
+    ("bare", "nightlight.mode = 1", "nightlight", f'{NO_FACEPLATE}"pro" under [device]'),
+    ("bare", "color_light.mode = 1", "color_light", f'{NO_FACEPLATE}"aura" under [device]'),
+    ("bare", "indicator_light.mode = 1", "indicator_light", f'{NO_FACEPLATE}"aura" under [device]'),
+    ("bare", "updates.PM.steps = 1", "updates.PM", f'{NO_FACEPLATE}"pro" or "aura" under [device]'),
+    ("pro", "color_light.mode = 1", "color_light", f'{NO_AURA}"aura" under [device]'),
+    ("pro", "indicator_light.mode = 1", "indicator_light", f'{NO_AURA}"aura" under [device]'),
+    (
+        "aura",
+        "nightlight.mode = 1",
+        "nightlight",
+        (
+            "has no effect: an Aura has a [color_light] in its place; "
+            "say plain_nightlight_on_aura = true under [quirks]"
+        ),
+    ),
+    (
+        "aura",
+        "indicator_light.mode = 1",
+        "indicator_light",
+        (
+            "has no effect: an Aura is without it by default; "
+            "say indicator_light = true under [quirks]"
+        ),
+    ),
+]
+"""Product, a setting that has no effect with it, where it stands, and what is said of it."""
+
+
+@pytest.mark.parametrize(("product", "setting", "key", "message"), WITHOUT_EFFECT)
+def test_a_setting_that_the_product_has_no_use_for_is_reported(
+    product: str, setting: str, key: str, message: str
+) -> None:
+    for head in (f"device.product = '{product}'", *["[firmware.IM]"] * (product == "bare")):
+        if head.startswith("device"):
+            assert problems_of(f"{head}\n{setting}") == [f"2: {key}: {message}"]
+        else:
+            assert problems_of(f"{setting}\n{head}") == [f"1: {key}: {message}"]
+    text = f"device.product = '{product}'\n{step('after_seconds = 1', f'set.{setting}')}"
+    assert problems_of(text) == [f"4: steps[0].set.{key}: {message}"]
+
+
+@pytest.mark.parametrize(("product", "setting"), [case[:2] for case in WITHOUT_EFFECT])
+def test_a_setting_has_an_effect_with_the_product_or_the_quirk_that_it_needs(
+    product: str, setting: str
+) -> None:
+    fitting = "aura" if setting.startswith(("color", "indicator")) else "pro"
+    quirks = ""
+    if product == "aura":
+        fitting, quirks = "aura", "plain_nightlight_on_aura = true\nindicator_light = true"
+    elif setting.startswith("indicator"):
+        quirks = "indicator_light = true"
+    said = f"[quirks]\n{quirks}\n{step('after_seconds = 1', f'set.{setting}')}"
+    assert problems_of(f"device.product = '{fitting}'\n{setting}\n{said}") == []
+    if fitting == "pro":
+        assert problems_of(f"{setting}\n[firmware.PM]\n{said}") == []
+
+
+@pytest.mark.parametrize(
+    "lines", [["faceplate = 'on'"], ["faceplate = 'off'"], ["measure = true"], ["update = 'PM'"]]
+)
+def test_a_step_that_needs_a_faceplate_is_reported_where_there_is_none(lines: list[str]) -> None:
+    key = lines[0].split()[0]
+    text = step("after_seconds = 1", *lines)
+    message = f'{NO_FACEPLATE}"pro" or "aura" under [device]'
+    assert problems_of(text) == [f"3: steps[0].{key}: {message}"]
+    for product in ("pro", "aura"):
+        assert problems_of(f"device.product = '{product}'\n{text}") == []
+    assert problems_of(f"{text}\n[firmware.PM]") == []
+    assert problems_of(step("after_seconds = 1", "update = 'IM'")) == []
+
+
+@pytest.mark.parametrize(
+    "becomes",
+    [
+        "device.product = 'pro'",
+        "device = { product = 'aura' }",
+        "firmware.PM.fw_rev = '1'",
+        "firmware.PM = {}",
+    ],
+)
+def test_where_a_step_makes_another_product_of_the_outlet_no_setting_is_blamed(
+    becomes: str,
+) -> None:
+    text = "sensors.lux = 1\ncolor_light.mode = 1\n" + step("after_seconds = 1", "measure = true")
+    assert len(problems_of(text)) == 3
+    for later in (f"set.{becomes}", f"set = {{ {becomes} }}"):
+        assert problems_of(f"{text}\n{step('after_seconds = 2', later)}") == []
+    others = "set = { device.hw_rev = 'revB', firmware.IM.fw_rev = '2' }"
+    assert len(problems_of(f"{text}\n{step('after_seconds = 2', others)}")) == 3
+
+
+def test_where_a_step_sets_the_quirk_that_a_light_needs_it_is_not_blamed() -> None:
+    text = "device.product = 'aura'\nnightlight.mode = 1\nindicator_light.mode = 1\n"
+    quirk = "set.quirks.plain_nightlight_on_aura = true"
+    (problem,) = problems_of(text + step("after_seconds = 1", quirk))
+    assert problem.startswith("3: indicator_light: has no effect")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[sensors]\n[faceplate]\nattached = true\n[nightlight]\nmode = 0",
+        "[updates.PM]\nseconds = 30\n[updates.IM]\nseconds = 1",
+        "[color_light]\nleds = [[0, 100, [0, 0], 4000]]",
+        "[names]\nnightlight = 'x'",
+    ],
+)
+def test_what_says_the_default_is_no_setting_without_effect(text: str) -> None:
+    assert problems_of(text) == []
+
+
+def test_no_setting_is_blamed_beside_what_is_wrong_with_the_product_itself() -> None:
+    setting = "sensors.lux = 1\n"
+    for wrong in (
+        "device.product = 'por'",
+        "[firmware.PM]\nfw_rev = 1",
+        "[firmware.PM]\n[device]\nproduct = 'bare'",
+        step("after_seconds = 1", "set.device.product = 'por'"),
+    ):
+        (problem,) = problems_of(setting + wrong)
+        assert "sensors" not in problem
+
+
+def test_from_python_a_setting_without_effect_is_refused_as_well() -> None:
+    no_faceplate = r'^sensors: has no effect: this outlet has no faceplate; say product = "pro" or'
+    with pytest.raises(ValueError, match=no_faceplate):
+        Scenario(sensors=Sensors(lux=1.0))
+    with pytest.raises(ValueError, match=no_faceplate):
+        msgspec.structs.replace(Scenario(), sensors=Sensors(lux=1.0))
+    for changes in ({"sensors": {"lux": 1}}, {"sensors": Sensors(lux=1.0)}):
+        with pytest.raises(ValueError, match=r"^steps\[0\]\.set\.sensors: has no effect"):
+            Scenario(steps=(Step(after_seconds=1, set=changes),))
+    with pytest.raises(ValueError, match=r"^steps\[0\]\.measure: has no effect: this outlet has n"):
+        Scenario(steps=(Step(after_seconds=1, measure=True),))
+    becomes = Step(after_seconds=1, set={"device": Device(product="pro")})
+    assert Scenario(sensors=Sensors(lux=1.0), steps=(becomes,)).sensors.lux == 1.0
+    assert Scenario(device=Device(product="pro"), sensors=Sensors(lux=1.0)).product == "pro"
+
+
+@pytest.mark.parametrize("written", ["revb", "RevB", "REVB", "rev B", "rev-b", "Rev. B", "revB "])
+def test_a_revision_that_is_nearly_a_known_one_is_reported(written: str) -> None:
+    assert problems_of(f"device.hw_rev = '{written}'") == [
+        (
+            '1: device.hw_rev: expected "revA", "revB" or other text, '
+            f"found \"{written}\"; did you mean 'revB'?"
+        )
+    ]
+    (problem,) = problems_of(step("after_seconds = 1", f"set.device.hw_rev = '{written}'"))
+    assert problem.startswith("3: steps[0].set.device.hw_rev: expected ")
+    (problem,) = problems_of("device.hw_rev = 'RevA'")
+    assert "did you mean 'revA'?" in problem
+
+
+@pytest.mark.parametrize("written", ["revA", "revB", "revC", "", "B", "2.1", "revAB"])
+def test_other_revisions_are_text_like_any_other(written: str) -> None:
+    assert parse(f"device.hw_rev = '{written}'").device.hw_rev == written
+
 
 def test_a_bare_outlet_with_firmware_for_a_faceplate_is_reported_at_its_product() -> None:
     text = "[firmware.PM]\n[device]\nproduct = 'bare'"
@@ -589,6 +760,11 @@ def test_faults_without_a_name_may_be_of_one_kind() -> None:
         ("qos = 1", "it belongs in [preferences.sys_prefs.mqtt]"),
         ("preferences.minOnDuration = 1", "it belongs in acc_prefs.homeAwayMode"),
         ("after_seconds = 1", "it belongs in [[steps]]"),
+        ("[update.IM]\noutcome = 'fails'", "did you mean 'updates'?"),
+        ("update = 'IM'", "did you mean 'updates'?"),
+        ("[name]\noutlet1 = 'x'", "did you mean 'names'?"),
+        ("name = 'x'", "it belongs in [[faults]], beside kind"),
+        ("reboot = true", "it belongs in [[steps]]"),
         ("start = 1", "known here: "),
         ("preferences.sys_prefs.mqtt.password = 'x'", "did you mean 'pass'?"),
         ("device.mac = 'x'", "did you mean 'MAC'?"),
@@ -670,7 +846,8 @@ def test_a_whole_number_will_do_where_a_number_is_asked_for() -> None:
 PLAIN = re.compile(
     "unknown key; (did you mean|it belongs|known here|a step cannot)|never applies|is above max|"
     "both false|must not be sent|is longer than|which have no when|is not between min and max|"
-    "is no reading|a step happens either|no fault is called|has no faceplate|listen switches off"
+    "is no reading|a step happens|does not go with|has no effect|no fault is called|"
+    "has no faceplate|listen switches off"
 )
 
 

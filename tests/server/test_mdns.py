@@ -95,13 +95,12 @@ def test_it_is_announced_taken_back_for_a_reboot_and_taken_back_at_the_end(sn: s
             assert info.port == address(sim, "ws")[1]
             assert info.parsed_addresses() == ["127.0.0.1"]
             assert info.server == f"{sn}.local."
-            faceplate = sim.outlet.state.faceplate
             assert txt(info) == {
                 "sn": sn,
                 "device": "InvisOutlet",
                 "sub_type": "Pro",
                 "sub_device": "InvisDeco",
-                "sub_sn": faceplate.sn,
+                "sub_sn": f"{int(sn[0], 16) ^ 1:X}{sn[1:]}",
             }
             sim.reboot(seconds=1)
             browser.wait_for_end(sn)
@@ -134,6 +133,31 @@ def test_the_same_serial_number_twice_is_an_error_that_the_outlet_survives(sn: s
         assert told(first, "error") == []
 
 
+def test_what_is_announced_follows_what_the_outlet_is(sn: str) -> None:
+    other = f"E{sn[1:]}"
+    with browsing() as browser, start_simulator(announced(sn)) as sim:
+        browser.wait_for(sn)
+        sim.outlet.change(device={"sn": other, "product": "bare"})
+        assert txt(browser.wait_for(other)) == {"sn": other, "device": "InvisOutlet"}
+        browser.wait_for_end(sn)
+
+
+def test_what_is_too_long_for_mdns_is_an_error_that_the_outlet_survives(sn: str) -> None:
+    faceplate = {"type": "é" * 125}
+    with browsing() as browser, start_simulator(announced(sn)) as sim, Peers(sim) as peers:
+        browser.wait_for(sn)
+        sim.outlet.change(faceplate=faceplate)
+        browser.wait_for_end(sn)
+        wait_until(sim, lambda journal: bool(journal.events(what="error")), PATIENCE)
+        (error,) = told(sim, "error")
+        assert "sub_type and its value have 259 bytes; 255 fit" in error
+        peer = peers.tcp()
+        peer.ask(1)
+        assert peer.packet()["sn"] == sn
+        sim.outlet.change(faceplate={"type": None})
+        assert txt(browser.wait_for(sn))["sub_type"] == "Pro"
+
+
 def test_without_python_zeroconf_it_cannot_start(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = builtins.__import__
 
@@ -144,7 +168,7 @@ def test_without_python_zeroconf_it_cannot_start(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(builtins, "__import__", without)
     with (
-        pytest.raises(StartError, match=r"python-zeroconf: invis-sim\[mdns\]"),
+        pytest.raises(StartError, match=r"pip install 'invis-sim\[mdns\]'"),
         start_simulator(mdns=True),
     ):
         pass

@@ -135,6 +135,37 @@ def test_what_python_changes_and_pushes_is_told_to_all() -> None:
         ] * 2
 
 
+def test_who_has_connected_before_is_told_though_nobody_has_served_it_yet() -> None:
+    with pushing() as sim:
+        for number in range(60):
+            clients = [
+                socket.create_connection(sim.tcp_address, TIMEOUT) for _ in range(1 + number % 3)
+            ]
+            sim.outlet.push(99, number)
+            for client in clients:
+                assert b'"callbackArgs":%d}' % number in client.recv(4096)
+                client.close()
+
+
+def test_a_defect_in_telling_one_costs_the_others_nothing() -> None:
+    defects: list[Exception] = []
+    with pushing() as sim, Peers(sim) as peers:
+        first, second, third = (peers.listen("tcp") for _ in range(3))
+
+        def spoil() -> None:
+            sim._simulator.on_defect = defects.append  # it would end the simulator
+            connection = next(iter(sim._simulator._core.connections.values()))
+            connection.frame = lambda text: bytes(1 // 0)
+
+        sim.call(spoil)
+        sim.outlet.push(99, 1)
+        assert first.end() == (b"", "RST")
+        for peer in (second, third):
+            assert peer.packet()["payload"]["callbackArgs"] == 1
+        assert "an internal error" in wait_for_end(sim, 1)[0]
+    assert [type(one) for one in defects] == [ZeroDivisionError]
+
+
 def test_on_tcp_a_push_ends_with_the_terminator_and_on_websocket_it_is_one_text_frame() -> None:
     with (
         pushing(protocol=Protocol(tcp_terminator="\r\n")) as sim,

@@ -14,6 +14,7 @@ from invis_sim.faults.welcome import Ending
 from invis_sim.faults.when import Transport
 from invis_sim.scenario import ScenarioError
 from invis_sim.scenario.model import Listen, Scenario
+from invis_sim.scenario.steps import AfterRequest, Step
 from invis_sim.server.simulator import Simulator
 from invis_sim.testing.background import RunningSimulator, start_simulator
 from tests.server.peers import (
@@ -33,6 +34,12 @@ from tests.server.support import TIMEOUT, wait_for_end, wait_until
 on_both = pytest.mark.parametrize("transport", TRANSPORTS)
 
 NAMES = {5: "a restart", 6: "a network reset", 7: "a factory reset"}
+WAYS = {
+    "close": "",
+    "goodbye": ", with a goodbye",
+    "reset": ", with a reset",
+    "silence": ", silently",
+}
 
 
 def restarting(
@@ -83,7 +90,7 @@ def test_a_restart_is_not_answered_ends_every_connection_and_is_over_in_time(
                 assert peer.close_code() == 1001
             assert peer.end() == (b"", end)
             peer.socket.close()
-        assert wait_for_end(sim, 3) == [f"by {NAMES[callback]}"] * 3
+        assert wait_for_end(sim, 3) == [f"by {NAMES[callback]}{WAYS[ends]}"] * 3
         (asked,) = sim.journal.exchanges(callback=callback)
         assert (asked.outcome, asked.sent, asked.done) == ("no reply", (), True)
         if callback == 6 and ends != "silence":
@@ -193,6 +200,22 @@ def test_what_comes_in_one_segment_behind_a_restart_is_neither_answered_nor_done
         assert all("away" in one.notes[0].reason for one in behind)
         sim.wait_until_up()
         assert sim.outlet.state.outlets.states == (1, 0)
+
+
+@on_both
+def test_nothing_counts_any_more_that_comes_behind_a_restart_which_is_over_at_once(
+    transport: Transport,
+) -> None:
+    step = Step(after_request=AfterRequest(callback=6), network="join")
+    with start_simulator(restarting(steps=(step,))) as sim, Peers(sim) as peers:
+        peer = peers.listen(transport)
+        requests = [{"callbackName": 6}, {"callbackName": 10, "callbackArgs": [1, 1]}]
+        packets = [{"packetID": 1, "payload": payload} for payload in requests]
+        peer.socket.sendall(b"".join(peer.framed(json.dumps(one).encode()) for one in packets))
+        assert peer.end() == (b"", "FIN")
+        wait_until(sim, lambda journal: len(journal.requests()) == 2)
+        assert not sim.outlet.down
+        assert sim.outlet.state.outlets.states == (0, 0)
 
 
 @on_both

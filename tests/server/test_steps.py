@@ -63,7 +63,12 @@ def test_steps_come_in_the_order_of_their_times_and_those_of_one_time_in_file_or
         set = { outlets = { states = [1, 0] }, nightlight = { brightness = 5 } }
     """
     with stepping(steps, speed) as sim:
-        expected = ["4: set outlets, nightlight", "2: set outlets", "1: push 93", "3: push 94"]
+        expected = [
+            "4: set outlets.states = [1, 0], nightlight.brightness = 5",
+            "2: set outlets.states = [0, 1]",
+            "1: push 93",
+            "3: push 94",
+        ]
         assert wait_for_steps(sim, 4) == expected
         assert sim.outlet.state.outlets.states == (0, 1)
         times = [event.seconds for event in sim.journal.events(what="step")]
@@ -108,13 +113,14 @@ def test_at_infinite_speed_what_is_repeated_forever_does_not_run_away() -> None:
             peer.demand(99, packet_id=number)
             while peer.packet() != done(number, 0):
                 pass
-        # Time has jumped to the one appointment that is no repetition, and stands still there.
-        assert steps_told(sim) == ["1: push 9"] * 3 + ["2: measure"]
+        # Time has jumped to the one appointment that is no repetition, and stands still there. Of
+        # the repetitions that it has jumped over, one was made up for.
+        assert steps_told(sim) == ["1: push 9", "2: measure"]
         # It goes on where there is something to do, and repetitions with it.
         sim.outlet.change(firmware={"PM": {"available_fw_rev": "9.9.9"}})
         sim.outlet.start_update("PM")  # of 30 s, and 3 s for the restart
-        wait_until(sim, lambda journal: len(steps_told(sim)) >= 13)
-        told_then = steps_told(sim)[4:]
+        wait_until(sim, lambda journal: len(steps_told(sim)) >= 11)
+        told_then = steps_told(sim)[2:]
         assert (told_then.count("1: push 9"), told_then.count("2: measure")) == (3, 6)
 
 
@@ -160,6 +166,75 @@ def test_a_step_follows_the_nth_request_of_its_callback_behind_the_answer(
             other.demand(callback, packet_id=5)
             assert other.packet() == done(5, 0)
         assert steps_told(sim) == ["1: push 50", "2: push 50"]
+
+
+@on_both
+@at_any_speed
+def test_a_step_may_follow_some_time_after_its_request(transport: Transport, speed: float) -> None:
+    steps = """
+        [[steps]]
+        after_request = { callback = 98, nth = 2 }
+        after_seconds = 20
+        push = { callback = 50, args = "late" }
+        [[steps]]
+        after_request = { callback = 98, nth = 2 }
+        after_seconds = 10
+        push = { callback = 50, args = "early" }
+        [[steps]]
+        after_request = { callback = 98, nth = 2 }
+        push = { callback = 50, args = "at once" }
+    """
+    with stepping(steps, speed) as sim, listening(sim, transport) as peer:
+        peer.demand(98, packet_id=1)
+        assert peer.packet() == done(1, 0)
+        assert steps_told(sim) == []
+        peer.demand(98, packet_id=2)
+        expected = [push(50, args) for args in ("at once", "early", "late")]
+        assert peer.packets(4) == [done(2, 0), *expected]
+        at_once, early, late = (event.seconds for event in sim.journal.events(what="step"))
+        if speed == 100:
+            assert early - at_once >= 0.1 - 0.01
+            assert late - at_once >= 0.2 - 0.01
+        peer.demand(98, packet_id=3)  # the third is nobody's
+        assert peer.packet() == done(3, 0)
+        assert len(steps_told(sim)) == 3
+
+
+def test_after_a_network_reset_a_step_brings_the_outlet_back_some_time_later() -> None:
+    steps = """
+        [[steps]]
+        after_request = { callback = 6 }
+        after_seconds = 10
+        network = "join"
+    """
+    for speed in (100, math.inf):
+        with stepping(steps, speed) as sim, Peers(sim) as peers:
+            for number in (1, 2):
+                peer = peers.listen("tcp")
+                peer.demand(6)
+                assert peer.end() == (b"", "FIN")
+                if number == 1:
+                    sim.wait_until_up()
+            ends = [words for words in told(sim, "outlet") if words.endswith(" ends")]
+            assert ends == ["a network reset ends"]
+            assert steps_told(sim) == ["1: join the network"]  # the second reset lasts
+
+
+def test_what_a_step_does_some_time_after_its_request_outlasts_a_restart() -> None:
+    steps = """
+        [[steps]]
+        after_request = { callback = 98 }
+        after_seconds = 30
+        push = { callback = 50, args = 1 }
+    """
+    with stepping(steps, 100) as sim, Peers(sim) as peers:
+        peer = peers.listen("tcp")
+        peer.demand(98)
+        assert peer.packet() == done(puback=0)
+        sim.reboot(seconds=5)
+        assert peer.end() == (b"", "FIN")
+        sim.wait_until_up()
+        assert wait_for_steps(sim, 1) == ["1: push 50"]
 
 
 def test_what_a_step_begins_after_a_request_takes_its_time_from_then() -> None:
@@ -267,7 +342,7 @@ def test_every_action_does_what_it_says_in_the_order_of_the_manual() -> None:
         assert peer.end() == (b"", "RST")
         sim.wait_until_up()
         assert steps_told(sim) == [
-            "1: set sensors, outlets",
+            '1: set sensors.lux = "inf", outlets.states = [1, 1]',
             "1: enable strange",
             "1: disable odd",
             "1: push 9",
@@ -281,6 +356,33 @@ def test_every_action_does_what_it_says_in_the_order_of_the_manual() -> None:
             "4: push 60",
             "4: reboot",
         ]
+
+
+def test_what_a_step_sets_is_told_key_by_key_and_shortened_where_it_is_long() -> None:
+    steps = """
+        [[steps]]
+        after_seconds = 1
+        set = { firmware.PM = {}, sensors = { lux = { start = 1 }, left_out = ["gas"] } }
+        [[steps]]
+        after_seconds = 2
+        set = { preferences.acc_prefs.homeAwayMode.enabled = 1, timing.restart_seconds = 0.5 }
+        [[steps]]
+        after_seconds = 3
+        set = { names = { outlet1 = "Lämpchen", outlet2 = "x" }, quirks.stray_result = false }
+        [[steps]]
+        after_seconds = 4
+        set.sensors.co2_equiv = [COUNT]
+    """.replace("COUNT", ", ".join(map(str, range(400, 500))))
+    with stepping(steps, math.inf) as sim:
+        *short, long = wait_for_steps(sim, 4)
+        assert short == [
+            '1: set firmware.PM = {}, sensors.lux.start = 1, sensors.left_out = ["gas"]',
+            "2: set preferences.acc_prefs.homeAwayMode.enabled = 1, timing.restart_seconds = 0.5",
+            '3: set names.outlet1 = "Lämpchen", names.outlet2 = "x", quirks.stray_result = false',
+        ]
+        assert long.startswith("4: set sensors.co2_equiv = [400, 401, 402, ")
+        assert long.endswith("…")
+        assert 90 < len(long) < 110
 
 
 @at_any_speed

@@ -102,8 +102,10 @@ def test_an_update_of_the_outlet_runs_to_its_end_on_a_rev_a(
             back.demand(21, [1])
             assert back.packet() == done(puback=0)
         assert told(sim, "outlet") == [
+            "the update of the outlet begins",
             "a restart after an update begins (3 s)",
             "a restart after an update ends",
+            "after its update, the outlet runs 1.1.0, and web pages 2.1.0",
         ]
 
 
@@ -145,7 +147,13 @@ def test_an_update_of_the_faceplate_runs_to_its_end_and_drops_nobody(
         wait_for_faceplate(asking)
         for peer in (asking, *watchers):
             assert revisions(peer) == NEW_FACEPLATE
-        assert told(sim, "closed") == told(sim, "outlet") == []
+        assert told(sim, "closed") == []
+        assert told(sim, "outlet") == [
+            "the update of the faceplate begins",
+            "the faceplate restarts (3 s)",
+            "the faceplate is back",
+            "after its update, the faceplate runs 3.1.0",
+        ]
 
 
 @on_both
@@ -189,7 +197,7 @@ def test_a_rev_b_to_which_nobody_comes_back_goes_on_at_the_end_of_its_time() -> 
         asking.demand(21, [2])
         assert asking.end() == (b"", "FIN")
         sim.wait_until_up()
-        assert not sim.outlet.updating
+        assert sim.outlet.updating
 
         def finished() -> bool:
             return sim._simulator.outlet.firmware.PM.fw_rev == "3.1.0"  # type: ignore[union-attr]

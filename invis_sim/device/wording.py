@@ -1,11 +1,34 @@
-"""Types and values in words, for the authors of scenario files."""
+"""Types and values in words: for the authors of scenario files, and wherever else a value is not
+what it should be.
+"""
 
 import json
-from collections.abc import Iterable, Mapping
+import math
+import re
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
 
 import msgspec
 
-__all__ = ["choices", "describe", "did_you_mean", "quoted", "show"]
+__all__ = [
+    "Path",
+    "blamed",
+    "choices",
+    "describe",
+    "did_you_mean",
+    "is_table",
+    "misfits",
+    "quoted",
+    "show",
+    "spelled",
+    "struct_in",
+    "written",
+]
+
+Path: TypeAlias = tuple[str | int, ...]
+"""How to get to a value: keys of tables, and indices in lists from 0."""
 
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
@@ -153,3 +176,124 @@ def show(value: object) -> str:
 def quoted(text: str) -> str:
     """Text in quotes, shortened where it is long."""
     return json.dumps(text if len(text) <= 80 else text[:79] + "…", ensure_ascii=False)
+
+
+def written(value: object) -> str:
+    """A value in one line, much as it would stand in a TOML file."""
+    if isinstance(value, msgspec.Struct):
+        value = msgspec.to_builtins(value)
+    if isinstance(value, Mapping):
+        pairs = [f"{spelled((str(key),))} = {written(item)}" for key, item in value.items()]
+        return f"{{ {', '.join(pairs)} }}" if pairs else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(written, value))}]"
+    return show(value)
+
+
+def spelled(path: Path) -> str:
+    """A path as a reader of TOML would write it: `faults[2].when.nth`."""
+    shown = ""
+    for step in path:
+        if isinstance(step, int):
+            shown += f"[{step}]"
+        else:
+            key = step if re.fullmatch(r"[\w-]+", step, re.ASCII) else quoted(step)
+            shown += f".{key}" if shown else key
+    return shown
+
+
+def blamed(message: str, table: Mapping[str, Any]) -> tuple[Path, str]:
+    """The key that a struct's own complaint is about: one that it begins with, or one that it names
+    together with its table (`when.packet`); () for the table as a whole. And the complaint, without
+    the key where that stands in front.
+    """
+    for word in re.findall(r"^\w+|\w+\.\w+", message):
+        keys = word.split(".")
+        if keys[0] in table:
+            inner = table[keys[0]]
+            deeper = isinstance(inner, Mapping) and keys[-1] in inner
+            path = tuple(keys) if deeper else (keys[0],)
+            return path, message.removeprefix(f"{spelled(path)}: ")
+    return (), message
+
+
+def misfits(
+    value: object, annotation: Any, path: Path = (), found: Callable[[Any], str] = show
+) -> list[tuple[Path, str]]:
+    """Why a value is not what an annotation asks for: where, and what was expected and found. With
+    none, it is.
+
+    value: plain data. In a list of the right length, each element that is wrong is told.
+    found: shows a value.
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        return [(path, f"expected a finite number, found {found(value)}")]
+    if wrong := _wrong_elements(value, annotation, path, found):
+        return wrong
+    try:
+        msgspec.convert(value, annotation)
+    except msgspec.ValidationError:
+        info = msgspec.inspect.type_info(annotation)
+        hint = did_you_mean(value, choices(info))
+        return [(path, f"expected {describe(info)}, found {found(value)}{hint}")]
+    return []
+
+
+def _wrong_elements(
+    value: object, annotation: Any, path: Path, found: Callable[[Any], str]
+) -> list[tuple[Path, str]]:
+    """What is wrong with single elements of a list, where a list of such a length is right."""
+    listed = _list_in(annotation)
+    if listed is None or not isinstance(value, list | tuple):
+        return []
+    names: tuple[str, ...] = ()
+    if _is_listed_struct(listed):
+        names = listed.__struct_fields__
+        expected = [field.type for field in msgspec.structs.fields(listed)]
+        if len(value) > len(expected):
+            return []
+    elif listed.__args__[-1] is Ellipsis:
+        expected = [listed.__args__[0]] * len(value)
+    else:
+        expected = list(listed.__args__)
+        if len(value) != len(expected):
+            return []
+    return [
+        (where, f"{names[index]}: {message}" if names else message)
+        for index, (item, one) in enumerate(zip(value, expected, strict=False))
+        for where, message in misfits(item, one, (*path, index), found)
+    ]
+
+
+def _list_in(annotation: Any) -> Any:
+    """The kind of list that the annotation is or allows for: a tuple, or a struct written as a
+    list; None where there is none.
+    """
+    origin = typing.get_origin(annotation)
+    if origin is typing.Annotated:
+        return _list_in(annotation.__origin__)
+    if origin in (typing.Union, types.UnionType):
+        return next(filter(None, map(_list_in, typing.get_args(annotation))), None)
+    return annotation if origin is tuple or _is_listed_struct(annotation) else None
+
+
+def _is_listed_struct(annotation: Any) -> bool:
+    """Whether it is a struct that is written as a list."""
+    is_struct = isinstance(annotation, type) and issubclass(annotation, msgspec.Struct)
+    return is_struct and annotation.__struct_config__.array_like
+
+
+def struct_in(annotation: Any) -> type[msgspec.Struct] | None:
+    """The struct, written as a table, that the annotation is or allows for."""
+    if is_table(annotation):
+        struct: type[msgspec.Struct] = annotation
+        return struct
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return next(filter(None, map(struct_in, typing.get_args(annotation))), None)
+    return None
+
+
+def is_table(annotation: Any) -> bool:
+    """Whether it is a struct that is written as a table."""
+    is_struct = isinstance(annotation, type) and issubclass(annotation, msgspec.Struct)
+    return is_struct and not annotation.__struct_config__.array_like

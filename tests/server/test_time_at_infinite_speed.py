@@ -1,0 +1,84 @@
+"""With an infinite speed, what has a time has happened before anybody can look."""
+
+import json
+import math
+import socket
+from typing import Any
+
+import pytest
+
+from invis_sim import start_simulator
+from invis_sim.testing.background import RunningSimulator
+from tests.server.support import TIMEOUT
+
+REPEATED = pytest.mark.parametrize("attempt", range(10))
+"""What is decided by chance shows by and by."""
+
+
+def answer(simulator: RunningSimulator, callback: int) -> Any:
+    with socket.create_connection(simulator.tcp_address, TIMEOUT) as client:
+        packet = {"packetID": 1, "payload": {"callbackName": callback}}
+        client.sendall(json.dumps(packet).encode())
+        text = ""
+        while True:
+            text += client.recv(4096).decode()
+            decoder = json.JSONDecoder()
+            while text:
+                try:
+                    found, end = decoder.raw_decode(text)
+                except ValueError:
+                    break
+                text = text[end:]
+                if found.get("PUBACK") is not None:
+                    return found["payload"]["callbackArgs"]
+
+
+@REPEATED
+def test_steps_come_before_the_first_client(attempt: int) -> None:
+    steps = """
+        [[steps]]
+        after_seconds = 60
+        set = { outlets = { states = [1, 1] } }
+
+        [[steps]]
+        after_seconds = 30
+        set = { outlets = { states = [1, 0] } }
+    """
+    with start_simulator(steps, speed=math.inf) as sim:
+        assert answer(sim, 9) == [1, 1]
+
+
+@REPEATED
+def test_an_outlet_that_reboots_at_once_is_back_before_the_first_client(attempt: int) -> None:
+    steps = """
+        [[steps]]
+        after_seconds = 1
+        reboot = true
+
+        [[steps]]
+        after_seconds = 10
+        reboot = { seconds = 5, how = "reset" }
+    """
+    with start_simulator(steps, speed=math.inf) as sim:
+        assert answer(sim, 9) == [0, 0]
+        begun = [one.detail for one in sim.journal.events(what="outlet")]
+        assert begun == [
+            "a reboot begins (3 s)",
+            "a reboot ends",
+            "a reboot begins (5 s)",
+            "a reboot ends",
+        ]
+
+
+@REPEATED
+def test_an_update_that_a_step_starts_is_done_before_the_first_client(attempt: int) -> None:
+    scenario = """
+        [firmware.IM]
+        available_fw_rev = "0.9.0"
+
+        [[steps]]
+        after_seconds = 1
+        update = "IM"
+    """
+    with start_simulator(scenario, speed=math.inf) as sim:
+        assert answer(sim, 12)["IM"]["fw_rev"] == "0.9.0"
