@@ -235,11 +235,12 @@ def test_a_push_is_read_as_it_was_written(callback: int, transport: Transport) -
         (9, [1, 0], "push 9 outlet status [1,0]"),
         (22, [3, 100], "push 22 update progress [3,100]"),
         (99, {"a": None}, 'push 99 {"a":null}'),
-        (12, {"IM": {"sn": "0003C44076", "MAC": "02"}}, "push 12 device information"),
-        (11, [1, {"lux": "120.00", "temp": "1.0"}], "push 11 sensor readings"),
+        (18, "x" * 58, f'push 18 color light status "{"x" * 58}"'),
+        (18, "x" * 59, f'push 18 color light status "{"x" * 58}…'),
+        (11, {"a": ["é"] * 99}, 'push 11 sensor readings {"a":[' + '"é",' * 13 + '"…'),
     ],
 )
-def test_a_push_is_told_by_its_name_and_with_its_arguments_where_they_are_short(
+def test_a_push_is_told_by_its_name_and_with_its_arguments_shortened_where_they_are_long(
     transport: Transport, callback: int, args: Any, told: str
 ) -> None:
     data = pushes(callback, args)
@@ -251,7 +252,10 @@ def test_a_push_is_told_by_its_name_and_with_its_arguments_where_they_are_short(
     assert describe(pushed) == f"   0.500 s  {where:7}  {told}"
 
 
-@pytest.mark.parametrize("sent", [(), (b"",), (b"{",), (b"[]",), (b"\xff",), (b'{"payload":3}',)])
+@pytest.mark.parametrize(
+    "sent",
+    [(), (b"",), (b"{",), (b"[]",), (b"\xff",), (b'{"payload":3}',), (b"[" * 100_000,)],
+)
 def test_a_push_of_which_a_fault_has_left_little_is_told_without_arguments(
     sent: tuple[bytes, ...],
 ) -> None:
@@ -259,6 +263,40 @@ def test_a_push_of_which_a_fault_has_left_little_is_told_without_arguments(
         given: dict[str, Any] = {"outcome": "push", "transport": transport, "sent": sent}
         pushed = record(Journal(), None, pushed=9, faults=(Touch("broken"),), **given)
         assert describe(pushed).endswith("push 9 outlet status  fault broken")
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        ("[1, 1]", "callback 10 control outlet [1,1]"),
+        ("null", "callback 10 control outlet null"),
+        ('{"a": "x\\ny"}', 'callback 10 control outlet {"a":"x\\ny"}'),
+        ('"Küche \u2028\u009b\x7f\U000e0001"', None),
+        (f'"{"x" * 58}"', f'callback 10 control outlet "{"x" * 58}"'),
+        (f'"{"x" * 59}"', f'callback 10 control outlet "{"x" * 58}…'),
+        ("8" * 6000, f"callback 10 control outlet {'8' * 59}…"),
+        ('["\\ud800"]', 'callback 10 control outlet ["\\ud800"]'),
+        ("1e999", "callback 10 control outlet null"),
+    ],
+)
+def test_a_request_is_told_with_its_arguments_shortened_where_they_are_long(
+    args: str, told: str | None
+) -> None:
+    if told is None:  # what would do something to a terminal is written as JSON can write it
+        told = r'callback 10 control outlet "Küche \u2028\u009b\u007f\udb40\udc01"'
+    words = describe(asked_with(args))
+    assert words == f"   0.000 s  tcp #1   {told}  packetID 7  PUBACK 0"
+
+
+def asked_with(args: str) -> Exchange:
+    received = f'{{"packetID":7,"payload":{{"callbackName":10,"callbackArgs":{args}}}}}'.encode()
+    return Journal().record(0.0, "tcp", 1, received, parse_request(received), "failure")
+
+
+def test_a_request_without_a_usable_callback_is_told_with_its_arguments() -> None:
+    received = b'{"packetID":7,"payload":{"callbackName":"x","callbackArgs":[1]}}'
+    exchange = Journal().record(0.0, "tcp", 1, received, parse_request(received), "failure")
+    assert "callback ? [1]  packetID 7" in describe(exchange)
 
 
 def test_a_push_in_two_writes_is_told_with_its_arguments() -> None:
@@ -563,6 +601,19 @@ def test_of_many_entries_the_newest_are_told() -> None:
     assert len(tell(journal, most=7).splitlines()) == 7
 
 
+def test_a_journal_as_text_is_its_newest_entries_in_words() -> None:
+    journal = an_hour()
+    assert str(journal) == tell(journal)
+    assert str(journal).splitlines()[2] == (
+        "     0.200 s  tcp #1   callback 20 available updates  packetID 101  PUBACK 1"
+    )
+    for number in range(100):
+        journal.event(1.0, "closed", f"number {number}")
+    assert str(journal).splitlines()[0] == "  … 59 earlier ones left out"
+    assert str(journal).endswith("closed number 99")
+    assert str(Journal()) == ""
+
+
 def test_what_is_told_of_an_entry_is_one_short_line_whatever_came() -> None:
     huge = ASK.replace(b"221040", b"8" * 6000).replace(b"20}}", b"9" * 6000 + b"}}")
     exchange = Journal().record(0.0, "tcp", 1, huge, parse_request(huge), "failure")
@@ -630,6 +681,26 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
     max_leaves=5,
 )
+
+
+@given(json_values | st.text(alphabet=st.characters(categories=None)).map(lambda text: [text]))
+def test_what_is_told_of_arguments_is_one_short_line_whatever_they_are(args: Any) -> None:
+    for escaped in (True, False):
+        text = json.dumps(args, ensure_ascii=escaped)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            continue  # half of a surrogate pair can only come escaped
+        told = describe(asked_with(text))
+        assert told.isprintable()
+        assert len(told) < 180  # notes included
+        pushed = b'{"payload":{"callbackArgs":%b}}' % text.encode()
+        given: dict[str, Any] = {"outcome": "push", "pushed": 9, "sent": (pushed,)}
+        told = describe(record(Journal(), None, **given))
+        assert told.isprintable()
+        assert len(told) < 120
+
+
 documents = st.fixed_dictionaries(
     {"packetID": st.integers()},
     optional={

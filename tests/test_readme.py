@@ -4,8 +4,9 @@
   pyproject.toml is only parsed.
 - ```python: runs, in a process and a folder of its own; with pytest where it has tests, behind the
   fixtures that the same section has shown before.
-- ```console: each `$ invis-sim …` is understood. `send` asks an outlet that runs for the test; a
-  file that does not exist is the TOML shown last before; all but `run` must end with status 0.
+- ```console: each `$ invis-sim …` is understood. `send` asks an outlet that runs for the test, and
+  `watch` watches one for a moment; a file that does not exist is the TOML shown last before; all
+  but `run` must end with status 0.
 
 An HTML comment just above a block says what else it is: `<!-- tests/examples/… -->`: the same as
 that file, which is tested there. `<!-- not run -->`: a sketch. `<!-- status N -->`: its commands
@@ -221,9 +222,14 @@ def run_commands(block: Block) -> None:
         elif arguments[0] == "run":
             chosen = _parser().parse_args(arguments)
             assert isinstance(_scenario(chosen), Scenario)
-        elif arguments[0] == "send":
+        elif arguments[0] in ("send", "watch"):
             with start_simulator() as sim:
-                command = ("send", address_for(sim, arguments[1]), *arguments[2:])
+                command = [
+                    address_for(sim, word) if re.search(r"^ws://|:\d+$", word) else word
+                    for word in arguments
+                ]
+                if arguments[0] == "watch":
+                    command += ["--seconds", "0.1"]
                 done = cli(*command)
                 assert done.returncode == status, f"{block}: {command}: {done.stderr}"
         else:

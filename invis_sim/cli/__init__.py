@@ -20,6 +20,9 @@ from invis_sim import __version__
 __all__ = ["CommandError", "main"]
 
 
+_ADDRESS = "HOST[:PORT] for TCP (port 3333), or ws://HOST[:PORT]/ws"
+
+
 class CommandError(Exception):
     """A command cannot do what it should.
 
@@ -76,7 +79,10 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser(
         "run",
         help="run an outlet until Ctrl-C",
-        description="Runs an outlet until Ctrl-C or SIGTERM. Options override the scenario.",
+        description=(
+            "Runs an outlet until Ctrl-C or SIGTERM. Options override the scenario. "
+            "After a network reset (callback 6), SIGUSR1 lets it join the network again."
+        ),
     )
     run.set_defaults(function="run:run")
     run.add_argument(
@@ -168,9 +174,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Sends one request and prints the reply. Status 0: PUBACK 1, otherwise 1.",
     )
     send.set_defaults(function="send:send")
-    send.add_argument(
-        "address", metavar="ADDRESS", help="HOST[:PORT] for TCP (port 3333), or ws://HOST[:PORT]/ws"
-    )
+    send.add_argument("address", metavar="ADDRESS", help=_ADDRESS)
     send.add_argument(
         "callback", type=_whole, metavar="CALLBACK", help="the callbackName, such as 20"
     )
@@ -183,6 +187,33 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SECONDS",
         help="how long to wait for the reply (5)",
     )
+
+    watch = commands.add_parser(
+        "watch",
+        help="print what an outlet tells its clients",
+        description=(
+            "Connects, and prints every packet that the outlet sends, one JSON line each; what is "
+            "no JSON goes to stderr. Status 0: Ctrl-C, SIGTERM or --seconds ended it; 1: the "
+            "outlet ended the connection, or there was none."
+        ),
+    )
+    watch.set_defaults(function="watch:watch")
+    watch.add_argument("address", metavar="ADDRESS", help=_ADDRESS)
+    watch.add_argument(
+        "--reconnect",
+        action="store_true",
+        help="connect again when the connection ends, as with a restart",
+    )
+    watch.add_argument(
+        "--callback",
+        type=_whole,
+        action="append",
+        default=[],
+        dest="callbacks",
+        metavar="N",
+        help="only packets with this callbackName, such as 22 (may be repeated)",
+    )
+    watch.add_argument("--seconds", type=_seconds, metavar="S", help="end after so long")
     return parser
 
 

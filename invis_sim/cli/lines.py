@@ -1,31 +1,106 @@
 """Entries of the journal as lines of text or JSON, and a writer that takes them somewhere."""
 
+import os
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import IO
 
-from invis_sim.journal import Entry, encode_entry
+from invis_sim.journal import Entry, Exchange, encode_entry
 from invis_sim.journal.telling import in_words, where
+from invis_sim.protocol.frames import text_of
 
-__all__ = ["LineWriter", "json_line", "text_line"]
+__all__ = ["LineWriter", "PushFolder", "json_line", "own_stdout", "text_line"]
 
 
-def text_line(entry: Entry, started: float) -> str:
+def text_line(entry: Entry, started: float, place: str | None = None) -> str:
     """The entry for a human, in one line.
 
     started: the wall-clock time of the start, in seconds since the epoch.
+    place: where it was, in short; None: as the entry says.
     """
     moment = started + entry.seconds
     clock = time.strftime("%H:%M:%S", time.localtime(moment)) + f".{int(moment * 1000) % 1000:03}"
-    return f"{clock}  {where(entry):8}  {in_words(entry)}"
+    return f"{clock}  {where(entry) if place is None else place:8}  {in_words(entry)}"
 
 
 def json_line(entry: Entry, started: float) -> str:
     """The entry as one JSON object."""
     return encode_entry(entry).decode()
+
+
+def own_stdout() -> IO[str]:
+    """Stdout by a descriptor of its own: whoever reads too slowly must not hold up the end of the
+    process.
+    """
+    if sys.stdout is None:  # as it is where the descriptor is closed
+        return open(os.devnull, "w", encoding="utf-8")
+    return open(
+        os.dup(sys.stdout.fileno()), "w", encoding=sys.stdout.encoding, errors="backslashreplace"
+    )
+
+
+class PushFolder:
+    """Passes on entries for a text log; a push that many connections are told in one go is one
+    line.
+
+    A push that a fault touched has a line of its own, and so have those that differ.
+
+    started: the wall-clock time of the start, in seconds since the epoch.
+    write: takes entries, and lines that are finished.
+    soon: calls a function once that which is going on is over. It may call it more than once.
+    """
+
+    def __init__(
+        self,
+        started: float,
+        write: Callable[[Entry | str], None],
+        soon: Callable[[Callable[[], None]], None],
+    ) -> None:
+        self._started = started
+        self._write = write
+        self._soon = soon
+        # Pushes of one callback that were recorded back to back, by their connections.
+        self._go: dict[int, Exchange] = {}
+
+    def take(self, entry: Entry) -> None:
+        """The entry is passed on, now or soon, in its turn."""
+        if not isinstance(entry, Exchange) or entry.pushed is None:
+            self.flush()
+            self._write(entry)
+            return
+        if entry.connection in self._go or entry.pushed != self._pushed:
+            self.flush()
+        if not self._go:
+            self._soon(self.flush)
+        self._go[entry.connection] = entry
+
+    def flush(self) -> None:
+        """Passes on what was kept."""
+        go, self._go = self._go, {}
+        alike: dict[bytes | int, list[Exchange]] = {}
+        for entry in go.values():
+            alike.setdefault(entry.number if entry.faults else _said(entry), []).append(entry)
+        for entries in alike.values():
+            number = len(entries)
+            if number == 1:
+                self._write(entries[0])
+            else:
+                place = f"all {number}" if number == len(go) else f"{number} of {len(go)}"
+                self._write(text_line(entries[0], self._started, place))
+
+    @property
+    def _pushed(self) -> int | None:
+        return next(iter(self._go.values())).pushed if self._go else None
+
+
+def _said(push: Exchange) -> bytes:
+    """The packet, on whichever transport it left; b"" where it has not left yet."""
+    data = b"".join(push.sent)
+    return ((text_of(data) or data) if push.transport == "ws" else data).strip()
 
 
 class LineWriter:

@@ -1,6 +1,7 @@
 """`invis-sim run`: an outlet in the foreground."""
 
 import argparse
+import errno
 import gc
 import ipaddress
 import json
@@ -15,13 +16,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import trio
 
 from invis_sim.cli import CommandError
-from invis_sim.cli.lines import LineWriter, json_line, text_line
+from invis_sim.cli.lines import LineWriter, PushFolder, json_line, own_stdout, text_line
+from invis_sim.cli.signals import ENDING, on_signals
 from invis_sim.faults.fault import Fault
 from invis_sim.journal import Entry, Event
 from invis_sim.journal.lines import encode_head
@@ -39,6 +40,12 @@ TCP_PORT = 3333
 WS_PORT = 8080
 """A real outlet has 80, which only root may listen on."""
 
+JOINING = tuple(one for one in signal.Signals if one.name == "SIGUSR1")
+"""The signal that lets the outlet join the network again, where the platform has it."""
+
+_LEFT_FOR_GOOD = "(until it joins the network again)"
+"""How the event ends that tells of an outlet that does not come back by itself."""
+
 LOG_FORMS = {"text": text_line, "json": json_line}
 
 
@@ -53,8 +60,17 @@ def run(chosen: argparse.Namespace) -> int:
     try:
         trio.run(_live, scenario, chosen)
     except StartError as error:
-        raise CommandError(str(error)) from None
+        raise CommandError(f"{error}{_free_port_hint(error)}") from None
     return 0
+
+
+def _free_port_hint(error: StartError) -> str:
+    """How to get a port that is not taken, where that is the trouble; "" where it is not."""
+    cause = error.__cause__
+    if not isinstance(cause, OSError) or cause.errno != errno.EADDRINUSE:
+        return ""
+    option = "--ws-port" if "the WebSocket" in str(error) else "--tcp-port"
+    return f"; {option} 0 takes a free one"
 
 
 def _scenario(chosen: argparse.Namespace) -> Scenario:
@@ -113,11 +129,18 @@ def _of_the_options(problem: str, names: Iterable[str]) -> str:
 
 
 async def _live(scenario: Scenario, chosen: argparse.Namespace) -> None:
-    with _ending_signals() as ended, ExitStack() as after:
+    ended = trio.Event()
+
+    def join() -> None:
+        if not ended.is_set():
+            simulator.join_network()
+
+    with on_signals(ENDING, ended.set), ExitStack() as after:
         async with open_simulator(scenario, speed=chosen.speed, alone=True) as simulator:
             if chosen.journal is not None:
                 _keep(simulator, chosen.journal, after)
             with ExitStack() as during:
+                during.enter_context(on_signals(JOINING, join))
                 if chosen.ready_file is not None:
                     during.enter_context(_ready_file(simulator, Path(chosen.ready_file)))
                 if chosen.log != "quiet" and sys.stdout is not None:
@@ -147,35 +170,26 @@ def _watch_stdin(ended: trio.Event) -> None:
     threading.Thread(target=watch, name="invis-sim-stdin", daemon=True).start()
 
 
-@contextmanager
-def _ending_signals() -> Iterator[trio.Event]:
-    """An event that the first SIGINT or SIGTERM sets. Those that follow change nothing more."""
-    ended = trio.Event()
-    token = trio.lowlevel.current_trio_token()
-
-    def end(number: int, frame: FrameType | None) -> None:
-        token.run_sync_soon(ended.set, idempotent=True)
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield ended
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _tell(simulator: Simulator, log: str, stack: ExitStack) -> None:
     """Tells on stdout who is there, and from now on what happens."""
-    # A descriptor of its own: whoever reads too slowly must not hold up the end of the process.
-    stream = open(  # noqa: SIM115 - the writer closes it
-        os.dup(sys.stdout.fileno()), "w", encoding=sys.stdout.encoding, errors="backslashreplace"
-    )
-    form = partial(LOG_FORMS[log], started=simulator.journal.started)
-    writer = LineWriter(stream, form, drop=True)
+    started = simulator.journal.started
+    writer = LineWriter(own_stdout(), partial(LOG_FORMS[log], started=started), drop=True)
     stack.callback(writer.close)
-    ready = {"entry": "ready", **_ready(simulator)}
-    writer.write(json.dumps(ready) if log == "json" else _introduction(simulator))
-    simulator.journal.listen(recorded=writer.write)
+    if log == "json":
+        writer.write(json.dumps({"entry": "ready", **_ready(simulator)}))
+        simulator.journal.listen(recorded=writer.write)
+        return
+    writer.write(_introduction(simulator))
+    token = trio.lowlevel.current_trio_token()
+    folder = PushFolder(started, writer.write, partial(token.run_sync_soon, idempotent=True))
+    stack.callback(folder.flush)
+
+    def recorded(entry: Entry) -> None:
+        folder.take(entry)
+        if JOINING and isinstance(entry, Event) and entry.detail.endswith(_LEFT_FOR_GOOD):
+            writer.write(f"To let it join the network again: kill -USR1 {os.getpid()}")
+
+    simulator.journal.listen(recorded=recorded)
 
 
 def _introduction(simulator: Simulator) -> str:

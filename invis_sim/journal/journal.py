@@ -54,6 +54,10 @@ class Journal:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __str__(self) -> str:
+        """The newest entries in words, as `tell` has them."""
+        return tell(self)
+
     def exchanges(
         self,
         *,

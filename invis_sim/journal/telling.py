@@ -1,6 +1,8 @@
 """Entries in words, for humans."""
 
+import json
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
@@ -17,6 +19,7 @@ __all__ = [
     "in_words",
     "named_callback",
     "place",
+    "printable",
     "shown_integer",
     "tell",
     "where",
@@ -25,8 +28,8 @@ __all__ = [
 MOST_LINES_TOLD = 50
 """How many entries a text for humans shows; of more, the newest."""
 
-
-MOST_CHARACTERS_OF_ARGS = 20
+MOST_CHARACTERS = 60
+"""How much is shown of each thing that comes from a client or goes to one."""
 
 
 def describe(entry: Entry) -> str:
@@ -59,12 +62,15 @@ def _exchange(exchange: Exchange) -> str:
     parts = []
     if exchange.request is not None:
         callback = exchange.callback
-        parts.append(f"callback {'?' if callback is None else named_callback(callback)}")
+        name = "?" if callback is None else named_callback(callback)
+        parts.append(f"callback {name}{_args(exchange.request.args)}")
         parts.append(f"packetID {shown_integer(exchange.packet_id)}")
     outcome = _OUTCOMES.get(exchange.outcome, exchange.outcome)
     pushed = exchange.pushed
     parts.append(
-        outcome if pushed is None else f"{outcome} {named_callback(pushed)}{_args(exchange)}"
+        outcome
+        if pushed is None
+        else f"{outcome} {named_callback(pushed)}{_args(_pushed_args(exchange))}"
     )
     parts += [f"fault {_did(touch)}" for touch in exchange.faults]
     parts += [f"note: {note}" for note in exchange.notes]
@@ -73,16 +79,19 @@ def _exchange(exchange: Exchange) -> str:
     return "  ".join(parts)
 
 
-def _args(exchange: Exchange) -> str:
-    """What has been pushed, where that is short; "" where it is long, or not as it should be."""
+def _args(args: Any) -> str:
+    """The arguments, to be put behind the callback; "" for UNSET."""
+    return "" if args is msgspec.UNSET else f" {_shortened(encode_json(args).decode())}"
+
+
+def _pushed_args(exchange: Exchange) -> Any:
+    """What has been pushed; UNSET where that is not as it should be, or not known yet."""
     data = b"".join(exchange.sent)
     text = text_of(data) if exchange.transport == "ws" else data
     try:
-        args = msgspec.json.decode(text or b"")["payload"]["callbackArgs"]
-    except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError):
-        return ""
-    shown = encode_json(args).decode()
-    return f" {shown}" if len(shown) <= MOST_CHARACTERS_OF_ARGS else ""
+        return msgspec.json.decode(text or b"")["payload"]["callbackArgs"]
+    except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError, RecursionError):
+        return msgspec.UNSET
 
 
 _OUTCOMES = {"success": "PUBACK 1", "failure": "PUBACK 0"}
@@ -112,4 +121,14 @@ def shown_integer(number: int | None) -> str:
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= 60 else text[:59] + "…"
+    shown = printable(text[: MOST_CHARACTERS + 1])
+    return shown if len(shown) <= MOST_CHARACTERS else shown[: MOST_CHARACTERS - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """The text in one line that does nothing to a terminal: what is not printable in it is written
+    as JSON writes it in strings. So JSON without line breaks stays the same JSON.
+    """
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text)

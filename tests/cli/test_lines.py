@@ -1,6 +1,7 @@
 """Entries as lines of text, and the writer that takes them somewhere from a thread of its own."""
 
 import io
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -10,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invis_sim.cli.lines import LineWriter, text_line
+from invis_sim.cli.lines import LineWriter, PushFolder, text_line
 from invis_sim.faults.pipeline import Touch
 from invis_sim.journal import Entry, Event, Exchange, Journal
-from invis_sim.protocol.packets import Note, parse_request
+from invis_sim.protocol.frames import text_frame
+from invis_sim.protocol.packets import Note, Push, parse_request
 
 PATIENCE = 20.0
 
@@ -44,6 +46,10 @@ def line(entry: Entry) -> str:
         (
             exchange(ask(7, 4711), "failure", notes=(Note("not known", 32),)),
             "tcp #3    callback 4711  packetID 7  PUBACK 0  note: not known (at byte 32)",
+        ),
+        (
+            exchange(ask(7, 10)[:-2] + b', "callbackArgs": [1, 1]}}'),
+            "tcp #3    callback 10 control outlet [1,1]  packetID 7  PUBACK 1",
         ),
         (
             exchange(ask(), faults=(Touch("late", "0.100 s"), Touch("drop"))),
@@ -79,9 +85,150 @@ def test_a_line_is_one_line_and_not_endless_whatever_a_client_sends(
     for entry in (
         exchange(raw, "malformed"),
         exchange(ask().replace(b"221040", str(number).encode())),
+        exchange(ask()[:-2] + b',"callbackArgs":%d}}' % number),
     ):
         assert line(entry).isprintable()
         assert len(line(entry)) < 200
+
+
+# Pushes
+
+
+class Folded:
+    """What becomes of entries, as lines without the time of day.
+
+    soon: what is to be called when that which goes on is over.
+    """
+
+    def __init__(self) -> None:
+        self.journal = Journal()
+        self.written: list[Entry | str] = []
+        self.soon: list[Callable[[], None]] = []
+        self.folder = PushFolder(1_000_000.5, self.written.append, self.soon.append)
+        self.journal.listen(recorded=self.folder.take)
+
+    def push(self, connection: int, packet_id: int = 7, callback: int = 9, **more: Any) -> Exchange:
+        """Even connections are WebSockets, the others TCP with a terminator."""
+        data = Push.of("0003C44076", packet_id, callback, [1, 0]).encode()
+        ws = connection % 2 == 0
+        sent = (text_frame(data) if ws else data + b"\r\n",)
+        given = {"sent": sent, "done": True, "pushed": callback, **more}
+        transport: Any = "ws" if ws else "tcp"
+        return self.journal.record(0.25, transport, connection, None, None, "push", **given)
+
+    def over(self) -> None:
+        """What was going on is over."""
+        functions, self.soon[:] = tuple(self.soon), []
+        for function in functions:
+            function()
+
+    def lines(self) -> list[str]:
+        """What has been written."""
+        return [
+            one.partition("  ")[2] if isinstance(one, str) else line(one) for one in self.written
+        ]
+
+
+def test_a_push_to_many_connections_is_one_line_over_both_transports() -> None:
+    log = Folded()
+    for connection in range(1, 201):
+        log.push(connection)
+    assert log.lines() == []
+    log.over()
+    assert log.lines() == ["all 200   push 9 outlet status [1,0]"]
+    assert isinstance(log.written[0], str)
+    assert log.written[0].partition("  ")[0].endswith(":40.750")
+
+
+def test_a_push_to_one_connection_is_told_as_ever() -> None:
+    log = Folded()
+    pushed = log.push(3)
+    log.over()
+    assert log.written == [pushed]
+
+
+def test_a_push_that_a_fault_touched_has_a_line_of_its_own() -> None:
+    log = Folded()
+    late = (Touch("late", "2 s"),)
+    for connection in (1, 2, 3, 4, 5):
+        log.push(connection, faults=late if connection in (2, 5) else ())
+    log.over()
+    assert log.lines() == [
+        "3 of 5    push 9 outlet status [1,0]",
+        "ws #2     push 9 outlet status [1,0]  fault late (2 s)",
+        "tcp #5    push 9 outlet status [1,0]  fault late (2 s)",
+    ]
+
+
+def test_pushes_that_wait_behind_something_are_told_together() -> None:
+    log = Folded()
+    waiting: dict[str, Any] = {"sent": (), "done": False}
+    for connection in (1, 2, 3, 4):
+        log.push(connection, **(waiting if connection > 2 else {}))
+    log.over()
+    assert log.lines() == ["2 of 4    push 9 outlet status [1,0]", "2 of 4    push 9 outlet status"]
+
+
+def test_different_pushes_are_different_lines_in_their_order_among_everything_else() -> None:
+    log = Folded()
+    log.journal.event(0.25, "first")
+    for packet_id in (7, 8):
+        for connection in (1, 2):
+            log.push(connection, packet_id)
+    for connection in (3, 4):
+        log.push(connection, 9, callback=15)
+    for connection, packet_id in ((1, 10), (2, 11)):  # not the same one
+        log.push(connection, packet_id)
+    log.journal.event(0.25, "last")
+    expected = [
+        "          first",
+        "all 2     push 9 outlet status [1,0]",
+        "all 2     push 9 outlet status [1,0]",
+        "all 2     push 15 ",
+        "tcp #1    push 9 outlet status [1,0]",
+        "ws #2     push 9 outlet status [1,0]",
+        "          last",
+    ]
+    for written, beginning in zip(log.lines(), expected, strict=True):
+        assert written.startswith(beginning)
+    log.over()
+    assert len(log.written) == len(expected)
+
+
+happenings = st.lists(
+    st.tuples(
+        st.sampled_from(["push", "touched", "waiting", "event", "over"]),
+        st.integers(1, 4),
+        st.integers(1, 2),
+        st.sampled_from([9, 15]),
+    ),
+    max_size=30,
+)
+
+
+@given(happenings)
+def test_no_entry_is_lost_or_told_twice(happening: list[tuple[str, int, int, int]]) -> None:
+    log = Folded()
+    for kind, connection, packet_id, callback in happening:
+        if kind == "over":
+            log.over()
+        elif kind == "event":
+            log.journal.event(0.25, "event")
+        else:
+            more: dict[str, dict[str, Any]] = {
+                "touched": {"faults": (Touch("late"),)},
+                "waiting": {"sent": ()},
+            }
+            log.push(connection, packet_id, callback, **more.get(kind, {}))
+    log.over()
+    told = 0
+    for one in log.written:
+        number = re.search(r"  (?:all )?(\d+)(?: of \d+)? ", one) if isinstance(one, str) else None
+        assert isinstance(one, str) == (number is not None)
+        told += int(number[1]) if number is not None else 1
+    assert told == len(log.journal)
+    whole = [one for one in log.written if not isinstance(one, str)]
+    assert [e for e in whole if isinstance(e, Event)] == log.journal.events()
 
 
 def event(number: int) -> Event:

@@ -128,7 +128,8 @@ def test_mdns_without_the_package_for_it_is_status_1_and_one_line(by: str, tmp_p
     ended = cli("run", str(scenario), *options, env=without_zeroconf(tmp_path))
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == (
-        "invis-sim: to be announced by mDNS takes python-zeroconf: invis-sim[mdns]\n"
+        "invis-sim: to be announced by mDNS takes python-zeroconf: "
+        "pip install 'invis-sim[mdns]' (from a clone: pip install '.[mdns]')\n"
     )
 
 
@@ -150,6 +151,40 @@ def test_a_push_is_a_line_with_its_arguments(tmp_path: Path) -> None:
             client.sendall(ASK)
             told = [it.line() for _ in range(4)]
     assert any(re.fullmatch(r".*  tcp #1    push 9 outlet status \[0,0\]\n", line) for line in told)
+
+
+def test_a_push_to_many_clients_is_one_line_and_the_journal_has_all(tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    scenario = tmp_path / "one.toml"
+    scenario.write_text(
+        '[[faults]]\nkind = "delay"\nseconds = 3600\nwhen = { packet = "push", connection = 7 }\n'
+    )
+    options = ("--tcp-port", "0", "--ws-port", "0", "--journal", str(journal))
+    with process("run", str(scenario), *options) as it, ExitStack() as clients:
+        tcp = next(line for line in introduction(it) if "TCP" in line).rpartition(":")[2]
+        for _ in range(20):
+            last = socket.create_connection(("127.0.0.1", int(tcp)), timeout=PATIENCE)
+            clients.enter_context(last)
+            assert "connected" in it.line()
+        last.sendall(ASK.replace(b"20}", b'10, "callbackArgs": [1, 1]}'))
+        told = [it.line().partition("  ")[2] for _ in range(3)]
+        assert told == [
+            "tcp #20   callback 10 control outlet [1,1]  packetID 221040  PUBACK 1\n",
+            "19 of 20  push 9 outlet status [1,0]\n",
+            "tcp #7    push 9 outlet status  fault delay (3600.000 s)\n",
+        ]
+        status, _, err = it.end()
+        assert (status, err) == (0, "")
+    assert len(Journal.load(journal).exchanges(callback=9)) == 20
+
+
+def test_log_json_tells_a_push_to_each_client() -> None:
+    with outlet() as it, it.connect(), it.connect() as client:
+        client.sendall(ASK.replace(b"20}", b'10, "callbackArgs": [1, 1]}'))
+        entries = [json.loads(it.line()) for _ in range(5)]
+    pushes = [entry for entry in entries if entry.get("outcome") == "push"]
+    assert [entry["connection"] for entry in pushes] == [1, 2]
+    assert pushes[0]["sent"] == pushes[1]["sent"]
 
 
 def test_log_json_is_one_object_a_line_and_the_first_says_what_the_ready_file_says(
@@ -307,6 +342,63 @@ def test_waits_that_are_under_way_do_not_hold_up_its_end(tmp_path: Path) -> None
         assert it.end()[0] == 0
 
 
+# How it joins the network again
+
+JOINS = pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="there is no SIGUSR1 here")
+
+
+@JOINS
+def test_after_a_network_reset_it_says_how_to_let_it_join_again_and_that_works() -> None:
+    with process("run", "--tcp-port", "0", "--ws-port", "0") as it:
+        tcp = next(line for line in introduction(it) if "TCP" in line).rpartition(":")[2]
+        address = ("127.0.0.1", int(tcp))
+        for _ in range(2):
+            with socket.create_connection(address, timeout=PATIENCE) as client:
+                client.sendall(ASK.replace(b"20}", b"6}"))
+                told = it.line()
+                while "network reset begins" not in told:
+                    told = it.line()
+            assert it.line() == f"To let it join the network again: kill -USR1 {it.pid}\n"
+            while "closed" not in it.line():
+                pass
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(address, timeout=PATIENCE)
+            it.process.send_signal(signal.SIGUSR1)
+            assert "a network reset ends" in it.line()
+        with socket.create_connection(address, timeout=PATIENCE):
+            assert it.end()[::2] == (0, "")
+
+
+@JOINS
+def test_a_restart_ends_by_itself_so_nothing_is_said_of_joining(tmp_path: Path) -> None:
+    with process("run", "--tcp-port", "0", "--ws-port", "0", "--speed", "100") as it:
+        tcp = next(line for line in introduction(it) if "TCP" in line).rpartition(":")[2]
+        with socket.create_connection(("127.0.0.1", int(tcp)), timeout=PATIENCE) as client:
+            client.sendall(ASK.replace(b"20}", b"5}"))
+            told = [it.line()]
+            while "a restart ends" not in told[-1]:
+                told.append(it.line())
+        assert not [line for line in told if "USR1" in line]
+        assert it.end()[0] == 0
+
+
+@JOINS
+def test_to_be_told_to_join_changes_nothing_where_it_is_on_the_network(tmp_path: Path) -> None:
+    with quiet_outlet(tmp_path, "--log", "quiet") as it:
+        for _ in range(3):
+            it.process.send_signal(signal.SIGUSR1)
+            assert is_good(it.ask())
+        it.process.send_signal(signal.SIGUSR1)
+        assert it.end() == (0, "", "")
+
+
+def test_the_help_says_how_it_joins_the_network_again(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told = " ".join(cli_here(capsys, "run", "--help").stdout.split())
+    assert "After a network reset (callback 6), SIGUSR1 lets it join the network again." in told
+
+
 # Where its output goes
 
 
@@ -439,16 +531,31 @@ def problems(status: int, ended: subprocess.CompletedProcess[str]) -> list[str]:
     return lines
 
 
-def test_a_port_in_use_is_status_1_and_one_line_that_names_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("option", "other", "name"),
+    [("--tcp-port", "--ws-port", "TCP"), ("--ws-port", "--tcp-port", "the WebSocket")],
+)
+def test_a_port_in_use_is_status_1_and_one_line_that_names_it_and_says_how_to_get_another(
+    tmp_path: Path, option: str, other: str, name: str
+) -> None:
     journal = tmp_path / "journal"
     journal.write_text("of another run\n")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        (line,) = refused(1, "run", "--tcp-port", str(port), "--journal", str(journal))
+        options = (option, str(port), other, "0", "--journal", str(journal))
+        (line,) = refused(1, "run", *options)
     assert line == (
-        f"invis-sim: cannot listen for TCP on host 127.0.0.1, port {port}: Address already in use"
+        f"invis-sim: cannot listen for {name} on host 127.0.0.1, port {port}: "
+        f"Address already in use; {option} 0 takes a free one"
     )
     assert journal.read_text() == "of another run\n"
+
+
+@pytest.mark.parametrize("host", ["203.0.113.1", "a..b"])
+def test_where_it_cannot_listen_for_another_reason_nothing_is_said_of_free_ports(host: str) -> None:
+    (line,) = refused(1, "run", "--host", host, "--tcp-port", "0", "--ws-port", "0")
+    assert line.startswith(f"invis-sim: cannot listen for TCP on host {host}, port 0: ")
+    assert "free" not in line
 
 
 @pytest.mark.parametrize("option", ["--ready-file", "--journal"])

@@ -1,6 +1,7 @@
 """`invis-sim send`: one request, and its reply."""
 
 import json
+import queue
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 import pytest
 from websockets.sync.server import ServerConnection, serve
 
+from invis_sim.journal import Event
 from invis_sim.testing.background import RunningSimulator, start_simulator
 from tests.cli.process import cli, cli_here
 
@@ -230,3 +232,75 @@ def test_a_binary_message_and_one_of_another_are_no_reply() -> None:
         f"also received: {PUSH.decode()}",
         "also received: nonsense",
     ]
+
+
+# How it ends the connection
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("kind", ["", '[[faults]]\nkind = "drop"'])
+def test_the_outlet_sees_an_orderly_end(transport: str, kind: str) -> None:
+    with start_simulator(kind) as sim:
+        sim.journal.listen(
+            recorded=lambda entry: (
+                closed.put(entry.detail)
+                if isinstance(entry, Event) and entry.what == "closed"
+                else None
+            )
+        )
+        closed: queue.SimpleQueue[str] = queue.SimpleQueue()
+        cli("send", address(sim, transport), "10", "[1, 1]", "--timeout", "0.3")
+        assert (
+            closed.get(timeout=20)
+            == {
+                "tcp": "by the client",
+                "ws": "by the client, with code 1000",
+            }[transport]
+        )
+
+
+def test_what_comes_behind_the_reply_does_not_make_a_reset_of_its_end() -> None:
+    over = threading.Event()
+    heard: list[object] = []
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(REPLY + PUSH * 5000)  # much more than is read at once
+        heard.append(connection.recv(4096))
+        connection.sendall(PUSH)
+        connection.shutdown(socket.SHUT_WR)
+        assert over.wait(20)
+        heard.append(connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+
+    with peer(answer) as where:
+        assert cli("send", where, "20", "--packet-id", "123456").returncode == 0
+        over.set()
+    assert heard == [b"", 0]
+
+
+def test_an_outlet_that_does_not_hang_up_is_not_waited_for() -> None:
+    over = threading.Event()
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(REPLY)
+        over.wait(20)
+
+    with peer(answer) as where:
+        ended = cli("send", where, "20", "--packet-id", "123456")
+        assert not over.is_set()
+        over.set()
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_packet_that_is_nested_too_deep_is_no_reply_and_no_traceback() -> None:
+    deep = b'{"a":' * 50_000 + b"1" + b"}" * 50_000 + b"\n"
+    with peer(lambda connection: connection.sendall(deep + REPLY)) as where:
+        ended = cli("send", where, "20", "--packet-id", "123456")
+    assert ended.returncode == 0
+    assert "Traceback" not in ended.stderr
+
+
+def test_what_comes_in_between_does_nothing_to_a_terminal() -> None:
+    rubbish = b"\x1b[31m\r\xc2\x9b\n"
+    with peer(lambda connection: connection.sendall(rubbish + REPLY)) as where:
+        ended = cli("send", where, "20", "--packet-id", "123456")
+    assert ended.stderr == "also received: \\u001b[31m\\r\\u009b\n"

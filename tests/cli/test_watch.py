@@ -1,0 +1,389 @@
+"""`invis-sim watch`: what an outlet tells its clients, a line each."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from websockets.utils import accept_key
+
+from invis_sim.protocol.frames import close_frame
+from invis_sim.testing.background import RunningSimulator, start_simulator
+from tests.cli.process import PATIENCE, Outlet, cli, cli_here, process
+
+TRANSPORTS = ("tcp", "ws")
+
+PUSH = b'{"sn":"1","packetID":1,"payload":{"callbackName":9,"callbackArgs":[0,1]}}'
+
+Watcher = Outlet
+
+
+def address(sim: RunningSimulator, transport: str) -> str:
+    return "{}:{}".format(*sim.tcp_address) if transport == "tcp" else sim.ws_url
+
+
+def error_line(it: Watcher) -> str:
+    """The next line on stderr."""
+    assert it.process.stderr is not None
+    return it.process.stderr.readline()
+
+
+@contextmanager
+def watching(sim: RunningSimulator, transport: str, *options: str) -> Iterator[Watcher]:
+    """`invis-sim watch` in a process, once the outlet knows of it."""
+    where = address(sim, transport)
+    with process("watch", where, *options) as it:
+        assert error_line(it) == f"invis-sim: watching {where}\n"
+        sim.wait_for_connection()
+        yield it
+
+
+def ended(it: Watcher) -> tuple[int, str, str]:
+    """Waits for its end; status, and what is left on stdout and stderr."""
+    out, err = it.process.communicate(timeout=PATIENCE)
+    return it.process.returncode, out, err
+
+
+# What it prints
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_every_push_is_a_line_as_soon_as_it_comes_and_as_it_came(transport: str) -> None:
+    with start_simulator() as sim, watching(sim, transport) as it:
+        for callback in (9, 12, 15):
+            sim.outlet.push(callback)
+            line = it.line()
+            assert json.loads(line)["payload"]["callbackName"] == callback
+            assert line.encode() == sim.journal.pushes()[-1] + b"\n"
+        assert it.end() == (0, "", "")
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_only_the_callbacks_that_are_asked_for_are_printed(transport: str) -> None:
+    options = ("--callback", "15", "--callback", "9")
+    with start_simulator() as sim, watching(sim, transport, *options) as it:
+        for callback in (12, 9, 12, 15, 12):
+            sim.outlet.push(callback)
+        lines = [json.loads(it.line()) for _ in range(2)]
+        assert [line["payload"]["callbackName"] for line in lines] == [9, 15]
+        assert it.end() == (0, "", "")
+
+
+def test_what_is_no_json_is_shown_on_stderr_and_json_is_one_harmless_line() -> None:
+    pretty = b'{\n\t"payload":\r\n{"callbackName": 9}}'
+    odd = '{"name": "K\u00fcche \u2028 \x7f \u009b31m"}'.encode()
+    nested = b'{"a":' * 50_000 + b"}" * 50_000
+
+    def say(connection: socket.socket) -> None:
+        connection.sendall(
+            b"oops\x1b[31m\n" + pretty + b'{"a":\xff}\n{"a": NaN}' + odd + nested + PUSH[:-1]
+        )
+
+    with peer(say) as where:
+        status, out, err = ran("watch", where)
+    assert status == 1
+    assert out.splitlines() == [
+        '{  "payload":  {"callbackName": 9}}',
+        '{"name": "Küche \\u2028 \\u007f \\u009b31m"}',
+    ]
+    assert [json.loads(line) for line in out.splitlines()] == [json.loads(pretty), json.loads(odd)]
+    lines = err.splitlines()
+    assert lines[0] == f"invis-sim: watching {where}"
+    assert lines[1] == "also received: oops\\u001b[31m"
+    assert lines[2].startswith('also received: {"a":')
+    assert 'also received: {"a": NaN}' in lines
+    assert "Traceback" not in err
+    assert lines[-2:] == [
+        f"also received: {PUSH[:-1].decode()}",
+        f"invis-sim: {where} closed the connection",
+    ]
+
+
+@pytest.mark.parametrize("packet", [b"[1]", b"{}", b'{"payload": 9}', b'{"payload": [9]}'])
+def test_what_has_no_callback_is_not_printed_where_callbacks_are_asked_for(packet: bytes) -> None:
+    yes = b'{"payload": {"callbackName": true}}'
+    with peer(lambda connection: connection.sendall(packet + yes + PUSH)) as where:
+        status, out, _ = ran("watch", where, "--callback", "9", "--callback", "1")
+    assert (status, out) == (1, PUSH.decode() + "\n")
+
+
+def ran(*arguments: str) -> tuple[int, str, str]:
+    done = cli(*arguments)
+    return done.returncode, done.stdout, done.stderr
+
+
+@contextmanager
+def peer(*conversations: Callable[[socket.socket], None]) -> Iterator[str]:
+    """A server of TCP connections, one after the other, that says what no outlet should; its
+    address.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(20)
+
+        def run() -> None:
+            for converse in conversations:
+                connection, _ = listener.accept()
+                with connection, suppress(ConnectionError):
+                    converse(connection)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        yield "{}:{}".format(*listener.getsockname())
+        thread.join()
+
+
+# How it ends
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_with_status_0_and_the_connection_in_an_orderly_way(
+    transport: str, number: signal.Signals
+) -> None:
+    with start_simulator() as sim:
+        with watching(sim, transport) as it:
+            assert it.end(number) == (0, "", "")
+        assert how_it_closed(sim) == BY_THE_CLIENT[transport]
+
+
+BY_THE_CLIENT = {"tcp": "by the client", "ws": "by the client, with code 1000"}
+
+
+def how_it_closed(sim: RunningSimulator) -> str:
+    """How the only connection that there was has ended, as the outlet sees it."""
+    closed = threading.Event()
+    sim.journal.listen(recorded=lambda entry: closed.set())
+    while not (events := sim.journal.events(what="closed")):
+        assert closed.wait(PATIENCE)
+        closed.clear()
+    (event,) = events
+    return event.detail
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_it_ends_after_so_many_seconds(transport: str) -> None:
+    with start_simulator() as sim:
+        with watching(sim, transport, "--seconds", "0.1") as it:
+            assert ended(it) == (0, "", "")
+        assert how_it_closed(sim) == BY_THE_CLIENT[transport]
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_that_the_outlet_closes_the_connection_is_status_1_and_one_line(transport: str) -> None:
+    fault = '[[faults]]\nkind = "close"\nreason = "so there"\nwhen.packet = "push"'
+    with start_simulator(fault) as sim:
+        where = address(sim, transport)
+        with watching(sim, transport) as it:
+            sim.outlet.push(9)
+            status, out, err = ended(it)
+    assert (status, out) == (1, "")
+    assert (
+        err
+        == {
+            "tcp": f"invis-sim: {where} closed the connection\n",
+            "ws": f"invis-sim: {where} closed the WebSocket: code 1011, so there\n",
+        }[transport]
+    )
+
+
+def test_a_connection_that_breaks_is_status_1_and_one_line() -> None:
+    watched = threading.Event()
+
+    def reset(connection: socket.socket) -> None:
+        assert watched.wait(PATIENCE)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+
+    with peer(reset) as where, process("watch", where) as it:
+        assert error_line(it) == f"invis-sim: watching {where}\n"
+        watched.set()
+        broken = f"invis-sim: {where} broke the connection: Connection reset by peer\n"
+        assert ended(it) == (1, "", broken)
+
+
+def test_a_websocket_is_over_with_its_close_frame_also_where_the_outlet_does_not_hang_up() -> None:
+    over = threading.Event()
+
+    def close(connection: socket.socket) -> None:
+        request = connection.recv(4096)
+        assert request.startswith(b"GET /ws?a=1 HTTP/1.1\r\n")
+        key = re.search(rb"(?i)sec-websocket-key: *(\S+)", request)
+        assert key is not None
+        accept = accept_key(key[1].decode())
+        connection.sendall(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: %b\r\n\r\n" % accept.encode() + close_frame(1001, "\x1b so")
+        )
+        over.wait(PATIENCE)
+
+    with peer(close) as place:
+        status, _, err = ran("watch", f"ws://{place}/ws?a=1")
+        over.set()
+    assert status == 1
+    assert err.splitlines()[1:] == [
+        f"invis-sim: ws://{place}/ws?a=1 closed the WebSocket: code 1001, \\u001b so"
+    ]
+
+
+def test_a_packet_without_end_is_not_waited_for() -> None:
+    def say(connection: socket.socket) -> None:
+        connection.sendall(b'{"a": "' + b"x" * 2**20)
+        while connection.recv(4096):
+            pass
+
+    with peer(say) as where:
+        status, out, err = ran("watch", where)
+    assert (status, out) == (1, "")
+    assert err.splitlines()[1:] == [f"invis-sim: {where} sends a packet of more than 1048576 bytes"]
+
+
+@pytest.mark.parametrize("options", [(), ("--reconnect",)])
+@pytest.mark.parametrize("place", ["127.0.0.1:{port}", "ws://127.0.0.1:{port}/ws"])
+def test_where_nobody_listens_is_status_1_and_one_line(place: str, options: tuple[str]) -> None:
+    with socket.socket() as bound:  # bound, but not listening: nobody else gets the port
+        bound.bind(("127.0.0.1", 0))
+        where = place.format(port=bound.getsockname()[1])
+        assert ran("watch", where, *options) == (
+            1,
+            "",
+            f"invis-sim: cannot connect to {where}: Connection refused\n",
+        )
+
+
+def test_the_wrong_path_is_status_1_and_says_where_the_right_one_is() -> None:
+    with start_simulator() as sim:
+        status, out, err = ran("watch", sim.ws_url + "s?x=1")
+        assert (status, out) == (1, "")
+        assert err.startswith(f"invis-sim: {sim.ws_url}s?x=1 refused: HTTP 404 ")
+        assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("127.0.0.1:99999",), "expected HOST[:PORT] or ws://HOST[:PORT]/ws, found"),
+        (("http://127.0.0.1/ws", "--reconnect"), "expected HOST[:PORT] or ws://HOST[:PORT]/ws"),
+        (("127.0.0.1", "--callback", "nine"), "argument --callback: expected a whole number"),
+        (("127.0.0.1", "--seconds", "0"), "argument --seconds: expected a number of seconds"),
+        ((), "the following arguments are required: ADDRESS"),
+    ],
+)
+def test_what_is_wrong_with_the_command_line_is_status_2_and_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], problem: str
+) -> None:
+    done = cli_here(capsys, "watch", *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert problem in line
+
+
+def test_it_is_among_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    listed = cli_here(capsys, "--help").stdout
+    assert re.search(r"^ +watch +print what an outlet tells its clients$", listed, re.MULTILINE)
+
+
+# Connecting again
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_with_reconnect_it_goes_on_after_a_restart_and_says_so(transport: str) -> None:
+    options = ("--reconnect", "--callback", "9")
+    with start_simulator() as sim, watching(sim, transport, *options) as it:
+        where = address(sim, transport)
+        for _ in range(2):
+            sim.outlet.push(9)
+            assert json.loads(it.line())["payload"]["callbackName"] == 9
+            sim.reboot(0.05)
+            said = [error_line(it)]
+            while " again" not in said[-1].replace("connecting again", ""):
+                said.append(error_line(it))
+            assert said[0].startswith(f"invis-sim: {where} ")
+            assert said[0].endswith("; connecting again\n")
+            assert said[-1] == f"invis-sim: watching {where} again\n"
+            assert len(said) <= 3
+            sim.wait_for_connection()
+        sim.outlet.push(9)
+        assert it.line()
+        assert it.end() == (0, "", "")
+
+
+def test_an_outlet_that_stays_away_is_told_of_once_and_a_signal_ends_the_waiting() -> None:
+    nothing = threading.Event()
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        where = "{}:{}".format(*listener.getsockname())
+        with process("watch", where, "--reconnect") as it:
+            connection, _ = listener.accept()
+            connection.close()
+            listener.close()
+            assert error_line(it) == f"invis-sim: watching {where}\n"
+            assert error_line(it).endswith("closed the connection; connecting again\n")
+            assert error_line(it).endswith("Connection refused; connecting again\n")
+            nothing.wait(0.5)  # several times as long as it rests at first
+            assert it.end() == (0, "", "")
+
+
+# Who reads
+
+
+def test_a_reader_that_has_seen_enough_is_status_0() -> None:
+    reading, writing = os.pipe()
+    with start_simulator() as sim:
+        where = address(sim, "tcp")
+        with process("watch", where, stdout=writing) as it:
+            os.close(writing)
+            assert error_line(it) == f"invis-sim: watching {where}\n"
+            sim.wait_for_connection()
+            sim.outlet.push(9)
+            with open(reading) as stdout:
+                assert stdout.readline()
+            while it.process.poll() is None:
+                sim.outlet.push(9)
+                with suppress(subprocess.TimeoutExpired):
+                    it.process.wait(0.02)
+            assert it.process.returncode == 0
+            assert error_line(it) == ""
+
+
+def test_a_reader_that_stalls_does_not_hold_up_its_end() -> None:
+    seen = threading.Event()
+
+    def say(connection: socket.socket) -> None:
+        connection.sendall(PUSH * 5000)  # several times what a pipe holds
+        seen.set()
+        while connection.recv(4096):
+            pass
+
+    reading, writing = os.pipe()
+    with peer(say) as where, process("watch", where, stdout=writing) as it:
+        os.close(writing)
+        assert seen.wait(PATIENCE)
+        assert it.end() == (0, "", f"invis-sim: watching {where}\n")
+        os.close(reading)
+
+
+def test_a_full_disk_is_status_1_and_one_line() -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("there is no /dev/full here")
+
+    def say(connection: socket.socket) -> None:
+        connection.sendall(PUSH)
+        while connection.recv(4096):
+            pass
+
+    with (
+        open("/dev/full", "w") as full,
+        peer(say) as where,
+        process("watch", where, stdout=full) as it,
+    ):
+        it.process.wait()
+        assert it.process.returncode == 1
+        assert it.process.stderr is not None
+        assert it.process.stderr.read().splitlines()[1:] == ["invis-sim: No space left on device"]
