@@ -365,7 +365,8 @@ def test_a_reader_that_stalls_does_not_hold_up_its_end() -> None:
     with peer(say) as where, process("watch", where, stdout=writing) as it:
         os.close(writing)
         assert seen.wait(PATIENCE)
-        assert it.end() == (0, "", f"invis-sim: watching {where}\n")
+        assert error_line(it) == f"invis-sim: watching {where}\n"
+        assert it.end() == (0, "", "")
         os.close(reading)
 
 

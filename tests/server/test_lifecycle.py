@@ -107,7 +107,7 @@ def many_files(count: int) -> Iterator[None]:
 
 def test_a_thousand_idle_connections_on_each_transport_keep_nobody_from_being_served() -> None:
     with many_files(5000), ExitStack() as clients:
-        with start_simulator() as sim:
+        with start_simulator("bare") as sim:
             idle = [clients.enter_context(connect(sim.tcp_address)) for _ in range(1000)]
             idle_too = [clients.enter_context(open_websocket(ws_address(sim))) for _ in range(1000)]
             with connect(sim.tcp_address) as client:

@@ -493,10 +493,11 @@ def test_a_client_that_never_reads_is_dropped_and_another_one_served_meanwhile()
 
 
 def scenario_with(*faults: str, seed: int = 1) -> str:
-    """The default outlet with these faults."""
+    """The default outlet with these faults; it says nothing unasked."""
     return "\n".join(
         (
             f"seed = {seed}",
+            "[timing]\nsensor_seconds = 0",
             "[firmware.IM]",
             'fw_rev = "0.0.1"\navailable_fw_rev = "0.0.1"',
             'www_fw_rev = "0.1.2"\navailable_www_fw_rev = "0.3.0"',
