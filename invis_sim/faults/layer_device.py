@@ -11,7 +11,8 @@ class Reboot(OutageFault, frozen=True, tag="reboot"):
     """The outlet drops every connection, is away for a while, and comes back at the same address.
 
     What a client sees: the end of its connection without a goodbye, then connections refused, then
-    an outlet that has forgotten the conversation but not its settings.
+    an outlet that says who it is (callback 12) and has forgotten the conversation but not its
+    settings. An update that was under way is lost.
     Stands for: a power cut, a crash, a watchdog, a firmware update.
 
     It begins at `from_seconds`, or with a packet that matches if `when` asks for more than a time;
@@ -47,7 +48,8 @@ class Reboot(OutageFault, frozen=True, tag="reboot"):
 class FaceplateOffline(OutageFault, frozen=True, tag="faceplate_offline"):
     """The InvisDeco is away for a while, as if taken off the wall.
 
-    What a client sees: answers without their `PM` block; connections stay.
+    What a client sees: answers without their `PM` block, no readings, and `PUBACK` 0 to whatever
+    needs the faceplate; connections stay.
     Stands for: a faceplate that is taken off, has a bad contact, or restarts.
 
     It begins at `from_seconds`, or with a packet that matches if `when` asks for more than a time;
