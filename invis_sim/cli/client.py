@@ -213,10 +213,12 @@ async def _over_websocket(
 ) -> AsyncIterator[Connection]:
     place = urlsplit(address)
     resource = (place.path or "/") + (f"?{place.query}" if place.query else "")
+    is_open = False
     try:
         async with trio.open_nursery() as nursery:
             with trio.fail_after(patience):
                 websocket = await wrap_client_stream(nursery, stream, place.netloc, resource)
+            is_open = True
             try:
                 yield _WebSocket(address, websocket)
             finally:
@@ -232,6 +234,8 @@ async def _over_websocket(
         raise CommandError(f"{address} refused: HTTP {error.status_code} {body}")
     if isinstance(error, trio.TooSlowError):
         raise _not_in_time(address, patience)
+    if not is_open and isinstance(error, Exception):
+        raise CommandError(f"{address} answers the handshake wrongly: {printable(str(error))}")
     raise error  # out here, so that its own cause and context stay what they are
 
 

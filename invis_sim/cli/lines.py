@@ -132,6 +132,11 @@ class LineWriter:
         self._thread = threading.Thread(target=self._run, name="invis-sim-writer", daemon=True)
         self._thread.start()
 
+    @property
+    def full(self) -> bool:
+        """Whether to write would wait, or drop something."""
+        return self._queue.full()
+
     def write(self, entry: Entry | str) -> None:
         """Takes the entry, or a line that is finished, along."""
         if self._broken:

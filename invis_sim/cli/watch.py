@@ -5,6 +5,7 @@ import math
 import sys
 from collections.abc import Collection
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import Any
 
 import trio
@@ -105,7 +106,17 @@ class _Watcher:
                     print(f"also received: {shown(packet)}", file=sys.stderr, flush=True)
                 else:
                     if not self._callbacks or _callback(tree) in self._callbacks:
-                        self._writer.write(_line(packet))
+                        await self._print(_line(packet))
+
+    async def _print(self, line: str) -> None:
+        if self._writer.full:  # nobody reads: to wait for that must not keep us from ending
+            write = partial(self._writer.write, line)
+            await trio.to_thread.run_sync(
+                write,
+                abandon_on_cancel=True,  # type: ignore[call-arg] # which mypy does not see
+            )
+        else:
+            self._writer.write(line)
 
 
 def _callback(tree: Any) -> int | None:

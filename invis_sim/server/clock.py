@@ -55,22 +55,19 @@ class Clock:
         slept_until = 0.0
         while True:
             self._changed = trio.Event()
-            until = max(self._until(), slept_until)
-            while self._agenda.run_next(until):
-                self._happened()
-                await trio.lowlevel.checkpoint()  # one who makes many must not hold up the others
+            if self._speed == math.inf:
+                while self.jump():
+                    pass  # nobody sees anything in between
+            else:
+                until = max(self.seconds(), slept_until)
+                while self._agenda.run_next(until):
+                    self._happened()
+                    await trio.lowlevel.checkpoint()  # many at once must not hold up others
             due = self._agenda.due(background=self._speed < math.inf)
             with trio.move_on_at(self._moment(due)) as sleep:
                 await self._changed.wait()
             if sleep.cancelled_caught and due is not None:
                 slept_until = due  # rounding may have it that this is not yet
-
-    def _until(self) -> float:
-        """Up to when all appointments are due now."""
-        if self._speed < math.inf:
-            return self.seconds()
-        due = self._agenda.due(background=False)
-        return self._agenda.now if due is None else due
 
     def _moment(self, due: float | None) -> float:
         """When an appointment is, by trio's clock; never, where there is none."""

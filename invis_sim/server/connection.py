@@ -38,6 +38,7 @@ logger = logging.getLogger("invis_sim")
 
 _PREVENTED = Note("a fault keeps the outlet from it")
 _AWAY = Note("the outlet is away")
+_ENDED = Note("the connection has been ended before")
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +226,8 @@ class Connection:
         seconds = arrived - core.started
         outlet = core.outlet
         if outlet.down or self.gone:
-            self._record(seconds, document, request, "no reply", (*notes, _AWAY))
+            why = _AWAY if outlet.down else _ENDED
+            self._record(seconds, document, request, "no reply", (*notes, why))
             return
         if request.callback not in STIRRING:
             answer = outlet.handle(request)

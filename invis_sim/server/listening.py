@@ -35,7 +35,8 @@ class Listening:
             return False
         waiting = select.poll()
         for listener in self.listeners:
-            waiting.register(listener.socket.fileno(), select.POLLIN)
+            if listener.socket.fileno() >= 0:  # else it is closed
+                waiting.register(listener.socket.fileno(), select.POLLIN)
         return bool(waiting.poll(0))
 
     def pause(self) -> None:

@@ -11,7 +11,6 @@ import trio
 
 from invis_sim.device.information import faceplate_sn
 from invis_sim.device.outlet import Outlet
-from invis_sim.device.state import OutletState
 
 if TYPE_CHECKING:
     from zeroconf import ServiceInfo, Zeroconf
@@ -65,10 +64,12 @@ class Announcement:
         """The outlet may be another than was announced."""
         self._changed.set()
 
-    def _says_otherwise(self, said: OutletState) -> bool:
-        """Whether there is something else to say now than with that state."""
-        now = self._outlet.state
-        return (now.device, now.faceplate) != (said.device, said.faceplate)
+    def _message(self) -> tuple[str, dict[str, str] | str]:
+        """What there is to say now: the name, and the properties, or why they cannot be."""
+        try:
+            return self._name(), self._properties()
+        except ValueError as error:
+            return self._name(), str(error)
 
     async def run(self) -> None:
         """Keeps what the network knows up to date, until it is cancelled; then withdraws it."""
@@ -78,20 +79,19 @@ class Announcement:
             self._tell(f"mDNS is not possible on {self._host}: {error.strerror or error}")
             return
         announced: ServiceInfo | None = None
-        said = self._outlet.state
+        tried: tuple[str, dict[str, str] | str] | None = None  # also what could not be said
         try:
             while True:
                 self._changed = trio.Event()
-                if self._wanted and announced is None:
-                    said = self._outlet.state
-                    announced = await trio.to_thread.run_sync(self._announce, network)
-                elif announced is not None and not self._wanted:
-                    await trio.to_thread.run_sync(self._withdraw, network, announced)
-                    announced = None
-                elif announced is not None and self._says_otherwise(said):
-                    await trio.to_thread.run_sync(self._withdraw, network, announced)
-                    announced = None
-                    continue
+                message = self._message() if self._wanted else None
+                if message != tried:
+                    if announced is not None:
+                        await trio.to_thread.run_sync(self._withdraw, network, announced)
+                        announced = None
+                    tried = message
+                    if message is not None:
+                        announced = await trio.to_thread.run_sync(self._announce, network)
+                    continue  # there may be something else to say by now
                 await self._changed.wait()
         finally:
             with trio.CancelScope(shield=True):

@@ -115,7 +115,7 @@ class Script:
             self._tell(f"{number}: {words}")
             try:
                 action()
-            except ValueError as error:
+            except (ValueError, TypeError) as error:
                 self._tell(f"{number}: could not {words}: {error}")
 
     def _switch(self, name: str, enabled: bool) -> None:

@@ -94,9 +94,15 @@ class Simulator:
         """The device: what it is and knows, and what can be done to it. To be asked for each time:
         this brings its time up to date.
         """
+        self._bring_up_to_date()
+        return self._outlet
+
+    def _bring_up_to_date(self) -> None:
+        """To be called before anything that is not an appointment of the outlet's: those have
+        their own time.
+        """
         if self._clock is not None:
             self._outlet.agenda.now = self._clock.seconds()
-        return self._outlet
 
     @property
     def sn(self) -> str:
@@ -204,6 +210,10 @@ class Simulator:
 
         Raises ValueError for a value out of range.
         """
+        self._bring_up_to_date()
+        self._reboot(seconds, how)
+
+    def _reboot(self, seconds: float | None, how: Ending | None) -> None:
         state = self._outlet.state
         if seconds is None:
             seconds = state.timing.restart_seconds
@@ -219,6 +229,10 @@ class Simulator:
         """Lets the outlet be back on the network after a network reset. Where it was not reset,
         this is no error.
         """
+        self._bring_up_to_date()
+        self._join_network()
+
+    def _join_network(self) -> None:
         for under_way in tuple(self._outages):
             if under_way.what == "outlet" and under_way.outage.seconds is None:
                 self._end(under_way)
@@ -253,6 +267,7 @@ class Simulator:
 
     def begin(self, outage: Outage) -> None:
         """Something of the outlet goes away, at once, and comes back by itself."""
+        self._bring_up_to_date()
         self._begin(outage)
 
     def _begin(self, outage: Outage, what: Literal["fault", "outlet"] = "fault") -> None:
@@ -278,7 +293,7 @@ class Simulator:
         self._apply_outages()
         if outage.seconds is not None:
             end = partial(self._end, under_way)
-            under_way.appointment = self.outlet.agenda.after(outage.seconds, end)
+            under_way.appointment = self._outlet.agenda.after(outage.seconds, end)
             assert self._clock is not None
             self._clock.changed()
 
@@ -296,8 +311,8 @@ class Simulator:
             self.scenario.steps,
             self._outlet,
             self.faults,
-            self.reboot,
-            self.join_network,
+            self._reboot,
+            self._join_network,
             lambda words: self._event("step", words),
         )
         self._core = Core(
@@ -387,8 +402,7 @@ class Simulator:
             self._announcement.look()
 
     def _requested(self, script: Script, callback: int | None) -> None:
-        assert self._clock is not None
-        self._outlet.agenda.now = self._clock.seconds()  # a step may make appointments
+        self._bring_up_to_date()  # a step may make appointments
         script.requested(callback)
 
     def _opened(self, connection: Connection) -> None:
@@ -432,6 +446,7 @@ class Simulator:
 
     def _faults_changed(self) -> None:
         """Looks which outages are due or wait for their time, and which are switched off."""
+        self._bring_up_to_date()
         timed = {rule.identity: (rule, fault) for rule, fault in self.faults.timed_outages}
         for identity in self._scheduled.keys() - timed.keys():
             self._scheduled.pop(identity).cancel()
@@ -474,7 +489,7 @@ class Simulator:
             connection.cut("reset", under_way.reason)
         self._event(under_way.what, f"{outage.name} ends")
         if self._outlet.down and not any(one.outage.restarts for one in self._outages):
-            self.outlet.come_up()
+            self._outlet.come_up()
             self._take_along()
             if self._announcement is not None:
                 self._announcement.show(True)

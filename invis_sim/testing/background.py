@@ -147,7 +147,7 @@ class RunningSimulator:
         how: "close": the stream ends (FIN). "reset": it is broken off (RST). "goodbye": with a
         close frame on WebSocket, and FIN.
         """
-        self.call(self._simulator.disconnect_all, how)
+        self._call_when_settled(lambda: self._simulator.disconnect_all(how))
 
     def reboot(self, seconds: float | None = None, how: Ending | None = None) -> None:
         """Lets the outlet restart: every connection ends, new ones are refused for a while, and
@@ -222,24 +222,41 @@ class RunningSimulator:
         timeout: seconds. Raises AssertionError where it is not back by then.
         """
         up, withdraw = self._when_up()
-        wait((up, self._ended), timeout, return_when=FIRST_COMPLETED)
-        self._check_up(up, withdraw, timeout)
+        wait((up,), timeout)
+        withdraw()
+        self._check_up(up, timeout)
 
     async def async_wait_until_up(self, timeout: float = 5.0) -> None:
         """`wait_until_up` for asyncio and trio: others run meanwhile."""
         up, withdraw = self._when_up()
-        await _completed(up, timeout)
-        self._check_up(up, withdraw, timeout)
+        try:
+            await _completed(up, timeout)
+        finally:
+            withdraw()
+        self._check_up(up, timeout)
 
     def _when_up(self) -> tuple[Future[None], Callable[[], None]]:
+        """A future that is done when it is up, and cancelled when that will not come; and what
+        takes it back.
+        """
         up: Future[None] = Future()
-        return up, self.call(self._simulator.when_up, lambda: up.set_result(None))
 
-    def _check_up(self, up: Future[None], withdraw: Callable[[], None], timeout: float) -> None:
-        if up.done():
+        def is_up() -> None:
+            if up.set_running_or_notify_cancel():
+                up.set_result(None)
+
+        forget = self.call(self._simulator.when_up, is_up)
+        self._ended.add_done_callback(lambda ended: up.cancel())
+
+        def withdraw() -> None:
+            with suppress(_Gone):
+                self._call(forget)
+
+        return up, withdraw
+
+    def _check_up(self, up: Future[None], timeout: float) -> None:
+        if up.done() and not up.cancelled():
             return
-        with suppress(_Gone):
-            self._call(withdraw)
         if self._ended.done():
             self._ended.result()
             raise SimulatorStopped
@@ -295,13 +312,16 @@ class RunningSimulator:
         answer: Future[T] = Future()
 
         async def settle() -> None:
-            await self._simulator.settle()
             try:
+                await self._simulator.settle()
                 answer.set_result(function())
             except Exception as error:  # it belongs to the thread that waits
                 answer.set_exception(error)
 
-        self.call(trio.lowlevel.spawn_system_task, settle)
+        try:
+            self.call(trio.lowlevel.spawn_system_task, settle)
+        except RuntimeError:  # the event loop takes no new tasks: it ends
+            wait((self._ended,))
         either: tuple[Future[Any], ...] = (answer, self._ended)
         wait(either, return_when=FIRST_COMPLETED)
         if not answer.done():

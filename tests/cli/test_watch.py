@@ -388,3 +388,36 @@ def test_a_full_disk_is_status_1_and_one_line() -> None:
         assert it.process.returncode == 1
         assert it.process.stderr is not None
         assert it.process.stderr.read().splitlines()[1:] == ["invis-sim: No space left on device"]
+
+
+def test_it_ends_though_nobody_reads_what_never_ends() -> None:
+    flooded = threading.Event()
+
+    def say(connection: socket.socket) -> None:
+        sent = 0
+        with suppress(OSError):
+            while True:
+                sent += connection.send(PUSH * 100)
+                if sent > 60_000 * len(PUSH):  # more than is kept for a reader
+                    flooded.set()
+
+    reading, writing = os.pipe()
+    with peer(say) as where, process("watch", where, stdout=writing) as it:
+        os.close(writing)
+        assert error_line(it) == f"invis-sim: watching {where}\n"
+        flooded.wait(2)
+        assert it.end()[0] == 0
+        os.close(reading)
+
+
+@pytest.mark.parametrize("how", ["wrong_accept", "missing_header"])
+@pytest.mark.parametrize("command", [("watch",), ("send", "20")])
+def test_a_handshake_that_is_answered_wrongly_is_status_1_and_one_line(
+    how: str, command: tuple[str, ...]
+) -> None:
+    fault = f'[[faults]]\nkind = "bad_handshake"\nhow = "{how}"\n'
+    with start_simulator(fault) as sim:
+        ended = cli(command[0], sim.ws_url, *command[1:])
+        assert ended.returncode == 1
+        (line,) = ended.stderr.splitlines()
+        assert line.startswith(f"invis-sim: {sim.ws_url} answers the handshake wrongly: ")

@@ -42,6 +42,7 @@ class Browser:
     def __init__(self, network: zeroconf.Zeroconf) -> None:
         self._network = network
         self._there: set[str] = set()
+        self.ends = 0  # how often somebody was taken back
         self._news = threading.Condition()
         self._browser = zeroconf.ServiceBrowser(network, SERVICE_TYPE, handlers=[self._changed])
 
@@ -55,6 +56,7 @@ class Browser:
         with self._news:
             if state_change.name == "Removed":
                 self._there.discard(name)
+                self.ends += 1
             else:
                 self._there.add(name)
             self._news.notify_all()
@@ -140,6 +142,29 @@ def test_what_is_announced_follows_what_the_outlet_is(sn: str) -> None:
         sim.outlet.change(device={"sn": other, "product": "bare"})
         assert txt(browser.wait_for(other)) == {"sn": other, "device": "InvisOutlet"}
         browser.wait_for_end(sn)
+
+
+def test_what_says_nothing_new_is_not_announced_again(sn: str) -> None:
+    with browsing() as browser, start_simulator(announced(sn)) as sim:
+        browser.wait_for(sn)
+        ends = browser.ends
+        sim.outlet.change(faceplate={"attached": False, "hw_rev": "x", "radar": {}})
+        sim.outlet.change(device={"MAC": "x"})
+        sim.outlet.change(device={"device": "Unknown"})  # which is told
+        while txt(browser.wait_for(sn))["device"] != "Unknown":
+            pass
+        assert browser.ends <= ends + 1
+
+
+def test_what_cannot_be_announced_is_tried_once(sn: str) -> None:
+    scenario = announced(sn, device=Device(sn=sn, device="x" * 255))
+    with start_simulator(scenario) as sim:
+        wait_until(sim, lambda journal: bool(journal.events(what="error")), PATIENCE)
+        for brightness in range(20):
+            sim.outlet.change(nightlight={"brightness": brightness})
+        sim.outlet.change(device={"device": "y" * 254})
+        wait_until(sim, lambda journal: len(journal.events(what="error")) > 1, PATIENCE)
+        assert len(told(sim, "error")) == 2
 
 
 def test_what_is_too_long_for_mdns_is_an_error_that_the_outlet_survives(sn: str) -> None:

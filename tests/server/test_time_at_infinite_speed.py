@@ -1,4 +1,6 @@
-"""With an infinite speed, what has a time has happened before anybody can look."""
+"""What has a time happens in its order however fast time goes; at an infinite speed, before anybody
+can look.
+"""
 
 import json
 import math
@@ -9,7 +11,7 @@ import pytest
 
 from invis_sim import start_simulator
 from invis_sim.testing.background import RunningSimulator
-from tests.server.support import TIMEOUT
+from tests.server.support import TIMEOUT, wait_until
 
 REPEATED = pytest.mark.parametrize("attempt", range(10))
 """What is decided by chance shows by and by."""
@@ -82,3 +84,36 @@ def test_an_update_that_a_step_starts_is_done_before_the_first_client(attempt: i
     """
     with start_simulator(scenario, speed=math.inf) as sim:
         assert answer(sim, 12)["IM"]["fw_rev"] == "0.9.0"
+
+
+@pytest.mark.parametrize("speed", [1000, 1e5, math.inf])
+def test_an_outage_ends_in_its_time_and_not_in_that_of_the_machine(speed: float) -> None:
+    steps = """
+        [[steps]]
+        after_seconds = 100
+        reboot = { seconds = 3 }
+
+        [[steps]]
+        after_seconds = 104
+        set = { names = { outlet1 = "Lamp" } }
+    """
+    with start_simulator(steps, speed=speed) as sim:
+        wait_until(sim, lambda journal: len(journal.events(what="step")) == 2)
+        details = [one.detail for one in sim.journal.events() if one.what in ("step", "outlet")]
+        assert details == [
+            "1: reboot",
+            "a reboot begins (3 s)",
+            "a reboot ends",
+            '2: set names.outlet1 = "Lamp"',
+        ]
+
+
+@REPEATED
+def test_who_comes_back_at_once_after_a_restart_is_served(attempt: int) -> None:
+    with start_simulator("bare", speed=math.inf) as sim:
+        for _ in range(10):
+            with socket.create_connection(sim.tcp_address, TIMEOUT) as client:
+                client.sendall(b'{"packetID": 1, "payload": {"callbackName": 5}}')
+                while client.recv(4096):
+                    pass
+        assert answer(sim, 9) == [1, 0]

@@ -1016,3 +1016,50 @@ def test_open_simulator_waits_disconnects_reboots_and_changes_firmware_too() -> 
             await client.aclose()
 
     run_in_trio(live)
+
+
+def change_until_it_ends(sim: RunningSimulator, ends: list[BaseException]) -> None:
+    try:
+        while True:
+            sim.outlet.change(outlets={"states": [1, 0]})
+    except BaseException as error:
+        ends.append(error)
+
+
+def test_who_changes_something_while_it_stops_does_not_disturb_its_end() -> None:
+    for _ in range(20):
+        ends: list[BaseException] = []
+        with start_simulator("bare") as sim:
+            threads = [
+                threading.Thread(target=change_until_it_ends, args=(sim, ends)) for _ in range(3)
+            ]
+            for thread in threads:
+                thread.start()
+        for thread in threads:
+            thread.join()
+        assert [type(error) for error in ends] == [SimulatorStopped] * 3
+
+
+def test_nobody_is_left_waiting_for_an_outlet_that_is_away_for_ever() -> None:
+    async def wait_for_it(sim: RunningSimulator) -> None:
+        for _ in range(3):
+            with pytest.raises(AssertionError, match="has not come back within"):
+                await sim.async_wait_until_up(timeout=0.01)
+        cancelled = asyncio.create_task(sim.async_wait_until_up(timeout=PATIENCE))
+        while not sim._simulator._waiting_for_up:
+            await asyncio.sleep(0)
+        cancelled.cancel()
+        await asyncio.wait([cancelled])
+        assert sim._simulator._waiting_for_up == []
+        waiting = asyncio.create_task(sim.async_wait_until_up(timeout=PATIENCE))
+        while not sim._simulator._waiting_for_up:
+            await asyncio.sleep(0)
+        sim.stop()
+        with pytest.raises(SimulatorStopped):
+            await waiting
+
+    with start_simulator("bare") as sim:
+        sim.reboot(seconds=1e6)
+        with pytest.raises(AssertionError, match="has not come back within"):
+            sim.wait_until_up(timeout=0.01)
+        asyncio.run(wait_for_it(sim))

@@ -93,7 +93,7 @@ def keys_that_differ(drawn: list[Any], usual: msgspec.Struct) -> set[str]:
 @cache
 def drawn_scenarios() -> list[Scenario]:
     """Some, the same each time."""
-    return sample(scenarios(), 500)
+    return sample(scenarios(), 1500)
 
 
 def seconds_in(tree: Any, name: str = "") -> Iterator[float]:
