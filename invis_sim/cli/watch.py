@@ -5,7 +5,6 @@ import math
 import sys
 from collections.abc import Collection
 from contextlib import aclosing, suppress
-from functools import partial
 from typing import Any
 
 import trio
@@ -110,11 +109,8 @@ class _Watcher:
 
     async def _print(self, line: str) -> None:
         if self._writer.full:  # nobody reads: to wait for that must not keep us from ending
-            write = partial(self._writer.write, line)
-            await trio.to_thread.run_sync(
-                write,
-                abandon_on_cancel=True,  # type: ignore[call-arg] # which mypy does not see
-            )
+            in_a_thread: Any = trio.to_thread.run_sync  # whose keywords not every mypy sees
+            await in_a_thread(self._writer.write, line, abandon_on_cancel=True)
         else:
             self._writer.write(line)
 
