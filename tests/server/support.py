@@ -1,6 +1,7 @@
 """What the tests of the server share: a WebSocket client without manners, and ways to wait."""
 
 import json
+import resource
 import socket
 import struct
 import threading
@@ -8,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Self
 from urllib.parse import urlsplit
+
+import pytest
 
 from invis_sim.journal import Exchange, Journal
 from invis_sim.testing.background import RunningSimulator
@@ -67,6 +70,19 @@ def client_frame(
 
 def close_payload(code: int, reason: bytes = b"") -> bytes:
     return code.to_bytes(2, "big") + reason
+
+
+@contextmanager
+def many_files(count: int) -> Iterator[None]:
+    """Lets the process have so many descriptors, for the time of the block."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < count:
+        pytest.skip(f"this machine allows only {hard} descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 class Seen(NamedTuple):

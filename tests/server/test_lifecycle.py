@@ -2,13 +2,11 @@
 
 import gc
 import os
-import resource
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from invis_sim.journal import Entry, Exchange
 from invis_sim.scenario import Scenario, ScenarioError
 from invis_sim.server import StartError, open_simulator
 from invis_sim.testing.background import RunningSimulator, start_simulator
+from tests.server.support import many_files
 
 PATIENCE = 20.0
 """Seconds after which something that should have happened is given up."""
@@ -90,19 +89,6 @@ def test_two_clients_at_once_are_both_served_on_both_transports() -> None:
             assert is_served(two)
             assert is_served(four, ASK_MASKED)
         assert sorted({one.connection for one in sim.journal.exchanges()}) == [1, 2, 3, 4]
-
-
-@contextmanager
-def many_files(count: int) -> Iterator[None]:
-    """Lets the process have so many descriptors, for the time of the block."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < count:
-        pytest.skip(f"this machine allows only {hard} descriptors")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count), hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_thousand_idle_connections_on_each_transport_keep_nobody_from_being_served() -> None:

@@ -3,12 +3,9 @@ read it.
 """
 
 import math
-import resource
 import select
 import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -43,6 +40,7 @@ from tests.server.support import (
     close_payload,
     exchanges,
     frame_at,
+    many_files,
     wait_for_end,
     wait_until,
 )
@@ -497,19 +495,6 @@ def test_a_client_that_asks_much_at_once_is_told_more() -> None:
 
 
 # Many
-
-
-@contextmanager
-def many_files(number: int) -> Iterator[None]:
-    """So many more open files than now may be open."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < number:
-        pytest.skip(f"only {hard} files may be open here")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, number), hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs epoll")
