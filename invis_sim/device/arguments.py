@@ -13,7 +13,7 @@ from invis_sim.protocol.walking import Key
 __all__ = ["Refused", "array", "integer", "refuse", "shown"]
 
 
-class Refused(Exception):
+class Refused(ValueError):
     """The request is answered `PUBACK` 0, for the reason in the note."""
 
     def __init__(self, note: Note) -> None:

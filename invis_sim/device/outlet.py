@@ -230,20 +230,12 @@ class Outlet:
         """
         if target not in ("IM", "PM"):
             raise ValueError(f"target: expected 'IM' or 'PM', found {target!r}")
-        if self.down:
-            raise ValueError("the outlet restarts at the moment, or is off the network")
-        try:
-            self._perform_update(Part.OUTLET if target == "IM" else Part.FACEPLATE)
-        except Refused as refusal:
-            raise ValueError(str(refusal)) from None
+        self._perform_update(Part.OUTLET if target == "IM" else Part.FACEPLATE)
         self.on_change()
 
     def restart_faceplate(self) -> None:
         """Lets the faceplate restart. Raises ValueError where none is there."""
-        try:
-            self._need_faceplate()
-        except Refused as refusal:
-            raise ValueError(str(refusal)) from None
+        self._need_faceplate()
         self._let_faceplate_restart()
         self.on_change()
 
@@ -557,7 +549,7 @@ class Outlet:
     def _perform_update(self, part: Part) -> Any:
         """Starts an update, or restarts for it. Raises Refused."""
         if self.down:
-            raise Refused(Note("the outlet is away"))
+            raise Refused(Note("the outlet restarts at the moment, or is off the network"))
         if self._state.firmware.update_check == "fail":
             raise Refused(Note("the update check fails, as the scenario says"))
         if part is Part.FACEPLATE:

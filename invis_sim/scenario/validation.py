@@ -7,7 +7,7 @@ guessing what was meant, is done here, from the same annotations.
 
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -160,20 +160,26 @@ def _tables_with(key: str, owner: type[msgspec.Struct], *, deep: bool = False) -
 
 
 def _validate_tables(
-    value: object, struct: type[msgspec.Struct], path: Path
+    value: object,
+    struct: type[msgspec.Struct],
+    path: Path,
+    one: Callable[[object, Path], tuple[Any, list[Problem]]] | None = None,
 ) -> tuple[Any, list[Problem]]:
-    """A list of tables; None in the place of one that is not valid."""
+    """A list of tables; None in the place of one that is not valid.
+
+    one: validates one of them; left out: as a table of the struct.
+    """
     if not isinstance(value, list | tuple):
-        written = f"; write [[{path[-1]}]]" if path and isinstance(value, Mapping) else ""
-        return None, [Problem(path, f"expected a list of tables, found {show(value)}{written}")]
+        hint = f"; write [[{path[-1]}]]" if path and isinstance(value, Mapping) else ""
+        return None, [Problem(path, f"expected a list of tables, found {show(value)}{hint}")]
     items: list[Any] = []
     problems: list[Problem] = []
     for index, item in enumerate(value):
-        table, wrong = (
-            (item, [])
-            if isinstance(item, struct)
-            else _validate_table(item, struct, (*path, index))
-        )
+        here = (*path, index)
+        if isinstance(item, struct):
+            items.append(item)
+            continue
+        table, wrong = one(item, here) if one else _validate_table(item, struct, here)
         items.append(table)
         problems += wrong
     return tuple(items), problems
@@ -186,25 +192,15 @@ def _validate_changes(value: object, path: Path) -> tuple[Any, list[Problem]]:
 
 
 def _validate_faults(value: object, path: Path) -> tuple[Any, list[Problem]]:
-    if not isinstance(value, list | tuple):
-        found = show(value) + ("; write [[faults]]" if isinstance(value, Mapping) else "")
-        return None, [Problem(path, f"expected a list of tables, found {found}")]
-    faults: list[Any] = []
-    problems: list[Problem] = []
+    faults, problems = _validate_tables(value, Fault, path, _validate_fault)
     names: dict[str, int] = {}
-    for index, item in enumerate(value):
-        here = (*path, index)
-        fault, wrong = (item, []) if isinstance(item, Fault) else _validate_fault(item, here)
-        problems += wrong
-        faults.append(fault)
+    for index, item in enumerate(value if isinstance(value, list | tuple) else ()):
         name = item.get("name") if isinstance(item, Mapping) else getattr(item, "name", None)
-        if isinstance(name, str):
-            if name in names:
-                taken = Problem((*path, names[name]), "").key
-                message = f"expected a name of its own, found that of {taken}: {quoted(name)}"
-                problems.append(Problem((*here, "name"), message))
-            names.setdefault(name, index)
-    return tuple(faults), problems
+        if isinstance(name, str) and names.setdefault(name, index) != index:
+            taken = spelled((*path, names[name]))
+            message = f"expected a name of its own, found that of {taken}: {quoted(name)}"
+            problems.append(Problem((*path, index, "name"), message))
+    return faults, problems
 
 
 def _validate_fault(value: object, path: Path) -> tuple[Any, list[Problem]]:

@@ -64,13 +64,8 @@ class Clock:
                     self._happened()
                     await trio.lowlevel.checkpoint()  # many at once must not hold up others
             due = self._agenda.due(background=self._speed < math.inf)
-            with trio.move_on_at(self._moment(due)) as sleep:
+            moment = math.inf if due is None else self._started + due / self._speed
+            with trio.move_on_at(moment) as sleep:
                 await self._changed.wait()
             if sleep.cancelled_caught and due is not None:
                 slept_until = due  # rounding may have it that this is not yet
-
-    def _moment(self, due: float | None) -> float:
-        """When an appointment is, by trio's clock; never, where there is none."""
-        if due is None:
-            return math.inf
-        return -math.inf if self._speed == math.inf else self._started + due / self._speed

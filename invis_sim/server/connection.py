@@ -5,7 +5,6 @@ request. The connection knows nothing of the transport beyond how text becomes b
 """
 
 import logging
-import math
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -50,6 +49,7 @@ class Core:
     speed: by how much every injected wait is divided, above 0; may be infinite.
     begin: called when something of the outlet goes away with a packet.
     defect: called with an error of our own that has cost a connection.
+    outlet_seconds: the present, in seconds since the start as the outlet counts them.
     stirred: called with what happens in consequence of a request, after its reply.
     opened: called with a connection that is ready for packets.
     requested: called after the answer to each request with its callback; None: nobody wants to
@@ -67,6 +67,7 @@ class Core:
     speed: float
     begin: Callable[[Outage], None]
     defect: Callable[[Exception], None]
+    outlet_seconds: Callable[[], float]
     stirred: Callable[[tuple[Happening, ...]], None]
     opened: Callable[["Connection"], None]
     requested: Callable[[int | None], None] | None = None
@@ -76,13 +77,6 @@ class Core:
     def seconds(self) -> float:
         """Seconds since the start, as they pass outside."""
         return trio.current_time() - self.started
-
-    def device_seconds(self, seconds: float) -> float | None:
-        """When something is, as the outlet counts; None: at the present time of its agenda.
-
-        seconds: since the start, as they pass outside, ≥ 0.
-        """
-        return None if self.speed == math.inf else seconds * self.speed
 
     def scenario_seconds(self, seconds: float) -> float:
         """Seconds since the start as the scenario counts them, to which `speed` applies.
@@ -234,7 +228,7 @@ class Connection:
         elif self._lane.prevents(request, core.scenario_seconds(seconds)):
             answer = outlet.refuse(request, _PREVENTED)
         else:
-            answer = outlet.handle(request, core.device_seconds(seconds))
+            answer = outlet.handle(request, core.outlet_seconds())
         if answer.notes:
             notes += tuple(note.located(document) for note in answer.notes)
         reply = answer.reply

@@ -12,7 +12,6 @@ from functools import partial
 from itertools import count
 from typing import Literal, TypeVar, get_args
 
-import msgspec
 import trio
 
 from invis_sim.device.agenda import Appointment
@@ -131,9 +130,7 @@ class Simulator:
 
     @firmware.setter
     def firmware(self, inventory: FirmwareInventory) -> None:
-        # What a scenario file says is checked as it is read; what Python says, here.
-        plain = msgspec.to_builtins(inventory)
-        self.outlet.firmware = msgspec.convert(plain, FirmwareInventory)
+        self.outlet.firmware = inventory
 
     @property
     def addresses(self) -> dict[Transport, tuple[str, int]]:
@@ -315,22 +312,24 @@ class Simulator:
             self._join_network,
             lambda words: self._event("step", words),
         )
+        started = trio.current_time()
+        self._clock = Clock(self._outlet, started, self._speed, self._take_along)
         self._core = Core(
             outlet=self._outlet,
             faults=self.faults,
             journal=self.journal,
             protocol=self.scenario.protocol,
             websocket_path=listen.ws_path,
-            started=trio.current_time(),
+            started=started,
             speed=self._speed,
             begin=self.begin,
             defect=lambda error: self.on_defect(error),
+            outlet_seconds=self._clock.seconds,
             stirred=self._carry_out,
             opened=self._opened,
             requested=partial(self._requested, script) if script.counts_requests else None,
             hub=hub,
         )
-        self._clock = Clock(self._outlet, self._core.started, self._speed, self._take_along)
         self._outlet.on_change = self._take_along
         self._outlet.on_remark = partial(self._event, "outlet")
         ports: dict[Transport, int | None] = {"tcp": listen.tcp_port, "ws": listen.ws_port}

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, NoReturn, Self, TypeVar
 
 import msgspec
 import trio
@@ -258,8 +258,7 @@ class RunningSimulator:
         if up.done() and not up.cancelled():
             return
         if self._ended.done():
-            self._ended.result()
-            raise SimulatorStopped
+            self._raise_end()
         raise AssertionError(f"the outlet has not come back within {timeout:g} s")
 
     async def async_wait_for_request(
@@ -302,8 +301,12 @@ class RunningSimulator:
         try:
             return self._call(function, *args)
         except _Gone:
-            self._ended.result()
-            raise SimulatorStopped from None
+            self._raise_end()
+
+    def _raise_end(self) -> NoReturn:
+        """Raises what ended the simulator, or SimulatorStopped; only after its end."""
+        self._ended.result()
+        raise SimulatorStopped from None
 
     def _call_when_settled(self, function: Callable[[], T]) -> T:
         """`call`, once those are served who have connected by now."""
@@ -322,12 +325,15 @@ class RunningSimulator:
             self.call(trio.lowlevel.spawn_system_task, settle)
         except RuntimeError:  # the event loop takes no new tasks: it ends
             wait((self._ended,))
+        if not self._is_answered(answer):
+            self._raise_end()
+        return answer.result()
+
+    def _is_answered(self, answer: Future[Any]) -> bool:
+        """Waits for an answer, and says whether it came before the end."""
         either: tuple[Future[Any], ...] = (answer, self._ended)
         wait(either, return_when=FIRST_COMPLETED)
-        if not answer.done():
-            self._ended.result()
-            raise SimulatorStopped
-        return answer.result()
+        return answer.done()
 
     def stop(self) -> None:
         """Ends the simulator. It is gone when this returns, but for its thread, which is gone when
@@ -357,9 +363,7 @@ class RunningSimulator:
             self._token.run_sync_soon(run)
         except trio.RunFinishedError:
             raise _Gone from None
-        either: tuple[Future[Any], ...] = (answer, self._ended)
-        wait(either, return_when=FIRST_COMPLETED)
-        if not answer.done():
+        if not self._is_answered(answer):
             raise _Gone
         return answer.result()
 

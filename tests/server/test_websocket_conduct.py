@@ -179,6 +179,7 @@ async def converse_with_ours(chunks: list[bytes]) -> View:
         speed=1.0,
         begin=never,
         defect=never,
+        outlet_seconds=lambda: 0.0,
         stirred=lambda happenings: None,
         opened=lambda connection: None,
     )
