@@ -21,7 +21,7 @@ from invis_sim.faults.when import Transport
 from invis_sim.journal import Exchange
 from invis_sim.protocol.frames import text_frame
 from invis_sim.scenario import Scenario
-from invis_sim.testing.background import RunningSimulator
+from invis_sim.testing.background import RunningSimulator, SimulatorBlock, start_simulator
 from tests.server.support import (
     CLOSE,
     HANDSHAKE,
@@ -35,6 +35,8 @@ from tests.server.support import (
 )
 
 TRANSPORTS: tuple[Transport, ...] = ("tcp", "ws")
+
+on_both = pytest.mark.parametrize("transport", TRANSPORTS)
 
 SN = "0003C44076"
 FACEPLATE = {"fw_rev": "0.5.0", "available_fw_rev": "0.5.1"}
@@ -65,6 +67,11 @@ def outlet(*faults: Fault, seed: int = 1, timing: Timing = SILENT, **more: Any) 
         PM=FaceplateFirmware(available_fw_rev="0.5.1"),
     )
     return Scenario(seed=seed, firmware=firmware, faults=faults, timing=timing, **more)
+
+
+def faulty(*armed: Fault, seed: int = 1, speed: float = 1.0) -> SimulatorBlock:
+    """An outlet with these faults that runs for the time of a block."""
+    return start_simulator(outlet(*armed, seed=seed), speed=speed)
 
 
 def success(packet_id: int = 221040, callback: int = 20) -> dict[str, Any]:

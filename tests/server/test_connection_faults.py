@@ -15,15 +15,14 @@ from websockets.exceptions import InvalidMessage
 from invis_sim import faults
 from invis_sim.faults import Fault, When
 from invis_sim.faults.when import Transport
-from invis_sim.testing.background import start_simulator
 from tests.server.peers import (
-    TRANSPORTS,
     Peers,
     TcpPeer,
     address,
     ask_aiohttp,
     connected,
-    outlet,
+    faulty,
+    on_both,
     shake_websockets,
     told,
     touched,
@@ -37,12 +36,6 @@ from tests.server.support import (
     wait_for_end,
     wait_until,
 )
-
-on_both = pytest.mark.parametrize("transport", TRANSPORTS)
-
-
-def faulty(*armed: Fault, speed: float = 1.0) -> Any:
-    return start_simulator(outlet(*armed), speed=speed)
 
 
 def ended_at_once(peers: Peers, transport: Transport) -> tuple[bytes, str]:

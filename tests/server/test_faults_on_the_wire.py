@@ -21,7 +21,7 @@ from invis_sim.faults import Fault, When
 from invis_sim.faults.layer_text import Oddity
 from invis_sim.faults.when import Transport
 from invis_sim.protocol.frames import text_frame
-from invis_sim.testing.background import RunningSimulator, start_simulator
+from invis_sim.testing.background import RunningSimulator
 from tests.server.peers import (
     TRANSPORTS,
     Peer,
@@ -29,8 +29,9 @@ from tests.server.peers import (
     TcpPeer,
     WebSocketPeer,
     connected,
+    faulty,
     linux,
-    outlet,
+    on_both,
     success,
     text,
     touched,
@@ -49,13 +50,7 @@ from tests.server.support import (
     wait_until,
 )
 
-on_both = pytest.mark.parametrize("transport", TRANSPORTS)
-
 SECOND = When(nth=2)
-
-
-def faulty(*armed: Fault, seed: int = 1, speed: float = 1.0) -> Any:
-    return start_simulator(outlet(*armed, seed=seed), speed=speed)
 
 
 # Wrong content

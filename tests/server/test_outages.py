@@ -28,6 +28,8 @@ from tests.server.peers import (
     WebSocketPeer,
     address,
     connected,
+    faulty,
+    on_both,
     outlet,
     success,
     told,
@@ -45,12 +47,6 @@ from tests.server.support import (
     wait_for_end,
     wait_until,
 )
-
-on_both = pytest.mark.parametrize("transport", TRANSPORTS)
-
-
-def faulty(*armed: Fault, speed: float = 1.0) -> Any:
-    return start_simulator(outlet(*armed), speed=speed)
 
 
 def refuses(sim: RunningSimulator) -> bool:

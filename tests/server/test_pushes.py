@@ -26,6 +26,7 @@ from tests.server.peers import (
     connected,
     done,
     listening,
+    on_both,
     outlet,
     push,
     success,
@@ -44,8 +45,6 @@ from tests.server.support import (
     wait_for_end,
     wait_until,
 )
-
-on_both = pytest.mark.parametrize("transport", TRANSPORTS)
 
 AURA = Device(product="aura")
 ONE_LED = [1, 50, [120, 80]]

@@ -25,13 +25,12 @@ from tests.server.peers import (
     address,
     connected,
     done,
+    on_both,
     outlet,
     push,
     told,
 )
 from tests.server.support import TIMEOUT, wait_for_end, wait_until
-
-on_both = pytest.mark.parametrize("transport", TRANSPORTS)
 
 NAMES = {5: "a restart", 6: "a network reset", 7: "a factory reset"}
 WAYS = {

@@ -8,10 +8,9 @@ import pytest
 from invis_sim import faults
 from invis_sim.faults.when import Transport
 from invis_sim.testing.background import RunningSimulator, start_simulator
-from tests.server.peers import TRANSPORTS, Peers, done, listening, push, told
+from tests.server.peers import Peers, done, listening, on_both, push, told
 from tests.server.support import wait_until
 
-on_both = pytest.mark.parametrize("transport", TRANSPORTS)
 at_any_speed = pytest.mark.parametrize("speed", [100, math.inf], ids=["fast", "infinite"])
 
 SILENT = """

@@ -15,10 +15,9 @@ from invis_sim.faults import Fault, When
 from invis_sim.faults.when import Transport
 from invis_sim.scenario import Scenario
 from invis_sim.testing.background import start_simulator
-from tests.server.peers import TRANSPORTS, Peer, Peers, address, done, outlet, push, told
+from tests.server.peers import TRANSPORTS, Peer, Peers, address, done, on_both, outlet, push, told
 from tests.server.support import TIMEOUT
 
-on_both = pytest.mark.parametrize("transport", TRANSPORTS)
 at_any_speed = pytest.mark.parametrize("speed", [1000, math.inf], ids=["fast", "infinite"])
 
 OLD = FirmwareInventory(

@@ -20,11 +20,10 @@ from websockets.exceptions import (
 from invis_sim import faults
 from invis_sim.faults import Fault, When
 from invis_sim.faults.layer_websocket import WrongFrame
-from invis_sim.testing.background import start_simulator
 from tests.server.peers import (
     Peers,
     ask_aiohttp,
-    outlet,
+    faulty,
     shake_websockets,
     success,
     text,
@@ -48,10 +47,6 @@ from tests.server.support import (
 )
 
 SECOND = When(nth=2)
-
-
-def faulty(*armed: Fault, speed: float = 1.0) -> Any:
-    return start_simulator(outlet(*armed), speed=speed)
 
 
 # Frames
