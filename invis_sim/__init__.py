@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from invis_sim.protocol.packets import Request
     from invis_sim.scenario import Scenario, ScenarioError
     from invis_sim.server import Simulator, StartError, open_simulator
-    from invis_sim.testing.background import RunningSimulator, SimulatorStopped, start_simulator
+    from invis_sim.testing.handle import SimulatorHandle, SimulatorStopped, start_simulator
 
 __all__ = [
     "Event",
@@ -26,10 +26,10 @@ __all__ = [
     "OutletFirmware",
     "OutletState",
     "Request",
-    "RunningSimulator",
     "Scenario",
     "ScenarioError",
     "Simulator",
+    "SimulatorHandle",
     "SimulatorStopped",
     "StartError",
     "When",
@@ -51,15 +51,15 @@ _HOMES = {
     "OutletFirmware": "invis_sim.device.firmware",
     "OutletState": "invis_sim.device.state",
     "Request": "invis_sim.protocol.packets",
-    "RunningSimulator": "invis_sim.testing.background",
+    "SimulatorHandle": "invis_sim.testing.handle",
     "Scenario": "invis_sim.scenario",
     "ScenarioError": "invis_sim.scenario",
     "Simulator": "invis_sim.server",
-    "SimulatorStopped": "invis_sim.testing.background",
+    "SimulatorStopped": "invis_sim.testing.handle",
     "StartError": "invis_sim.server",
     "When": "invis_sim.faults",
     "open_simulator": "invis_sim.server",
-    "start_simulator": "invis_sim.testing.background",
+    "start_simulator": "invis_sim.testing.handle",
 }
 
 

@@ -31,7 +31,7 @@ import pytest
 from invis_sim.cli import CommandError, _parser, main
 from invis_sim.cli.run import _scenario
 from invis_sim.scenario import Scenario, parse
-from invis_sim.testing.background import RunningSimulator, start_simulator
+from invis_sim.testing.handle import SimulatorHandle, start_simulator
 from tests.cli.process import cli
 
 ROOT = Path(__file__).parent.parent
@@ -236,7 +236,7 @@ def run_commands(block: Block) -> None:
             assert main(arguments) == status, f"{block}: {arguments}"
 
 
-def address_for(sim: RunningSimulator, address: str) -> str:
+def address_for(sim: SimulatorHandle, address: str) -> str:
     """The address of the outlet that runs for the test, in place of the one shown."""
     if address.startswith("ws://"):
         assert urlsplit(address).path == urlsplit(sim.ws_url).path

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from invis_sim import __version__
+from invis_sim.client.errors import AddressError, ClientError
 
 __all__ = ["CommandError", "main"]
 
@@ -40,10 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # where the locale knows only ASCII
     try:
-        chosen = _parser().parse_args(arguments)
-        module, _, function = chosen.function.partition(":")
+        args = _parser().parse_args(arguments)
+        module, _, function = args.function.partition(":")
         command = getattr(importlib.import_module(f"invis_sim.cli.{module}"), function)
-        status: int = command(chosen)
+        status: int = command(args)
         if sys.stdout is not None:  # as it is where the descriptor is closed
             sys.stdout.flush()
         return status
@@ -51,6 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for problem in error.problems:
             print(f"invis-sim: {problem}", file=sys.stderr)
         return error.status
+    except ClientError as error:
+        print(f"invis-sim: {error}", file=sys.stderr)
+        return 2 if isinstance(error, AddressError) else 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except OSError as error:
@@ -151,22 +155,22 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     check = commands.add_parser("check", help="tell every problem of scenario files")
-    check.set_defaults(function="show:check")
+    check.set_defaults(function="info:check")
     check.add_argument("scenarios", nargs="+", metavar="SCENARIO", help="a file, or a shipped name")
 
     faults = commands.add_parser("faults", help="show what can go wrong")
-    faults.set_defaults(function="show:faults")
+    faults.set_defaults(function="info:faults")
     faults.add_argument("kind", nargs="?", metavar="KIND", help="the manual of this kind")
 
     scenarios = commands.add_parser("scenarios", help="list the scenarios that ship with this")
-    scenarios.set_defaults(function="show:scenarios")
+    scenarios.set_defaults(function="info:scenarios")
 
     keys = commands.add_parser("keys", help="show what a scenario file can say")
     keys.set_defaults(function="keys:keys")
     keys.add_argument("table", nargs="?", metavar="TABLE", help="the keys of this table")
 
     schema = commands.add_parser("schema", help="print the JSON Schema of scenario files")
-    schema.set_defaults(function="show:schema")
+    schema.set_defaults(function="info:schema")
 
     send = commands.add_parser(
         "send",

@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 
 from invis_sim.cli import CommandError
-from invis_sim.device.wording import describe, did_you_mean
 from invis_sim.faults.fault import Fault
+from invis_sim.scenario.json_schema import key_docs
 from invis_sim.scenario.model import Scenario
-from invis_sim.scenario.schema import key_docs
+from invis_sim.schema.describe import describe, did_you_mean
 
 __all__ = ["keys"]
 
@@ -23,13 +23,13 @@ NAME_WIDTH = 40
 _FAULTS = "; `invis-sim faults` is the manual of [[faults]]"
 
 
-def keys(chosen: argparse.Namespace) -> int:
+def keys(args: argparse.Namespace) -> int:
     """The tables of a scenario file, or the keys of one."""
     tables: dict[str, type[msgspec.Struct]] = dict(_tables(Scenario))
-    if chosen.table is None:
+    if args.table is None:
         print(_overview(tables))
         return 0
-    name = chosen.table.strip("[]")
+    name = args.table.strip("[]")
     if name not in tables:
         hint = _FAULTS if name == "faults" else did_you_mean(name, tables)
         hint = hint or f"; there are: {', '.join(tables)}"

@@ -21,14 +21,14 @@ from typing import Any
 import trio
 
 from invis_sim.cli import CommandError
-from invis_sim.cli.lines import LineWriter, PushFolder, json_line, own_stdout, text_line
-from invis_sim.cli.signals import ENDING, on_signals
+from invis_sim.cli.log import LineWriter, PushGrouper, dup_stdout, json_line, text_line
+from invis_sim.cli.signals import STOP_SIGNALS, on_signals
 from invis_sim.faults.fault import Fault
 from invis_sim.journal import Entry, Event
-from invis_sim.journal.lines import encode_head
+from invis_sim.journal.jsonl import encode_head
+from invis_sim.scenario.inline_fault import parse_fault
 from invis_sim.scenario.loading import ScenarioError, load, override, with_faults
 from invis_sim.scenario.model import Scenario
-from invis_sim.scenario.quick import parse_fault
 from invis_sim.server.mdns import SERVICE_TYPE
 from invis_sim.server.simulator import Simulator, StartError, open_simulator
 
@@ -40,7 +40,7 @@ TCP_PORT = 3333
 WS_PORT = 8080
 """A real outlet has 80, which only root may listen on."""
 
-JOINING = tuple(one for one in signal.Signals if one.name == "SIGUSR1")
+JOIN_SIGNALS = tuple(one for one in signal.Signals if one.name == "SIGUSR1")
 """The signal that lets the outlet join the network again, where the platform has it."""
 
 _LEFT_FOR_GOOD = "(until it joins the network again)"
@@ -49,16 +49,16 @@ _LEFT_FOR_GOOD = "(until it joins the network again)"
 LOG_FORMS = {"text": text_line, "json": json_line}
 
 
-def run(chosen: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> int:
     """Runs the outlet until a signal, or the end of stdin where that is asked for, ends it."""
-    if chosen.ready_file is not None:
+    if args.ready_file is not None:
         with suppress(OSError):  # one that was left behind would tell of somebody else
-            os.unlink(chosen.ready_file)
-    scenario = _scenario(chosen)
+            os.unlink(args.ready_file)
+    scenario = _scenario(args)
     # What start-up made stays; collecting garbage need not look at it again and again.
     gc.freeze()
     try:
-        trio.run(_live, scenario, chosen)
+        trio.run(_live, scenario, args)
     except StartError as error:
         raise CommandError(f"{error}{_free_port_hint(error)}") from None
     return 0
@@ -73,27 +73,27 @@ def _free_port_hint(error: StartError) -> str:
     return f"; {option} 0 takes a free one"
 
 
-def _scenario(chosen: argparse.Namespace) -> Scenario:
+def _scenario(args: argparse.Namespace) -> Scenario:
     try:
-        scenario = load(chosen.scenario)
+        scenario = load(args.scenario)
     except ScenarioError as error:
         raise CommandError(*error.problems, status=2) from None
     given: dict[str, Any] = {
-        "sn": chosen.sn,
-        "seed": chosen.seed,
-        "host": chosen.host,
-        "tcp": False if chosen.no_tcp else None,
-        "ws": False if chosen.no_ws else None,
-        "tcp_port": chosen.tcp_port,
-        "ws_port": chosen.ws_port,
-        "mdns": True if chosen.mdns else None,
+        "sn": args.sn,
+        "seed": args.seed,
+        "host": args.host,
+        "tcp": False if args.no_tcp else None,
+        "ws": False if args.no_ws else None,
+        "tcp_port": args.tcp_port,
+        "ws_port": args.ws_port,
+        "mdns": True if args.mdns else None,
     }
     try:
         scenario = override(scenario, **given)
     except ScenarioError as error:
         problems = [_of_the_options(problem, given) for problem in error.problems]
         raise CommandError(*problems, status=2) from None
-    scenario = _with_faults(scenario, chosen.faults)
+    scenario = _with_faults(scenario, args.faults)
     listen = scenario.listen
     return override(
         scenario,
@@ -128,25 +128,25 @@ def _of_the_options(problem: str, names: Iterable[str]) -> str:
     return f"with these options, {problem}"  # it comes of several together, or of the scenario too
 
 
-async def _live(scenario: Scenario, chosen: argparse.Namespace) -> None:
+async def _live(scenario: Scenario, args: argparse.Namespace) -> None:
     ended = trio.Event()
 
     def join() -> None:
         if not ended.is_set():
             simulator.join_network()
 
-    with on_signals(ENDING, ended.set), ExitStack() as after:
-        async with open_simulator(scenario, speed=chosen.speed, alone=True) as simulator:
-            if chosen.journal is not None:
-                _keep(simulator, chosen.journal, after)
+    with on_signals(STOP_SIGNALS, ended.set), ExitStack() as after:
+        async with open_simulator(scenario, speed=args.speed, owns_loop=True) as simulator:
+            if args.journal is not None:
+                _keep(simulator, args.journal, after)
             with ExitStack() as during:
-                during.enter_context(on_signals(JOINING, join))
-                if chosen.ready_file is not None:
-                    during.enter_context(_ready_file(simulator, Path(chosen.ready_file)))
-                if chosen.log != "quiet" and sys.stdout is not None:
-                    _tell(simulator, chosen.log, after)
+                during.enter_context(on_signals(JOIN_SIGNALS, join))
+                if args.ready_file is not None:
+                    during.enter_context(_ready_file(simulator, Path(args.ready_file)))
+                if args.log != "quiet" and sys.stdout is not None:
+                    _tell(simulator, args.log, after)
                 _warn_of_strangers(simulator)
-                if chosen.exit_with_stdin:
+                if args.exit_with_stdin:
                     _watch_stdin(ended)
                 await ended.wait()
 
@@ -173,7 +173,7 @@ def _watch_stdin(ended: trio.Event) -> None:
 def _tell(simulator: Simulator, log: str, stack: ExitStack) -> None:
     """Tells on stdout who is there, and from now on what happens."""
     started = simulator.journal.started
-    writer = LineWriter(own_stdout(), partial(LOG_FORMS[log], started=started), drop=True)
+    writer = LineWriter(dup_stdout(), partial(LOG_FORMS[log], started=started), drop=True)
     stack.callback(writer.close)
     if log == "json":
         writer.write(json.dumps({"entry": "ready", **_ready(simulator)}))
@@ -181,12 +181,12 @@ def _tell(simulator: Simulator, log: str, stack: ExitStack) -> None:
         return
     writer.write(_introduction(simulator))
     token = trio.lowlevel.current_trio_token()
-    folder = PushFolder(started, writer.write, partial(token.run_sync_soon, idempotent=True))
+    folder = PushGrouper(started, writer.write, partial(token.run_sync_soon, idempotent=True))
     stack.callback(folder.flush)
 
     def recorded(entry: Entry) -> None:
         folder.take(entry)
-        if JOINING and isinstance(entry, Event) and entry.detail.endswith(_LEFT_FOR_GOOD):
+        if JOIN_SIGNALS and isinstance(entry, Event) and entry.detail.endswith(_LEFT_FOR_GOOD):
             writer.write(f"To let it join the network again: kill -USR1 {os.getpid()}")
 
     simulator.journal.listen(recorded=recorded)

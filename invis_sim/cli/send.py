@@ -10,26 +10,27 @@ from typing import Any
 import trio
 
 from invis_sim.cli import CommandError
-from invis_sim.cli.client import connect, parsed, shown
+from invis_sim.client.connection import connect, parsed, shown
+from invis_sim.client.errors import ClientError
 
 __all__ = ["send"]
 
 
-def send(chosen: argparse.Namespace) -> int:
+def send(args: argparse.Namespace) -> int:
     """Sends the request, prints the reply on stdout and whatever else comes on stderr."""
-    packet_id = chosen.packet_id
+    packet_id = args.packet_id
     if packet_id is None:
         packet_id = random.randint(100_000, 999_999)
-    payload: dict[str, Any] = {"callbackName": chosen.callback}
-    if chosen.args is not None:
+    payload: dict[str, Any] = {"callbackName": args.callback}
+    if args.args is not None:
         try:
-            payload["callbackArgs"] = json.loads(chosen.args)
+            payload["callbackArgs"] = json.loads(args.args)
         except ValueError as error:
             raise CommandError(f"ARGS is not JSON: {error}", status=2) from None
         except RecursionError:
             raise CommandError("ARGS is nested too deep", status=2) from None
     request = json.dumps({"packetID": packet_id, "payload": payload}).encode()
-    reply = trio.run(_ask, chosen.address, request, packet_id, chosen.timeout)
+    reply = trio.run(_ask, args.address, request, packet_id, args.timeout)
     print(json.dumps(reply))
     return 0 if reply.get("PUBACK") == 1 else 1
 
@@ -47,5 +48,5 @@ async def _ask(address: str, request: bytes, packet_id: int, timeout: float) -> 
                     return answer
                 print(f"also received: {shown(packet)}", file=sys.stderr)
         end = f"closed {connection.kind} without a reply{connection.goodbye}"
-        raise CommandError(f"{address} {end}")
-    raise CommandError(f"{address} sent no reply within {timeout:g} s")
+        raise ClientError(f"{address} {end}")
+    raise ClientError(f"{address} sent no reply within {timeout:g} s")

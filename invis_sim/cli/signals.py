@@ -7,9 +7,9 @@ from types import FrameType
 
 import trio
 
-__all__ = ["ENDING", "on_signals"]
+__all__ = ["STOP_SIGNALS", "on_signals"]
 
-ENDING = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 """Those that ask a command to end."""
 
 

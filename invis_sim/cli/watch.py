@@ -9,29 +9,29 @@ from typing import Any
 
 import trio
 
-from invis_sim.cli import CommandError
-from invis_sim.cli.client import Connection, check_address, connect, parsed, shown
-from invis_sim.cli.lines import LineWriter, own_stdout
-from invis_sim.cli.signals import ENDING, on_signals
-from invis_sim.journal.telling import printable
+from invis_sim.cli.log import LineWriter, dup_stdout
+from invis_sim.cli.signals import STOP_SIGNALS, on_signals
+from invis_sim.client.connection import Connection, check_address, connect, parsed, shown
+from invis_sim.client.errors import ClientError
+from invis_sim.protocol.printable import printable
 
 __all__ = ["watch"]
 
 CONNECT_SECONDS = 5.0
 """How long a connection may take to come about."""
 
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+MIN_PAUSE, MAX_PAUSE = 0.1, 2.0
 """How long to rest before connecting again: seconds, the first time and in the long run."""
 
 
-def watch(chosen: argparse.Namespace) -> int:
+def watch(args: argparse.Namespace) -> int:
     """Prints packets on stdout, a line each, and on stderr whatever comes that is no JSON."""
-    check_address(chosen.address)
-    trio.run(_watch, chosen)
+    check_address(args.address)
+    trio.run(_watch, args)
     return 0
 
 
-async def _watch(chosen: argparse.Namespace) -> None:
+async def _watch(args: argparse.Namespace) -> None:
     token = trio.lowlevel.current_trio_token()
     failure: OSError | None = None
 
@@ -41,14 +41,14 @@ async def _watch(chosen: argparse.Namespace) -> None:
         with suppress(trio.RunFinishedError):
             token.run_sync_soon(scope.cancel)
 
-    writer = LineWriter(own_stdout(), str, drop=False, failed=failed)
+    writer = LineWriter(dup_stdout(), str, drop=False, failed=failed)
     try:
         with (
-            trio.move_on_after(math.inf if chosen.seconds is None else chosen.seconds) as scope,
-            on_signals(ENDING, scope.cancel),
+            trio.move_on_after(math.inf if args.seconds is None else args.seconds) as scope,
+            on_signals(STOP_SIGNALS, scope.cancel),
         ):
-            await _Watcher(chosen.address, frozenset(chosen.callbacks), writer).run(
-                again=chosen.reconnect
+            await _Watcher(args.address, frozenset(args.callbacks), writer).run(
+                again=args.reconnect
             )
     finally:
         writer.close()
@@ -66,14 +66,14 @@ class _Watcher:
         self._address = address
         self._callbacks = callbacks
         self._writer = writer
-        self._pause = SHORTEST_PAUSE
+        self._pause = MIN_PAUSE
 
     async def run(self, *, again: bool) -> None:
         """Goes on until cancelled.
 
         again: whether to connect again when the connection has ended.
 
-        Raises CommandError when it has, or if the first one does not come about.
+        Raises ClientError when it has, or if the first one does not come about.
         """
         connections = 0
         told = ""
@@ -84,21 +84,21 @@ class _Watcher:
                     told = ""
                     _say(f"watching {self._address}{' again' if connections > 1 else ''}")
                     await self._print_all(connection)
-                raise CommandError(f"{self._address} closed {connection.kind}{connection.goodbye}")
-            except CommandError as error:
+                raise ClientError(f"{self._address} closed {connection.kind}{connection.goodbye}")
+            except ClientError as error:
                 if not (again and connections):
                     raise
                 if str(error) != told:  # said once, not every time that it fails
                     told = str(error)
                     _say(f"{error}; connecting again")
             await trio.sleep(self._pause)
-            self._pause = min(self._pause * 2, LONGEST_PAUSE)
+            self._pause = min(self._pause * 2, MAX_PAUSE)
 
     async def _print_all(self, connection: Connection) -> None:
         """Prints what comes on one connection, until the outlet closes it."""
         async with aclosing(connection.packets()) as packets:
             async for packet in packets:
-                self._pause = SHORTEST_PAUSE
+                self._pause = MIN_PAUSE
                 try:
                     tree = parsed(packet)
                 except ValueError:

@@ -1,5 +1,5 @@
-"""What clients send as `callbackArgs`, checked: the value that is meant, or `Refused` with the
-reason and the place.
+"""What clients send as `callbackArgs`, checked: the value that is meant, or `RequestRejected` with
+the reason and the place.
 """
 
 import reprlib
@@ -7,13 +7,13 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from invis_sim.protocol.json_positions import Key
 from invis_sim.protocol.packets import Note
-from invis_sim.protocol.walking import Key
 
-__all__ = ["Refused", "array", "integer", "refuse", "shown"]
+__all__ = ["RequestRejected", "array", "integer", "refuse", "shown"]
 
 
-class Refused(ValueError):
+class RequestRejected(ValueError):
     """The request is answered `PUBACK` 0, for the reason in the note."""
 
     def __init__(self, note: Note) -> None:
@@ -26,7 +26,7 @@ def refuse(reason: str, *path: Key) -> NoReturn:
 
     path: from the arguments on, to the value concerned.
     """
-    raise Refused(Note(reason, path=("payload", "callbackArgs", *path)))
+    raise RequestRejected(Note(reason, path=("payload", "callbackArgs", *path)))
 
 
 def array(args: Any, expected: str, least: int, most: int, *path: Key) -> list[Any]:
@@ -36,7 +36,7 @@ def array(args: Any, expected: str, least: int, most: int, *path: Key) -> list[A
     least, most: how many elements it has, ≥ 0.
     """
     if args is msgspec.UNSET:
-        raise Refused(Note(f"no arguments; expected {expected}", path=("payload",)))
+        raise RequestRejected(Note(f"no arguments; expected {expected}", path=("payload",)))
     if not isinstance(args, list):
         refuse(f"expected {expected}, found {shown(args)}", *path)
     if not least <= len(args) <= most:

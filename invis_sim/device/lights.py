@@ -10,7 +10,7 @@ import msgspec
 
 from invis_sim.device.arguments import array, integer, refuse, shown
 from invis_sim.device.preferences import Percent, Switch
-from invis_sim.protocol.walking import Key
+from invis_sim.protocol.json_positions import Key
 
 __all__ = ["ColorLight", "IndicatorLight", "Led", "Nightlight"]
 
@@ -37,7 +37,7 @@ class Nightlight(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     @classmethod
     def controlled(cls, args: Any) -> "Nightlight":
-        """The nightlight as callback 14 wants it. Raises Refused."""
+        """The nightlight as callback 14 wants it. Raises RequestRejected."""
         mode, brightness = array(args, "[mode, brightness]", 2, 2)
         return cls(
             mode=integer(mode, "mode", 0, 1, 0),

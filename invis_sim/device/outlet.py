@@ -6,7 +6,8 @@ The rules of this file:
   table is answered `PUBACK` 0, as an undocumented one is. Nobody edits an `if` chain to add a
   callback.
 - A handler gets the outlet and the request, changes the outlet's state, and returns the reply's
-  arguments, or raises `Refused` with the reason, which becomes `PUBACK` 0 and shows in the journal.
+  arguments, or raises `RequestRejected` with the reason, which becomes `PUBACK` 0 and shows in the
+  journal.
 - What clients and scenarios can see or set is in one value, the `OutletState`. It changes in
   `_become` alone, which tells every connection what has changed, whoever changed it.
 - What is to happen later is on the agenda. Nothing here knows of sockets, clocks or faults.
@@ -21,19 +22,20 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from invis_sim.device.agenda import Agenda, Appointment
-from invis_sim.device.arguments import Refused, array, integer, refuse, shown
+from invis_sim.device.arguments import RequestRejected, array, integer, refuse, shown
+from invis_sim.device.device_info import device_information
 from invis_sim.device.firmware import FirmwareInventory
-from invis_sim.device.information import device_information
 from invis_sim.device.lights import ColorLight, Nightlight
+from invis_sim.device.schedule import Schedule, Timer
 from invis_sim.device.sensors import Sampler
-from invis_sim.device.state import OutletState, RestartEnding, changed
-from invis_sim.device.updates import Part
-from invis_sim.device.updating import Updating
+from invis_sim.device.state import OutletState, changed
+from invis_sim.device.update_plan import Part
+from invis_sim.device.update_process import UpdateProcess
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.packets import Note, Push, Reply, Request, encode_json
+from invis_sim.protocol.transport import DisconnectMode
 
-__all__ = ["STIRRING", "Answer", "Away", "Happening", "Outlet", "PacketIds"]
+__all__ = ["MUTATING_CALLBACKS", "Answer", "Effect", "GoOffline", "Outlet", "PacketIds"]
 
 PacketIds: TypeAlias = Literal["lenient", "six-digits"]
 """Which packetIDs are served: any integer, as real devices do, or 100000-999999, as documented."""
@@ -48,7 +50,7 @@ _SILENCE = object()
 """What a handler returns where the outlet says nothing, not even `PUBACK` 0."""
 
 
-class Away(msgspec.Struct, frozen=True):
+class GoOffline(msgspec.Struct, frozen=True):
     """The outlet leaves the network: every connection ends, and new ones are refused.
 
     name: why, in a few words.
@@ -58,10 +60,10 @@ class Away(msgspec.Struct, frozen=True):
 
     name: str
     seconds: float | None
-    connections: RestartEnding
+    connections: DisconnectMode
 
 
-Happening: TypeAlias = Push | Away
+Effect: TypeAlias = Push | GoOffline
 """What the outlet does by itself: it tells something to every connection, or is away."""
 
 
@@ -70,19 +72,19 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
 
     reply: None where the outlet says nothing.
     notes: why it is `PUBACK` 0, and oddities of the request.
-    stirs: whether more may come of it, now or later: see `happenings`, and the agenda.
+    stirs: whether more may come of it, now or later: see `effects`, and the agenda.
     happenings: what happens after the reply, in this order.
     """
 
     reply: Reply | None
     notes: tuple[Note, ...] = ()
-    stirs: bool = False
-    happenings: tuple[Happening, ...] = ()
+    mutates: bool = False
+    effects: tuple[Effect, ...] = ()
 
     @property
     def pushes(self) -> tuple[Push, ...]:
         """What every connection is told after the reply."""
-        return tuple(one for one in self.happenings if isinstance(one, Push))
+        return tuple(one for one in self.effects if isinstance(one, Push))
 
 
 class Outlet:
@@ -107,26 +109,26 @@ class Outlet:
         seed: int = 0,
     ) -> None:
         self.packet_ids = packet_ids
-        self.agenda = Agenda()
+        self.schedule = Schedule()
         self.on_change: Callable[[], None] = lambda: None
         self.on_remark: Callable[[str], None] = lambda text: None
         self._first = self._state = (state or OutletState()).resolved()
         self._draw = Random(f"{seed}/packetIDs of pushes")
         self._sampler = Sampler(seed)
-        self._happenings: list[Happening] = []
+        self._happenings: list[Effect] = []
         self.down = False
         # The faceplate
         self._faceplate_disturbed = False  # from outside, by a fault
-        self._faceplate_restart: Appointment | None = None
+        self._faceplate_restart: Timer | None = None
         self._last_faceplate = self._state  # when there was one: its kind and firmware
-        self._calibration: list[Appointment] = []
+        self._calibration: list[Timer] = []
         # Updates and restarts
-        self._updating = Updating(
-            self.agenda, self._push, lambda text: self.on_remark(text), self._restart_updated
+        self._updating = UpdateProcess(
+            self.schedule, self._push, lambda text: self.on_remark(text), self._restart_updated
         )
         self._forgets = False  # whether a restart is a factory reset
-        self._announcing: Appointment | None = None  # the end of the time after a restart
-        self._rhythm: Appointment | None = None
+        self._announcing: Timer | None = None  # the end of the time after a restart
+        self._rhythm: Timer | None = None
         self._prepare()
         self._set_rhythm()
 
@@ -206,7 +208,7 @@ class Outlet:
         if args is msgspec.UNSET:
             try:
                 args = self._present(callback)
-            except Refused as refusal:
+            except RequestRejected as refusal:
                 raise ValueError(f"nothing to push for callback {callback}: {refusal}") from None
         if isinstance(callback, bool) or not isinstance(callback, int):
             found = f"callback: expected a whole number, found {callback!r}"
@@ -218,7 +220,7 @@ class Outlet:
         self._push(callback, args)
         self.on_change()
 
-    def measure(self) -> None:
+    def sample(self) -> None:
         """Lets the sensors take a new sample, and tells every connection."""
         self._measure()
         self.on_change()
@@ -239,10 +241,10 @@ class Outlet:
         self._let_faceplate_restart()
         self.on_change()
 
-    def take(self) -> tuple[Happening, ...]:
+    def take(self) -> tuple[Effect, ...]:
         """What has come of changes and of the agenda since the last time."""
-        happenings, self._happenings = tuple(self._happenings), []
-        return happenings
+        effects, self._happenings = tuple(self._happenings), []
+        return effects
 
     # Restarts: somebody who sees to the connections says when they begin and end
 
@@ -284,7 +286,7 @@ class Outlet:
         self._updating.came_up()
         self._look_after_faceplate()
         seconds = self._state.timing.reconnect_seconds
-        self._announcing = self.agenda.after(seconds, self._stop_announcing, background=True)
+        self._announcing = self.schedule.after(seconds, self._stop_announcing, background=True)
         if not seconds:  # nobody is to be told, however soon he comes
             self._stop_announcing()
 
@@ -310,7 +312,7 @@ class Outlet:
             self._updating.announced = None
 
     def _go_away(self, name: str, seconds: float | None) -> None:
-        self._happenings.append(Away(name, seconds, self._state.quirks.restart_ends))
+        self._happenings.append(GoOffline(name, seconds, self._state.quirks.restart_disconnect))
 
     # Requests
 
@@ -328,24 +330,24 @@ class Outlet:
         """
         try:
             handler, notes = self._handler(request)
-            if handler.stirs and seconds is not None:
-                self.agenda.now = seconds
+            if handler.mutates and seconds is not None:
+                self.schedule.now = seconds
             args = handler.answer(self, request)
-        except Refused as refusal:
+        except RequestRejected as refusal:
             return self.refuse(request, refusal.note)
         assert request.callback is not None
-        happenings = self.take() if self._happenings else ()
+        effects = self.take() if self._happenings else ()
         if args is _SILENCE:
-            return Answer(None, notes, True, happenings)
+            return Answer(None, notes, True, effects)
         reply = Reply.success(self.sn, request.packet_id, request.callback, args)
-        return Answer(reply, notes, handler.stirs, happenings)
+        return Answer(reply, notes, handler.mutates, effects)
 
     def _handler(self, request: Request) -> tuple["Handler", tuple[Note, ...]]:
         """Who answers, and what is odd about the request."""
         if request.problem is not None:
-            raise Refused(request.problem)
+            raise RequestRejected(request.problem)
         if self.packet_ids == "six-digits" and not 100_000 <= request.packet_id <= 999_999:
-            raise Refused(Note("packetID is no six-digit integer", path=("packetID",)))
+            raise RequestRejected(Note("packetID is no six-digit integer", path=("packetID",)))
         assert request.callback is not None
         handler = HANDLERS.get(request.callback)
         if handler is None:
@@ -353,7 +355,7 @@ class Outlet:
             reason = f"callback {number} is not known to this outlet"
             if request.callback in (Callback.UPDATE_PROGRESS, Callback.UPDATE_RESULT):
                 reason = f"callback {number} is pushed, and cannot be asked for"
-            raise Refused(Note(reason, path=("payload", "callbackName")))
+            raise RequestRejected(Note(reason, path=("payload", "callbackName")))
         if not handler.takes_arguments and request.args is not msgspec.UNSET:
             reason = f"callback {request.callback} takes no arguments; they are ignored"
             return handler, (*request.notes, Note(reason, path=("payload", "callbackArgs")))
@@ -411,9 +413,9 @@ class Outlet:
 
     def _need_faceplate(self) -> None:
         if self._state.product == "bare":
-            raise Refused(Note("this outlet has no InvisDeco"))
+            raise RequestRejected(Note("this outlet has no InvisDeco"))
         if not self.faceplate_online:
-            raise Refused(Note("the InvisDeco is not there at the moment"))
+            raise RequestRejected(Note("the InvisDeco is not there at the moment"))
 
     def _sensor_readings(self, request: Request | None = None) -> Any:
         self._need_faceplate()
@@ -427,23 +429,23 @@ class Outlet:
         seconds = integer(seconds, "seconds", 1, 86_400, 0)
         self._need_sensor("occupancy_state")
         if self._calibration:
-            raise Refused(Note("a calibration is under way already"))
+            raise RequestRejected(Note("a calibration is under way already"))
         delay = self._state.timing.calibration_delay_seconds
         stages = len(CALIBRATION_STAGES)
         times = [delay + seconds * index / stages for index in range(stages)]
         self._calibration = [
-            self.agenda.after(time, partial(setattr, self._sampler, "stage", stage))
+            self.schedule.after(time, partial(setattr, self._sampler, "stage", stage))
             for time, stage in zip(times, CALIBRATION_STAGES, strict=True)
         ]
-        self._calibration.append(self.agenda.after(delay + seconds, self._end_calibration))
+        self._calibration.append(self.schedule.after(delay + seconds, self._end_calibration))
         self.on_remark(f"the occupancy sensor is calibrated: in {delay:g} s, for {seconds} s")
         return msgspec.UNSET
 
     def _end_calibration(self) -> None:
         if self._calibration:
             self.on_remark("the calibration of the occupancy sensor ends")
-        for appointment in self._calibration:
-            appointment.cancel()
+        for timer in self._calibration:
+            timer.cancel()
         self._calibration = []
         self._sampler.stage = None
 
@@ -462,7 +464,7 @@ class Outlet:
     def _need_sensor(self, name: str) -> None:
         self._need_faceplate()
         if not self._sampler.measures(name):
-            raise Refused(Note(f"this InvisDeco does not measure {name}"))
+            raise RequestRejected(Note(f"this InvisDeco does not measure {name}"))
 
     def _measure(self) -> None:
         self._sampler.advance()
@@ -476,7 +478,7 @@ class Outlet:
             self._rhythm = None
         seconds = self._state.timing.sensor_seconds
         if seconds:
-            self._rhythm = self.agenda.every(seconds, self._measure)
+            self._rhythm = self.schedule.every(seconds, self._measure)
 
     # 12: who it is
 
@@ -490,7 +492,7 @@ class Outlet:
     def _need_nightlight(self) -> None:
         self._need_faceplate()
         if self._is_aura and not self._state.quirks.plain_nightlight_on_aura:
-            raise Refused(Note("an Aura has no plain nightlight; see callbacks 17 and 18"))
+            raise RequestRejected(Note("an Aura has no plain nightlight; see callbacks 17 and 18"))
 
     def _control_nightlight(self, request: Request) -> Any:
         nightlight = Nightlight.controlled(request.args)
@@ -505,7 +507,7 @@ class Outlet:
     def _color_light(self, light: Any) -> tuple[int, str, ColorLight]:
         """A coloured light that a client means: its number, its place in the state, itself."""
         if not self._is_aura:
-            raise Refused(Note("this outlet has no InvisDeco Aura"))
+            raise RequestRejected(Note("this outlet has no InvisDeco Aura"))
         known = [5, 7] if self._state.quirks.indicator_light else [5]
         if type(light) is not int or light not in known:
             expected = " or ".join(map(str, known))
@@ -525,7 +527,7 @@ class Outlet:
 
     def _color_light_status(self, request: Request) -> Any:
         (light,) = array(request.args, "[light]", 1, 1)
-        if not self._is_aura and self._state.quirks.color_light_elsewhere == "short":
+        if not self._is_aura and self._state.quirks.color_light_without_aura == "short":
             if type(light) is not int:
                 refuse(f"light: expected a number, found {shown(light)}", 0)
             return [light]
@@ -536,7 +538,7 @@ class Outlet:
 
     def _available_updates(self, request: Request) -> Any:
         if self._state.firmware.update_check == "fail":
-            raise Refused(Note("the update check fails, as the scenario says"))
+            raise RequestRejected(Note("the update check fails, as the scenario says"))
         return self._report
 
     def _answer_update(self, request: Request) -> Any:
@@ -547,20 +549,20 @@ class Outlet:
         return self._perform_update(part)
 
     def _perform_update(self, part: Part) -> Any:
-        """Starts an update, or restarts for it. Raises Refused."""
+        """Starts an update, or restarts for it. Raises RequestRejected."""
         if self.down:
-            raise Refused(Note("the outlet restarts at the moment, or is off the network"))
+            raise RequestRejected(Note("the outlet restarts at the moment, or is off the network"))
         if self._state.firmware.update_check == "fail":
-            raise Refused(Note("the update check fails, as the scenario says"))
+            raise RequestRejected(Note("the update check fails, as the scenario says"))
         if part is Part.FACEPLATE:
             self._need_faceplate()
         if self._updating.under_way:
-            raise Refused(Note("an update is under way already"))
+            raise RequestRejected(Note("an update is under way already"))
         state = self._state
         module = state.firmware.IM if part is Part.OUTLET else state.firmware.PM
         assert module is not None
         if not module.has_update:
-            raise Refused(Note("there is nothing to update: the newest firmware runs"))
+            raise RequestRejected(Note("there is nothing to update: the newest firmware runs"))
         plan = state.updates.IM if part is Part.OUTLET else state.updates.PM
         stray = state.quirks.stray_result
         if state.device.hw_rev == "revB":
@@ -568,7 +570,7 @@ class Outlet:
             self._go_away("a restart for an update", state.timing.restart_seconds)
             return _SILENCE
         if plan.outcome == "refused":
-            raise Refused(Note("the update does not start, as the scenario says"))
+            raise RequestRejected(Note("the update does not start, as the scenario says"))
         self._updating.start(part, plan, state.firmware, stray=stray)
         return msgspec.UNSET
 
@@ -603,7 +605,7 @@ class Outlet:
         self._end_faceplate_restart()
         seconds = self._state.timing.faceplate_restart_seconds
         self.on_remark(f"the faceplate restarts ({seconds:g} s)")
-        self._faceplate_restart = self.agenda.after(seconds, self._faceplate_is_back)
+        self._faceplate_restart = self.schedule.after(seconds, self._faceplate_is_back)
         self._look_after_faceplate()
 
     def _faceplate_is_back(self) -> None:
@@ -650,7 +652,7 @@ class Outlet:
         (action,) = array(request.args, "[action]", 1, 1)
         integer(action, "action", 0, 2, 0)
         if not self._state.mqtt.connected:
-            raise Refused(Note("the MQTT broker is not connected, as the scenario says"))
+            raise RequestRejected(Note("the MQTT broker is not connected, as the scenario says"))
         return msgspec.UNSET
 
     # Changes
@@ -722,13 +724,13 @@ class Outlet:
             case Callback.COLOR_LIGHT_STATUS:
                 number, _, color_light = self._color_light(light)
                 return color_light.report(number)
-        raise Refused(Note("it has no state of its own, so args are needed"))
+        raise RequestRejected(Note("it has no state of its own, so args are needed"))
 
     def _push_present(self, callback: Callback, light: int = 5) -> None:
         """Pushes the present state, where there is one at the moment."""
         try:
             args = self._present(callback, light)
-        except Refused:
+        except RequestRejected:
             return
         self._push(callback, args)
 
@@ -763,7 +765,7 @@ class Handler:
 
     answer: Callable[[Outlet, Request], Any]
     takes_arguments: bool = False
-    stirs: bool = False
+    mutates: bool = False
 
 
 def _reads(answer: Callable[[Outlet, Request], Any]) -> Handler:
@@ -771,11 +773,11 @@ def _reads(answer: Callable[[Outlet, Request], Any]) -> Handler:
 
 
 def _acts(answer: Callable[[Outlet, Request], Any]) -> Handler:
-    return Handler(answer, stirs=True)
+    return Handler(answer, mutates=True)
 
 
 def _controls(answer: Callable[[Outlet, Request], Any]) -> Handler:
-    return Handler(answer, takes_arguments=True, stirs=True)
+    return Handler(answer, takes_arguments=True, mutates=True)
 
 
 HANDLERS: Mapping[int, Handler] = {
@@ -804,5 +806,5 @@ HANDLERS: Mapping[int, Handler] = {
 }
 """Callback number → how it is answered."""
 
-STIRRING = frozenset(number for number, handler in HANDLERS.items() if handler.stirs)
+MUTATING_CALLBACKS = frozenset(number for number, handler in HANDLERS.items() if handler.mutates)
 """The callbacks that change something."""

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import msgspec
 
 from invis_sim.device.arguments import array, refuse, shown
-from invis_sim.device.wording import misfits
-from invis_sim.protocol.walking import Key
+from invis_sim.protocol.json_positions import Key
+from invis_sim.schema.describe import type_errors
 
 __all__ = ["AccPrefs", "HomeAwayMode", "Internet", "MqttPrefs", "Preferences", "Switch", "SysPrefs"]
 
@@ -183,7 +183,7 @@ def _changed(
         if isinstance(old, msgspec.Struct):
             changed[field.name] = _changed(old, value, here, root)
             continue
-        for where, message in misfits(value, field.type, here, shown):
+        for where, message in type_errors(value, field.type, here, shown):
             refuse(f"{key}: {message}", *where)
         changed[field.name] = msgspec.convert(value, field.type)
     return msgspec.structs.replace(struct, **changed)

@@ -63,7 +63,7 @@ class Sensors(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     the product has by itself. An Aura measures the light alone, unless a reading is given.
 
     device_type: the number in front of the readings; left out: 1 for a Pro, 2 for an Aura.
-    left_out: names of readings that the faceplate does not have after all.
+    omit: names of readings that the faceplate does not have after all.
 
     temp_valid: whether temp_celsius and humidity are valid, 0 or 1.
     aqi_valid: whether AQI is valid, 0 or 1.
@@ -92,7 +92,7 @@ class Sensors(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """
 
     device_type: WholeNumber | None = None
-    left_out: tuple[str, ...] = ()
+    omit: tuple[str, ...] = ()
     temp_valid: Whole | None = None
     aqi_valid: Whole | None = None
     temp_celsius: Decimal | None = None
@@ -118,23 +118,19 @@ class Sensors(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     stationary_energy: Whole | None = None
 
     def __post_init__(self) -> None:
-        for name in self.left_out:
+        for name in self.omit:
             if name not in READINGS:
-                raise ValueError(
-                    f"left_out: {name!r} is no reading; those are {', '.join(READINGS)}"
-                )
+                raise ValueError(f"omit: {name!r} is no reading; those are {', '.join(READINGS)}")
 
     def given(self, aura: bool) -> dict[str, Any]:
         """The readings that there are, by name, in the order of the wire."""
-        usual = AURA if aura else PRO
+        usual = AURA_DEFAULTS if aura else PRO_DEFAULTS
         readings = ((name, getattr(self, name)) for name in READINGS)
         filled = ((name, usual.get(name) if one is None else one) for name, one in readings)
-        return {n: one for n, one in filled if one is not None and n not in self.left_out}
+        return {n: one for n, one in filled if one is not None and n not in self.omit}
 
 
-READINGS = tuple(
-    name for name in Sensors.__struct_fields__ if name not in ("device_type", "left_out")
-)
+READINGS = tuple(name for name in Sensors.__struct_fields__ if name not in ("device_type", "omit"))
 
 DECIMALS = (
     "temp_celsius",
@@ -146,7 +142,7 @@ DECIMALS = (
 )
 """The readings that the wire has as strings. [the vendor's app]"""
 
-PRO: dict[str, Any] = {
+PRO_DEFAULTS: dict[str, Any] = {
     "temp_valid": 1,
     "aqi_valid": 1,
     "temp_celsius": 21.5,
@@ -170,7 +166,7 @@ PRO: dict[str, Any] = {
     "movement_energy": 10,
     "stationary_energy": 20,
 }
-AURA: dict[str, Any] = {"lux_valid": 1, "lux": 120.0}
+AURA_DEFAULTS: dict[str, Any] = {"lux_valid": 1, "lux": 120.0}
 
 
 class Sampler:

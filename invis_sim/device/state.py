@@ -8,14 +8,15 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from invis_sim.device.changes import changed
 from invis_sim.device.firmware import FaceplateFirmware, FirmwareInventory
 from invis_sim.device.lights import ColorLight, IndicatorLight, Nightlight
 from invis_sim.device.names import Names
 from invis_sim.device.preferences import Preferences, Switch
 from invis_sim.device.sensors import Sensors
-from invis_sim.device.updates import Seconds, Updates
-from invis_sim.device.wording import quoted
+from invis_sim.device.update_plan import Seconds, Updates
+from invis_sim.protocol.transport import DisconnectMode
+from invis_sim.schema.build import changed
+from invis_sim.schema.describe import quote
 
 __all__ = [
     "Device",
@@ -26,7 +27,6 @@ __all__ = [
     "Product",
     "Quirks",
     "Radar",
-    "RestartEnding",
     "SerialNumber",
     "Timing",
     "changed",
@@ -35,7 +35,6 @@ __all__ = [
 LEAST_SENSOR_SECONDS = 0.01
 
 Product: TypeAlias = Literal["bare", "pro", "aura"]
-RestartEnding: TypeAlias = Literal["close", "reset", "goodbye", "silence"]
 
 SerialNumber = Annotated[
     str,
@@ -70,7 +69,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         letters = "".join(filter(str.isalnum, self.hw_rev)).lower()
         meant = {"reva": "revA", "revb": "revB"}.get(letters, self.hw_rev)
         if meant != self.hw_rev:
-            found = f"found {quoted(self.hw_rev)}; did you mean {meant!r}?"
+            found = f"found {quote(self.hw_rev)}; did you mean {meant!r}?"
             raise ValueError(f'hw_rev: expected "revA", "revB" or other text, {found}')
 
 
@@ -170,16 +169,16 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     as documented.
     decimals: readings with decimals are "strings" that hold them, as on real devices, or "numbers".
     color_push_puback: whether a push of callback 18 has a `PUBACK`, as in the documented example.
-    color_light_elsewhere: on a device that is no Aura, callback 18 is a "fail" (`PUBACK` 0), or
+    color_light_without_aura: on a device that is no Aura, callback 18 is a "fail" (`PUBACK` 0), or
     "short": a success with fewer than three arguments.
     indicator_light: whether an Aura has the coloured light 7, its indicator of 7 LEDs, as on an
     older page of the documentation.
     plain_nightlight_on_aura: whether callbacks 14 and 15 also work on an Aura.
-    absent_faceplate: while the faceplate restarts or is off, callback 12 has no `PM` ("left_out"),
+    absent_faceplate: while the faceplate restarts or is off, callback 12 has no `PM` ("omitted"),
     or one with `online` false ("offline").
-    restart_ends: how connections end when the outlet restarts. "close": the stream ends (FIN).
-    "goodbye": with a close frame on WebSocket, and FIN. "reset": RST. "silence": nothing is said,
-    and a RST comes when the outlet is back.
+    restart_disconnect: how connections end when the outlet restarts. "close": the stream ends
+    (FIN). "close_frame": with a close frame on WebSocket, and FIN. "reset": RST. "blackhole":
+    nothing is said, and a RST comes when the outlet is back.
     transports: "both", whatever the hardware, as documented; or "by_revision": TCP on revB only,
     and WebSocket on all others only, as a client has it.
     """
@@ -189,11 +188,11 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     radar_key: Literal["fw_ver", "fw_rev"] = "fw_ver"
     decimals: Literal["strings", "numbers"] = "strings"
     color_push_puback: bool = False
-    color_light_elsewhere: Literal["fail", "short"] = "fail"
+    color_light_without_aura: Literal["fail", "short"] = "fail"
     indicator_light: bool = False
     plain_nightlight_on_aura: bool = False
-    absent_faceplate: Literal["left_out", "offline"] = "left_out"
-    restart_ends: RestartEnding = "close"
+    absent_faceplate: Literal["omitted", "offline"] = "omitted"
+    restart_disconnect: DisconnectMode = "close"
     transports: Literal["both", "by_revision"] = "both"
 
 

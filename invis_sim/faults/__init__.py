@@ -9,7 +9,7 @@ through those that apply. No sockets, no clock, no chance but from the seed.
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.faults.delivery import Delivery
 from invis_sim.faults.fault import Context, Fault
-from invis_sim.faults.layer_connection import (
+from invis_sim.faults.kinds.connection import (
     AcceptClose,
     ConnectionLimit,
     Greeting,
@@ -17,22 +17,7 @@ from invis_sim.faults.layer_connection import (
     Refuse,
     SlowAccept,
 )
-from invis_sim.faults.layer_delivery import (
-    CloseConnection,
-    Coalesce,
-    Delay,
-    Drop,
-    Duplicate,
-    HalfCloseConnection,
-    Reorder,
-    ResetConnection,
-    Split,
-    Spread,
-    StallConnection,
-    Throttle,
-)
-from invis_sim.faults.layer_device import FaceplateOffline, Reboot
-from invis_sim.faults.layer_reply import (
+from invis_sim.faults.kinds.content import (
     Fail,
     PushFirst,
     RemoveField,
@@ -43,7 +28,22 @@ from invis_sim.faults.layer_reply import (
     WrongPuback,
     WrongSn,
 )
-from invis_sim.faults.layer_text import (
+from invis_sim.faults.kinds.delivery import (
+    CloseConnection,
+    Coalesce,
+    Delay,
+    Distribution,
+    Drop,
+    Duplicate,
+    HalfCloseConnection,
+    Reorder,
+    ResetConnection,
+    Split,
+    StallConnection,
+    Throttle,
+)
+from invis_sim.faults.kinds.device import FaceplateOffline, Reboot
+from invis_sim.faults.kinds.text import (
     BitFlip,
     Bom,
     Empty,
@@ -54,7 +54,7 @@ from invis_sim.faults.layer_text import (
     UnusualJson,
     Utf16,
 )
-from invis_sim.faults.layer_websocket import (
+from invis_sim.faults.kinds.websocket import (
     BadFrame,
     BadHandshake,
     Binary,
@@ -79,6 +79,7 @@ __all__ = [
     "Context",
     "Delay",
     "Delivery",
+    "Distribution",
     "Drop",
     "Duplicate",
     "Empty",
@@ -105,7 +106,6 @@ __all__ = [
     "SlowAccept",
     "SlowHandshake",
     "Split",
-    "Spread",
     "Stale",
     "StallConnection",
     "Throttle",

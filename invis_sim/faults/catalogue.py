@@ -1,7 +1,7 @@
 """The catalogue: every kind of fault that there is, in the order in which it is shown."""
 
 from invis_sim.faults.fault import Fault
-from invis_sim.faults.layer_connection import (
+from invis_sim.faults.kinds.connection import (
     AcceptClose,
     ConnectionLimit,
     Greeting,
@@ -9,7 +9,18 @@ from invis_sim.faults.layer_connection import (
     Refuse,
     SlowAccept,
 )
-from invis_sim.faults.layer_delivery import (
+from invis_sim.faults.kinds.content import (
+    Fail,
+    PushFirst,
+    RemoveField,
+    SetField,
+    Stale,
+    WrongCallback,
+    WrongPacketId,
+    WrongPuback,
+    WrongSn,
+)
+from invis_sim.faults.kinds.delivery import (
     CloseConnection,
     Coalesce,
     Delay,
@@ -22,19 +33,8 @@ from invis_sim.faults.layer_delivery import (
     StallConnection,
     Throttle,
 )
-from invis_sim.faults.layer_device import FaceplateOffline, Reboot
-from invis_sim.faults.layer_reply import (
-    Fail,
-    PushFirst,
-    RemoveField,
-    SetField,
-    Stale,
-    WrongCallback,
-    WrongPacketId,
-    WrongPuback,
-    WrongSn,
-)
-from invis_sim.faults.layer_text import (
+from invis_sim.faults.kinds.device import FaceplateOffline, Reboot
+from invis_sim.faults.kinds.text import (
     BitFlip,
     Bom,
     Empty,
@@ -45,7 +45,7 @@ from invis_sim.faults.layer_text import (
     UnusualJson,
     Utf16,
 )
-from invis_sim.faults.layer_websocket import (
+from invis_sim.faults.kinds.websocket import (
     BadFrame,
     BadHandshake,
     Binary,

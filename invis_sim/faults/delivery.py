@@ -10,27 +10,27 @@ from typing import Literal, Self, TypeAlias
 
 import msgspec
 
-from invis_sim.faults.welcome import Outage
+from invis_sim.faults.outage import Outage
 
 __all__ = [
-    "MOST_STEPS",
-    "Begin",
+    "MAX_STEPS",
     "Close",
     "Delivery",
     "HalfClose",
-    "Hold",
-    "Join",
+    "LetPass",
+    "MergeWithNext",
     "Moment",
     "PlanTooLong",
     "Reset",
     "Stall",
+    "StartOutage",
     "Step",
     "Wait",
     "Write",
     "even_cuts",
 ]
 
-MOST_STEPS = 20_000
+MAX_STEPS = 20_000
 """How many steps a plan may have. Faults that multiply each other would otherwise have no bound."""
 
 Moment: TypeAlias = Literal["before", "middle", "after"]
@@ -38,7 +38,7 @@ Moment: TypeAlias = Literal["before", "middle", "after"]
 
 
 class PlanTooLong(ValueError):
-    """Raised where a plan would have more than `MOST_STEPS` steps."""
+    """Raised where a plan would have more than `MAX_STEPS` steps."""
 
 
 class Wait(msgspec.Struct, frozen=True, tag=True):
@@ -86,34 +86,36 @@ class Stall(msgspec.Struct, frozen=True, tag=True):
     """Keep the connection open and never say anything on it again."""
 
 
-class Hold(msgspec.Struct, frozen=True, tag=True):
+class LetPass(msgspec.Struct, frozen=True, tag=True):
     """Let packets that come later go first. Counts for the whole plan, wherever it stands in it.
 
-    behind: how many (≥ 1).
-    patience: leave after so many seconds all the same, ≥ 0.
+    count: how many (≥ 1).
+    max_wait: leave after so many seconds all the same, ≥ 0.
     """
 
-    behind: int
-    patience: float
+    count: int
+    max_wait: float
 
 
-class Join(msgspec.Struct, frozen=True, tag=True):
+class MergeWithNext(msgspec.Struct, frozen=True, tag=True):
     """Leave together with the next packet, in one write. Counts for the whole plan, wherever it
     stands in it.
 
-    patience: leave alone after so many seconds, ≥ 0.
+    max_wait: leave alone after so many seconds, ≥ 0.
     """
 
-    patience: float
+    max_wait: float
 
 
-class Begin(msgspec.Struct, frozen=True, tag=True):
+class StartOutage(msgspec.Struct, frozen=True, tag=True):
     """Something of the outlet goes away, for all connections."""
 
     outage: Outage
 
 
-Step: TypeAlias = Wait | Write | Close | HalfClose | Reset | Stall | Hold | Join | Begin
+Step: TypeAlias = (
+    Wait | Write | Close | HalfClose | Reset | Stall | LetPass | MergeWithNext | StartOutage
+)
 
 
 def even_cuts(length: int, pieces: int) -> list[int]:
@@ -184,12 +186,14 @@ class Delivery(msgspec.Struct, frozen=True):
             left -= len(step.data)
             if left <= 0:
                 break
-        about_all = (step for step in way if isinstance(step, Hold | Join | Begin))
+        about_all = (
+            step for step in way if isinstance(step, LetPass | MergeWithNext | StartOutage)
+        )
         return self.with_steps((*kept, *about_all, *steps))
 
     def with_steps(self, steps: Iterable[Step]) -> Self:
         """A plan with these steps instead, at the same place in the order of packets."""
-        allowed = tuple(islice(steps, MOST_STEPS + 1))
-        if len(allowed) > MOST_STEPS:
-            raise PlanTooLong(f"the plan would have more than {MOST_STEPS} steps")
+        allowed = tuple(islice(steps, MAX_STEPS + 1))
+        if len(allowed) > MAX_STEPS:
+            raise PlanTooLong(f"the plan would have more than {MAX_STEPS} steps")
         return type(self)(allowed, self.ordered)

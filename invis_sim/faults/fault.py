@@ -17,11 +17,13 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 import msgspec
 
-from invis_sim.faults.delivery import Begin, Close, Delivery, HalfClose, Reset, Stall
-from invis_sim.faults.welcome import Outage, Welcome
-from invis_sim.faults.when import PacketKind, Transport, When
+from invis_sim.faults.connection_plan import ConnectionPlan
+from invis_sim.faults.delivery import Close, Delivery, HalfClose, Reset, Stall, StartOutage
+from invis_sim.faults.outage import Outage
+from invis_sim.faults.when import When
 from invis_sim.protocol.frames import Frame
 from invis_sim.protocol.packets import Packet, Request
+from invis_sim.protocol.transport import PacketKind, Transport
 
 __all__ = [
     "LAYERS",
@@ -38,8 +40,8 @@ __all__ = [
     "TextFault",
 ]
 
-Layer: TypeAlias = Literal["reply", "text", "websocket", "delivery", "connection", "device"]
-LAYERS: tuple[Layer, ...] = ("reply", "text", "websocket", "delivery", "connection", "device")
+Layer: TypeAlias = Literal["content", "text", "websocket", "delivery", "connection", "device"]
+LAYERS: tuple[Layer, ...] = ("content", "text", "websocket", "delivery", "connection", "device")
 """The order in which faults that match the same packet are applied."""
 
 Target: TypeAlias = PacketKind | Literal["connection"]
@@ -57,7 +59,7 @@ class Context:
     connection: the connection's ordinal, from 1.
     seconds: since the simulator started.
     honest: replies that this connection has had before, before faults touched them, oldest first (a
-    bounded number). `honest_about` has those about one callback.
+    bounded number). `earlier_replies_about` has those about one callback.
     connections: how many connections are open, a new one included (for connections only).
 
     What a fault tells by its context: `did` and `did_nothing`, and `before`, packets that leave
@@ -72,7 +74,7 @@ class Context:
         "connection",
         "connections",
         "details",
-        "honest",
+        "earlier_replies",
         "nothing",
         "packet",
         "request",
@@ -87,7 +89,7 @@ class Context:
         transport: Transport,
         connection: int,
         seconds: float,
-        honest: tuple[Packet, ...] = (),
+        earlier_replies: tuple[Packet, ...] = (),
         connections: int = 1,
         asked: tuple[int | None, ...] = (),
     ) -> None:
@@ -96,9 +98,9 @@ class Context:
         self.transport = transport
         self.connection = connection
         self.seconds = seconds
-        self.honest = honest
+        self.earlier_replies = earlier_replies
         self.connections = connections
-        self._asked = asked  # the callback of each request that `honest` has the answer to
+        self._asked = asked  # the callback of each request that `earlier_replies` has the answer to
         self.before: list[Packet] = []
         self.begin("")
 
@@ -109,9 +111,9 @@ class Context:
         self.details = ""
         self.nothing = False
 
-    def honest_about(self, callback: int | None) -> list[Packet]:
-        """Those of `honest` that answer a request about this callback."""
-        asked = zip(self.honest, self._asked, strict=True)
+    def earlier_replies_about(self, callback: int | None) -> list[Packet]:
+        """Those of `earlier_replies` that answer a request about this callback."""
+        asked = zip(self.earlier_replies, self._asked, strict=True)
         return [reply for reply, about in asked if about == callback]
 
     @property
@@ -121,11 +123,11 @@ class Context:
             self._random = Random(self._key)
         return self._random
 
-    def did(self, detail: str) -> None:
+    def detail(self, detail: str) -> None:
         """Tells the journal what the fault made of this packet, where its name says too little."""
         self.details = detail
 
-    def did_nothing(self) -> None:
+    def skip(self) -> None:
         """Tells that there was nothing to do here, so the fault has not touched the packet."""
         self.nothing = True
 
@@ -145,7 +147,7 @@ class Fault(
     acts_on: ClassVar[tuple[Target, ...]] = ("reply", "push")
     transports: ClassVar[tuple[Transport, ...]] = ("tcp", "ws")
     # Whether the outlet does not do what it is asked where the fault applies to the reply.
-    prevents: ClassVar[bool] = False
+    vetoes_request: ClassVar[bool] = False
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] | None = None
     enabled: bool = True
@@ -153,7 +155,7 @@ class Fault(
 
     def __post_init__(self) -> None:
         if self.acts_on == ("connection",):
-            for key in self.when.about_packets:
+            for key in self.when.packet_only_keys:
                 raise ValueError(
                     f"{self.kind()} acts on connections as they come, which have no when.{key}"
                 )
@@ -176,7 +178,7 @@ class Fault(
         return tag
 
     @property
-    def called(self) -> str:
+    def display_name(self) -> str:
         """Its name, or its kind where it has none."""
         return self.name or self.kind()
 
@@ -184,9 +186,9 @@ class Fault(
 class ReplyFault(Fault, frozen=True):
     """Valid JSON with the wrong content."""
 
-    layer = "reply"
+    layer = "content"
 
-    def rewrite(self, packet: Packet, at: Context) -> Packet:
+    def rewrite(self, packet: Packet, ctx: Context) -> Packet:
         """What is sent instead of the packet."""
         raise NotImplementedError
 
@@ -196,7 +198,7 @@ class TextFault(Fault, frozen=True):
 
     layer = "text"
 
-    def corrupt(self, text: bytes, at: Context) -> bytes:
+    def corrupt(self, text: bytes, ctx: Context) -> bytes:
         """What is sent instead of the packet's text."""
         raise NotImplementedError
 
@@ -207,7 +209,7 @@ class FrameFault(Fault, frozen=True):
     layer = "websocket"
     transports = ("ws",)
 
-    def reframe(self, frames: tuple[Frame, ...], at: Context) -> tuple[Frame, ...]:
+    def reframe(self, frames: tuple[Frame, ...], ctx: Context) -> tuple[Frame, ...]:
         """What is sent instead of the packet's frames, of which there is at least one."""
         raise NotImplementedError
 
@@ -217,7 +219,7 @@ class DeliveryFault(Fault, frozen=True):
 
     layer = "delivery"
 
-    def reroute(self, delivery: Delivery, at: Context) -> Delivery:
+    def reroute(self, delivery: Delivery, ctx: Context) -> Delivery:
         """How the packet leaves instead. May raise PlanTooLong; then the fault is passed over."""
         raise NotImplementedError
 
@@ -227,7 +229,7 @@ class ConnectionFault(Fault, frozen=True):
 
     acts_on = ("connection",)
 
-    def admit(self, welcome: Welcome, at: Context) -> Welcome:
+    def admit(self, welcome: ConnectionPlan, ctx: Context) -> ConnectionPlan:
         """How the connection begins instead."""
         raise NotImplementedError
 
@@ -240,19 +242,19 @@ class OutageFault(Fault, frozen=True):
         raise NotImplementedError
 
     @property
-    def is_timed(self) -> bool:
+    def starts_at_a_time(self) -> bool:
         """Whether it begins at `from_seconds`, rather than with a packet that matches."""
-        return self.when.is_only_a_time
+        return self.when.has_only_times
 
-    def reroute(self, delivery: Delivery, at: Context) -> Delivery:
+    def reroute(self, delivery: Delivery, ctx: Context) -> Delivery:
         """How a packet leaves with which it begins: once it is sent, and before the connection ends
         with it.
         """
         steps = delivery.steps
-        endings = (n for n, step in enumerate(steps) if isinstance(step, _ENDINGS))
+        endings = (n for n, step in enumerate(steps) if isinstance(step, _TERMINAL_STEPS))
         end = next(endings, len(steps))
-        return delivery.with_steps((*steps[:end], Begin(self.outage()), *steps[end:]))
+        return delivery.with_steps((*steps[:end], StartOutage(self.outage()), *steps[end:]))
 
 
-_ENDINGS = (Close, HalfClose, Reset, Stall)
+_TERMINAL_STEPS = (Close, HalfClose, Reset, Stall)
 """Steps behind which a connection carries out no others."""

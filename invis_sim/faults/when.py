@@ -1,22 +1,21 @@
 """When a fault applies: the conditions of a scenario's `when`, and the counting behind them.
 
 `When` is what a scenario says. It sorts its conditions in three: those that select packets
-(`selects`), those that are counted over the selected packets (`counts`), and chance and limits,
-which `pipeline.py` draws and keeps.
+(`matches_packet`), those that are counted over the selected packets (`counts`), and chance and
+limits, which `pipeline.py` draws and keeps.
 """
 
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-__all__ = ["Counts", "PacketKind", "Transport", "When"]
+from invis_sim.protocol.transport import PacketKind, Transport
 
-Transport: TypeAlias = Literal["tcp", "ws"]
-PacketKind: TypeAlias = Literal["reply", "push"]
+__all__ = ["CountNumbers", "When"]
 
 Ordinal = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
-Counts: TypeAlias = Ordinal | Annotated[tuple[Ordinal, ...], msgspec.Meta(min_length=1)]
+CountNumbers: TypeAlias = Ordinal | Annotated[tuple[Ordinal, ...], msgspec.Meta(min_length=1)]
 CallbackNumbers: TypeAlias = int | Annotated[tuple[int, ...], msgspec.Meta(min_length=1)]
 
 
@@ -48,8 +47,8 @@ class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     callback: CallbackNumbers | None = None
     packet: Literal["reply", "push", "any"] = "reply"
     transport: Transport | None = None
-    connection: Counts | None = None
-    nth: Counts | None = None
+    connection: CountNumbers | None = None
+    nth: CountNumbers | None = None
     first: Ordinal | None = None
     after: Ordinal | None = None
     every: Ordinal | None = None
@@ -79,7 +78,7 @@ class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         step = self.every or 1
         return -(-earliest // step) * step <= self.first
 
-    def selects(
+    def matches_packet(
         self, packet: PacketKind, callback: int | None, transport: Transport, connection: int
     ) -> bool:
         """Whether a packet like this one is among those that are counted, time left aside."""
@@ -96,7 +95,7 @@ class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             self.connection is None or connection in as_tuple(self.connection)
         )
 
-    def in_time(self, seconds: float) -> bool:
+    def matches_time(self, seconds: float) -> bool:
         """Whether the time holds, at so many seconds after the start."""
         return self.from_seconds <= seconds and (
             self.until_seconds is None or seconds < self.until_seconds
@@ -112,12 +111,12 @@ class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         )
 
     @property
-    def is_only_a_time(self) -> bool:
+    def has_only_times(self) -> bool:
         """Whether nothing is asked for but a time."""
         return msgspec.structs.replace(self, from_seconds=0.0, until_seconds=None) == When()
 
     @property
-    def about_packets(self) -> tuple[str, ...]:
+    def packet_only_keys(self) -> tuple[str, ...]:
         """The conditions given that only packets can meet, not connections."""
         given = {
             "callback": self.callback is not None,

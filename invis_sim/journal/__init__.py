@@ -9,20 +9,20 @@ records.
 No clock: whoever records says when it happened.
 """
 
-from invis_sim.journal.arrivals import Arrivals, Expectation
 from invis_sim.journal.entries import Entry, Event, Exchange, Outcome
 from invis_sim.journal.journal import Journal
-from invis_sim.journal.lines import encode_entry
-from invis_sim.journal.telling import describe, tell
+from invis_sim.journal.jsonl import encode_entry
+from invis_sim.journal.text import describe, tell
+from invis_sim.journal.wait import Expectation, Waiters
 
 __all__ = [
-    "Arrivals",
     "Entry",
     "Event",
     "Exchange",
     "Expectation",
     "Journal",
     "Outcome",
+    "Waiters",
     "describe",
     "encode_entry",
     "tell",

@@ -4,9 +4,9 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from invis_sim.faults.pipeline import Touch
-from invis_sim.faults.when import Transport
+from invis_sim.faults.pipeline import AppliedFault
 from invis_sim.protocol.packets import Note, Request
+from invis_sim.protocol.transport import Transport
 
 __all__ = ["Entry", "Event", "Exchange", "Outcome"]
 
@@ -38,7 +38,7 @@ class Exchange(msgspec.Struct, eq=False, gc=False):
     request: Request | None
     outcome: Outcome
     sent: tuple[bytes, ...] = ()
-    faults: tuple[Touch, ...] = ()
+    faults: tuple[AppliedFault, ...] = ()
     notes: tuple[Note, ...] = ()
     done: bool = False
     pushed: int | None = None

@@ -6,19 +6,19 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from invis_sim.faults.pipeline import Touch
-from invis_sim.faults.when import Transport
+from invis_sim.faults.pipeline import AppliedFault
 from invis_sim.journal.entries import Entry, Event, Exchange, Outcome
-from invis_sim.journal.like import Like
-from invis_sim.journal.lines import HeadLine, encode_entry, encode_head, read_line
-from invis_sim.journal.telling import tell
-from invis_sim.protocol.frames import text_of
+from invis_sim.journal.filter import ExchangeFilter
+from invis_sim.journal.jsonl import HeaderLine, encode_entry, encode_head, read_line
+from invis_sim.journal.text import tell
+from invis_sim.protocol.frames import unframe_text
 from invis_sim.protocol.packets import Note, Request
+from invis_sim.protocol.transport import Transport
 
 __all__ = ["Journal"]
 
-MOST_ENTRIES = 10_000
-MOST_BYTES = 16 * 2**20
+MAX_ENTRIES = 10_000
+MAX_BYTES = 16 * 2**20
 
 
 class Journal:
@@ -34,8 +34,8 @@ class Journal:
     def __init__(
         self,
         started: float = 0.0,
-        most_entries: int = MOST_ENTRIES,
-        most_bytes: int = MOST_BYTES,
+        most_entries: int = MAX_ENTRIES,
+        most_bytes: int = MAX_BYTES,
     ) -> None:
         self.started = started
         self._most_entries = most_entries
@@ -73,7 +73,7 @@ class Journal:
         connection: its ordinal, from 1, over both transports. transport: "tcp" or "ws".
         fault: the name of one that touched the packet.
         """
-        return self._alike(Like(callback, connection, transport, packet_id, fault))
+        return self._alike(ExchangeFilter(callback, connection, transport, packet_id, fault))
 
     def events(
         self,
@@ -108,7 +108,7 @@ class Journal:
 
         The arguments are those of `exchanges`.
         """
-        like = Like(callback, connection, transport, packet_id, fault)
+        like = ExchangeFilter(callback, connection, transport, packet_id, fault)
         return [one.request for one in self._alike(like) if one.request is not None]
 
     def pushes(
@@ -124,7 +124,7 @@ class Journal:
 
         callback: the `callbackName`. The other arguments are those of `exchanges`.
         """
-        like = Like(callback, connection, transport, None, fault)
+        like = ExchangeFilter(callback, connection, transport, None, fault)
         return [_said(one) for one in self._alike(like) if one.outcome == "push" and one.sent]
 
     def replies(
@@ -142,7 +142,7 @@ class Journal:
         faults made of it. On WebSocket it is the text of the message where whole text frames were
         sent, and else the raw bytes. The arguments are those of `exchanges`.
         """
-        like = Like(callback, connection, transport, packet_id, fault)
+        like = ExchangeFilter(callback, connection, transport, packet_id, fault)
         return [
             _said(one) for one in self._alike(like) if one.request is not None and any(one.sent)
         ]
@@ -163,7 +163,7 @@ class Journal:
         times: how often exactly, ≥ 0; None: once or more. The other arguments are those of
         `exchanges`.
         """
-        like = Like(callback, connection, transport, packet_id, fault)
+        like = ExchangeFilter(callback, connection, transport, packet_id, fault)
         found = sum(one.request is not None for one in self._alike(like))
         if found != times and (times is not None or not found):
             wanted = f"{like}" if times is None else f"{like}, {_times(times)}"
@@ -182,14 +182,14 @@ class Journal:
         """Fails with an AssertionError, which says what was received, if there has been such a
         request. The arguments are those of `exchanges`.
         """
-        like = Like(callback, connection, transport, packet_id, fault)
+        like = ExchangeFilter(callback, connection, transport, packet_id, fault)
         found = sum(one.request is not None for one in self._alike(like))
         if found:
             raise AssertionError(
                 f"expected no {like.words}; it came {_times(found)}\n{self._received()}"
             )
 
-    def _alike(self, like: "Like") -> list[Exchange]:
+    def _alike(self, like: "ExchangeFilter") -> list[Exchange]:
         return [entry for entry in self if isinstance(entry, Exchange) and like.matches(entry)]
 
     def _received(self) -> str:
@@ -221,7 +221,7 @@ class Journal:
         request: Request | None,
         outcome: Outcome,
         sent: tuple[bytes, ...] = (),
-        faults: tuple[Touch, ...] = (),
+        faults: tuple[AppliedFault, ...] = (),
         notes: tuple[Note, ...] = (),
         done: bool = False,
         pushed: int | None = None,
@@ -313,9 +313,9 @@ class Journal:
         microsecond; everything else is as it was. Raises OSError, and ValueError that names the
         line for one that is not of this kind.
         """
-        where = ""
+        short_location = ""
         if isinstance(source, str | os.PathLike):
-            where = f"{os.fspath(source)}:"
+            short_location = f"{os.fspath(source)}:"
             source = Path(source).read_bytes().split(b"\n")
         started = 0.0
         entries: list[Entry] = []
@@ -325,14 +325,16 @@ class Journal:
             try:
                 read = read_line(line)
             except ValueError as error:
-                raise ValueError(f"{where}{number}: not a line of a journal: {error}") from None
-            if isinstance(read, HeadLine):
+                raise ValueError(
+                    f"{short_location}{number}: not a line of a journal: {error}"
+                ) from None
+            if isinstance(read, HeaderLine):
                 started = read.started
             else:
                 entries.append(read)
         entries.sort(key=lambda entry: entry.number)
         size = sum(_size(entry) for entry in entries if isinstance(entry, Exchange))
-        journal = cls(started, max(MOST_ENTRIES, len(entries)), max(MOST_BYTES, size))
+        journal = cls(started, max(MAX_ENTRIES, len(entries)), max(MAX_BYTES, size))
         journal._entries.extend(entries)
         journal._bytes = size
         journal._numbers = entries[-1].number if entries else 0
@@ -365,10 +367,10 @@ def _said(exchange: Exchange) -> bytes:
     whole = b"".join(exchange.sent)
     if exchange.transport == "tcp":
         return whole
-    text = text_of(whole)
+    text = unframe_text(whole)
     if text is not None:
         return text
-    texts = [text_of(data) for data in exchange.sent]
+    texts = [unframe_text(data) for data in exchange.sent]
     return whole if None in texts else b"".join(text for text in texts if text is not None)
 
 

@@ -23,14 +23,14 @@ from typing import Any, Self
 __all__ = [
     "FAST_PAYLOAD_BYTES",
     "FIN",
+    "Chunk",
+    "FastPathFilter",
     "Frame",
-    "FrameSorter",
-    "Piece",
+    "apply_mask",
     "close_frame",
     "frame",
-    "masked",
     "text_frame",
-    "text_of",
+    "unframe_text",
 ]
 
 FAST_PAYLOAD_BYTES = 1024
@@ -55,7 +55,7 @@ def frame(first_byte: int, payload: bytes) -> bytes:
     return bytes((first_byte, 127)) + size.to_bytes(8, "big") + payload
 
 
-def masked(payload: bytes, mask: bytes) -> bytes:
+def apply_mask(payload: bytes, mask: bytes) -> bytes:
     """The payload with the mask laid over it, or taken off.
 
     mask: four bytes, or none: the payload as it is.
@@ -76,7 +76,7 @@ def text_frame(text: bytes) -> bytes:
     return frame(_FINAL_TEXT, text)
 
 
-def text_of(frames: bytes) -> bytes | None:
+def unframe_text(frames: bytes) -> bytes | None:
     """The text of a whole frame that `text_frame` made; None where the bytes are anything else."""
     for start in (2, 4, 10):
         if text_frame(frames[start:]) == frames:
@@ -132,11 +132,11 @@ class Frame:
             header = bytes((self.first, 127)) + self.length.to_bytes(8, "big")
         if self.mask:
             header = header[:1] + bytes((header[1] | _MASK,)) + header[2:] + self.mask
-        return header + masked(self.payload, self.mask)
+        return header + apply_mask(self.payload, self.mask)
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Chunk:
     """A piece of the client's stream.
 
     fast: whether `data` is the text of a message for the fast lane; otherwise it is raw bytes of
@@ -147,10 +147,10 @@ class Piece:
     data: bytes
 
 
-_MORE_NEEDED = Piece(fast=True, data=b"")
+_MORE_NEEDED = Chunk(fast=True, data=b"")
 
 
-class FrameSorter:
+class FastPathFilter:
     """Sorts the bytes that a client sends after the handshake; see the top of this file for the
     rules.
 
@@ -188,7 +188,7 @@ class FrameSorter:
         """Whether the next piece is the start of a frame."""
         return not (self._all_slow or self._passing or self._header)
 
-    def next(self) -> Piece | None:
+    def next(self) -> Chunk | None:
         """The next piece; None where more bytes are needed."""
         buffer = self._buffer
         if not buffer:
@@ -199,7 +199,7 @@ class FrameSorter:
             size = min(self._passing, len(buffer))
             self._passing -= size
             if self._mask:
-                self.message += masked(buffer[:size], self._mask)
+                self.message += apply_mask(buffer[:size], self._mask)
                 turn = size % 4
                 self._mask = self._mask[turn:] + self._mask[:turn]
             return self._pass(size)
@@ -211,12 +211,12 @@ class FrameSorter:
                 return piece
         return self._slow()
 
-    def _pass(self, size: int) -> Piece:
-        piece = Piece(fast=False, data=self._buffer[:size])
+    def _pass(self, size: int) -> Chunk:
+        piece = Chunk(fast=False, data=self._buffer[:size])
         self._buffer = self._buffer[size:]
         return piece
 
-    def _fast(self) -> Piece | None:
+    def _fast(self) -> Chunk | None:
         """The fast message that the buffer starts with; None where a slow frame does.
 
         `_MORE_NEEDED` where that does not show yet.
@@ -238,15 +238,15 @@ class FrameSorter:
         end = start + size
         payload = buffer[start:end]
         if payload:
-            payload = masked(payload, buffer[start - 4 : start])
+            payload = apply_mask(payload, buffer[start - 4 : start])
             if not payload.isascii():
                 return None
         if len(buffer) < end:
             return _MORE_NEEDED
         self._buffer = buffer[end:]
-        return Piece(fast=True, data=payload)
+        return Chunk(fast=True, data=payload)
 
-    def _slow(self) -> Piece:
+    def _slow(self) -> Chunk:
         """What there is of the frame's header; its payload follows as it comes."""
         known = len(self._header)
         header = self._header + self._buffer[: 14 - known]

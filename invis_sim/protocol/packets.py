@@ -17,11 +17,11 @@ from typing import Any, NoReturn, Self
 
 import msgspec
 
-from invis_sim.protocol.framing import MAX_DEPTH
-from invis_sim.protocol.walking import Key, offset_of, walk
+from invis_sim.protocol.json_positions import Key, iter_values, offset_of
+from invis_sim.protocol.json_stream import MAX_DEPTH
 
 __all__ = [
-    "MAX_ODDITIES",
+    "MAX_NOTES",
     "MalformedPacket",
     "Note",
     "Packet",
@@ -29,11 +29,11 @@ __all__ = [
     "Reply",
     "Request",
     "encode_json",
+    "parse_common_request",
     "parse_request",
-    "plain_request",
 ]
 
-MAX_ODDITIES = 8
+MAX_NOTES = 8
 """How many oddities of one document are noted; a client that repeats a key does so often."""
 
 
@@ -63,7 +63,7 @@ class Note(msgspec.Struct, frozen=True):
     offset: int | None = None
     path: tuple[Key, ...] = ()
 
-    def located(self, document: bytes) -> Self:
+    def with_offset(self, document: bytes) -> Self:
         """The note with its offset, looked up in the document that the request was read from."""
         if self.offset is not None or not self.path:
             return self
@@ -98,7 +98,7 @@ _PLAIN = re.compile(
 )
 
 
-def plain_request(document: bytes) -> Request | None:
+def parse_common_request(document: bytes) -> Request | None:
     """The request in a document of the form that nearly all have; None where it has another."""
     plain = _PLAIN.fullmatch(document)
     if plain is None:
@@ -113,7 +113,7 @@ def parse_request(document: bytes) -> Request:
 
     Raises MalformedPacket where it cannot be answered. [reference, "The envelope"]
     """
-    plain = plain_request(document)
+    plain = parse_common_request(document)
     if plain is not None:
         return plain
     fields, notes = _parse_object(document)
@@ -180,7 +180,7 @@ def _parse_object(document: bytes) -> tuple[dict[str, Any], list[Note]]:
         raise MalformedPacket(f"not JSON: {error.msg}", offset) from None
     except _NotJsonConstant as error:
         name = error.args[0]
-        offset = next(p.offset for p in walk(document) if p.token.startswith(name.encode()))
+        offset = next(p.offset for p in iter_values(document) if p.token.startswith(name.encode()))
         raise MalformedPacket(f"not JSON: {name}", offset) from None
     except RecursionError:
         _check_depth(document)
@@ -188,13 +188,13 @@ def _parse_object(document: bytes) -> tuple[dict[str, Any], list[Note]]:
     if document.count(b"{") + document.count(b"[") > MAX_DEPTH:
         _check_depth(document)
     if not isinstance(tree, dict):
-        offset = next(walk(document)).offset
+        offset = next(iter_values(document)).offset
         raise MalformedPacket(f"a request is a JSON object, this is {_kind(tree)}", offset)
     oddities = chain(
         _duplicate_keys(document) if duplicates else (),
         _lone_surrogates(document) if b"\\u" in document else (),
     )
-    return tree, list(islice(oddities, MAX_ODDITIES))
+    return tree, list(islice(oddities, MAX_NOTES))
 
 
 def _integer(digits: str) -> int:
@@ -208,7 +208,7 @@ def _reject_constant(name: str) -> NoReturn:
 
 
 def _check_depth(document: bytes) -> None:
-    for place in walk(document):
+    for place in iter_values(document):
         if len(place.path) >= MAX_DEPTH and place.token in (b"{", b"["):
             raise MalformedPacket(f"nested deeper than {MAX_DEPTH} levels", place.offset)
 
@@ -216,7 +216,7 @@ def _check_depth(document: bytes) -> None:
 def _duplicate_keys(document: bytes) -> Iterator[Note]:
     newest: dict[tuple[Key, ...], int] = {}  # where the last value at each path starts
     seen: set[tuple[int, Key]] = set()  # an object, by where it starts, and a key in it
-    for place in walk(document):
+    for place in iter_values(document):
         newest[place.path] = place.offset
         if not place.path:
             continue
@@ -228,7 +228,7 @@ def _duplicate_keys(document: bytes) -> Iterator[Note]:
 
 
 def _lone_surrogates(document: bytes) -> Iterator[Note]:
-    for place in walk(document):
+    for place in iter_values(document):
         if place.token.startswith(b'"'):
             try:
                 json.loads(place.token).encode()

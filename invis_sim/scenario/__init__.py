@@ -2,7 +2,7 @@
 `validation.py`, `lines.py`), and their JSON Schema (`schema.py`).
 """
 
-from invis_sim.scenario.loading import ScenarioError, load, override, parse, shipped
+from invis_sim.scenario.loading import ScenarioError, bundled, load, override, parse
 from invis_sim.scenario.model import Scenario
 
-__all__ = ["Scenario", "ScenarioError", "load", "override", "parse", "shipped"]
+__all__ = ["Scenario", "ScenarioError", "bundled", "load", "override", "parse"]

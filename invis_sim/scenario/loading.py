@@ -8,20 +8,20 @@ from typing import Any, TypeAlias
 import msgspec
 import tomli
 
-from invis_sim.device.wording import did_you_mean, spelled
 from invis_sim.faults.fault import Fault
-from invis_sim.scenario.lines import key_lines
 from invis_sim.scenario.model import Scenario
+from invis_sim.scenario.toml_positions import key_lines
 from invis_sim.scenario.validation import Path, Problem, validate
+from invis_sim.schema.describe import did_you_mean, format_path
 
 __all__ = [
     "ScenarioError",
     "ScenarioSource",
+    "bundled",
     "load",
     "override",
     "parse",
     "resolve",
-    "shipped",
     "with_faults",
 ]
 
@@ -162,13 +162,13 @@ def with_faults(scenario: Scenario, faults: Iterable[Fault]) -> Scenario:
     every = (*scenario.faults, *faults)
     _, problems = validate(every, tuple[Fault, ...], ("faults",))
     parts = {**msgspec.structs.asdict(scenario), "faults": every}
-    problems += (Problem(path, message) for path, message in Scenario.contradictions(parts))
+    problems += (Problem(path, message) for path, message in Scenario.conflicts(parts))
     if problems:
         raise ScenarioError([_message(problem) for problem in problems])
     return msgspec.structs.replace(scenario, faults=every)
 
 
-def shipped() -> dict[str, FilePath]:
+def bundled() -> dict[str, FilePath]:
     """The scenarios that ship with the package: name → file, by name."""
     package = FilePath(__file__).parent.parent
     installed, checkout = package / "scenarios", package.parent / "scenarios"
@@ -181,7 +181,7 @@ def _find(source: str | FilePath) -> FilePath:
     path = FilePath(source)
     if path.is_file() or path.suffix == ".toml" or path.parent != FilePath():
         return path
-    names = shipped()
+    names = bundled()
     if str(source) in names:
         return names[str(source)]
     hint = did_you_mean(str(source), names) or f"; those are {', '.join(names)}"
@@ -209,7 +209,7 @@ def _without_tuple(message: str) -> str:
         return message
     if not found or not isinstance(path, tuple):
         return message
-    name = spelled(path)
+    name = format_path(path)
     if message.startswith("Cannot declare "):
         return f"[{name}] stands there twice"
     if message.startswith("Cannot mutate "):

@@ -12,12 +12,12 @@ import msgspec
 
 from invis_sim.device.outlet import PacketIds
 from invis_sim.device.state import Device, OutletState, Quirks
-from invis_sim.device.wording import Path, spelled
 from invis_sim.faults.fault import Fault
-from invis_sim.faults.when import Transport
-from invis_sim.protocol.framing import MAX_PACKET_BYTES
-from invis_sim.scenario.effects import without_effect
+from invis_sim.protocol.json_stream import MAX_PACKET_BYTES
+from invis_sim.protocol.transport import Transport
+from invis_sim.scenario.ineffective import ineffective_settings
 from invis_sim.scenario.steps import Step
+from invis_sim.schema.describe import Path, format_path
 
 __all__ = ["Listen", "Protocol", "Scenario", "transports_of"]
 
@@ -106,8 +106,8 @@ class Scenario(OutletState, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     steps: tuple[Step, ...] = ()
 
     def __post_init__(self) -> None:
-        found = self.contradictions(msgspec.structs.asdict(self))
-        if words := [f"{spelled(path)}: {message}" for path, message in found]:
+        found = self.conflicts(msgspec.structs.asdict(self))
+        if words := [f"{format_path(path)}: {message}" for path, message in found]:
             raise ValueError("; ".join(words))
 
     @property
@@ -122,7 +122,7 @@ class Scenario(OutletState, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return transports_of(self.listen, self.device, self.quirks)
 
     @classmethod
-    def contradictions(cls, parts: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    def conflicts(cls, parts: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
         """What does not fit together of parts that are each valid: where to change it, and why.
 
         parts: key at the top of the file → its value; those left out have their defaults. In a
@@ -134,7 +134,9 @@ class Scenario(OutletState, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         if device.product == "bare" and firmware.PM is not None:
             yield ("device", "product"), '"bare" has no faceplate, and here is a [firmware.PM]'
         else:
-            yield from without_effect({**given, **{k: v for k, v in parts.items() if v is None}})
+            yield from ineffective_settings(
+                {**given, **{k: v for k, v in parts.items() if v is None}}
+            )
         wrong = {key for key, value in parts.items() if value is None}
         listen, quirks = given["listen"], given["quirks"]
         if quirks.transports == "both":
@@ -178,7 +180,7 @@ def _switches_of_nothing(
     every = tuple(faults)
     if None in every:
         return  # one that is not valid may be the one that is meant
-    known = {fault.called for fault in every if fault is not None}
+    known = {fault.display_name for fault in every if fault is not None}
     for index, step in enumerate(steps):
         for key, names in () if step is None else step.fault_names.items():
             for name in names:

@@ -4,23 +4,23 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
-from invis_sim.faults.welcome import Ending
 from invis_sim.protocol.callbacks import Callback
+from invis_sim.protocol.transport import DisconnectMode
 
-__all__ = ["AfterRequest", "Changes", "Step", "StepPush", "StepReboot"]
+__all__ = ["AfterRequest", "Patch", "Step", "StepPush", "StepReboot"]
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
-Rhythm = Annotated[float, msgspec.Meta(ge=0.001, le=1e9)]
+Interval = Annotated[float, msgspec.Meta(ge=0.001, le=1e9)]
 FaultNames: TypeAlias = str | Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
 
-Changes = Annotated[
+Patch = Annotated[
     dict[str, Any],
     msgspec.Meta(description="Tables and keys as at the top of the file, with new values."),
 ]
 """What a step sets: tables of the scenario file that say what the outlet is and knows."""
 
 
-WITH_STATE = (
+PUSHABLE_STATE = (
     Callback.OUTLET_STATUS,
     Callback.SENSOR_READINGS,
     Callback.DEVICE_INFORMATION,
@@ -64,7 +64,7 @@ class StepReboot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """
 
     seconds: Seconds | None = None
-    how: Ending | None = None
+    how: DisconnectMode | None = None
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -84,24 +84,24 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     disable: the same for faults that are to be off.
     push: a callback number, to tell every connection the present state of it; or { callback = 99,
     args = [1] }.
-    measure: true: the sensors take a new sample, which is pushed.
+    sample: true: the sensors take a new sample, which is pushed.
     update: "IM" or "PM": an update starts, as if a client had asked; nothing where it cannot.
     reboot: true, or { seconds = 3, how = "reset" }.
-    network: "join": the outlet is back on the network after a network reset.
+    join_network: true: the outlet is back on the network after a network reset.
     """
 
     after_seconds: Seconds | None = None
-    every_seconds: Rhythm | None = None
+    every_seconds: Interval | None = None
     after_request: AfterRequest | None = None
-    set: Changes | None = None
+    set: Patch | None = None
     faceplate: Literal["on", "off"] | None = None
     enable: FaultNames | None = None
     disable: FaultNames | None = None
     push: int | StepPush | None = None
-    measure: bool = False
+    sample: bool = False
     update: Literal["IM", "PM"] | None = None
     reboot: bool | StepReboot = False
-    network: Literal["join"] | None = None
+    join_network: bool = False
 
     def __post_init__(self) -> None:
         conditions = ("after_seconds", "every_seconds", "after_request")
@@ -129,8 +129,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 def _check_has_state(callback: int, key: str) -> None:
     """Raises ValueError where a push of this callback cannot do without arguments."""
-    if callback not in WITH_STATE:
-        known = ", ".join(str(int(number)) for number in WITH_STATE)
+    if callback not in PUSHABLE_STATE:
+        known = ", ".join(str(int(number)) for number in PUSHABLE_STATE)
         raise ValueError(
             f"{key}: expected one of {known}, or {{ callback = …, args = … }}, found {callback}"
         )

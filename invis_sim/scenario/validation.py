@@ -14,23 +14,23 @@ from typing import Any
 import msgspec
 
 from invis_sim.device.state import OutletState
-from invis_sim.device.wording import (
-    Path,
-    blamed,
-    describe,
-    did_you_mean,
-    is_table,
-    misfits,
-    quoted,
-    show,
-    spelled,
-    struct_in,
-)
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.faults.fault import Fault
 from invis_sim.faults.when import When
 from invis_sim.scenario.model import Scenario
-from invis_sim.scenario.steps import Changes, Step
+from invis_sim.scenario.steps import Patch, Step
+from invis_sim.schema.describe import (
+    Path,
+    describe,
+    did_you_mean,
+    format_path,
+    is_table,
+    locate_error,
+    quote,
+    show,
+    struct_in,
+    type_errors,
+)
 
 __all__ = ["Path", "Problem", "validate"]
 
@@ -49,7 +49,7 @@ class Problem:
     @property
     def key(self) -> str:
         """The path as a reader of TOML would write it: `faults[2].when.nth`."""
-        return spelled(self.path)
+        return format_path(self.path)
 
 
 def validate(value: object, annotation: Any, path: Path = ()) -> tuple[Any, list[Problem]]:
@@ -61,12 +61,12 @@ def validate(value: object, annotation: Any, path: Path = ()) -> tuple[Any, list
     element = _table_in_list(annotation)
     if element is not None:
         return _validate_tables(value, element, path)
-    if _without_none(annotation) == Changes:
+    if _without_none(annotation) == Patch:
         return _validate_changes(value, path)
     struct = struct_in(annotation)
     if struct is not None and (isinstance(value, Mapping) or is_table(annotation)):
         return _validate_table(value, struct, path)
-    if wrong := misfits(value, annotation, path):
+    if wrong := type_errors(value, annotation, path):
         return None, [Problem(where, message) for where, message in wrong]
     return msgspec.convert(value, annotation), []
 
@@ -98,15 +98,14 @@ def _validate_table(
             problems.append(Problem(path, f"{name} is missing; expected {expected}"))
     if struct is Scenario:
         problems += [
-            Problem((*path, *where), message)
-            for where, message in Scenario.contradictions(arguments)
+            Problem((*path, *where), message) for where, message in Scenario.conflicts(arguments)
         ]
     if problems:
         return None, problems
     try:
         return struct(**arguments), []
     except ValueError as error:
-        where, message = blamed(str(error), value)
+        where, message = locate_error(str(error), value)
         return None, [Problem((*path, *where), message)]
 
 
@@ -138,7 +137,7 @@ def _belongs(key: str, struct: type[msgspec.Struct], value: object) -> str:
     return f"; it belongs in {' or '.join(f'[{name}]' for name in tables)}" if tables else ""
 
 
-MOST_TABLES_TOLD = 3
+MAX_TABLES_TOLD = 3
 
 
 def _tables_with(key: str, owner: type[msgspec.Struct], *, deep: bool = False) -> list[str]:
@@ -154,7 +153,7 @@ def _tables_with(key: str, owner: type[msgspec.Struct], *, deep: bool = False) -
             if (table := struct_in(field.type)) is not None
         ]
         if found := [name for name, table in inner if key in table.__struct_encode_fields__]:
-            return found if len(found) <= MOST_TABLES_TOLD else []
+            return found if len(found) <= MAX_TABLES_TOLD else []
         owners = inner if deep else []
     return []
 
@@ -197,8 +196,8 @@ def _validate_faults(value: object, path: Path) -> tuple[Any, list[Problem]]:
     for index, item in enumerate(value if isinstance(value, list | tuple) else ()):
         name = item.get("name") if isinstance(item, Mapping) else getattr(item, "name", None)
         if isinstance(name, str) and names.setdefault(name, index) != index:
-            taken = spelled((*path, names[name]))
-            message = f"expected a name of its own, found that of {taken}: {quoted(name)}"
+            taken = format_path((*path, names[name]))
+            message = f"expected a name of its own, found that of {taken}: {quote(name)}"
             problems.append(Problem((*path, index, "name"), message))
     return faults, problems
 

@@ -23,7 +23,7 @@ class Clock:
     def __init__(
         self, outlet: Outlet, started: float, speed: float, happened: Callable[[], None]
     ) -> None:
-        self._agenda = outlet.agenda
+        self._agenda = outlet.schedule
         self._started = started
         self._speed = speed
         self._happened = happened

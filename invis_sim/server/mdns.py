@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from invis_sim.device.information import faceplate_sn
+from invis_sim.device.device_info import faceplate_sn
 from invis_sim.device.outlet import Outlet
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ __all__ = ["SERVICE_TYPE", "Announcement", "MdnsUnavailable"]
 
 SERVICE_TYPE = "_invis._tcp.local."
 
-MOST_TEXT_BYTES = 255
+MAX_TEXT_BYTES = 255
 """Of a TXT entry, key and `=` included. [RFC 6763, 6.1]"""
 
 
@@ -144,8 +144,8 @@ class Announcement:
             }
         for key, value in properties.items():
             size = len(f"{key}={value}".encode(errors="surrogatepass"))
-            if size > MOST_TEXT_BYTES:
-                raise ValueError(f"{key} and its value have {size} bytes; {MOST_TEXT_BYTES} fit")
+            if size > MAX_TEXT_BYTES:
+                raise ValueError(f"{key} and its value have {size} bytes; {MAX_TEXT_BYTES} fit")
         return properties
 
     def _info(self) -> "ServiceInfo":

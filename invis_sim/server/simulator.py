@@ -14,34 +14,34 @@ from typing import Literal, TypeVar, get_args
 
 import trio
 
-from invis_sim.device.agenda import Appointment
 from invis_sim.device.firmware import FirmwareInventory
-from invis_sim.device.outlet import Happening, Outlet
+from invis_sim.device.outlet import Effect, Outlet
+from invis_sim.device.schedule import Timer
+from invis_sim.faults.armed import ArmedFault
 from invis_sim.faults.fault import Fault, OutageFault
+from invis_sim.faults.outage import Outage
 from invis_sim.faults.pipeline import Pipeline
-from invis_sim.faults.rule import Rule
-from invis_sim.faults.welcome import Ending, Outage
-from invis_sim.faults.when import Transport
-from invis_sim.journal import Arrivals, Event, Exchange, Expectation, Journal
+from invis_sim.journal import Event, Exchange, Expectation, Journal, Waiters
 from invis_sim.protocol.packets import Push, Request
+from invis_sim.protocol.transport import DisconnectMode, Transport
 from invis_sim.scenario import Scenario
 from invis_sim.scenario.loading import ScenarioSource, resolve
-from invis_sim.server import tcp, websocket
 from invis_sim.server.clock import Clock
-from invis_sim.server.connection import Connection, Core, serve_client
-from invis_sim.server.hub import Hub
-from invis_sim.server.listening import Listening, StartError, open_listening
 from invis_sim.server.mdns import Announcement, MdnsUnavailable
-from invis_sim.server.pace import scaled
-from invis_sim.server.script import Script
-from invis_sim.server.wire import Wire
+from invis_sim.server.net.client_socket import ClientSocket
+from invis_sim.server.net.listeners import ListenerGroup, StartError, open_listeners
+from invis_sim.server.net.poller import Poller
+from invis_sim.server.session import tcp, websocket
+from invis_sim.server.session.connection import Connection, ServerContext, serve_client
+from invis_sim.server.speed import scaled
+from invis_sim.server.step_runner import StepRunner
 
 __all__ = ["Simulator", "StartError", "open_simulator"]
 
-PAUSE_SECONDS = 0.1
+ACCEPT_RETRY_SECONDS = 0.1
 """How long accepting rests when the machine has nothing left for another connection."""
 
-MOST_TURNS = 10_000
+MAX_TURNS = 10_000
 """For how many turns of the event loop those are waited for who have connected."""
 
 TURNS_OF_A_CONNECTION = 4
@@ -66,20 +66,20 @@ class Simulator:
     logged by now; who wants to can end the simulator.
     """
 
-    def __init__(self, scenario: Scenario, speed: float = 1.0, *, alone: bool = False) -> None:
+    def __init__(self, scenario: Scenario, speed: float = 1.0, *, owns_loop: bool = False) -> None:
         self.scenario = scenario
         self.seed = scenario.seed if scenario.seed is not None else random.randrange(2**32)
         self.journal = Journal(started=time.time())
-        self.arrivals = Arrivals(self.journal)
+        self.arrivals = Waiters(self.journal)
         self.faults = Pipeline(scenario.faults, self.seed)
         self._outlet = Outlet(
             scenario.state, packet_ids=scenario.protocol.packet_id, seed=self.seed
         )
         self._speed = speed
         self.on_defect: Callable[[Exception], None] = lambda error: None
-        self._alone = alone
-        self._listening: dict[Transport, Listening] = {}
-        self._ordinals = count(1)
+        self._alone = owns_loop
+        self._listening: dict[Transport, ListenerGroup] = {}
+        self._numbers = count(1)
         self._refuses = False
         # Outages that wait for their time or began, by identity, each with what ends its waiting.
         self._scheduled: dict[str, trio.CancelScope] = {}
@@ -101,7 +101,7 @@ class Simulator:
         their own time.
         """
         if self._clock is not None:
-            self._outlet.agenda.now = self._clock.seconds()
+            self._outlet.schedule.now = self._clock.seconds()
 
     @property
     def sn(self) -> str:
@@ -142,7 +142,7 @@ class Simulator:
         return transport in self._listening
 
     @contextmanager
-    def inject(self, fault: Fault) -> Iterator[Rule]:
+    def inject(self, fault: Fault) -> Iterator[ArmedFault]:
         """Adds a fault for the time of the block.
 
         Raises ValueError for one with a value out of range.
@@ -189,16 +189,16 @@ class Simulator:
         """
         return await _arrival(self.arrivals.connection(transport), timeout)
 
-    def disconnect_all(self, how: Literal["close", "reset", "goodbye"] = "close") -> None:
+    def disconnect_all(self, how: Literal["close", "reset", "close_frame"] = "close") -> None:
         """Ends every connection, at once. New ones are welcome.
 
-        how: "close": the stream ends (FIN). "reset": it is broken off (RST). "goodbye": with a
+        how: "close": the stream ends (FIN). "reset": it is broken off (RST). "close_frame": with a
         close frame on WebSocket, and FIN.
         """
         for connection in tuple(self._core.connections.values()):
             connection.cut(how, "by disconnect_all")
 
-    def reboot(self, seconds: float | None = None, how: Ending | None = None) -> None:
+    def reboot(self, seconds: float | None = None, how: DisconnectMode | None = None) -> None:
         """Lets the outlet restart: every connection ends, at once, new ones are refused for a
         while, and whoever connects soon after that is told who it is.
 
@@ -210,16 +210,16 @@ class Simulator:
         self._bring_up_to_date()
         self._reboot(seconds, how)
 
-    def _reboot(self, seconds: float | None, how: Ending | None) -> None:
+    def _reboot(self, seconds: float | None, how: DisconnectMode | None) -> None:
         state = self._outlet.state
         if seconds is None:
             seconds = state.timing.restart_seconds
         if how is None:
-            how = state.quirks.restart_ends
+            how = state.quirks.restart_disconnect
         if not 0 <= seconds < math.inf:
             raise ValueError(f"seconds: expected a number from 0, found {seconds!r}")
-        if how not in get_args(Ending):
-            raise ValueError(f"how: expected one of {get_args(Ending)}, found {how!r}")
+        if how not in get_args(DisconnectMode):
+            raise ValueError(f"how: expected one of {get_args(DisconnectMode)}, found {how!r}")
         self._begin(Outage("a reboot", seconds, refuses=True, connections=how), "outlet")
 
     def join_network(self) -> None:
@@ -284,13 +284,13 @@ class Simulator:
             open_now = tuple(self._core.connections.values())
             for connection in open_now:
                 connection.cut(outage.connections, under_way.reason)
-            if outage.connections == "silence":
+            if outage.connections == "blackhole":
                 under_way.silenced = open_now
         self._outages.append(under_way)
         self._apply_outages()
         if outage.seconds is not None:
             end = partial(self._end, under_way)
-            under_way.appointment = self._outlet.agenda.after(outage.seconds, end)
+            under_way.timer = self._outlet.schedule.after(outage.seconds, end)
             assert self._clock is not None
             self._clock.changed()
 
@@ -301,10 +301,10 @@ class Simulator:
         """
         listen = self.scenario.listen
         self._nursery = nursery
-        hub = Hub.where_possible(alone=self._alone)
+        hub = Poller.create_if_supported(owns_loop=self._alone)
         if hub is not None:
             nursery.start_soon(hub.run)
-        script = Script(
+        script = StepRunner(
             self.scenario.steps,
             self._outlet,
             self.faults,
@@ -314,7 +314,7 @@ class Simulator:
         )
         started = trio.current_time()
         self._clock = Clock(self._outlet, started, self._speed, self._take_along)
-        self._core = Core(
+        self._core = ServerContext(
             outlet=self._outlet,
             faults=self.faults,
             journal=self.journal,
@@ -325,7 +325,7 @@ class Simulator:
             begin=self.begin,
             defect=lambda error: self.on_defect(error),
             outlet_seconds=self._clock.seconds,
-            stirred=self._carry_out,
+            apply_effects=self._carry_out,
             opened=self._opened,
             requested=partial(self._requested, script) if script.counts_requests else None,
             hub=hub,
@@ -335,7 +335,7 @@ class Simulator:
         ports: dict[Transport, int | None] = {"tcp": listen.tcp_port, "ws": listen.ws_port}
         for transport in self.scenario.transports:
             port = ports[transport] or 0
-            self._listening[transport] = await open_listening(transport, listen.host, port)
+            self._listening[transport] = await open_listeners(transport, listen.host, port)
         self._accept_all()
         nursery.start_soon(self._clock.run)
         if listen.mdns:
@@ -373,8 +373,8 @@ class Simulator:
 
     async def settle(self) -> None:
         """Lets those be served who have connected by now."""
-        for _ in range(MOST_TURNS):
-            if not any(listening.somebody_waits for listening in self._listening.values()):
+        for _ in range(MAX_TURNS):
+            if not any(listening.has_pending_connection for listening in self._listening.values()):
                 break
             await trio.lowlevel.checkpoint()
         for _ in range(TURNS_OF_A_CONNECTION):
@@ -386,8 +386,8 @@ class Simulator:
         """Carries out what has come of a change, or of the agenda."""
         self._carry_out(self._outlet.take())
 
-    def _carry_out(self, happenings: tuple[Happening, ...]) -> None:
-        for happening in happenings:
+    def _carry_out(self, effects: tuple[Effect, ...]) -> None:
+        for happening in effects:
             if isinstance(happening, Push):
                 framed: dict[Transport, bytes] = {}
                 for connection in tuple(self._core.connections.values()):
@@ -400,7 +400,7 @@ class Simulator:
         if self._announcement is not None:
             self._announcement.look()
 
-    def _requested(self, script: Script, callback: int | None) -> None:
+    def _requested(self, script: StepRunner, callback: int | None) -> None:
         self._bring_up_to_date()  # a step may make appointments
         script.requested(callback)
 
@@ -429,17 +429,17 @@ class Simulator:
                 if not exhausted:  # said once, not ten times a second
                     exhausted = True
                     self._event("error", f"no connection can be accepted for now: {error.strerror}")
-                await trio.sleep(PAUSE_SECONDS)
+                await trio.sleep(ACCEPT_RETRY_SECONDS)
                 continue
             exhausted = False
             sock = socket.socket(fileno=stream.socket.detach())
-            self._nursery.start_soon(self._serve, sock, transport, next(self._ordinals))
+            self._nursery.start_soon(self._serve, sock, transport, next(self._numbers))
 
-    async def _serve(self, sock: socket.socket, transport: Transport, ordinal: int) -> None:
+    async def _serve(self, sock: socket.socket, transport: Transport, number: int) -> None:
         if self._refuses:  # it was accepted in the last moment before, and nobody knew of it
-            Wire(sock, 0).reset()
+            ClientSocket(sock, 0).reset()
         else:
-            await serve_client(self._core, sock, transport, ordinal, _CONVERSE[transport])
+            await serve_client(self._core, sock, transport, number, _CONVERSE[transport])
 
     # Outages
 
@@ -462,16 +462,16 @@ class Simulator:
                 self._nursery.start_soon(self._await_time, waiting, due, rule, fault)
 
     async def _await_time(
-        self, waiting: trio.CancelScope, due: float, rule: Rule, fault: OutageFault
+        self, waiting: trio.CancelScope, due: float, rule: ArmedFault, fault: OutageFault
     ) -> None:
         with waiting:
             await trio.sleep_until(due)
             self._begin_if_due(rule, fault)
 
-    def _begin_if_due(self, rule: Rule, fault: OutageFault) -> None:
+    def _begin_if_due(self, rule: ArmedFault, fault: OutageFault) -> None:
         now = self._core.scenario_seconds(self._core.seconds())
-        in_time = fault.when.until_seconds is None or now < fault.when.until_seconds
-        if in_time and any(rule is other for other, _ in self.faults.timed_outages):
+        matches_time = fault.when.until_seconds is None or now < fault.when.until_seconds
+        if matches_time and any(rule is other for other, _ in self.faults.timed_outages):
             rule.applied += 1
             self.begin(fault.outage())
 
@@ -481,8 +481,8 @@ class Simulator:
             return
         outage = under_way.outage
         self._outages.remove(under_way)
-        if under_way.appointment is not None:
-            under_way.appointment.cancel()
+        if under_way.timer is not None:
+            under_way.timer.cancel()
         self._apply_outages()
         for connection in under_way.silenced:
             connection.cut("reset", under_way.reason)
@@ -512,7 +512,7 @@ class Simulator:
                 self._accept_all()
         self._outlet.faceplate_online = not any(outage.faceplate for outage in outages)
 
-    def _resume(self, listening: Listening) -> None:
+    def _resume(self, listening: ListenerGroup) -> None:
         try:
             listening.resume()
         except OSError as error:
@@ -540,14 +540,18 @@ class _UnderWay:
 
     outage: Outage
     what: Literal["fault", "outlet"] = "fault"
-    appointment: Appointment | None = None
+    timer: Timer | None = None
     silenced: tuple[Connection, ...] = ()
 
     @property
     def reason(self) -> str:
         """Why connections end with it, in words."""
         name, how = self.outage.name, self.outage.connections
-        ways = {"reset": ", with a reset", "goodbye": ", with a goodbye", "silence": ", silently"}
+        ways = {
+            "reset": ", with a reset",
+            "close_frame": ", with a goodbye",
+            "blackhole": ", silently",
+        }
         way = "" if how is None else ways.get(how, "")
         return f"by a fault ({name})" if self.what == "fault" else f"by {name}{way}"
 
@@ -575,7 +579,7 @@ async def open_simulator(
     scenario: ScenarioSource = None,
     *,
     speed: float = 1.0,
-    alone: bool = False,
+    owns_loop: bool = False,
     **overrides: object,
 ) -> AsyncIterator[Simulator]:
     """An outlet that runs for the time of the block (trio).
@@ -590,7 +594,7 @@ async def open_simulator(
 
     Raises ScenarioError for a scenario that cannot be used, StartError where it cannot listen.
     """
-    simulator = Simulator(resolve(scenario, **overrides), speed, alone=alone)
+    simulator = Simulator(resolve(scenario, **overrides), speed, owns_loop=owns_loop)
     try:
         async with trio.open_nursery() as nursery:
             try:

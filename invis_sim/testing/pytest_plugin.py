@@ -15,11 +15,11 @@ import pytest
 
 if TYPE_CHECKING:
     from invis_sim.scenario.loading import ScenarioSource
-    from invis_sim.testing.background import RunningSimulator
+    from invis_sim.testing.handle import SimulatorHandle
 
 __all__ = ["SimulatorFactory"]
 
-MOST_SEED = 2**63 - 1
+MAX_SEED = 2**63 - 1
 OPTION = "--invis-seed"
 MARKER = "invis_scenario"
 MARKER_HELP = (
@@ -34,7 +34,7 @@ class SimulatorFactory(Protocol):
 
     def __call__(
         self, scenario: "ScenarioSource" = None, *, speed: float = 1.0, **overrides: Any
-    ) -> "RunningSimulator":
+    ) -> "SimulatorHandle":
         """Starts an outlet, which runs until the test ends. As `invis_sim.start_simulator`."""
 
 
@@ -46,11 +46,11 @@ class _Outlets:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self.started: list[RunningSimulator] = []
+        self.started: list[SimulatorHandle] = []
         self._drawn = 0
 
     def next_seed(self) -> int:
-        seed = (self.seed + self._drawn) % (MOST_SEED + 1)
+        seed = (self.seed + self._drawn) % (MAX_SEED + 1)
         self._drawn += 1
         return seed
 
@@ -76,7 +76,7 @@ _OUTLETS = pytest.StashKey[_Outlets]()
 
 
 def _seed(text: str) -> int:
-    if text.isascii() and text.isdecimal() and int(text) <= MOST_SEED:
+    if text.isascii() and text.isdecimal() and int(text) <= MAX_SEED:
         return int(text)
     raise argparse.ArgumentTypeError(f"expected an integer from 0 to 2**63 - 1, found {text!r}")
 
@@ -101,7 +101,7 @@ def invis_sim_factory(request: pytest.FixtureRequest) -> Iterator[SimulatorFacto
     outlet, which runs until the test ends.
     """
     from invis_sim.scenario.loading import resolve
-    from invis_sim.testing.background import start_simulator
+    from invis_sim.testing.handle import start_simulator
 
     given: int | None = request.config.getoption(OPTION)
     outlets = _Outlets(secrets.randbelow(2**32) if given is None else given)
@@ -110,7 +110,7 @@ def invis_sim_factory(request: pytest.FixtureRequest) -> Iterator[SimulatorFacto
 
         def start(
             scenario: "ScenarioSource" = None, *, speed: float = 1.0, **overrides: Any
-        ) -> "RunningSimulator":
+        ) -> "SimulatorHandle":
             resolved = resolve(scenario, **overrides)
             if resolved.seed is None:
                 resolved = resolve(resolved, seed=outlets.next_seed())
@@ -124,7 +124,7 @@ def invis_sim_factory(request: pytest.FixtureRequest) -> Iterator[SimulatorFacto
 @pytest.fixture
 def invis_sim(
     request: pytest.FixtureRequest, invis_sim_factory: SimulatorFactory
-) -> "RunningSimulator":
+) -> "SimulatorHandle":
     """An outlet that runs until the test ends: the default one, or the one that the marker
     `invis_scenario` says.
     """

@@ -20,22 +20,22 @@ from msgspec import inspect
 from invis_sim.device.firmware import FirmwareInventory
 from invis_sim.device.sensors import READINGS, Sensors
 from invis_sim.device.state import Device, Quirks, Timing
-from invis_sim.device.updates import FaceplateUpdate, OutletUpdate, Updates
+from invis_sim.device.update_plan import FaceplateUpdate, OutletUpdate, Updates
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.faults.fault import LAYERS, Context, Fault, Layer, TextFault
-from invis_sim.faults.layer_delivery import (
+from invis_sim.faults.kinds.content import RemoveField, SetField
+from invis_sim.faults.kinds.delivery import (
     CloseConnection,
+    Distribution,
     Duplicate,
     Split,
-    Spread,
     Throttle,
 )
-from invis_sim.faults.layer_reply import RemoveField, SetField
-from invis_sim.faults.layer_text import Pad
+from invis_sim.faults.kinds.text import Pad
 from invis_sim.faults.when import When
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.packets import Reply, Request
-from invis_sim.scenario.effects import without_effect
+from invis_sim.scenario.ineffective import ineffective_settings
 from invis_sim.scenario.model import Listen, Protocol, Scenario
 
 try:
@@ -158,53 +158,53 @@ def firmware_inventories() -> st.SearchStrategy[FirmwareInventory]:
     return inventories
 
 
-def whens(longest_wait: float = LONGEST_WAIT) -> st.SearchStrategy[When]:
+def whens(max_wait: float = LONGEST_WAIT) -> st.SearchStrategy[When]:
     """Conditions under which faults apply. Not all of them fit all kinds of faults.
 
-    longest_wait: seconds after which they hold at the latest, ≥ 0.
+    max_wait: seconds after which they hold at the latest, ≥ 0.
 
     Example:
         @given(whens())
         def test_conditions_are_shown(when):
             assert "when" in my_dashboard(faults.Drop(when=when))
     """
-    conditions: st.SearchStrategy[When] = _drawn(longest_wait).structs(When)
+    conditions: st.SearchStrategy[When] = _drawn(max_wait).structs(When)
     return conditions
 
 
 def faults(
-    layer: Layer | None = None, *, longest_wait: float = LONGEST_WAIT
+    layer: Layer | None = None, *, max_wait: float = LONGEST_WAIT
 ) -> st.SearchStrategy[Fault]:
     """Faults of any kind, enabled, with and without conditions.
 
-    layer: only those of "reply", "text", "websocket", "delivery", "connection" or "device".
-    longest_wait: seconds, ≥ 0, that a delay, an outage, or the trickling of a kilobyte may last;
+    layer: only those of "content", "text", "websocket", "delivery", "connection" or "device".
+    max_wait: seconds, ≥ 0, that a delay, an outage, or the trickling of a kilobyte may last;
     infinite: any time, and outages until they are switched off.
 
     Raises ValueError for a layer that does not exist and a wait below 0.
 
     Example:
-        @given(faults("reply"))
+        @given(faults("content"))
         def test_the_client_survives_any_wrong_answer(fault):
             with start_simulator() as sim, sim.inject(fault):
                 MyClient(*sim.tcp_address).available_updates(timeout=0.1)
     """
     if layer is not None and layer not in LAYERS:
         raise ValueError(f"expected one of {', '.join(LAYERS)}, found {layer!r}")
-    drawn = _drawn(longest_wait)
+    drawn = _drawn(max_wait)
     kinds = [kind for kind in KINDS.values() if layer in (None, kind.layer)]
     return st.one_of([drawn.faults_of(kind) for kind in kinds])
 
 
 def scenarios(
-    *, longest_wait: float = LONGEST_WAIT, most_faults: int = 3
+    *, max_wait: float = LONGEST_WAIT, max_faults: int = 3
 ) -> st.SearchStrategy[Scenario]:
     """Scenarios that can be started anywhere: on this machine only, on free ports, on one transport
     or both, whatever the outlet is and knows, with any faults, some of which are not enabled.
     Nothing changes by itself over time but the readings of sensors.
 
-    longest_wait: as for `faults`; so long restarts and downloads last at the most as well.
-    most_faults: how many a scenario has at the most, ≥ 0.
+    max_wait: as for `faults`; so long restarts and downloads last at the most as well.
+    max_faults: how many a scenario has at the most, ≥ 0.
 
     Example:
         @given(scenarios())
@@ -212,7 +212,7 @@ def scenarios(
             with start_simulator(scenario, tcp=True) as sim:
                 MyClient(*sim.tcp_address).available_updates(timeout=0.1)
     """
-    return _drawn(longest_wait).scenarios(most_faults)
+    return _drawn(max_wait).scenarios(max_faults)
 
 
 # How it is drawn
@@ -319,24 +319,24 @@ _FOREVER = 1e9
 
 
 @cache
-def _drawn(longest_wait: float) -> "_Drawn":
-    if not longest_wait >= 0:
-        raise ValueError(f"longest_wait: expected a number of seconds from 0, found {longest_wait}")
-    return _Drawn(longest_wait)
+def _drawn(max_wait: float) -> "_Drawn":
+    if not max_wait >= 0:
+        raise ValueError(f"max_wait: expected a number of seconds from 0, found {max_wait}")
+    return _Drawn(max_wait)
 
 
 class _Drawn:
     """Structs, made from what the annotations of their fields allow.
 
-    longest_wait: in seconds, ≥ 0; may be infinite.
+    max_wait: in seconds, ≥ 0; may be infinite.
     """
 
-    MOST_GIVEN = 4
+    MAX_GIVEN = 4
     """So many of a struct's fields that have a default are given another value."""
 
-    def __init__(self, longest_wait: float) -> None:
-        self._endless = longest_wait == math.inf
-        self._wait = wait = min(longest_wait, _FOREVER)
+    def __init__(self, max_wait: float) -> None:
+        self._endless = max_wait == math.inf
+        self._wait = wait = min(max_wait, _FOREVER)
         self._seconds = st.floats(0, wait)
         spreads = [st.tuples(self._seconds, self._seconds).map(_evenly)]
         if wait > 0:
@@ -344,8 +344,8 @@ class _Drawn:
             middles = st.floats(0, wait / 2, exclude_min=True)
             sigmas = st.floats(0, 10.0 if self._endless else 0.15)
             spreads += [
-                middles.map(lambda mean: Spread(mean=mean, stddev=mean / 5)),
-                st.builds(Spread, median=middles, sigma=sigmas),
+                middles.map(lambda mean: Distribution(mean=mean, stddev=mean / 5)),
+                st.builds(Distribution, median=middles, sigma=sigmas),
             ]
         self._spreads = st.one_of(spreads)
         self._known: dict[tuple[type, str], st.SearchStrategy[Any]] = {
@@ -365,7 +365,7 @@ class _Drawn:
             (FaceplateUpdate, "seconds"): self._seconds,
             (OutletUpdate, "seconds"): self._seconds,
             (OutletUpdate, "www_seconds"): self._seconds,
-            (Sensors, "left_out"): st.lists(st.sampled_from(READINGS), max_size=3).map(tuple),
+            (Sensors, "omit"): st.lists(st.sampled_from(READINGS), max_size=3).map(tuple),
             (Protocol, "max_packet_bytes"): st.integers(64, 2**17),
             (Protocol, "write_timeout_seconds"): st.floats(0.1, 60),
             (Scenario, "seed"): st.none() | st.integers(0, 2**63 - 1),
@@ -402,17 +402,17 @@ class _Drawn:
         return _some_of(kind, required, optional)
 
     @cache  # noqa: B019
-    def scenarios(self, most_faults: int) -> st.SearchStrategy[Scenario]:
+    def scenarios(self, max_faults: int) -> st.SearchStrategy[Scenario]:
         """A scenario. It has no steps, which would change it over time."""
         _, optional = self._fields(Scenario)
         several = st.lists(
             st.one_of([self.faults_of(kind, switched=True) for kind in KINDS.values()]),
-            max_size=most_faults,
+            max_size=max_faults,
             unique_by=lambda fault: fault.name or object(),
         )
 
         def drop_what_has_no_effect(given: dict[str, Any]) -> None:
-            for path, _ in [*without_effect({**given, "steps": ()})]:
+            for path, _ in [*ineffective_settings({**given, "steps": ()})]:
                 table, *inner = map(str, path)
                 usual = getattr(_USUAL, table)
                 for name in inner:
@@ -435,7 +435,7 @@ class _Drawn:
             fitting = (
                 fault
                 for fault in given["faults"]
-                if not [*Scenario.contradictions({**given, "faults": (fault,)})]
+                if not [*Scenario.conflicts({**given, "faults": (fault,)})]
             )
             return Scenario(**{**given, "faults": tuple(fitting)})
 
@@ -519,7 +519,7 @@ class _Drawn:
             case inspect.VarTupleType(item_type=item, min_length=least):
                 return st.lists(self._values(item), min_size=least or 0, max_size=3).map(tuple)
             case inspect.StructType(cls=struct):
-                return self._spreads if struct is Spread else self.structs(struct)
+                return self._spreads if struct is Distribution else self.structs(struct)
             case inspect.UnionType(types=members):
                 endless = self._endless or not _is_time(info)
                 return st.one_of(
@@ -552,8 +552,8 @@ def _description(info: inspect.Type) -> str:
     return described
 
 
-def _evenly(ends: tuple[float, float]) -> Spread:
-    return Spread(min=min(ends), max=max(ends))
+def _evenly(ends: tuple[float, float]) -> Distribution:
+    return Distribution(min=min(ends), max=max(ends))
 
 
 def _integers(info: inspect.IntType) -> st.SearchStrategy[int]:
@@ -582,7 +582,7 @@ def _some_of(
     chosen: st.SearchStrategy[list[str]] = st.just([])
     if optional:
         names = st.sampled_from(sorted(optional))
-        chosen = st.lists(names, unique=True, max_size=_Drawn.MOST_GIVEN)
+        chosen = st.lists(names, unique=True, max_size=_Drawn.MAX_GIVEN)
 
     @st.composite
     def fitting(draw: st.DrawFn) -> Any:

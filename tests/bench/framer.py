@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from invis_sim.protocol.framing import Framed, JsonFramer
+from invis_sim.protocol.json_stream import Framed, JsonFramer
 from tests.bench.cores import client_core
 from tests.bench.packets import REQUEST
 from tests.bench.report import heading, table

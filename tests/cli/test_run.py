@@ -620,7 +620,7 @@ def test_every_problem_of_a_scenario_is_a_line(tmp_path: Path) -> None:
 
 def test_every_problem_of_a_step_is_a_line(tmp_path: Path) -> None:
     scenario = tmp_path / "bad.toml"
-    scenario.write_text("[[steps]]\nmeasure = true\n[[steps]]\nafter_seconds = 1\npush = 99\n")
+    scenario.write_text("[[steps]]\nsample = true\n[[steps]]\nafter_seconds = 1\npush = 99\n")
     lines = refused(2, "run", str(scenario))
     assert [line.split(": ")[1] for line in lines] == [f"{scenario}:{n}" for n in (1, 5)]
 

@@ -11,17 +11,17 @@ import pytest
 from websockets.sync.server import ServerConnection, serve
 
 from invis_sim.journal import Event
-from invis_sim.testing.background import RunningSimulator, start_simulator
+from invis_sim.testing.handle import SimulatorHandle, start_simulator
 from tests.cli.process import cli, cli_here
 
 
 @pytest.fixture(scope="module", name="sim")
-def an_outlet() -> Iterator[RunningSimulator]:
+def an_outlet() -> Iterator[SimulatorHandle]:
     with start_simulator() as sim:
         yield sim
 
 
-def address(sim: RunningSimulator, transport: str) -> str:
+def address(sim: SimulatorHandle, transport: str) -> str:
     return "{}:{}".format(*sim.tcp_address) if transport == "tcp" else sim.ws_url
 
 
@@ -30,7 +30,7 @@ TRANSPORTS = ("tcp", "ws")
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_the_reply_is_printed_and_puback_1_is_status_0(
-    sim: RunningSimulator, transport: str
+    sim: SimulatorHandle, transport: str
 ) -> None:
     ended = cli("send", address(sim, transport), "20", "--packet-id", "123456")
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -40,13 +40,13 @@ def test_the_reply_is_printed_and_puback_1_is_status_0(
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_puback_0_is_status_1(sim: RunningSimulator, transport: str) -> None:
+def test_puback_0_is_status_1(sim: SimulatorHandle, transport: str) -> None:
     ended = cli("send", address(sim, transport), "4711")
     assert (ended.returncode, ended.stderr) == (1, "")
     assert json.loads(ended.stdout)["PUBACK"] == 0
 
 
-def test_arguments_are_sent_as_the_json_they_are(sim: RunningSimulator) -> None:
+def test_arguments_are_sent_as_the_json_they_are(sim: SimulatorHandle) -> None:
     assert cli("send", address(sim, "tcp"), "20", '[1, {"a": null}]').returncode == 0
     request = sim.journal.exchanges()[-1].request
     assert request is not None
@@ -204,7 +204,7 @@ def test_who_speaks_no_websocket_is_status_1_and_one_line() -> None:
     assert f"ws://{where}/ws" in line
 
 
-def test_the_wrong_path_is_status_1_and_says_where_the_right_one_is(sim: RunningSimulator) -> None:
+def test_the_wrong_path_is_status_1_and_says_where_the_right_one_is(sim: SimulatorHandle) -> None:
     ended = cli("send", sim.ws_url + "s", "20")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "HTTP 404" in ended.stderr

@@ -15,7 +15,7 @@ import pytest
 from websockets.utils import accept_key
 
 from invis_sim.protocol.frames import close_frame
-from invis_sim.testing.background import RunningSimulator, start_simulator
+from invis_sim.testing.handle import SimulatorHandle, start_simulator
 from tests.cli.process import PATIENCE, Outlet, cli, cli_here, process
 
 TRANSPORTS = ("tcp", "ws")
@@ -25,7 +25,7 @@ PUSH = b'{"sn":"1","packetID":1,"payload":{"callbackName":9,"callbackArgs":[0,1]
 Watcher = Outlet
 
 
-def address(sim: RunningSimulator, transport: str) -> str:
+def address(sim: SimulatorHandle, transport: str) -> str:
     return "{}:{}".format(*sim.tcp_address) if transport == "tcp" else sim.ws_url
 
 
@@ -36,7 +36,7 @@ def error_line(it: Watcher) -> str:
 
 
 @contextmanager
-def watching(sim: RunningSimulator, transport: str, *options: str) -> Iterator[Watcher]:
+def watching(sim: SimulatorHandle, transport: str, *options: str) -> Iterator[Watcher]:
     """`invis-sim watch` in a process, once the outlet knows of it."""
     where = address(sim, transport)
     with process("watch", where, *options) as it:
@@ -156,7 +156,7 @@ def test_a_signal_ends_it_with_status_0_and_the_connection_in_an_orderly_way(
 BY_THE_CLIENT = {"tcp": "by the client", "ws": "by the client, with code 1000"}
 
 
-def how_it_closed(sim: RunningSimulator) -> str:
+def how_it_closed(sim: SimulatorHandle) -> str:
     """How the only connection that there was has ended, as the outlet sees it."""
     closed = threading.Event()
     sim.journal.listen(recorded=lambda entry: closed.set())

@@ -7,10 +7,10 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from invis_sim.device.outlet import Answer, Away, Happening, Outlet, PacketIds
+from invis_sim.device.outlet import Answer, Effect, GoOffline, Outlet, PacketIds
 from invis_sim.device.state import OutletState, Product
+from invis_sim.protocol.json_positions import Key, offset_of
 from invis_sim.protocol.packets import Push, Reply, parse_request
-from invis_sim.protocol.walking import Key, offset_of
 
 SN = "0003C44076"
 FIRMWARE = {
@@ -75,14 +75,14 @@ def done(outlet: Outlet, callback: int, args: Any = msgspec.UNSET) -> list[tuple
     answer = ask(outlet, callback, args)
     assert answer.reply == Reply.success(outlet.sn, 221_040, callback)
     assert answer.notes == ()
-    assert answer.stirs or not answer.happenings
-    return told(answer.happenings)
+    assert answer.mutates or not answer.effects
+    return told(answer.effects)
 
 
-def told(happenings: Iterable[Happening]) -> list[tuple[int, Any]]:
+def told(effects: Iterable[Effect]) -> list[tuple[int, Any]]:
     """Callback and arguments of pushes, which are in the form that pushes have."""
     pushes = []
-    for one in happenings:
+    for one in effects:
         assert isinstance(one, Push)
         fields = json.loads(one.encode())
         assert list(fields) == ["sn", "packetID", "payload"]
@@ -99,15 +99,15 @@ def refused(
 
     at: where in its arguments the note points to; None: anywhere, or nowhere.
     """
-    before, due = outlet.state, outlet.agenda.due(background=False)
+    before, due = outlet.state, outlet.schedule.due(background=False)
     document = document_of(callback, args)
     answer = outlet.handle(parse_request(document))
     assert answer.reply == Reply.failure(outlet.sn, 221_040)
-    assert answer.happenings == outlet.take() == ()
+    assert answer.effects == outlet.take() == ()
     assert outlet.state == before
-    assert outlet.agenda.due(background=False) == due
+    assert outlet.schedule.due(background=False) == due
     (note,) = answer.notes
-    offset = note.located(document).offset
+    offset = note.with_offset(document).offset
     if at is not None:
         assert offset == offset_of(document, "payload", *at)
     assert 0 < len(note.reason) < 300
@@ -129,42 +129,42 @@ def pass_time(outlet: Outlet, seconds: float = math.inf, *, restarts: bool = Tru
     restarts: whether it does; otherwise time stands still as soon as it goes away.
     """
     moments = []
-    end = outlet.agenda.now + seconds
+    end = outlet.schedule.now + seconds
     while True:
-        due = outlet.agenda.due(background=seconds < math.inf)
+        due = outlet.schedule.due(background=seconds < math.inf)
         if due is None or due > end:
             break
-        assert outlet.agenda.run_next(due)
+        assert outlet.schedule.run_next(due)
         for one in outlet.take():
-            if isinstance(one, Away):
-                moments.append(Moment(outlet.agenda.now, 0, one))
+            if isinstance(one, GoOffline):
+                moments.append(Moment(outlet.schedule.now, 0, one))
                 if not restarts:
                     return moments
                 restart(outlet, one.seconds or 0.0)
             else:
                 ((callback, args),) = told([one])
-                moments.append(Moment(outlet.agenda.now, callback, args))
+                moments.append(Moment(outlet.schedule.now, callback, args))
     if seconds < math.inf:
-        outlet.agenda.run_next(end)
+        outlet.schedule.run_next(end)
     return moments
 
 
 def restart(outlet: Outlet, seconds: float = 3.0) -> None:
     """Lets it be away for a while, as the one does who sees to its connections."""
     outlet.go_down()
-    end = outlet.agenda.now + seconds
-    while outlet.agenda.run_next(end):
+    end = outlet.schedule.now + seconds
+    while outlet.schedule.run_next(end):
         assert outlet.take() == ()
     outlet.come_up()
 
 
-def away(answer: Answer) -> Away:
+def away(answer: Answer) -> GoOffline:
     """How it goes away after a request that it does not answer."""
     assert answer.reply is None
     assert answer.notes == ()
-    assert answer.stirs
-    (one,) = answer.happenings
-    assert isinstance(one, Away)
+    assert answer.mutates
+    (one,) = answer.effects
+    assert isinstance(one, GoOffline)
     return one
 
 

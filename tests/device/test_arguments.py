@@ -7,7 +7,7 @@ import pytest
 
 from invis_sim.device.outlet import Outlet
 from invis_sim.device.state import Product
-from invis_sim.protocol.walking import Key
+from invis_sim.protocol.json_positions import Key
 from tests.device.support import FIRMWARE, an_outlet, ask, refused
 
 NO_INTEGERS: tuple[Any, ...] = (

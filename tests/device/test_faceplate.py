@@ -70,11 +70,11 @@ def test_an_aura_that_measures_more_can_be_calibrated() -> None:
 
 
 @pytest.mark.parametrize(
-    ("left_out", "callback"), [("temp_celsius", 28), ("humidity", 28), ("occupancy_state", 26)]
+    ("omit", "callback"), [("temp_celsius", 28), ("humidity", 28), ("occupancy_state", 26)]
 )
-def test_a_faceplate_without_the_sensor_is_not_calibrated(left_out: str, callback: int) -> None:
-    outlet = fresh("pro", sensors={"left_out": [left_out]})
-    assert left_out in refused(outlet, callback, ARGS[callback])
+def test_a_faceplate_without_the_sensor_is_not_calibrated(omit: str, callback: int) -> None:
+    outlet = fresh("pro", sensors={"omit": [omit]})
+    assert omit in refused(outlet, callback, ARGS[callback])
 
 
 @pytest.mark.parametrize(
@@ -180,15 +180,15 @@ def test_a_faceplate_that_is_gone_sends_no_readings_and_has_no_firmware_on_offer
 ) -> None:
     go, come = ABSENCES[absence]
     outlet = fresh(product)
-    outlet.measure()
+    outlet.sample()
     assert [callback for callback, _ in told(outlet.take())] == [11]
     assert set(returned(outlet, 20)) == {"IM", "PM"}
     go(outlet)
-    outlet.measure()
+    outlet.sample()
     assert outlet.take() == ()
     assert set(returned(outlet, 20)) == {"IM"}
     come(outlet)
-    outlet.measure()
+    outlet.sample()
     assert [callback for callback, _ in told(outlet.take())] == [11]
     assert set(returned(outlet, 20)) == {"IM", "PM"}
 
@@ -196,12 +196,12 @@ def test_a_faceplate_that_is_gone_sends_no_readings_and_has_no_firmware_on_offer
 @ABSENT
 def test_callback_12_leaves_the_faceplate_out_unless_it_only_does_not_answer(absence: str) -> None:
     go, come = ABSENCES[absence]
-    for quirk in ("left_out", "offline"):
+    for quirk in ("omitted", "offline"):
         outlet = fresh("pro", quirks={"absent_faceplate": quirk})
         before = returned(outlet, 12)
         assert before["PM"]["online"] is True
         go(outlet)
-        if quirk == "left_out" and absence != "offline":
+        if quirk == "omitted" and absence != "offline":
             expected = {"IM": before["IM"]}
         else:
             expected = {"IM": before["IM"], "PM": {**before["PM"], "online": False}}

@@ -190,7 +190,7 @@ def test_the_push_of_a_colour_light_has_a_puback_by_a_quirk_alone() -> None:
 def test_what_is_no_aura_fails_or_answers_too_short_by_a_quirk(product: Any) -> None:
     refused(an_outlet(product), 18, [5])
     refused(an_outlet(product), 17, [5, 1, [[1, 60, [200, 30]]]])
-    short = an_outlet(product, quirks={"color_light_elsewhere": "short"})
+    short = an_outlet(product, quirks={"color_light_without_aura": "short"})
     assert len(returned(short, 18, [5])) < 3
     refused(short, 17, [5, 1, [[1, 60, [200, 30]]]])
     refused(short, 18, [])

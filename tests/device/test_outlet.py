@@ -90,14 +90,14 @@ def test_arguments_where_none_are_taken_are_ignored_and_noted(callback: int, arg
     (note,) = answer.notes
     assert "takes no arguments" in note.reason
     document = document_of(callback, args)
-    assert note.located(document).offset == document.index(b'Args":') + 6
+    assert note.with_offset(document).offset == document.index(b'Args":') + 6
 
 
 @pytest.mark.parametrize("callback", RESTARTS)
 def test_arguments_keep_nobody_from_restarting_it(callback: int) -> None:
     answer = ask(an_outlet(), callback, [1])
     assert answer.reply is None
-    assert len(answer.notes) == len(answer.happenings) == 1
+    assert len(answer.notes) == len(answer.effects) == 1
 
 
 # --- what it does not know ---
@@ -113,14 +113,14 @@ def test_a_callback_that_it_does_not_know_fails_with_a_note_and_no_payload(
     before = outlet.state
     answer = ask(outlet, number, args)
     assert answer.reply == Reply.failure(SN, 221_040)
-    assert answer.happenings == ()
+    assert answer.effects == ()
     assert outlet.state == before
     (note,) = answer.notes
     pushed = number in (22, 23)
     why = "is pushed, and cannot be asked for" if pushed else "is not known to this outlet"
     assert note.reason == f"callback {number} {why}"
     document = document_of(number, args)
-    assert note.located(document).offset == document.index(b'Name":%d' % number) + 6
+    assert note.with_offset(document).offset == document.index(b'Name":%d' % number) + 6
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_what_would_change_something_changes_nothing_without_six_digits() -> Non
     for callback, args in ((10, [1, 1]), (5, msgspec.UNSET)):
         answer = outlet.handle(parse_request(document_of(callback, args, packet_id=7)))
         assert answer.reply == Reply.failure(SN, 7)
-        assert answer.happenings == ()
+        assert answer.effects == ()
     assert returned(outlet, 9) == [0, 0]
 
 
@@ -270,7 +270,7 @@ STATES = st.builds(
         names_list=st.sampled_from(("bare", "wrapped")),
         indicator_light=st.booleans(),
         plain_nightlight_on_aura=st.booleans(),
-        color_light_elsewhere=st.sampled_from(("fail", "short")),
+        color_light_without_aura=st.sampled_from(("fail", "short")),
     ),
 )
 
@@ -293,7 +293,7 @@ def test_every_request_is_answered(
         if answer.reply is None:
             updates = request.callback == 21 and state.device.hw_rev == "revB"
             assert updates or request.callback in RESTARTS
-            assert answer.happenings
+            assert answer.effects
             continue
         written = json.loads(answer.reply.encode())
         assert (written["sn"], written["packetID"]) == (SN, request.packet_id)
@@ -304,7 +304,7 @@ def test_every_request_is_answered(
         else:
             assert list(written) == ["sn", "packetID", "PUBACK"]
             assert len(answer.notes) > len(request.notes)
-            assert answer.happenings == ()
+            assert answer.effects == ()
             assert outlet.state == before
 
 
@@ -315,5 +315,5 @@ def test_every_note_points_into_the_document(requests: list[tuple[int, Any]]) ->
         for callback, args in requests:
             document = document_of(callback, args)
             for note in outlet.handle(parse_request(document)).notes:
-                offset = note.located(document).offset
+                offset = note.with_offset(document).offset
                 assert offset is None or 0 <= offset < len(document)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim.device.outlet import Outlet
-from invis_sim.protocol.walking import Key
+from invis_sim.protocol.json_positions import Key
 from tests.device.support import an_outlet, done, refused, returned
 
 SWITCH, PERCENT, FROM_ONE, QOS = (0, 1), (0, 100), (1, 100), (0, 2)

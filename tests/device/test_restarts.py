@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from invis_sim.device.outlet import Away, Outlet
+from invis_sim.device.outlet import GoOffline, Outlet
 from tests.device.support import (
     an_outlet,
     ask,
@@ -37,10 +37,10 @@ def test_the_times_are_settings_and_a_network_reset_has_none() -> None:
     assert [away(ask(outlet, callback)).seconds for callback in (5, 6, 7)] == [0.5, None, 60]
 
 
-@pytest.mark.parametrize("how", ["close", "reset", "goodbye", "silence"])
+@pytest.mark.parametrize("how", ["close", "reset", "close_frame", "blackhole"])
 @pytest.mark.parametrize("callback", [5, 6, 7])
 def test_how_connections_end_is_a_quirk(how: str, callback: int) -> None:
-    gone = away(ask(an_outlet(quirks={"restart_ends": how}), callback))
+    gone = away(ask(an_outlet(quirks={"restart_disconnect": how}), callback))
     assert gone.connections == how
 
 
@@ -157,7 +157,7 @@ def test_nothing_is_told_while_it_is_away_and_the_present_state_shows_afterwards
     outlet.go_down()
     assert is_down(outlet)
     outlet.change(outlets={"states": [1, 1]}, nightlight={"mode": 1})
-    outlet.measure()
+    outlet.sample()
     assert outlet.take() == ()
     outlet.come_up()
     assert not is_down(outlet)
@@ -180,7 +180,7 @@ def test_the_faceplate_comes_back_with_the_outlet() -> None:
     assert not online(outlet)
     restart(outlet)
     assert online(outlet)
-    assert outlet.agenda.due(background=False) is None
+    assert outlet.schedule.due(background=False) is None
 
 
 def test_readings_go_on_after_a_restart_in_the_old_rhythm() -> None:
@@ -232,7 +232,7 @@ def test_what_comes_of_a_change_from_outside_is_taken_once_and_announced() -> No
     outlet.change(outlets={"states": [1, 0]}, nightlight={"mode": 1})
     assert told(outlet.take()) == [(9, [1, 0]), (15, [1, 100])]
     assert outlet.take() == ()
-    outlet.measure()
+    outlet.sample()
     outlet.push(9)
     outlet.restart_faceplate()
     assert len(calls) == 4
@@ -281,9 +281,9 @@ def test_packet_ids_of_pushes_come_from_the_seed() -> None:
         outlet = an_outlet(seed=seed)
         for _ in range(20):
             outlet.push(9)
-        happenings = outlet.take()
-        assert not any(isinstance(one, Away) for one in happenings)
-        return [one.fields["packetID"] for one in happenings if not isinstance(one, Away)]
+        effects = outlet.take()
+        assert not any(isinstance(one, GoOffline) for one in effects)
+        return [one.fields["packetID"] for one in effects if not isinstance(one, GoOffline)]
 
     assert ids(1) == ids(1)
     assert ids(1) != ids(2)
@@ -293,9 +293,9 @@ def test_packet_ids_of_pushes_come_from_the_seed() -> None:
 def test_a_request_brings_the_outlets_time_up_to_date() -> None:
     outlet = an_outlet(timing={"sensor_seconds": 0, "faceplate_restart_seconds": 4})
     ask(outlet, 24, seconds=100.0)
-    assert outlet.agenda.due() == 104
+    assert outlet.schedule.due() == 104
     ask(outlet, 10, [1, 1], seconds=50.0)
-    assert outlet.agenda.now == 100
+    assert outlet.schedule.now == 100
 
 
 def test_what_is_changed_while_a_factory_reset_goes_on_stays() -> None:

@@ -23,7 +23,7 @@ def series(outlet: Outlet, name: str, samples: int) -> list[Any]:
     """The present reading, and those of the next samples, as they are pushed."""
     readings = [reading(outlet, name)]
     for _ in range(samples - 1):
-        outlet.measure()
+        outlet.sample()
         ((callback, args),) = told(outlet.take())
         assert callback == 11
         assert args == returned(outlet, 11)
@@ -52,7 +52,7 @@ def test_the_device_type_is_by_the_product_unless_it_is_given() -> None:
 
 @pytest.mark.parametrize("name", READINGS)
 def test_a_reading_that_the_faceplate_lacks_is_left_out_and_not_null(name: str) -> None:
-    readings = returned(an_outlet(sensors={"left_out": [name], name: 7}), 11)[1]
+    readings = returned(an_outlet(sensors={"omit": [name], name: 7}), 11)[1]
     assert name not in readings
     assert None not in readings.values()
 
@@ -83,8 +83,8 @@ def test_who_reads_does_not_change_what_is_read() -> None:
     for _ in range(10):
         for _ in range(3):
             returned(asked, 11)
-        asked.measure()
-        left_alone.measure()
+        asked.sample()
+        left_alone.sample()
         assert told(asked.take()) == told(left_alone.take())
 
 
@@ -161,7 +161,7 @@ def test_a_drift_goes_on_through_other_changes_and_begins_again_when_it_is_anoth
         {"AQI": 1.5},
         {"AQI": "inf"},
         {"AQI": [1, 1.5]},
-        {"left_out": ["luxury"]},
+        {"omit": ["luxury"]},
         {"luxury": 1},
     ],
 )
@@ -265,7 +265,7 @@ def test_a_calibration_ends_with_whatever_takes_the_sensor_away(how: str) -> Non
         outlet.faceplate_online = False
         outlet.faceplate_online = True
     assert reading(outlet, "occupancy_state") == 1
-    assert outlet.agenda.due(background=False) is None
+    assert outlet.schedule.due(background=False) is None
     assert done(outlet, 26, [30]) == []
 
 
@@ -293,7 +293,7 @@ def test_a_calibrated_reading_is_what_it_was_said_to_be(
     given: dict[str, Any], wanted: list[int]
 ) -> None:
     outlet = an_outlet(sensors=given, timing={"sensor_seconds": 0})
-    outlet.measure()
+    outlet.sample()
     outlet.take()
     before = returned(outlet, 11)[1]
     assert done(outlet, 28, wanted) == []
@@ -318,8 +318,8 @@ def test_what_is_measured_after_a_calibration_is_off_by_as_much(given: Any) -> N
     done(calibrated, 28, [30_000, 10_000])
     temperature, humidity = 30 - climate(plain)[0], 10 - climate(plain)[1]
     for _ in range(5):
-        plain.measure()
-        calibrated.measure()
+        plain.sample()
+        calibrated.sample()
         assert climate(calibrated)[0] == pytest.approx(climate(plain)[0] + temperature, abs=0.02)
         assert climate(calibrated)[1] == pytest.approx(climate(plain)[1] + humidity, abs=0.02)
 

@@ -74,7 +74,7 @@ def test_a_table_that_was_not_there_is_made_and_can_go_again() -> None:
         ({"color_light": {"leds": [[1, 1, [1, 1], 999]]}}, "color_light.leds[0][3]"),
         ({"color_light": {"leds": [[], [1, 1, [361, 1]]]}}, "color_light.leds[1][2][0]"),
         ({"indicator_light": {"leds": [[]] * 8}}, "indicator_light.leds"),
-        ({"sensors": {"left_out": ["x"]}}, "sensors.left_out"),
+        ({"sensors": {"omit": ["x"]}}, "sensors.omit"),
         ({"sensors": {"lux": {"step": 1}}}, "sensors.lux"),
         ({"sensors": {"lux": {"start": True}}}, "sensors.lux.start"),
         ({"sensors": {"lux": {"start": 1, "min": 2}}}, "sensors.lux.start"),

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from invis_sim.device.outlet import Away, Outlet
+from invis_sim.device.outlet import GoOffline, Outlet
 from invis_sim.device.state import Product
 from invis_sim.protocol.packets import parse_request
 from tests.device.support import SN, an_outlet, document_of, told
@@ -149,7 +149,7 @@ class OutletMachine(RuleBasedStateMachine):
         assert (reply.pop("sn"), reply.pop("packetID")) == (SN, 221_040)
         if reply["PUBACK"] == 0:
             assert len(first.notes) == 1
-        return reply, told(first.happenings)
+        return reply, told(first.effects)
 
     def reads(self, callback: int, expected: Any, args: Any = msgspec.UNSET) -> None:
         """expected: what is returned; None: a failure."""
@@ -273,9 +273,9 @@ class OutletMachine(RuleBasedStateMachine):
     def let_the_faceplate_come_back(self) -> None:
         self.restarting = False
         for outlet in self.outlets:
-            due = outlet.agenda.due(background=False)
+            due = outlet.schedule.due(background=False)
             assert due is not None
-            while outlet.agenda.run_next(due):
+            while outlet.schedule.run_next(due):
                 assert outlet.take() == ()
 
     @rule()
@@ -283,7 +283,7 @@ class OutletMachine(RuleBasedStateMachine):
         self.sample += 1
         pushes = []
         for outlet in self.outlets:
-            outlet.measure()
+            outlet.sample()
             pushes.append(outlet.take())
         assert told(pushes[0]) == told(pushes[1])
         expected = [(11, self.readings())] if self.online else []
@@ -310,8 +310,8 @@ class OutletMachine(RuleBasedStateMachine):
         first, second = (outlet.handle(request) for outlet in self.outlets)
         assert first == second
         assert first.reply is None
-        (gone,) = first.happenings
-        assert isinstance(gone, Away)
+        (gone,) = first.effects
+        assert isinstance(gone, GoOffline)
         assert gone.seconds == {5: 3.0, 6: None, 7: 6.0}[callback]
 
     # From outside

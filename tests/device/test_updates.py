@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from invis_sim.device.outlet import Away, Outlet
+from invis_sim.device.outlet import GoOffline, Outlet
 from tests.device.support import (
     FIRMWARE,
     SN,
@@ -91,7 +91,7 @@ def test_an_update_of_the_outlet_runs_from_www_to_the_restart(args: list[int]) -
         Moment(20, 23, [3, 1]),
         *(Moment(20 + percent * 2 / 5, 22, [1, percent]) for percent in quarters),
         Moment(60, 23, [1, 1]),
-        Moment(60, 0, Away("a restart after an update", 3.0, "close")),
+        Moment(60, 0, GoOffline("a restart after an update", 3.0, "close")),
     ]
     assert not updating(outlet)
     assert revisions(outlet) == {**OLD, "WWW": "0.3.0"}
@@ -115,10 +115,10 @@ def test_an_update_of_the_faceplate_ends_with_its_own_restart_and_no_connection(
     assert not updating(outlet)
     assert "PM" not in returned(outlet, 12)
     assert "PM" not in returned(outlet, 20)
-    outlet.measure()
+    outlet.sample()
     assert outlet.take() == ()
     assert pass_time(outlet) == []
-    assert outlet.agenda.now == 13
+    assert outlet.schedule.now == 13
     assert revisions(outlet) == UPDATED["PM"]
     refused(outlet, 21, args)
 
@@ -460,7 +460,7 @@ def goes_on(target: Target, does: int = 1) -> tuple[int, list[int]]:
 def test_a_revb_restarts_without_a_reply_and_goes_on_when_somebody_is_back(target: Target) -> None:
     outlet, rev_a = to_update(target, revision="revB"), to_update(target)
     gone = away(ask(outlet, 21, [part(target)]))
-    assert gone == Away("a restart for an update", 3.0, "close")
+    assert gone == GoOffline("a restart for an update", 3.0, "close")
     restart(outlet, 3)
     assert updating(outlet)
     assert "under way" in refused(outlet, 21, [1])
@@ -469,7 +469,7 @@ def test_a_revb_restarts_without_a_reply_and_goes_on_when_somebody_is_back(targe
     assert (who, information) == (12, returned(outlet, 12))
     assert continues == goes_on(target)
     assert updating(outlet)
-    began = outlet.agenda.now
+    began = outlet.schedule.now
     done(rev_a, 21, [part(target)])
     later = [(m.seconds - began, m.callback, m.args) for m in pass_time(outlet)]
     assert later == [tuple(moment) for moment in pass_time(rev_a)]
@@ -610,7 +610,7 @@ def test_a_revb_started_from_outside_restarts_as_well() -> None:
     outlet = to_update(revision="revB")
     outlet.start_update("IM")
     (gone,) = outlet.take()
-    assert isinstance(gone, Away)
+    assert isinstance(gone, GoOffline)
     restart(outlet)
     assert greeting(outlet)[1:] == [goes_on("IM")]
 
@@ -625,7 +625,9 @@ def test_every_packet_of_an_update_has_a_packet_id_of_its_own() -> None:
     ask(outlet, 21, [1])
     ids = []
     while updating(outlet):
-        outlet.agenda.run_next(1e9)
-        ids += [push.fields["packetID"] for push in outlet.take() if not isinstance(push, Away)]
+        outlet.schedule.run_next(1e9)
+        ids += [
+            push.fields["packetID"] for push in outlet.take() if not isinstance(push, GoOffline)
+        ]
     assert len(set(ids)) > 40
     assert outlet.sn == SN

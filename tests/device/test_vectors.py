@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from invis_sim.device.outlet import Away, Outlet
+from invis_sim.device.outlet import GoOffline, Outlet
 from invis_sim.device.state import Product
 from invis_sim.protocol.packets import Push, parse_request
 from tests.device.support import an_outlet, compact, returned, told
@@ -92,22 +92,22 @@ def test_a_request_is_answered_byte_for_byte(
     answer = outlet.handle(parse_request(document))
     if vector["response"] is None:
         assert answer.reply is None
-        (happening,) = answer.happenings
-        assert isinstance(happening, Away)
+        (happening,) = answer.effects
+        assert isinstance(happening, GoOffline)
         return
     assert answer.reply is not None
     assert answer.reply.encode() == compact(vector["response"])
     assert len(answer.notes) == 1 - vector["response"]["PUBACK"]
     if vector["callback"] == 17:  # its examples leave out the push that a change causes
-        assert told(answer.happenings) == [(18, returned(outlet, 18, [5]))]
+        assert told(answer.effects) == [(18, returned(outlet, 18, [5]))]
         return
-    assert len(answer.happenings) == len(vector["pushes"])
+    assert len(answer.effects) == len(vector["pushes"])
     for push, written in zip(answer.pushes, vector["pushes"], strict=True):
         assert same_but_for_the_packet_id(push, written)
 
 
 def measured(outlet: Outlet) -> list[Push]:
-    outlet.measure()
+    outlet.sample()
     return [one for one in outlet.take() if isinstance(one, Push)]
 
 
@@ -121,9 +121,9 @@ def continued(outlet: Outlet) -> list[Push]:
 def updated(outlet: Outlet) -> list[Push]:
     outlet.start_update("IM")
     while outlet.updating:
-        due = outlet.agenda.due()
+        due = outlet.schedule.due()
         assert due is not None
-        outlet.agenda.run_next(due)
+        outlet.schedule.run_next(due)
     return [one for one in outlet.take() if isinstance(one, Push)]
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec import inspect
 
 from invis_sim.device.sensors import READINGS
-from invis_sim.faults import Fault, Spread, When
+from invis_sim.faults import Distribution, Fault, When
 from invis_sim.faults.fault import ConnectionFault
 
 __all__ = ["conditions", "faults_of", "json_trees", "paths", "structs"]
@@ -22,9 +22,11 @@ PATTERNED = {
 
 seconds = st.floats(0, 1e9)
 spreads = st.one_of(
-    st.lists(seconds, min_size=2, max_size=2).map(lambda two: Spread(min=min(two), max=max(two))),
-    st.builds(Spread, mean=seconds, stddev=seconds),
-    st.builds(Spread, median=st.floats(0.001, 1e9), sigma=seconds),
+    st.lists(seconds, min_size=2, max_size=2).map(
+        lambda two: Distribution(min=min(two), max=max(two))
+    ),
+    st.builds(Distribution, mean=seconds, stddev=seconds),
+    st.builds(Distribution, median=st.floats(0.001, 1e9), sigma=seconds),
 )
 
 json_trees = st.recursive(
@@ -60,7 +62,7 @@ FIELDS: Mapping[str, st.SearchStrategy[Any]] = {
     "copies": st.integers(2, 4),
     "pieces": st.integers(2, 40),
     "bits": st.integers(1, 1000),
-    "left_out": st.lists(st.sampled_from(READINGS), max_size=3).map(tuple),
+    "omit": st.lists(st.sampled_from(READINGS), max_size=3).map(tuple),
 }
 """Fields whose strategy does not follow from their annotation, or would make tests slow."""
 
@@ -102,7 +104,7 @@ def values(info: inspect.Type) -> st.SearchStrategy[Any]:
         case inspect.VarTupleType(item_type=item, min_length=least):
             return st.lists(values(item), min_size=least or 0, max_size=3).map(tuple)
         case inspect.StructType(cls=struct):
-            return spreads if struct is Spread else structs(struct)
+            return spreads if struct is Distribution else structs(struct)
         case inspect.UnionType(types=members):
             return st.one_of([values(member) for member in members])
         case _:

@@ -15,13 +15,13 @@ from invis_sim.faults import (
     ConnectionLimit,
     Context,
     Delivery,
+    Distribution,
     Duplicate,
     Fault,
     Fragment,
     Pad,
     RemoveField,
     SetField,
-    Spread,
     Stale,
     UnusualJson,
     Utf16,
@@ -30,11 +30,11 @@ from invis_sim.faults import (
 )
 from invis_sim.faults.delivery import Wait, Write
 from invis_sim.faults.fault import ConnectionFault
-from invis_sim.faults.layer_reply import WrongId
-from invis_sim.faults.layer_text import Breakage
-from invis_sim.faults.pipeline import Lane, Plan
-from invis_sim.faults.when import PacketKind, Transport
+from invis_sim.faults.kinds.content import WrongId
+from invis_sim.faults.kinds.text import Breakage
+from invis_sim.faults.pipeline import FaultSession, PlannedDelivery
 from invis_sim.protocol.packets import Packet, Push, Reply, Request
+from invis_sim.protocol.transport import PacketKind, Transport
 from tests.faults.random_structs import faults_of
 
 SN = "0003C44076"
@@ -133,10 +133,10 @@ MAY_DO_NOTHING: tuple[type[Fault], ...] = (
 
 spreads = st.one_of(
     st.tuples(st.floats(0, 100), st.floats(0, 100)).map(
-        lambda ends: Spread(min=min(ends), max=max(ends))
+        lambda ends: Distribution(min=min(ends), max=max(ends))
     ),
-    st.builds(Spread, mean=st.floats(0, 100), stddev=st.floats(0, 1e308)),
-    st.builds(Spread, median=st.floats(1e-300, 1e300), sigma=st.floats(0, 1e308)),
+    st.builds(Distribution, mean=st.floats(0, 100), stddev=st.floats(0, 1e308)),
+    st.builds(Distribution, median=st.floats(1e-300, 1e300), sigma=st.floats(0, 1e308)),
 )
 
 
@@ -162,7 +162,7 @@ def asking_for(packet: Packet) -> Request | None:
 
 def context(
     packet: Packet | None = None,
-    honest: tuple[Packet, ...] = (),
+    earlier_replies: tuple[Packet, ...] = (),
     key: str = "",
     transport: Transport = "tcp",
 ) -> Context:
@@ -171,9 +171,9 @@ def context(
     honest: earlier replies, each to a request for what it is about.
     """
     asked = request() if packet is None else asking_for(packet)
-    about = tuple(reply.callback for reply in honest)
+    about = tuple(reply.callback for reply in earlier_replies)
     kind: PacketKind = "push" if asked is None else "reply"
-    at = Context(kind, asked, transport, 1, 0.0, honest, asked=about)
+    at = Context(kind, asked, transport, 1, 0.0, earlier_replies, asked=about)
     at.begin(key)
     return at
 
@@ -184,26 +184,26 @@ def unframed(text: bytes) -> bytes:
 
 
 def send(
-    lane: Lane,
+    lane: FaultSession,
     packet_id: int = 123_456,
     callback: int = 1,
     seconds: float = 0.0,
     frame: Callable[[bytes], bytes] = unframed,
     args: Any = msgspec.UNSET,
-) -> Plan | None:
+) -> PlannedDelivery | None:
     """Takes a plain reply down the lane."""
     reply = Reply.success(SN, packet_id, callback, args)
     return lane.plan(reply, request(packet_id, callback), seconds, frame)
 
 
-def push(lane: Lane, callback: int = 1, seconds: float = 0.0) -> Plan | None:
+def push(lane: FaultSession, callback: int = 1, seconds: float = 0.0) -> PlannedDelivery | None:
     """Takes a plain push down the lane."""
     return lane.plan(Push.of(SN, 7, callback, {}), None, seconds, unframed)
 
 
-def touching(plan: Plan | None) -> list[str]:
+def touching(plan: PlannedDelivery | None) -> list[str]:
     """The names of the faults that touched a packet, in the order in which they did."""
-    return [] if plan is None else [touch.fault for touch in plan.touches]
+    return [] if plan is None else [touch.fault for touch in plan.applied]
 
 
 def written(delivery: Delivery) -> list[bytes]:

@@ -22,7 +22,7 @@ from invis_sim.faults.fault import (
 from tests.faults.strategies import BREAKAGES, WRONG_IDS
 
 LAYERS_OF: dict[type[Fault], set[Layer]] = {
-    ReplyFault: {"reply"},
+    ReplyFault: {"content"},
     TextFault: {"text"},
     FrameFault: {"websocket"},
     DeliveryFault: {"delivery"},
@@ -32,7 +32,7 @@ LAYERS_OF: dict[type[Fault], set[Layer]] = {
 """The layers of which the kinds of each base class are."""
 
 DESIGNED: dict[Layer, str] = {
-    "reply": """fail wrong_packet_id wrong_sn wrong_callback wrong_puback set_field remove_field
+    "content": """fail wrong_packet_id wrong_sn wrong_callback wrong_puback set_field remove_field
         stale push_first""",
     "text": """malformed_json unusual_json empty garbage invalid_utf8 bom utf16 pad bit_flip""",
     "websocket": """reject_handshake bad_handshake slow_handshake binary fragment no_pong

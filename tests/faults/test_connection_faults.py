@@ -24,9 +24,9 @@ from invis_sim.faults import (
     SlowHandshake,
     When,
 )
-from invis_sim.faults.pipeline import Pipeline, Reception
-from invis_sim.faults.welcome import Welcome
-from invis_sim.faults.when import Transport
+from invis_sim.faults.connection_plan import ConnectionPlan
+from invis_sim.faults.pipeline import Pipeline, PlannedConnection
+from invis_sim.protocol.transport import Transport
 from tests.faults.strategies import (
     CONNECTION_KINDS,
     MAY_DO_NOTHING,
@@ -39,12 +39,14 @@ from tests.faults.strategies import (
 )
 
 
-def received(*several: Fault, connections: int = 1, transport: Transport = "tcp") -> Reception:
+def received(
+    *several: Fault, connections: int = 1, transport: Transport = "tcp"
+) -> PlannedConnection:
     """How a connection begins on which all of these faults act."""
     return the(Pipeline(several, seed=1).lane(transport, 1).receive(0.0, connections))
 
 
-def welcome(*several: Fault, connections: int = 1, transport: Transport = "tcp") -> Welcome:
+def welcome(*several: Fault, connections: int = 1, transport: Transport = "tcp") -> ConnectionPlan:
     return received(*several, connections=connections, transport=transport).welcome
 
 
@@ -52,33 +54,35 @@ def welcome(*several: Fault, connections: int = 1, transport: Transport = "tcp")
 
 
 @pytest.mark.parametrize(
-    ("fault", "expected", "did"),
+    ("fault", "expected", "detail"),
     [
-        (AcceptClose(), Welcome(end="close"), "close"),
-        (AcceptClose(how="reset"), Welcome(end="reset"), "reset"),
-        (SlowAccept(seconds=1.5), Welcome(wait=1.5), "1.5 s"),
-        (Greeting(text="Grüße\r\n"), Welcome(greeting=b"Gr\xc3\xbc\xc3\x9fe\r\n"), ""),
-        (IdleClose(seconds=30), Welcome(idle_seconds=30), "after 30 s"),
-        (IdleClose(seconds=0), Welcome(idle_seconds=0), "after 0 s"),
+        (AcceptClose(), ConnectionPlan(end="close"), "close"),
+        (AcceptClose(how="reset"), ConnectionPlan(end="reset"), "reset"),
+        (SlowAccept(seconds=1.5), ConnectionPlan(wait=1.5), "1.5 s"),
+        (Greeting(text="Grüße\r\n"), ConnectionPlan(greeting=b"Gr\xc3\xbc\xc3\x9fe\r\n"), ""),
+        (IdleClose(seconds=30), ConnectionPlan(idle_seconds=30), "after 30 s"),
+        (IdleClose(seconds=0), ConnectionPlan(idle_seconds=0), "after 0 s"),
     ],
 )
-def test_each_kind_changes_what_it_is_about(fault: Fault, expected: Welcome, did: str) -> None:
+def test_each_kind_changes_what_it_is_about(
+    fault: Fault, expected: ConnectionPlan, detail: str
+) -> None:
     reception = received(fault)
     assert reception.welcome == expected
-    assert [(touch.fault, touch.did) for touch in reception.touches] == [(fault.kind(), did)]
+    assert [(touch.fault, touch.detail) for touch in reception.applied] == [(fault.kind(), detail)]
 
 
 @pytest.mark.parametrize(
     ("how", "expected"),
     [
-        ("close", Welcome(end="close")),
-        ("reset", Welcome(end="reset")),
-        ("drop_oldest", Welcome(end="reset", drops_oldest=True)),
+        ("close", ConnectionPlan(end="close")),
+        ("reset", ConnectionPlan(end="reset")),
+        ("drop_oldest", ConnectionPlan(end="reset", drops_oldest=True)),
     ],
 )
 @given(limit=st.integers(1, 20), connections=st.integers(1, 30))
 def test_a_limit_acts_exactly_on_the_connections_above_it(
-    how: Any, expected: Welcome, limit: int, connections: int
+    how: Any, expected: ConnectionPlan, limit: int, connections: int
 ) -> None:
     pipeline = Pipeline([ConnectionLimit(connections=limit, how=how)], seed=1)
     reception = pipeline.lane("ws", 1).receive(0.0, connections)
@@ -87,7 +91,7 @@ def test_a_limit_acts_exactly_on_the_connections_above_it(
         assert pipeline["connection_limit"].applied == 0
     else:
         assert the(reception).welcome == expected
-        assert the(reception).touches[0].did == f"{how}, {connections} were open"
+        assert the(reception).applied[0].detail == f"{how}, {connections} were open"
 
 
 def test_a_limit_that_was_not_reached_does_not_use_up_its_times() -> None:
@@ -102,16 +106,18 @@ def test_a_limit_that_was_not_reached_does_not_use_up_its_times() -> None:
 
 def test_waits_add_up_and_greetings_follow_each_other() -> None:
     several = (SlowAccept(seconds=1), Greeting(text="a"), SlowAccept(seconds=2), Greeting(text="b"))
-    assert welcome(*several) == Welcome(wait=3, greeting=b"ab")
+    assert welcome(*several) == ConnectionPlan(wait=3, greeting=b"ab")
     slow = SlowHandshake(seconds=0.5)
-    assert welcome(slow, slow, transport="ws") == Welcome(handshake_wait=1)
+    assert welcome(slow, slow, transport="ws") == ConnectionPlan(handshake_wait=1)
 
 
 @example([0.0, 5.0])
 @example([5.0, 0.0])
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=4))
 def test_the_shortest_idle_time_counts(seconds: list[float]) -> None:
-    assert welcome(*(IdleClose(seconds=n) for n in seconds)) == Welcome(idle_seconds=min(seconds))
+    assert welcome(*(IdleClose(seconds=n) for n in seconds)) == ConnectionPlan(
+        idle_seconds=min(seconds)
+    )
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])
@@ -119,12 +125,12 @@ def test_a_connection_that_ends_at_once_does_not_drop_another_one_as_well(how: A
     ends = AcceptClose(how=how)
     limit = ConnectionLimit(connections=1, how="drop_oldest")
     for several in ((ends, limit), (limit, ends)):
-        assert welcome(*several, connections=5) == Welcome(end=how)
+        assert welcome(*several, connections=5) == ConnectionPlan(end=how)
 
 
 def test_a_limit_has_nothing_to_do_where_the_connection_ends_anyway() -> None:
     reception = received(AcceptClose(), ConnectionLimit(connections=1), connections=2)
-    assert [touch.fault for touch in reception.touches] == ["accept_close"]
+    assert [touch.fault for touch in reception.applied] == ["accept_close"]
 
 
 def test_of_two_limits_the_one_behind_may_take_the_new_connection_in_place_of_the_oldest() -> None:
@@ -132,8 +138,8 @@ def test_of_two_limits_the_one_behind_may_take_the_new_connection_in_place_of_th
         ConnectionLimit(connections=2, how="drop_oldest"),
         ConnectionLimit(connections=4),
     )
-    assert welcome(drops, closes, connections=4) == Welcome(end="reset", drops_oldest=True)
-    assert welcome(drops, closes, connections=5) == Welcome(end="close")
+    assert welcome(drops, closes, connections=4) == ConnectionPlan(end="reset", drops_oldest=True)
+    assert welcome(drops, closes, connections=5) == ConnectionPlan(end="close")
 
 
 def test_faults_of_the_handshake_and_of_the_connection_make_one_welcome() -> None:
@@ -145,15 +151,15 @@ def test_faults_of_the_handshake_and_of_the_connection_make_one_welcome() -> Non
         Greeting(text="hi"),
     )
     reception = received(*several, transport="ws")
-    assert reception.welcome == Welcome(
+    assert reception.welcome == ConnectionPlan(
         greeting=b"hi",
         idle_seconds=9,
-        rejection=(404, "no"),
+        http_rejection=(404, "no"),
         handshake="plain_200",
-        pongs=False,
+        answers_pings=False,
     )
     handshake_first = ["no_pong", "bad_handshake", "reject_handshake", "idle_close", "greeting"]
-    assert [touch.fault for touch in reception.touches] == handshake_first
+    assert [touch.fault for touch in reception.applied] == handshake_first
 
 
 @given(st.lists(faults(st.just(When()), CONNECTION_KINDS), max_size=8), transports, seeds)
@@ -164,20 +170,20 @@ def test_any_faults_together_make_a_welcome_that_a_server_can_give(
     reception = pipeline.lane(transport, 1).receive(0.0, 3)
     acting = [fault for fault in several if transport in fault.transports]
     certain = [fault for fault in acting if not isinstance(fault, MAY_DO_NOTHING)]
-    assert sum(rule.applied for rule in pipeline) == (len(reception.touches) if reception else 0)
+    assert sum(rule.applied for rule in pipeline) == (len(reception.applied) if reception else 0)
     if reception is None:
         assert not certain
         return
-    assert len(certain) <= len(reception.touches) <= len(acting)
-    assert all(len(touch.did) < 100 for touch in reception.touches)
+    assert len(certain) <= len(reception.applied) <= len(acting)
+    assert all(len(touch.detail) < 100 for touch in reception.applied)
     made = reception.welcome
     assert made.wait >= 0
     assert made.handshake_wait >= 0
     assert made.idle_seconds is None or made.idle_seconds >= 0
-    assert made.rejection is None or 300 <= made.rejection[0] <= 599
+    assert made.http_rejection is None or 300 <= made.http_rejection[0] <= 599
     assert made.end == "reset" or not made.drops_oldest
     if transport == "tcp":
-        http = (made.handshake_wait, made.rejection, made.handshake, made.pongs)
+        http = (made.handshake_wait, made.http_rejection, made.handshake, made.answers_pings)
         assert http == (0, None, "right", True)
 
 

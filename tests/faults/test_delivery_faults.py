@@ -14,22 +14,22 @@ from invis_sim.faults import (
     Coalesce,
     Delay,
     Delivery,
+    Distribution,
     Drop,
     Duplicate,
     HalfCloseConnection,
     Reorder,
     ResetConnection,
     Split,
-    Spread,
     StallConnection,
     Throttle,
 )
 from invis_sim.faults.delivery import (
-    MOST_STEPS,
+    MAX_STEPS,
     Close,
     HalfClose,
-    Hold,
-    Join,
+    LetPass,
+    MergeWithNext,
     Moment,
     PlanTooLong,
     Reset,
@@ -48,8 +48,8 @@ steps: st.SearchStrategy[Step] = st.one_of(
     st.just(Reset()),
     st.just(Stall()),
     st.just(HalfClose()),
-    st.builds(Hold, st.integers(1, 3), st.floats(0, 10)),
-    st.builds(Join, st.floats(0, 10)),
+    st.builds(LetPass, st.integers(1, 3), st.floats(0, 10)),
+    st.builds(MergeWithNext, st.floats(0, 10)),
 )
 deliveries = st.builds(Delivery, st.lists(steps, max_size=6).map(tuple), st.booleans())
 pieces = st.builds(Wait, st.floats(0, 10)) | st.builds(Write, st.binary(max_size=8))
@@ -64,14 +64,14 @@ def test_a_plan_grows_at_both_ends(data: bytes, first: list[Step], last: list[St
 
 
 def test_a_plan_that_would_get_too_long_is_refused_and_one_of_just_that_length_is_not() -> None:
-    full = Delivery.of(b"x").with_steps([Wait(0.0)] * (MOST_STEPS - 1)).followed_by(Write(b"x"))
-    assert len(full.steps) == MOST_STEPS
+    full = Delivery.of(b"x").with_steps([Wait(0.0)] * (MAX_STEPS - 1)).followed_by(Write(b"x"))
+    assert len(full.steps) == MAX_STEPS
     longer: tuple[Callable[[], Delivery], ...] = (
         lambda: full.preceded_by(Wait(1)),
         lambda: full.followed_by(Close()),
         lambda: full.replacing_writes(lambda data: (Write(data), Write(data))),
         lambda: full.interrupted("after", Close()),
-        lambda: full.with_steps(Wait(0.0) for _ in range(MOST_STEPS + 1)),
+        lambda: full.with_steps(Wait(0.0) for _ in range(MAX_STEPS + 1)),
     )
     for change in longer:
         with pytest.raises(PlanTooLong, match="the plan would have more than 20000 steps"):
@@ -107,12 +107,12 @@ def test_a_delay_waits_first_and_lets_others_pass_only_where_they_may_overtake(
 
 
 @given(spreads, st.text(max_size=5))
-def test_whatever_is_drawn_is_a_time_that_can_be_waited(spread: Spread, key: str) -> None:
+def test_whatever_is_drawn_is_a_time_that_can_be_waited(spread: Distribution, key: str) -> None:
     assert 0 <= spread.draw(context(key=key)) < 1e10
 
 
 @given(spreads, st.text(max_size=5))
-def test_a_delay_waits_as_long_as_its_spread_says(spread: Spread, key: str) -> None:
+def test_a_delay_waits_as_long_as_its_spread_says(spread: Distribution, key: str) -> None:
     late = Delay(seconds=spread).reroute(Delivery.of(b"x"), context(key=key))
     assert late.steps == (Wait(spread.draw(context(key=key))), Write(b"x"))
 
@@ -120,36 +120,36 @@ def test_a_delay_waits_as_long_as_its_spread_says(spread: Spread, key: str) -> N
 @given(st.floats(0, 1e6), st.floats(0, 1e6), st.text(max_size=5))
 def test_an_even_spread_stays_between_its_ends(one: float, two: float, key: str) -> None:
     low, high = min(one, two), max(one, two)
-    assert low <= Spread(min=low, max=high).draw(context(key=key)) <= high
+    assert low <= Distribution(min=low, max=high).draw(context(key=key)) <= high
 
 
 @given(st.floats(0, 1e6), st.text(max_size=5))
 def test_a_spread_without_width_is_a_number(seconds: float, key: str) -> None:
-    assert Spread(min=seconds, max=seconds).draw(context(key=key)) == seconds
-    assert Spread(mean=seconds, stddev=0).draw(context(key=key)) == seconds
-    median = Spread(median=seconds + 1, sigma=0).draw(context(key=key))
+    assert Distribution(min=seconds, max=seconds).draw(context(key=key)) == seconds
+    assert Distribution(mean=seconds, stddev=0).draw(context(key=key)) == seconds
+    median = Distribution(median=seconds + 1, sigma=0).draw(context(key=key))
     assert median == pytest.approx(seconds + 1)
 
 
-def draws(spread: Spread) -> list[float]:
+def draws(spread: Distribution) -> list[float]:
     return sorted(spread.draw(context(key=str(n))) for n in range(1001))
 
 
 def test_an_even_spread_fills_the_room_between_its_ends() -> None:
-    drawn = draws(Spread(min=2, max=4))
+    drawn = draws(Distribution(min=2, max=4))
     assert [drawn[0], drawn[250], drawn[500], drawn[750], drawn[-1]] == pytest.approx(
         [2, 2.5, 3, 3.5, 4], abs=0.1
     )
 
 
 def test_a_normal_spread_lies_around_its_mean() -> None:
-    drawn = draws(Spread(mean=10, stddev=2))
+    drawn = draws(Distribution(mean=10, stddev=2))
     assert [drawn[159], drawn[500], drawn[841]] == pytest.approx([8, 10, 12], abs=0.3)
-    assert draws(Spread(mean=0, stddev=2))[:400] == [0] * 400
+    assert draws(Distribution(mean=0, stddev=2))[:400] == [0] * 400
 
 
 def test_a_log_normal_spread_lies_around_its_median() -> None:
-    drawn = draws(Spread(median=1, sigma=1))
+    drawn = draws(Distribution(median=1, sigma=1))
     assert [drawn[159], drawn[500], drawn[841]] == pytest.approx([0.37, 1, 2.72], rel=0.15)
 
 
@@ -168,7 +168,7 @@ def test_a_spread_that_says_too_little_or_too_much_is_refused(
     given_fields: dict[str, float], complaint: str
 ) -> None:
     with pytest.raises(ValueError, match=complaint):
-        Spread(**given_fields)
+        Distribution(**given_fields)
 
 
 def test_the_journal_learns_how_late_a_packet_was() -> None:
@@ -336,11 +336,11 @@ def test_what_ends_in_the_middle_writes_exactly_the_first_half(
 def test_a_packet_that_waits_for_others_still_does_where_the_connection_ends_with_it(
     kind: type[ResetConnection], moment: Moment
 ) -> None:
-    waiting = Delivery((Write(b"ab"), Write(b"cd"), Wait(1), Hold(2, 3.0), Join(4.0)))
+    waiting = Delivery((Write(b"ab"), Write(b"cd"), Wait(1), LetPass(2, 3.0), MergeWithNext(4.0)))
     ended = kind(moment=moment).reroute(waiting, context())
-    assert [step for step in ended.steps if isinstance(step, Hold | Join)] == [
-        Hold(2, 3.0),
-        Join(4.0),
+    assert [step for step in ended.steps if isinstance(step, LetPass | MergeWithNext)] == [
+        LetPass(2, 3.0),
+        MergeWithNext(4.0),
     ]
 
 
@@ -352,15 +352,15 @@ def test_a_reordered_packet_is_whole_and_held_back(
     plan: Delivery, behind: int, patience: float
 ) -> None:
     at = context()
-    held = Reorder(behind=behind, patience=patience).reroute(plan, at)
-    assert held == Delivery((*plan.steps, Hold(behind, patience)), plan.ordered)
-    assert at.details == f"behind {behind}"
+    held = Reorder(let_pass=behind, max_wait=patience).reroute(plan, at)
+    assert held == Delivery((*plan.steps, LetPass(behind, patience)), plan.ordered)
+    assert at.details == f"let {behind} pass"
 
 
 @given(deliveries, st.floats(0, 100))
 def test_a_coalesced_packet_is_whole_and_joins_the_next(plan: Delivery, patience: float) -> None:
-    joined = Coalesce(patience=patience).reroute(plan, context())
-    assert joined == Delivery((*plan.steps, Join(patience)), plan.ordered)
+    joined = Coalesce(max_wait=patience).reroute(plan, context())
+    assert joined == Delivery((*plan.steps, MergeWithNext(patience)), plan.ordered)
 
 
 # Split
@@ -464,9 +464,9 @@ def test_what_is_throttled_stays_so_whatever_becomes_of_it(change: DeliveryFault
         (Split, {"gap": -1}),
         (Throttle, {}),
         (Throttle, {"bytes_per_second": 0}),
-        (Reorder, {"behind": 0}),
-        (Reorder, {"patience": -1}),
-        (Coalesce, {"patience": -1}),
+        (Reorder, {"let_pass": 0}),
+        (Reorder, {"max_wait": -1}),
+        (Coalesce, {"max_wait": -1}),
         (ResetConnection, {"moment": "later"}),
         (HalfCloseConnection, {"moment": "later"}),
         (StallConnection, {"moment": "later"}),

@@ -22,18 +22,19 @@ from invis_sim.faults import (
     When,
 )
 from invis_sim.faults.delivery import (
-    Begin,
     Close,
     HalfClose,
-    Join,
+    MergeWithNext,
     Moment,
     Reset,
     Stall,
+    StartOutage,
     Write,
 )
 from invis_sim.faults.fault import OutageFault
+from invis_sim.faults.outage import Outage
 from invis_sim.faults.pipeline import Pipeline
-from invis_sim.faults.welcome import Ending, Outage
+from invis_sim.protocol.transport import DisconnectMode
 from tests.faults.random_structs import conditions
 from tests.faults.strategies import (
     PACKET_KINDS,
@@ -59,7 +60,7 @@ every_outage = pytest.mark.parametrize("kind", OUTAGES, ids=[kind.kind() for kin
     ("outage", "restarts"),
     [
         (Reboot(seconds=1).outage(), True),
-        (Reboot(seconds=1, how="silence").outage(), True),
+        (Reboot(seconds=1, how="blackhole").outage(), True),
         (Refuse(seconds=1).outage(), False),
         (FaceplateOffline(seconds=1).outage(), False),
         (Outage("a restart", None, refuses=True, connections="close"), True),
@@ -86,8 +87,8 @@ def test_each_kind_says_what_is_away_and_for_how_long(fault: OutageFault, expect
     assert fault.outage() == expected
 
 
-@pytest.mark.parametrize("how", ["close", "reset", "goodbye", "silence"])
-def test_a_reboot_ends_connections_in_the_way_it_says(how: Ending) -> None:
+@pytest.mark.parametrize("how", ["close", "reset", "close_frame", "blackhole"])
+def test_a_reboot_ends_connections_in_the_way_it_says(how: DisconnectMode) -> None:
     expected = Outage("reboot", 1, refuses=True, connections=how)
     assert Reboot(seconds=1, how=how).outage() == expected
 
@@ -104,7 +105,7 @@ def test_it_begins_at_a_time_exactly_where_nothing_but_a_time_is_asked_for(
         name for name in When.__struct_fields__ if getattr(when, name) != getattr(When(), name)
     }
     only_time = given_conditions <= {"from_seconds", "until_seconds"}
-    assert kind(when=when).is_timed == only_time
+    assert kind(when=when).starts_at_a_time == only_time
     assert bool(Pipeline([kind(when=when)], seed=1).timed_outages) == only_time
 
 
@@ -130,13 +131,13 @@ def test_one_that_asks_for_a_packet_begins_once_that_is_sent(kind: type[OutageFa
     write, begin = plan.delivery.steps
     assert isinstance(write, Write)
     assert write.data[:2] == b"<{"
-    assert begin == Begin(fault.outage())
+    assert begin == StartOutage(fault.outage())
 
 
 def test_it_may_begin_with_a_push() -> None:
     lane = Pipeline([Refuse(when=When(packet="push"))], seed=1).lane("tcp", 1)
     assert send(lane) is None
-    assert the(push(lane)).delivery.steps[-1] == Begin(Refuse().outage())
+    assert the(push(lane)).delivery.steps[-1] == StartOutage(Refuse().outage())
 
 
 @pytest.mark.parametrize(
@@ -153,15 +154,15 @@ def test_it_begins_before_the_connection_ends_with_the_packet(fault: Fault, end:
     outage = Reboot(when=When(every=1))
     for several in ([fault, outage], [outage, fault]):
         plan = the(send(Pipeline(several, seed=1).lane("ws", 1)))
-        assert plan.delivery.steps[-2:] == (Begin(outage.outage()), end)
+        assert plan.delivery.steps[-2:] == (StartOutage(outage.outage()), end)
 
 
 def test_it_begins_though_the_packet_is_dropped_or_waits_for_the_next() -> None:
     outage = Refuse(when=When(every=1))
     plan = the(send(Pipeline([outage, Drop()], seed=1).lane("tcp", 1)))
-    assert plan.delivery == Delivery((Begin(outage.outage()),))
+    assert plan.delivery == Delivery((StartOutage(outage.outage()),))
     plan = the(send(Pipeline([outage, Coalesce()], seed=1).lane("tcp", 1)))
-    assert plan.delivery.steps[1:] == (Join(1.0), Begin(outage.outage()))
+    assert plan.delivery.steps[1:] == (MergeWithNext(1.0), StartOutage(outage.outage()))
 
 
 @given(st.lists(faults(st.just(When(every=1)), set(PACKET_KINDS) - set(OUTAGES)), max_size=6))
@@ -174,15 +175,15 @@ def test_whatever_else_befalls_the_packet_each_outage_begins_once_and_changes_no
     ]
     bare = send(Pipeline(several, seed=1).lane("ws", 1))
     plan = the(send(Pipeline([*outages, *several], seed=1).lane("ws", 1)))
-    begun = [step.outage.name for step in plan.delivery.steps if isinstance(step, Begin)]
-    if any(touch.did.startswith("passed over") for touch in plan.touches):
+    begun = [step.outage.name for step in plan.delivery.steps if isinstance(step, StartOutage)]
+    if any(touch.detail.startswith("passed over") for touch in plan.applied):
         return
     assert sorted(begun) == ["first", "second"]
-    first = next(n for n, step in enumerate(plan.delivery.steps) if isinstance(step, Begin))
+    first = next(n for n, step in enumerate(plan.delivery.steps) if isinstance(step, StartOutage))
     ends = (Close, Reset, HalfClose, Stall)
     assert not any(isinstance(step, ends) for step in plan.delivery.steps[:first])
     if bare is not None:
-        rest = tuple(step for step in plan.delivery.steps if not isinstance(step, Begin))
+        rest = tuple(step for step in plan.delivery.steps if not isinstance(step, StartOutage))
         assert rest == bare.delivery.steps
 
 
@@ -197,7 +198,7 @@ def test_a_reboot_begins_at_the_moment_of_the_packet_that_it_says(
     plan = fault.reroute(Delivery((Write(b"ab"), Write(b"cdef"), Reset())), at)
     assert written(plan) == sent
     assert at.details == moment
-    begin = plan.steps.index(Begin(fault.outage()))
+    begin = plan.steps.index(StartOutage(fault.outage()))
     assert all(isinstance(step, Write) for step in plan.steps[:begin])
     assert plan.steps[begin + 1 :] == (() if moment == "middle" else (Reset(),))
 
@@ -206,7 +207,9 @@ def test_a_reboot_in_the_middle_does_not_undo_what_else_begins_or_waits() -> Non
     refuse = Refuse(when=When(every=1))
     reboot = Reboot(moment="middle", when=When(every=1))
     plan = the(send(Pipeline([refuse, Coalesce(), reboot], seed=1).lane("tcp", 1)))
-    assert {Begin(refuse.outage()), Begin(reboot.outage()), Join(1.0)} < set(plan.delivery.steps)
+    assert {StartOutage(refuse.outage()), StartOutage(reboot.outage()), MergeWithNext(1.0)} < set(
+        plan.delivery.steps
+    )
 
 
 # Of the pipeline

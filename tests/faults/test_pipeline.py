@@ -16,6 +16,7 @@ from invis_sim.faults import (
     CloseConnection,
     Coalesce,
     Delay,
+    Distribution,
     Drop,
     Duplicate,
     Fail,
@@ -31,7 +32,6 @@ from invis_sim.faults import (
     ResetConnection,
     SetField,
     Split,
-    Spread,
     Stale,
     StallConnection,
     Throttle,
@@ -42,15 +42,15 @@ from invis_sim.faults import (
     WrongSn,
 )
 from invis_sim.faults.delivery import (
-    MOST_STEPS,
-    Begin,
+    MAX_STEPS,
     Close,
     Delivery,
     HalfClose,
-    Hold,
-    Join,
+    LetPass,
+    MergeWithNext,
     Reset,
     Stall,
+    StartOutage,
     Wait,
     Write,
 )
@@ -62,9 +62,9 @@ from invis_sim.faults.fault import (
     ReplyFault,
     TextFault,
 )
-from invis_sim.faults.pipeline import MOST_TEXT_BYTES, Pipeline, Plan
-from invis_sim.faults.when import Transport
+from invis_sim.faults.pipeline import MAX_TEXT_BYTES, Pipeline, PlannedDelivery
 from invis_sim.protocol.packets import Packet, Reply
+from invis_sim.protocol.transport import Transport
 from tests.faults.random_structs import structs
 from tests.faults.strategies import (
     MAY_DO_NOTHING,
@@ -146,8 +146,8 @@ def test_any_faults_together_make_a_plan_that_a_connection_can_carry_out(
     if plan is None:
         assert untouched == {rule.name for rule in pipeline}
         return
-    assert all(isinstance(touch.did, str) and len(touch.did) < 100 for touch in plan.touches)
-    assert len(plan.delivery.steps) <= MOST_STEPS
+    assert all(isinstance(touch.detail, str) and len(touch.detail) < 100 for touch in plan.applied)
+    assert len(plan.delivery.steps) <= MAX_STEPS
     for step in plan.delivery.steps:
         match step:
             case Wait(seconds):
@@ -158,12 +158,12 @@ def test_any_faults_together_make_a_plan_that_a_connection_can_carry_out(
             case Close(code, reason):
                 assert code is None or 1000 <= code <= 4999
                 assert len(reason.encode()) <= 123
-            case Hold(behind, patience):
+            case LetPass(behind, patience):
                 assert behind >= 1
                 assert 0 <= patience < float("inf")
-            case Join(patience):
+            case MergeWithNext(patience):
                 assert 0 <= patience < float("inf")
-            case Begin(outage):
+            case StartOutage(outage):
                 assert outage.name in {rule.name for rule in pipeline}
                 assert outage.seconds is None or 0 <= outage.seconds < float("inf")
             case _:
@@ -239,9 +239,9 @@ def test_a_fault_whose_plan_would_get_too_long_is_passed_over_and_says_so() -> N
     ]
     pipeline = Pipeline(several, seed=1)
     plan = the(send(pipeline.lane("tcp", 1)))
-    did = {touch.fault: touch.did for touch in plan.touches}
-    passed_over = f"passed over: the plan would have more than {MOST_STEPS} steps"
-    assert did == {
+    detail = {touch.fault: touch.detail for touch in plan.applied}
+    passed_over = f"passed over: the plan would have more than {MAX_STEPS} steps"
+    assert detail == {
         "duplicate": "1000 copies",
         "too much": passed_over,
         "too fine": passed_over,
@@ -265,9 +265,9 @@ def test_no_fault_makes_a_plan_longer_than_it_may_be() -> None:
         Reboot(when=When(every=1)),
     ):
         plan = the(send(Pipeline([*to_the_brim, fault], seed=1).lane("tcp", 1)))
-        assert len(plan.delivery.steps) == MOST_STEPS
+        assert len(plan.delivery.steps) == MAX_STEPS
         assert plan.delivery.ordered
-        assert plan.touches[-1].did.startswith("passed over: ")
+        assert plan.applied[-1].detail.startswith("passed over: ")
 
 
 def test_a_fault_whose_text_would_get_too_long_is_passed_over_and_says_so() -> None:
@@ -275,12 +275,12 @@ def test_a_fault_whose_text_would_get_too_long_is_passed_over_and_says_so() -> N
 
     def text(*several: Fault) -> tuple[bytes, str]:
         plan = the(send(Pipeline(several, seed=1).lane("tcp", 1)))
-        return written(plan.delivery)[0], plan.touches[-1].did
+        return written(plan.delivery)[0], plan.applied[-1].detail
 
     padded, _ = text(longest)
-    doubled, did = text(longest, Utf16())
+    doubled, detail = text(longest, Utf16())
     assert doubled == padded
-    assert did == f"passed over: the text would be longer than {MOST_TEXT_BYTES} bytes"
+    assert detail == f"passed over: the text would be longer than {MAX_TEXT_BYTES} bytes"
 
 
 def test_many_faults_of_every_kind_at_once_are_dealt_with() -> None:
@@ -298,8 +298,8 @@ def test_many_faults_of_every_kind_at_once_are_dealt_with() -> None:
     lane = pipeline.lane("ws", 1)
     for _ in range(3):
         plan = the(send(lane, args={}))
-        assert len(plan.touches) > 500
-        assert 0 < len(plan.delivery.steps) <= MOST_STEPS
+        assert len(plan.applied) > 500
+        assert 0 < len(plan.delivery.steps) <= MAX_STEPS
 
 
 def test_what_did_nothing_is_no_touch_and_does_not_count() -> None:
@@ -315,8 +315,8 @@ def test_what_did_nothing_is_no_touch_and_does_not_count() -> None:
         seed=1,
     )
     lane = pipeline.lane("tcp", 1)
-    touches = [touching(send(lane, args={} if n < 3 else {"x": "x" * 100})) for n in range(2)]
-    assert touches == [["wrong_callback", "pad", "bit_flip"], []]
+    applied = [touching(send(lane, args={} if n < 3 else {"x": "x" * 100})) for n in range(2)]
+    assert applied == [["wrong_callback", "pad", "bit_flip"], []]
     assert {rule.name: rule.applied for rule in pipeline} == {
         "remove_field": 0,
         "wrong_callback": 1,
@@ -349,7 +349,7 @@ def test_a_packet_to_which_nothing_was_done_leaves_by_the_fast_lane() -> None:
 # Chance
 
 
-Played = list[list[Plan | None]]
+Played = list[list[PlannedDelivery | None]]
 
 
 def played(
@@ -414,7 +414,7 @@ def test_what_happens_on_one_connection_does_not_depend_on_what_others_do(
 
 CHANCY: tuple[Callable[[When], Fault], ...] = (
     lambda when: Drop(name="chancy", when=msgspec.structs.replace(when, probability=0.5)),
-    lambda when: Delay(name="chancy", seconds=Spread(min=0, max=1), when=when),
+    lambda when: Delay(name="chancy", seconds=Distribution(min=0, max=1), when=when),
     lambda when: WrongPacketId(name="chancy", how="other", when=when),
 )
 
@@ -454,20 +454,20 @@ def test_a_fault_draws_the_same_whatever_other_faults_there_are(
 ) -> None:
     watched = msgspec.structs.replace(fault, name="watched")
 
-    def touches(several: list[Fault]) -> list[object]:
+    def applied(several: list[Fault]) -> list[object]:
         plans = played(several, seed, [[1, 2, 3] * 4], [0] * 12)[0]
         return [
-            [touch for touch in plan.touches if touch.fault == "watched"] if plan else []
+            [touch for touch in plan.applied if touch.fault == "watched"] if plan else []
             for plan in plans
         ]
 
-    assert touches([*before, watched, *behind]) == touches([watched])
+    assert applied([*before, watched, *behind]) == applied([watched])
 
 
 def test_what_a_fault_draws_is_the_same_on_every_machine() -> None:
-    delay = Delay(seconds=Spread(min=0, max=1))
+    delay = Delay(seconds=Distribution(min=0, max=1))
     plans = played([delay, WrongPacketId()], 7, [[1, 1]], [0, 0])[0]
-    assert [touch.did for plan in plans for touch in the(plan).touches] == [
+    assert [touch.detail for plan in plans for touch in the(plan).applied] == [
         "packetID 303526",
         "0.334 s",
         "packetID 993584",
@@ -621,8 +621,8 @@ def test_a_connection_remembers_its_last_honest_reply_however_many_there_were() 
         lambda: Delay(seconds=-1),
         lambda: Delay(seconds=float("nan")),
         lambda: Delay(seconds=float("inf")),
-        lambda: Delay(seconds=Spread(min=-1, max=2)),
-        lambda: Delay(seconds=Spread(mean=float("inf"), stddev=1)),
+        lambda: Delay(seconds=Distribution(min=-1, max=2)),
+        lambda: Delay(seconds=Distribution(mean=float("inf"), stddev=1)),
         lambda: Delay(seconds="2"),  # type: ignore[arg-type]
         lambda: Drop(when=When(nth=0)),
         lambda: Drop(when=When(nth=(1, 0))),
@@ -655,4 +655,4 @@ def test_a_fault_of_any_kind_is_armed_as_it_was_given(fault: Fault) -> None:
     assert rule.fault == fault
     assert type(rule.fault) is type(fault)
     assert rule.enabled == fault.enabled
-    assert rule.name == fault.called
+    assert rule.name == fault.display_name

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from invis_sim import When, faults, start_simulator
 from invis_sim.faults.fault import Fault
-from invis_sim.faults.pipeline import Lane, Pipeline, Plan
+from invis_sim.faults.pipeline import FaultSession, Pipeline, PlannedDelivery
 from invis_sim.protocol.packets import Reply, Request
 
 SN = "0003C44076"
 
 
-def plan(lane: Lane, request: Request, *, refused: bool) -> Plan | None:
+def plan(lane: FaultSession, request: Request, *, refused: bool) -> PlannedDelivery | None:
     assert request.callback is not None
     if refused:
         reply = Reply.failure(SN, request.packet_id)
@@ -44,21 +44,21 @@ def test_asking_first_changes_nothing_in_which_replies_are_touched(
     for number, gets_reply in enumerate(replied):
         request = Request(packet_id=number, callback=10)
         expected = plan(plain, request, refused=False)
-        prevented = asking.prevents(request, 0.0)
+        prevented = asking.vetoes(request, 0.0)
         assert prevented == (expected is not None)
         if prevented or gets_reply:
             found = plan(asking, request, refused=prevented)
             assert (found is None) == (expected is None)
             if found is not None and expected is not None:
                 assert found.delivery == expected.delivery
-                assert found.touches == expected.touches
+                assert found.applied == expected.applied
 
 
 @given(st.sampled_from((faults.WrongPacketId(), faults.Drop(), faults.MalformedJson())))
 def test_what_only_touches_the_reply_prevents_nothing(fault: Fault) -> None:
     lane = Pipeline([fault], seed=3).lane("tcp", 1)
     request = Request(packet_id=1, callback=10)
-    assert not lane.prevents(request, 0.0)
+    assert not lane.vetoes(request, 0.0)
     assert plan(lane, request, refused=False) is not None
 
 

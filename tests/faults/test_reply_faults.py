@@ -25,12 +25,12 @@ from invis_sim.faults import (
     WrongSn,
 )
 from invis_sim.faults.fault import ReplyFault
-from invis_sim.faults.layer_reply import WrongId
-from invis_sim.faults.layer_text import Oddity
+from invis_sim.faults.kinds.content import WrongId
+from invis_sim.faults.kinds.text import Oddity
 from invis_sim.faults.pipeline import Pipeline
 from invis_sim.protocol.callbacks import Callback
-from invis_sim.protocol.frames import text_frame, text_of
-from invis_sim.protocol.framing import MAX_DEPTH
+from invis_sim.protocol.frames import text_frame, unframe_text
+from invis_sim.protocol.json_stream import MAX_DEPTH
 from invis_sim.protocol.packets import Packet, Reply, encode_json
 from tests.faults.random_structs import json_trees, paths
 from tests.faults.strategies import (
@@ -82,8 +82,8 @@ def rewritten(how: WrongId, reply: Reply, *previous: int, key: str = "") -> dict
 
     previous: the packetIDs that the connection asked under before.
     """
-    honest = tuple(Reply.failure(SN, packet_id) for packet_id in previous)
-    at = context(reply, honest, key)
+    earlier_replies = tuple(Reply.failure(SN, packet_id) for packet_id in previous)
+    at = context(reply, earlier_replies, key)
     return parsed(WrongPacketId(how=how).rewrite(reply, at).encode())
 
 
@@ -98,9 +98,9 @@ def test_a_wrong_packet_id_is_never_the_one_asked_under_and_all_else_is_as_it_wa
     how: WrongId, reply: Reply, previous: list[int], key: str
 ) -> None:
     sent = rewritten(how, reply, *previous, key=key)
-    honest = parsed(reply.encode())
-    assert sent.pop("packetID", NEVER) != honest.pop("packetID")
-    assert list(sent.items()) == list(honest.items())
+    earlier_replies = parsed(reply.encode())
+    assert sent.pop("packetID", NEVER) != earlier_replies.pop("packetID")
+    assert list(sent.items()) == list(earlier_replies.items())
 
 
 @pytest.mark.parametrize("how", WRONG_IDS)
@@ -214,12 +214,12 @@ SN_FORMS: tuple[SnForm, ...] = ("other", "lower_case", "empty", "missing")
 def test_a_wrong_sn_is_never_the_outlets_own_and_all_else_is_as_it_was(
     how: SnForm, packet: Packet, key: str
 ) -> None:
-    honest = parsed(packet.encode())
+    earlier_replies = parsed(packet.encode())
     sent = parsed(WrongSn(how=how).rewrite(packet, context(packet, key=key)).encode())
-    assert list(sent) == [name for name in honest if how != "missing" or name != "sn"]
+    assert list(sent) == [name for name in earlier_replies if how != "missing" or name != "sn"]
     wrong = sent.pop("sn", None)
-    assert wrong != honest.pop("sn")
-    assert sent == honest
+    assert wrong != earlier_replies.pop("sn")
+    assert sent == earlier_replies
     match how:
         case "other":
             assert re.fullmatch("[0-9A-F]{10}", wrong)
@@ -250,17 +250,17 @@ def test_a_wrong_callback_is_another_and_all_else_is_as_it_was(
 ) -> None:
     at = context(packet, key=key)
     rewritten = WrongCallback(callback=callback).rewrite(packet, at)
-    honest, sent = parsed(packet.encode()), parsed(rewritten.encode())
+    earlier_replies, sent = parsed(packet.encode()), parsed(rewritten.encode())
     if packet.callback is None or packet.callback == callback:
         assert at.nothing
         assert rewritten.encode() == packet.encode()
         return
     assert not at.nothing
     wrong = sent["payload"].pop("callbackName")
-    assert wrong != honest["payload"].pop("callbackName")
+    assert wrong != earlier_replies["payload"].pop("callbackName")
     assert wrong == callback if callback is not None else wrong in set(Callback)
     assert at.details == f"callbackName {wrong}"
-    assert list(sent.items()) == list(honest.items())
+    assert list(sent.items()) == list(earlier_replies.items())
 
 
 def test_of_all_callbacks_that_the_protocol_knows_any_may_come_but_that_one() -> None:
@@ -288,14 +288,14 @@ PUBACK_FORMS: dict[PubackForm, tuple[Any, Any]] = {
 def test_a_wrong_puback_is_what_its_name_says_and_all_else_is_as_it_was(
     how: PubackForm, reply: Reply
 ) -> None:
-    honest = parsed(reply.encode())
+    earlier_replies = parsed(reply.encode())
     sent = parsed(WrongPuback(how=how).rewrite(reply, context(reply)).encode())
-    assert [name for name in honest if name in sent] == list(sent)
+    assert [name for name in earlier_replies if name in sent] == list(sent)
     of_success, of_failure = PUBACK_FORMS[how]
-    expected = of_success if honest.pop("PUBACK") == 1 else of_failure
+    expected = of_success if earlier_replies.pop("PUBACK") == 1 else of_failure
     wrong = sent.pop("PUBACK", NEVER)
     assert (type(wrong), wrong) == (type(expected), expected)
-    assert sent == honest
+    assert sent == earlier_replies
 
 
 # Any field
@@ -343,13 +343,13 @@ def test_a_field_that_is_set_is_there_and_all_else_is_as_it_was(
 ) -> None:
     at = context(packet)
     rewritten = SetField(path=path, value=value).rewrite(packet, at)
-    honest, sent = parsed(packet.encode()), parsed(rewritten.encode())
+    earlier_replies, sent = parsed(packet.encode()), parsed(rewritten.encode())
     if at.nothing:
         assert rewritten.encode() == packet.encode()
         return
     assert below(sent, path) == leaves(value, place(path))
-    assert beside(sent, path) == beside(honest, path)
-    assert below(honest, path) != below(sent, path)
+    assert beside(sent, path) == beside(earlier_replies, path)
+    assert below(earlier_replies, path) != below(sent, path)
     assert len(at.details) < 90
 
 
@@ -371,8 +371,8 @@ REPORT = Reply.success(SN, 123_456, 20, {"IM": {"fw_rev": "1"}, "list": [1, [2, 
 )
 def test_the_path_leads_through_objects_and_lists(path: str, value: Any, expected: Any) -> None:
     sent = parsed(SetField(path=path, value=value).rewrite(REPORT, context()).encode())
-    honest = REPORT.fields["payload"]["callbackArgs"]
-    assert sent["payload"]["callbackArgs"] == {**honest, **expected}
+    earlier_replies = REPORT.fields["payload"]["callbackArgs"]
+    assert sent["payload"]["callbackArgs"] == {**earlier_replies, **expected}
 
 
 @pytest.mark.parametrize(
@@ -473,13 +473,13 @@ def test_a_field_that_is_removed_is_gone_and_all_else_is_as_it_was(
 ) -> None:
     at = context(packet)
     rewritten = RemoveField(path=path).rewrite(packet, at)
-    honest, sent = parsed(packet.encode()), parsed(rewritten.encode())
-    assert at.nothing == (below(honest, path) == {})
+    earlier_replies, sent = parsed(packet.encode()), parsed(rewritten.encode())
+    assert at.nothing == (below(earlier_replies, path) == {})
     if at.nothing:
         assert rewritten.encode() == packet.encode()
     elif not path.endswith("]"):  # where a list has one item less, others move
         assert below(sent, path) == {}
-        assert beside(sent, path) == beside(honest, path)
+        assert beside(sent, path) == beside(earlier_replies, path)
     assert len(at.details) < 90
 
 
@@ -502,19 +502,19 @@ def test_a_stale_answer_is_the_one_some_answers_ago_about_the_same_under_the_new
     lane = Pipeline([Stale(replies_ago=ago, when=When(callback=callback, after=1))], 1).lane(
         "ws", 1
     )
-    honest: list[Reply] = []
+    earlier_replies: list[Reply] = []
     for about, packet_id, args in asked:
         reply = Reply.success(SN, packet_id, about, args)
         if packet_id % 3 == 0:  # nothing in these tells what they are about
             reply = Reply.failure(SN, packet_id)
         plan = lane.plan(reply, request(packet_id, about), 0, unframed)
-        if about == callback and len(honest) >= max(ago, 1):
-            expected = honest[-ago].with_field(("packetID",), packet_id)
+        if about == callback and len(earlier_replies) >= max(ago, 1):
+            expected = earlier_replies[-ago].with_field(("packetID",), packet_id)
             assert written(the(plan).delivery) == [expected.encode()]
         else:
             assert plan is None
         if about == callback:
-            honest.append(reply)
+            earlier_replies.append(reply)
 
 
 def test_a_stale_answer_is_as_old_as_it_says() -> None:
@@ -550,7 +550,7 @@ def test_a_push_first_is_a_valid_push_and_the_reply_behind_it_the_honest_one(
     plan = the(lane.plan(reply, asking_for(reply), 0, text_frame))
     first, second = written(plan.delivery)
     assert second == text_frame(reply.encode())
-    text = text_of(first)
+    text = unframe_text(first)
     push = parsed(the(text))
     assert 100_000 <= push.pop("packetID") <= 999_999
     assert push == {"sn": SN, "payload": {"callbackName": callback, "callbackArgs": args}}
@@ -569,7 +569,7 @@ def test_numbers_of_absurd_length_are_sent_and_shown_shortly() -> None:
     for fault in (WrongCallback(callback=10**5000), PushFirst(callback=10**5000)):
         plan = the(send(Pipeline([fault], seed=1).lane("tcp", 1), args={}))
         assert b"0" * 5000 in b"".join(written(plan.delivery))
-        assert len(plan.touches[0].did) < 80
+        assert len(plan.applied[0].detail) < 80
 
 
 # All of them
@@ -584,15 +584,15 @@ def test_numbers_of_absurd_length_are_sent_and_shown_shortly() -> None:
 def test_content_that_is_wrong_in_any_ways_at_once_is_still_valid_json(
     several: list[Fault], packet: Packet, before: list[Reply], seed: int
 ) -> None:
-    honest = packet.encode()
+    earlier_replies = packet.encode()
     lane = Pipeline(several, seed).lane("tcp", 1)
     for reply in before:
         lane.plan(reply, asking_for(reply), 0, unframed)
     plan = lane.plan(packet, asking_for(packet), 0, unframed)
     for text in written(plan.delivery) if plan else ():
         parsed(text)
-    assert packet.encode() == honest
-    if plan is not None and all(touch.fault == "set_field" for touch in plan.touches):
+    assert packet.encode() == earlier_replies
+    if plan is not None and all(touch.fault == "set_field" for touch in plan.applied):
         assert len(written(plan.delivery)) == 1
 
 

@@ -23,7 +23,7 @@ from invis_sim.faults import (
     Utf16,
 )
 from invis_sim.faults.fault import TextFault
-from invis_sim.faults.layer_text import Breakage, Oddity
+from invis_sim.faults.kinds.text import Breakage, Oddity
 from invis_sim.protocol.packets import Packet, Push, Reply, encode_json
 from tests.faults.strategies import BREAKAGES, SN, context, json_values, packets, refuse, seeds
 

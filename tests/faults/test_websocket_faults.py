@@ -25,10 +25,10 @@ from invis_sim.faults import (
     Utf16,
     When,
 )
+from invis_sim.faults.connection_plan import ConnectionPlan, HandshakeAnswer
 from invis_sim.faults.fault import FrameFault
-from invis_sim.faults.layer_websocket import WrongFrame, spoiled_handshake
+from invis_sim.faults.kinds.websocket import WrongFrame, corrupt_handshake
 from invis_sim.faults.pipeline import Pipeline
-from invis_sim.faults.welcome import HandshakeAnswer, Welcome
 from invis_sim.protocol.frames import BINARY, CONTINUATION, FIN, PING, TEXT, Frame, text_frame
 from invis_sim.protocol.packets import Packet
 from tests.faults.strategies import (
@@ -275,7 +275,7 @@ def header_lines(answer: bytes) -> list[bytes]:
 
 
 def test_a_wrong_accept_key_stands_where_the_right_one_stood() -> None:
-    lines = header_lines(spoiled_handshake(ANSWER, "wrong_accept"))
+    lines = header_lines(corrupt_handshake(ANSWER, "wrong_accept"))
     expected = header_lines(ANSWER)
     name, _, value = lines.pop(2).partition(b":")
     assert name.lower() == b"sec-websocket-accept"
@@ -287,39 +287,43 @@ def test_a_wrong_accept_key_stands_where_the_right_one_stood() -> None:
 def test_a_missing_header_is_the_accept_key_and_no_other() -> None:
     expected = header_lines(ANSWER)
     del expected[2]
-    assert header_lines(spoiled_handshake(ANSWER, "missing_header")) == expected
+    assert header_lines(corrupt_handshake(ANSWER, "missing_header")) == expected
 
 
 def test_a_plain_200_is_a_whole_web_page() -> None:
-    head, _, body = spoiled_handshake(ANSWER, "plain_200").partition(b"\r\n\r\n")
+    head, _, body = corrupt_handshake(ANSWER, "plain_200").partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 OK\r\n")
     assert f"Content-Length: {len(body)}".encode() in head.split(b"\r\n")
     assert b"Upgrade" not in head
 
 
 def test_a_right_answer_is_left_alone_and_a_spoiled_one_ends_its_head() -> None:
-    assert spoiled_handshake(ANSWER, "right") == ANSWER
+    assert corrupt_handshake(ANSWER, "right") == ANSWER
     for how in get_args(HandshakeAnswer):
-        assert b"\r\n\r\n" in spoiled_handshake(ANSWER, how)
+        assert b"\r\n\r\n" in corrupt_handshake(ANSWER, how)
 
 
 @pytest.mark.parametrize(
-    ("fault", "expected", "did"),
+    ("fault", "expected", "detail"),
     [
-        (RejectHandshake(), Welcome(rejection=(503, "")), "HTTP 503"),
-        (RejectHandshake(status=401, body="who?"), Welcome(rejection=(401, "who?")), "HTTP 401"),
-        (BadHandshake(), Welcome(handshake="wrong_accept"), "wrong_accept"),
-        (BadHandshake(how="plain_200"), Welcome(handshake="plain_200"), "plain_200"),
-        (SlowHandshake(seconds=2), Welcome(handshake_wait=2), "2 s"),
-        (NoPong(), Welcome(pongs=False), ""),
+        (RejectHandshake(), ConnectionPlan(http_rejection=(503, "")), "HTTP 503"),
+        (
+            RejectHandshake(status=401, body="who?"),
+            ConnectionPlan(http_rejection=(401, "who?")),
+            "HTTP 401",
+        ),
+        (BadHandshake(), ConnectionPlan(handshake="wrong_accept"), "wrong_accept"),
+        (BadHandshake(how="plain_200"), ConnectionPlan(handshake="plain_200"), "plain_200"),
+        (SlowHandshake(seconds=2), ConnectionPlan(handshake_wait=2), "2 s"),
+        (NoPong(), ConnectionPlan(answers_pings=False), ""),
     ],
 )
 def test_each_handshake_fault_changes_what_it_is_about(
-    fault: Fault, expected: Welcome, did: str
+    fault: Fault, expected: ConnectionPlan, detail: str
 ) -> None:
     reception = the(Pipeline([fault], seed=1).lane("ws", 1).receive(0, 1))
     assert reception.welcome == expected
-    assert [(touch.fault, touch.did) for touch in reception.touches] == [(fault.kind(), did)]
+    assert [(touch.fault, touch.detail) for touch in reception.applied] == [(fault.kind(), detail)]
     assert Pipeline([fault], seed=1).lane("tcp", 1).receive(0, 1) is None
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from invis_sim.faults import Drop, Fail, Fault, When, WrongPacketId
 from invis_sim.faults.pipeline import Pipeline
-from invis_sim.faults.when import PacketKind, Transport
 from invis_sim.protocol.packets import Packet, Push, Reply
+from invis_sim.protocol.transport import PacketKind, Transport
 from tests.faults.strategies import SN, push, request, send, unframed
 
 

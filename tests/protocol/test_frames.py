@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from invis_sim.protocol.frames import (
     FAST_PAYLOAD_BYTES,
-    FrameSorter,
+    FastPathFilter,
     close_frame,
     frame,
     text_frame,
-    text_of,
+    unframe_text,
 )
 
 SIZES = [0, 1, 125, 126, 127, 65535, 65536, 70000]
@@ -39,32 +39,32 @@ def test_a_text_frame_has_its_size_in_the_shortest_form(size: int, header: str) 
 @pytest.mark.parametrize("size", SIZES)
 def test_the_text_of_a_frame_is_what_was_framed(size: int) -> None:
     text = bytes(range(256)) * 300
-    assert text_of(text_frame(text[:size])) == text[:size]
+    assert unframe_text(text_frame(text[:size])) == text[:size]
 
 
 @given(st.binary(max_size=300))
 def test_any_text_comes_back_out_of_its_frame(text: bytes) -> None:
-    assert text_of(text_frame(text)) == text
+    assert unframe_text(text_frame(text)) == text
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_what_is_not_exactly_one_text_frame_has_no_text(size: int) -> None:
     whole = text_frame(b"x" * size)
-    assert text_of(b"") is None
-    assert text_of(whole[:-1]) is None
-    assert text_of(whole + b"x") is None
-    assert text_of(whole + whole) is None
-    assert text_of(frame(0x82, b"x" * size)) is None
-    assert text_of(frame(0x01, b"x" * size)) is None
+    assert unframe_text(b"") is None
+    assert unframe_text(whole[:-1]) is None
+    assert unframe_text(whole + b"x") is None
+    assert unframe_text(whole + whole) is None
+    assert unframe_text(frame(0x82, b"x" * size)) is None
+    assert unframe_text(frame(0x01, b"x" * size)) is None
 
 
 def test_a_text_frame_in_a_longer_form_than_needed_is_none_of_ours() -> None:
-    assert text_of(b"\x81\x7e\x00\x03abc") is None
+    assert unframe_text(b"\x81\x7e\x00\x03abc") is None
 
 
 @given(st.binary(max_size=200))
 def test_bytes_have_a_text_only_if_framing_it_makes_the_same_bytes(data: bytes) -> None:
-    text = text_of(data)
+    text = unframe_text(data)
     assert text is None or text_frame(text) == data
 
 
@@ -110,12 +110,12 @@ class ClientFrame:
     def encoded(self) -> bytes:
         size = len(self.payload)
         form = self.form or (7 if size < 126 else 16 if size < 0x10000 else 64)
-        masked = 0x80 if self.mask else 0
+        apply_mask = 0x80 if self.mask else 0
         if form == 7:
-            header = bytes((self.first, masked | size))
+            header = bytes((self.first, apply_mask | size))
         else:
             code = 126 if form == 16 else 127
-            header = bytes((self.first, masked | code)) + size.to_bytes(form // 8, "big")
+            header = bytes((self.first, apply_mask | code)) + size.to_bytes(form // 8, "big")
         mask = self.mask or bytes(4)
         body = bytes(byte ^ mask[n % 4] for n, byte in enumerate(self.payload))
         return header + self.mask + body
@@ -184,7 +184,7 @@ def joined(pieces: Iterable[tuple[bool, bytes]]) -> list[tuple[bool, bytes]]:
     return found
 
 
-def drain(sorter: FrameSorter, answered: bool) -> Iterator[tuple[bool, bytes]]:
+def drain(sorter: FastPathFilter, answered: bool) -> Iterator[tuple[bool, bytes]]:
     while True:
         if answered and sorter.between_frames:
             sorter.owed = 0
@@ -197,7 +197,7 @@ def drain(sorter: FrameSorter, answered: bool) -> Iterator[tuple[bool, bytes]]:
 
 def sort(chunks: Iterable[bytes], answered: bool = True) -> list[tuple[bool, bytes]]:
     """What a new sorter makes of the chunks."""
-    sorter = FrameSorter()
+    sorter = FastPathFilter()
     found: list[tuple[bool, bytes]] = []
     for chunk in chunks:
         sorter.feed(chunk)
@@ -288,7 +288,7 @@ def test_nothing_is_kept_back_but_the_start_of_what_may_be_fast(
     starts = {0}
     for one in frames:
         starts.add(max(starts) + len(one.encoded))
-    sorter = FrameSorter()
+    sorter = FastPathFilter()
     fed = passed = 0
     for chunk in cut(stream, places):
         sorter.feed(chunk)
@@ -303,7 +303,7 @@ def test_nothing_is_kept_back_but_the_start_of_what_may_be_fast(
 
 
 def test_a_frame_is_slow_as_soon_as_it_shows_a_character_that_is_not_ascii() -> None:
-    sorter = FrameSorter()
+    sorter = FastPathFilter()
     encoded = text("aé and much more".encode()).encoded
     sorter.feed(encoded[:7])
     assert list(drain(sorter, True)) == []
@@ -334,7 +334,7 @@ def test_everything_behind_what_ends_the_connection_is_slow(odd: ClientFrame) ->
 
 
 def test_a_message_is_slow_while_the_one_before_it_is_not_answered() -> None:
-    sorter = FrameSorter()
+    sorter = FastPathFilter()
     first, ping, second, third = (
         text("é".encode()).encoded,
         ClientFrame(PING, b"").encoded,
@@ -350,7 +350,7 @@ def test_a_message_is_slow_while_the_one_before_it_is_not_answered() -> None:
 
 
 def test_a_fragmented_message_counts_once_and_holds_back_what_comes_amid_it() -> None:
-    sorter = FrameSorter()
+    sorter = FastPathFilter()
     parts = [text(b"a", final=False), continuation(b"", False), ClientFrame(PING, b"p")]
     sorter.feed(b"".join(part.encoded for part in parts))
     assert [fast for fast, _ in joined(drain(sorter, False))] == [False]
@@ -366,7 +366,7 @@ def test_a_new_message_amid_the_fragments_of_another_is_slow() -> None:
 
 
 def test_nothing_is_fast_any_more_when_that_was_said() -> None:
-    sorter = FrameSorter()
+    sorter = FastPathFilter()
     encoded = text(b"{}").encoded
     sorter.feed(encoded[:4])
     assert sorter.next() is None
@@ -378,14 +378,14 @@ def test_nothing_is_fast_any_more_when_that_was_said() -> None:
 @pytest.mark.parametrize("size", [63, 64, 65, 126, 127])
 def test_what_is_longer_than_fast_ones_may_be_is_slow(size: int) -> None:
     for longest in (64, 126):
-        sorter = FrameSorter(longest)
+        sorter = FastPathFilter(longest)
         sorter.feed(text(b"a" * size).encoded)
         assert [fast for fast, _ in joined(drain(sorter, True))] == [size <= longest]
 
 
 def test_whether_a_close_frame_has_passed_is_known() -> None:
     for one, closing in ((ClientFrame(0x88, b""), True), (ClientFrame(0x8B, b""), False)):
-        sorter = FrameSorter()
+        sorter = FastPathFilter()
         sorter.feed(one.encoded)
         list(drain(sorter, True))
         assert sorter.closing is closing
@@ -405,7 +405,7 @@ def test_the_newest_slow_message_is_known_without_its_masks(
         frames.append(ClientFrame(final | (0 if n else 2), part, mask))
         if not final:
             frames.append(ClientFrame(PING, b"no part of it", MASK))
-    sorter = FrameSorter()
+    sorter = FastPathFilter()
     for chunk in cut(b"".join(one.encoded for one in frames), places):
         sorter.feed(chunk)
         list(drain(sorter, True))

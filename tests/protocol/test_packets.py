@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim.protocol.callbacks import Callback
-from invis_sim.protocol.framing import MAX_DEPTH, JsonFramer
+from invis_sim.protocol.json_stream import MAX_DEPTH, JsonFramer
 from invis_sim.protocol.packets import (
-    MAX_ODDITIES,
+    MAX_NOTES,
     MalformedPacket,
     Note,
     Packet,
@@ -232,7 +232,7 @@ def test_a_request_full_of_oddities_has_a_few_of_them_noted() -> None:
     repeated = b'"%b":1,' % (b"k" * 5000) * 50
     request = parse_request(b'{%b"packetID":1,"payload":{"callbackName":20}}' % repeated)
     assert request.callback == 20
-    assert len(request.notes) == MAX_ODDITIES
+    assert len(request.notes) == MAX_NOTES
     assert sum(len(note.reason) for note in request.notes) < 1000
 
 
@@ -415,9 +415,9 @@ def test_a_request_with_a_few_bytes_changed_is_one_only_if_it_is_json(
 def test_a_note_with_a_path_is_located_in_the_document() -> None:
     note = Note("odd", path=("payload", "callbackArgs", 1))
     document = b'{"packetID":1,"payload":{"callbackName":20,"callbackArgs":[1, 2]}}'
-    assert note.located(document) == Note("odd", document.index(b"2]"))
-    assert Note("odd", 3, ("payload",)).located(document).offset == 3
-    assert Note("odd").located(document) == Note("odd")
+    assert note.with_offset(document) == Note("odd", document.index(b"2]"))
+    assert Note("odd", 3, ("payload",)).with_offset(document).offset == 3
+    assert Note("odd").with_offset(document) == Note("odd")
 
 
 def test_a_note_reads_as_its_reason_and_its_byte() -> None:

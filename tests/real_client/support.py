@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from invis_sim import RunningSimulator, StartError, start_simulator
+from invis_sim import SimulatorHandle, StartError, start_simulator
 from invis_sim.device.state import Product
-from invis_sim.faults.when import Transport
+from invis_sim.protocol.transport import Transport
 
 TRANSPORTS: tuple[Transport, ...] = get_args(Transport)
 PRODUCTS: tuple[Product, ...] = get_args(Product)
@@ -39,7 +39,7 @@ def refusing_port() -> Iterator[int]:
 
 
 @contextmanager
-def on_an_address_of_its_own(scenario: Any = None, **options: Any) -> Iterator[RunningSimulator]:
+def on_an_address_of_its_own(scenario: Any = None, **options: Any) -> Iterator[SimulatorHandle]:
     """A simulator on a loopback address that no other has, so that its ports may be given ones.
 
     scenario, options: those of `start_simulator`.
@@ -57,7 +57,7 @@ def on_an_address_of_its_own(scenario: Any = None, **options: Any) -> Iterator[R
 
 
 @asynccontextmanager
-async def connected(simulator: RunningSimulator, transport: Transport) -> AsyncIterator[Any]:
+async def connected(simulator: SimulatorHandle, transport: Transport) -> AsyncIterator[Any]:
     """The client, connected over this transport. It tries TCP first: for WebSocket, TCP refuses."""
     from invisoutlet import InvisOutletClient
 
@@ -75,7 +75,7 @@ async def connected(simulator: RunningSimulator, transport: Transport) -> AsyncI
 
 @asynccontextmanager
 async def both_connected(
-    simulator: RunningSimulator, transport: Transport
+    simulator: SimulatorHandle, transport: Transport
 ) -> AsyncIterator[tuple[Any, Any]]:
     """Two clients: one over this transport, and another over the other one."""
     other_transport: Transport = "ws" if transport == "tcp" else "tcp"

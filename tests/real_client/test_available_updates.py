@@ -5,10 +5,10 @@ from typing import Any, get_args
 
 import pytest
 
-from invis_sim import RunningSimulator, faults, start_simulator
+from invis_sim import SimulatorHandle, faults, start_simulator
 from invis_sim.faults.fault import Fault
-from invis_sim.faults.layer_text import Breakage
-from invis_sim.faults.when import Transport
+from invis_sim.faults.kinds.text import Breakage
+from invis_sim.protocol.transport import Transport
 from tests.real_client.support import TRANSPORTS, attempt, connected
 
 PATIENCE = 0.3
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.parametrize("transport", TRANSPORTS)
 
 
 def ask(
-    simulator: RunningSimulator, transport: Transport, patience: float = 5.0
+    simulator: SimulatorHandle, transport: Transport, patience: float = 5.0
 ) -> tuple[Any, str | None]:
     """What `get_available_updates` returns, and the name of the error where it raises one."""
 
@@ -110,7 +110,7 @@ def test_json_that_it_cannot_parse_runs_into_its_time_out(how: Any, transport: T
 def test_a_broken_reply_on_tcp_swallows_those_behind_it_until_it_reconnects(
     transport: Transport,
 ) -> None:
-    async def asking(simulator: RunningSimulator) -> list[str | None]:
+    async def asking(simulator: SimulatorHandle) -> list[str | None]:
         async with connected(simulator, transport) as client:
             with simulator.inject(faults.MalformedJson(how="truncate")):
                 _, first = await attempt(client.get_available_updates, PATIENCE)
@@ -125,7 +125,7 @@ def test_a_broken_reply_on_tcp_swallows_those_behind_it_until_it_reconnects(
 
 @pytest.mark.usefixtures("quick_reconnection")
 def test_it_comes_back_by_itself_after_a_close_and_is_served_again(transport: Transport) -> None:
-    async def asking(simulator: RunningSimulator) -> Any:
+    async def asking(simulator: SimulatorHandle) -> Any:
         back = asyncio.Event()
         async with connected(simulator, transport) as client:
             client.on_connect(back.set)

@@ -12,7 +12,8 @@ import pytest
 from invis_sim import faults, start_simulator
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.faults.fault import Fault
-from invis_sim.faults.when import Transport, When
+from invis_sim.faults.when import When
+from invis_sim.protocol.transport import Transport
 from tests.real_client.support import TRANSPORTS, attempt, connected
 
 PATIENCE = 0.5
@@ -56,9 +57,9 @@ EXPECTED: dict[str, tuple[Fault, str | None, str | None]] = {
     "delay": (faults.Delay(seconds=0.1), ANSWER, ANSWER),
     "drop": (faults.Drop(), TIMEOUT, TIMEOUT),
     "duplicate": (faults.Duplicate(), ANSWER, ANSWER),
-    "reorder": (faults.Reorder(patience=0.1), ANSWER, ANSWER),
+    "reorder": (faults.Reorder(max_wait=0.1), ANSWER, ANSWER),
     "split": (faults.Split(size=7, gap=0.001), ANSWER, ANSWER),
-    "coalesce": (faults.Coalesce(patience=0.1), ANSWER, ANSWER),
+    "coalesce": (faults.Coalesce(max_wait=0.1), ANSWER, ANSWER),
     "throttle": (faults.Throttle(bytes_per_second=5000), ANSWER, ANSWER),
     "close": (faults.CloseConnection(moment="middle"), LOST, LOST),
     "reset": (faults.ResetConnection(), LOST, LOST),

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from invis_sim import RunningSimulator
+from invis_sim import SimulatorHandle
 from tests.real_client.support import PATIENCE, on_an_address_of_its_own
 from tests.real_client.test_discovery import a_serial_number
 
@@ -44,7 +44,7 @@ once.
 class Tool:
     """The tool, for one outlet."""
 
-    simulator: RunningSimulator
+    simulator: SimulatorHandle
     bench: "subprocess.Popen[str]"
     written: Path
 

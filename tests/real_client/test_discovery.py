@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import Any
 from urllib.parse import urlsplit
 
-from invis_sim import RunningSimulator, start_simulator
+from invis_sim import SimulatorHandle, start_simulator
 from invis_sim.device.state import Product
 from tests.real_client.support import PRODUCTS, on_an_address_of_its_own
 
@@ -46,7 +46,7 @@ EXPECTED: dict[Product, tuple[str | None, ...]] = {
 
 def test_every_product_is_found_with_all_that_it_tells_of_itself() -> None:
     with ExitStack() as stack:
-        outlets: dict[Product, RunningSimulator] = {}
+        outlets: dict[Product, SimulatorHandle] = {}
         for product in PRODUCTS:
             scenario = f'[device]\nproduct = "{product}"\nsn = "{a_serial_number()}"\n'
             if product != "bare":

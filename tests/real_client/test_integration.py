@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from invis_sim import RunningSimulator, start_simulator
+from invis_sim import SimulatorHandle, start_simulator
 from invis_sim.device.state import Product
-from invis_sim.faults.when import Transport
+from invis_sim.protocol.transport import Transport
 from tests.real_client.support import LIGHT, PRODUCTS, TRANSPORTS, Heard, connected, known, refused
 
 SPEED = 50
@@ -85,7 +85,7 @@ OUTLETS = {"outlet 1", "outlet 2"}
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_it_is_set_up_by_product(product: Product, transport: Transport) -> None:
-    async def living(simulator: RunningSimulator) -> None:
+    async def living(simulator: SimulatorHandle) -> None:
         async with connected(simulator, transport) as client:
             integration = Integration(client)
             await integration.set_up()
@@ -107,7 +107,7 @@ def test_it_is_set_up_by_product(product: Product, transport: Transport) -> None
 def test_a_faceplate_that_is_taken_off_falls_silent_until_it_is_put_back(
     product: Product, transport: Transport
 ) -> None:
-    async def living(simulator: RunningSimulator) -> None:
+    async def living(simulator: SimulatorHandle) -> None:
         async with connected(simulator, transport) as client:
             integration = Integration(client)
             await integration.set_up()
@@ -138,7 +138,7 @@ def test_a_faceplate_that_is_taken_off_falls_silent_until_it_is_put_back(
 @pytest.mark.usefixtures("quick_reconnection")
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_a_faceplate_that_is_offline_is_shown_so_and_sends_nothing(transport: Transport) -> None:
-    async def living(simulator: RunningSimulator) -> None:
+    async def living(simulator: SimulatorHandle) -> None:
         async with connected(simulator, transport) as client:
             integration = Integration(client)
             await integration.set_up()

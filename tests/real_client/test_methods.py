@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from invis_sim import RunningSimulator, start_simulator
+from invis_sim import SimulatorHandle, start_simulator
 from invis_sim.device.state import Product
-from invis_sim.faults.when import Transport
+from invis_sim.protocol.transport import Transport
 from tests.real_client.support import (
     LEDS,
     LIGHT,
@@ -39,7 +39,7 @@ class Visit:
     client: over the transport that the test is about. other: over the other one.
     """
 
-    simulator: RunningSimulator
+    simulator: SimulatorHandle
     product: Product
     transport: Transport
     client: Any
@@ -324,7 +324,7 @@ async def get_sensor_data(visit: Visit) -> None:
 async def on_sensor_data(visit: Visit) -> None:
     ours, theirs = (Heard(one.on_sensor_data) for one in (visit.client, visit.other))
     visit.simulator.outlet.change(sensors={"lux": 7.25})
-    visit.simulator.outlet.measure()
+    visit.simulator.outlet.sample()
     data = await ours.until(lambda data: data.illuminance == 7.25)
     assert data == await theirs.until(lambda data: data.illuminance == 7.25)
     assert data == await visit.client.get_sensor_data()
@@ -355,7 +355,7 @@ async def calibrate_temp_humidity(visit: Visit) -> None:
     await visit.client.calibrate_temp_humidity(-3.25, 62.5)
     read = await visit.both_read("get_sensor_data")
     assert (read.temperature, read.humidity) == (-3.25, 62.5)
-    visit.simulator.outlet.measure()
+    visit.simulator.outlet.sample()
     assert await heard.next() == read
 
 
@@ -750,7 +750,7 @@ def test_it_does_what_it_says(
     if method.reconnects:
         request.getfixturevalue("quick_reconnection")
 
-    async def visiting(simulator: RunningSimulator) -> None:
+    async def visiting(simulator: SimulatorHandle) -> None:
         async with both_connected(simulator, transport) as (client, other):
             await method.check(Visit(simulator, product, transport, client, other))
 
@@ -775,7 +775,7 @@ def test_what_the_product_does_not_have_is_refused(
     call = METHODS[name].call
     assert call is not None
 
-    async def visiting(simulator: RunningSimulator) -> None:
+    async def visiting(simulator: SimulatorHandle) -> None:
         async with connected(simulator, transport) as client:
             await refused(call(client))
             assert (await client.get_device_info()).serial_number == simulator.sn
@@ -792,7 +792,7 @@ def test_what_the_product_does_not_have_is_refused(
 def test_as_a_context_manager_it_connects_and_closes(transport: Transport) -> None:
     from invisoutlet import InvisOutletClient
 
-    async def visiting(simulator: RunningSimulator) -> None:
+    async def visiting(simulator: SimulatorHandle) -> None:
         async with connected(simulator, transport) as other:
             host, ports = other.host, (other.port, other.tcp_port)
             async with InvisOutletClient(host, *ports) as client:
@@ -807,7 +807,7 @@ def test_as_a_context_manager_it_connects_and_closes(transport: Transport) -> No
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_nothing_is_lost_when_many_set_at_once(transport: Transport) -> None:
-    async def visiting(simulator: RunningSimulator) -> None:
+    async def visiting(simulator: SimulatorHandle) -> None:
         async with both_connected(simulator, transport) as (client, other):
             heard = [Heard(one.on_outlet_status) for one in (client, other)]
             for round_number in range(20):

@@ -7,9 +7,8 @@ from typing import Any, get_args
 
 import pytest
 
-from invis_sim import RunningSimulator, start_simulator
-from invis_sim.device.state import RestartEnding
-from invis_sim.faults.when import Transport
+from invis_sim import SimulatorHandle, start_simulator
+from invis_sim.protocol.transport import DisconnectMode, Transport
 from tests.real_client.support import (
     LIGHT,
     TRANSPORTS,
@@ -44,7 +43,7 @@ class Attendance:
 
 
 async def set_all(client: Any) -> None:
-    """Changes something of everything that a client can set on a Pro."""
+    """Patch something of everything that a client can set on a Pro."""
     from invisoutlet import AccessoryName
 
     await client.set_config(magic_touch_ctrl=True, mqtt_broker_url="mqtt://broker.example")
@@ -65,19 +64,19 @@ async def read_all(client: Any) -> list[Any]:
     ]
 
 
-def by_the_client(client: Any, simulator: RunningSimulator) -> Any:
+def by_the_client(client: Any, simulator: SimulatorHandle) -> Any:
     return client.restart()
 
 
-async def by_its_power(client: Any, simulator: RunningSimulator) -> None:
+async def by_its_power(client: Any, simulator: SimulatorHandle) -> None:
     simulator.reboot()
 
 
 @pytest.mark.parametrize("restart", [by_the_client, by_its_power])
 def test_after_a_restart_it_is_told_who_the_outlet_is_and_finds_everything_as_it_was(
-    restart: Callable[[Any, RunningSimulator], Any], transport: Transport
+    restart: Callable[[Any, SimulatorHandle], Any], transport: Transport
 ) -> None:
-    async def living(simulator: RunningSimulator) -> None:
+    async def living(simulator: SimulatorHandle) -> None:
         async with both_connected(simulator, transport) as (client, other):
             await set_all(client)
             before = await read_all(client)
@@ -100,7 +99,7 @@ def test_after_a_restart_it_is_told_who_the_outlet_is_and_finds_everything_as_it
 def test_a_factory_reset_brings_back_what_was_there_at_the_start(transport: Transport) -> None:
     scenario = PRO + '[names]\noutlet1 = "Lamp"\n[nightlight]\nmode = 1\nbrightness = 5\n'
 
-    async def living(simulator: RunningSimulator) -> None:
+    async def living(simulator: SimulatorHandle) -> None:
         async with both_connected(simulator, transport) as (client, other):
             first = await read_all(other)
             await set_all(client)
@@ -118,7 +117,7 @@ def test_a_factory_reset_brings_back_what_was_there_at_the_start(transport: Tran
 
 
 def test_a_factory_reset_of_an_aura_resets_its_light(transport: Transport) -> None:
-    async def living(simulator: RunningSimulator) -> None:
+    async def living(simulator: SimulatorHandle) -> None:
         async with connected(simulator, transport) as client:
             first = await client.get_color(LIGHT)
             await client.set_color_effect_pixels(LIGHT, [(7, 8)], 5, 6, True, 90)
@@ -136,7 +135,7 @@ def test_after_a_network_reset_it_stays_away_until_it_may_join_again(transport: 
     from invisoutlet import InvisOutletClient
     from invisoutlet.exceptions import InvisOutletConnectionError
 
-    async def living(simulator: RunningSimulator) -> None:
+    async def living(simulator: SimulatorHandle) -> None:
         async with connected(simulator, transport) as client:
             await client.set_outlet(2, True)
             attendance = Attendance(client)
@@ -158,11 +157,11 @@ def test_after_a_network_reset_it_stays_away_until_it_may_join_again(transport: 
         asyncio.run(living(simulator))
 
 
-@pytest.mark.parametrize("ending", get_args(RestartEnding))
+@pytest.mark.parametrize("ending", get_args(DisconnectMode))
 def test_it_comes_back_however_its_connection_ended(
-    ending: RestartEnding, transport: Transport
+    ending: DisconnectMode, transport: Transport
 ) -> None:
-    async def living(simulator: RunningSimulator) -> None:
+    async def living(simulator: SimulatorHandle) -> None:
         async with both_connected(simulator, transport) as (client, other):
             for start in (client.restart, other.restart):
                 attendance = Attendance(client, other)
@@ -177,7 +176,7 @@ def test_it_comes_back_however_its_connection_ended(
 
 
 def test_pushes_go_on_after_it_is_back(transport: Transport) -> None:
-    async def living(simulator: RunningSimulator) -> None:
+    async def living(simulator: SimulatorHandle) -> None:
         async with both_connected(simulator, transport) as (client, other):
             outlets = Heard(client.on_outlet_status)
             attendance = Attendance(client, other)
@@ -192,7 +191,7 @@ def test_pushes_go_on_after_it_is_back(transport: Transport) -> None:
 
 
 def test_a_faceplate_that_restarts_is_back_by_itself(transport: Transport) -> None:
-    async def living(simulator: RunningSimulator) -> None:
+    async def living(simulator: SimulatorHandle) -> None:
         async with both_connected(simulator, transport) as (client, other):
             gone = Heard(client.on_disconnect)
             for restart in (client.restart_invisdeco, client.reset_invisdeco):
@@ -215,7 +214,7 @@ def test_a_faceplate_that_restarts_is_back_by_itself(transport: Transport) -> No
 def test_a_request_that_comes_while_the_outlet_is_away_fails_at_once(transport: Transport) -> None:
     from invisoutlet.exceptions import InvisOutletConnectionError
 
-    async def living(simulator: RunningSimulator) -> None:
+    async def living(simulator: SimulatorHandle) -> None:
         async with connected(simulator, transport) as client:
             attendance = Attendance(client)
             simulator.reboot(1e6)
@@ -228,7 +227,7 @@ def test_a_request_that_comes_while_the_outlet_is_away_fails_at_once(transport: 
 
 
 def test_a_faceplate_that_is_away_is_refused_and_keeps_its_settings(transport: Transport) -> None:
-    async def living(simulator: RunningSimulator) -> None:
+    async def living(simulator: SimulatorHandle) -> None:
         async with both_connected(simulator, transport) as (client, other):
             await client.set_nightlight(1, 12)
             simulator.outlet.detach_faceplate()

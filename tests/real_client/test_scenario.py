@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from invis_sim import RunningSimulator, start_simulator
-from invis_sim.faults.when import Transport
+from invis_sim import SimulatorHandle, start_simulator
+from invis_sim.protocol.transport import Transport
 from tests.real_client.support import LIGHT, TRANSPORTS, connected, refused
 
 pytestmark = pytest.mark.parametrize("transport", TRANSPORTS)
@@ -68,12 +68,12 @@ EVERY_FIELD = """
     occupancy_state = 0
     distance = 321
     movement_energy = 0
-    left_out = ["stationary_energy"]
+    omit = ["stationary_energy"]
 """
 
 
 def test_what_a_scenario_says_of_the_outlet_is_what_is_read(transport: Transport) -> None:
-    async def reading(simulator: RunningSimulator) -> None:
+    async def reading(simulator: SimulatorHandle) -> None:
         async with connected(simulator, transport) as client:
             info = vars(await client.get_device_info())
             sub = vars(info.pop("sub_device"))
@@ -146,9 +146,9 @@ def test_what_a_scenario_says_of_the_outlet_is_what_is_read(transport: Transport
 
 def test_the_client_takes_the_documented_forms_as_well(transport: Transport) -> None:
     quirks = '[quirks]\nnames_list = "wrapped"\nradar_key = "fw_rev"\ndecimals = "numbers"\n'
-    quirks += 'color_light_elsewhere = "short"\nabsent_faceplate = "offline"\n'
+    quirks += 'color_light_without_aura = "short"\nabsent_faceplate = "offline"\n'
 
-    async def reading(simulator: RunningSimulator) -> None:
+    async def reading(simulator: SimulatorHandle) -> None:
         async with connected(simulator, transport) as client:
             names = await client.get_accessory_names()
             assert [one.name for one in names] == ["Outlet 1", "Outlet 2", "Nightlight"]

@@ -6,8 +6,8 @@ from typing import Any, Literal, TypeAlias
 
 import pytest
 
-from invis_sim import RunningSimulator, start_simulator
-from invis_sim.faults.when import Transport
+from invis_sim import SimulatorHandle, start_simulator
+from invis_sim.protocol.transport import Transport
 from tests.real_client.support import TRANSPORTS, Heard, both_connected, connected, known
 
 pytestmark = [
@@ -91,7 +91,7 @@ STRAY_1, STRAY_2 = [23, 1, 0], [23, 2, 0]
 
 
 def test_an_update_of_the_outlet_goes_to_its_end(transport: Transport) -> None:
-    async def living(simulator: RunningSimulator) -> None:
+    async def living(simulator: SimulatorHandle) -> None:
         async with both_connected(simulator, transport) as (client, other):
             follower, bystander = Following(client), Following(other)
             assert await revisions(client, "IM") == ("1.0.0", "1.0.0", True)
@@ -124,7 +124,7 @@ def test_an_update_of_the_outlet_goes_to_its_end(transport: Transport) -> None:
 def test_an_update_of_the_faceplate_goes_to_its_end_and_connections_stay(
     method: int, transport: Transport
 ) -> None:
-    async def living(simulator: RunningSimulator) -> None:
+    async def living(simulator: SimulatorHandle) -> None:
         async with both_connected(simulator, transport) as (client, other):
             follower, bystander = Following(client), Following(other)
             assert await revisions(client, "PM") == ("0.5.0", "0.5.0", True)
@@ -150,7 +150,7 @@ def test_an_update_of_the_faceplate_goes_to_its_end_and_connections_stay(
 
 
 def test_while_the_faceplate_restarts_after_an_update_it_is_not_there(transport: Transport) -> None:
-    async def living(simulator: RunningSimulator) -> None:
+    async def living(simulator: SimulatorHandle) -> None:
         async with connected(simulator, transport) as client:
             follower = Following(client)
             await update(client, "PM")
@@ -164,7 +164,7 @@ def test_while_the_faceplate_restarts_after_an_update_it_is_not_there(transport:
 
 
 def test_two_updates_one_after_the_other_leave_nothing_to_update(transport: Transport) -> None:
-    async def living(simulator: RunningSimulator) -> None:
+    async def living(simulator: SimulatorHandle) -> None:
         async with connected(simulator, transport) as client:
             follower = Following(client)
             await update(client, "IM")
@@ -181,7 +181,7 @@ def test_two_updates_one_after_the_other_leave_nothing_to_update(transport: Tran
 
 
 def test_no_stray_result_where_the_scenario_has_none(transport: Transport) -> None:
-    async def living(simulator: RunningSimulator) -> None:
+    async def living(simulator: SimulatorHandle) -> None:
         async with connected(simulator, transport) as client:
             follower = Following(client)
             await update(client, "PM")
@@ -208,7 +208,7 @@ def test_one_that_fails_on_its_way_is_told_changes_nothing_and_may_be_tried_agai
     parts: dict[int, int | None],
     transport: Transport,
 ) -> None:
-    async def living(simulator: RunningSimulator) -> None:
+    async def living(simulator: SimulatorHandle) -> None:
         async with connected(simulator, transport) as client:
             follower = Following(client)
             before = await revisions(client, module)
@@ -247,7 +247,7 @@ def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_one_that_hangs_is_given_up_by_the_client(
     module: Module, plan: str, parts: dict[int, int | None], transport: Transport
 ) -> None:
-    async def living(simulator: RunningSimulator) -> None:
+    async def living(simulator: SimulatorHandle) -> None:
         async with connected(simulator, transport) as client:
             follower = Following(client)
             await update(client, module)
@@ -278,7 +278,7 @@ def test_one_that_hangs_is_given_up_by_the_client(
 def test_one_that_never_begins_is_given_up_by_the_client(
     why: str, module: Module, transport: Transport
 ) -> None:
-    async def living(simulator: RunningSimulator) -> None:
+    async def living(simulator: SimulatorHandle) -> None:
         if why == "nothing new":
             im = {"available_fw_rev": None, "available_www_fw_rev": None}
             simulator.outlet.change(firmware={"IM": im, "PM": {"available_fw_rev": None}})
@@ -304,7 +304,7 @@ def test_one_that_never_begins_is_given_up_by_the_client(
 
 @pytest.mark.parametrize("module", MODULES)
 def test_one_may_come_back_with_the_old_revision(module: Module, transport: Transport) -> None:
-    async def living(simulator: RunningSimulator) -> None:
+    async def living(simulator: SimulatorHandle) -> None:
         async with connected(simulator, transport) as client:
             follower = Following(client)
             before = await revisions(client, module)
@@ -327,7 +327,7 @@ def test_one_may_come_back_with_the_old_revision(module: Module, transport: Tran
 def test_a_second_one_is_refused_while_one_runs_which_goes_on(
     module: Module, transport: Transport
 ) -> None:
-    async def living(simulator: RunningSimulator) -> None:
+    async def living(simulator: SimulatorHandle) -> None:
         async with both_connected(simulator, transport) as (client, other):
             follower = Following(client)
             await update(client, module)
@@ -347,7 +347,7 @@ def test_a_second_one_is_refused_while_one_runs_which_goes_on(
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_restart_in_the_middle_of_one_ends_it(module: Module, transport: Transport) -> None:
-    async def living(simulator: RunningSimulator) -> None:
+    async def living(simulator: SimulatorHandle) -> None:
         async with connected(simulator, transport) as client:
             follower = Following(client)
             before = await revisions(client, module)
@@ -372,7 +372,7 @@ PATIENT = "[timing]\nreconnect_seconds = 1e6\n"
 def test_a_rev_b_restarts_first_and_goes_on_when_the_client_is_back(
     module: Module, transport: Transport
 ) -> None:
-    async def living(simulator: RunningSimulator) -> None:
+    async def living(simulator: SimulatorHandle) -> None:
         async with connected(simulator, transport) as client:
             follower = Following(client)
             await update(client, module)
@@ -406,7 +406,7 @@ def test_a_rev_b_restarts_first_and_goes_on_when_the_client_is_back(
 def test_a_rev_b_tells_after_its_restart_that_the_update_could_not_start(
     module: Module, transport: Transport
 ) -> None:
-    async def living(simulator: RunningSimulator) -> None:
+    async def living(simulator: SimulatorHandle) -> None:
         async with connected(simulator, transport) as client:
             follower = Following(client)
             before = await revisions(client, module)

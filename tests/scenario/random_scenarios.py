@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from invis_sim.device.state import OutletState
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.faults.fault import Fault
-from invis_sim.scenario.effects import without_effect
+from invis_sim.scenario.ineffective import ineffective_settings
 from invis_sim.scenario.model import Listen, Protocol, Scenario
-from invis_sim.scenario.steps import WITH_STATE, Step
+from invis_sim.scenario.steps import PUSHABLE_STATE, Step
 from tests.faults.random_structs import json_trees, structs
 
 __all__ = ["documents", "scenarios", "states", "steps"]
@@ -56,20 +56,22 @@ _WHENS: list[st.SearchStrategy[dict[str, Any]]] = [
 ACTIONS: dict[str, st.SearchStrategy[Any]] = {
     "set": states.map(lambda state: without_defaults(state, OutletState())).filter(bool),
     "faceplate": st.sampled_from(("on", "off")),
-    "push": st.sampled_from([int(number) for number in WITH_STATE])
-    | st.fixed_dictionaries({"callback": st.sampled_from([int(number) for number in WITH_STATE])})
+    "push": st.sampled_from([int(number) for number in PUSHABLE_STATE])
+    | st.fixed_dictionaries(
+        {"callback": st.sampled_from([int(number) for number in PUSHABLE_STATE])}
+    )
     | st.fixed_dictionaries({"callback": st.integers(-(2**63), 2**63), "args": json_trees}),
-    "measure": st.just(True),
+    "sample": st.just(True),
     "update": st.sampled_from(("IM", "PM")),
     "reboot": st.just(True)
     | st.fixed_dictionaries(
         {},
         optional={
             "seconds": st.floats(0, 1e9),
-            "how": st.sampled_from(("close", "reset", "goodbye", "silence")),
+            "how": st.sampled_from(("close", "reset", "close_frame", "blackhole")),
         },
     ),
-    "network": st.just("join"),
+    "join_network": st.just(True),
 }
 """What a step does, but for the switching of faults, as a file says it."""
 
@@ -107,7 +109,7 @@ def without_defaults(struct: Any, usual: Any) -> dict[str, Any]:
 @st.composite
 def _scenarios(draw: st.DrawFn) -> Scenario | None:
     faults = draw(_faults.filter(have_different_names).map(tuple))
-    names = tuple(fault.called for fault in faults)
+    names = tuple(fault.display_name for fault in faults)
     planned = draw(st.lists(steps(names), max_size=2))
     state: OutletState = draw(states)
     return attempt(
@@ -127,7 +129,7 @@ def _scenarios(draw: st.DrawFn) -> Scenario | None:
 
 def with_effect(parts: dict[str, Any]) -> dict[str, Any]:
     """The parts of a scenario without the settings and steps that have no effect."""
-    while found := [path for path, _ in without_effect(parts)]:
+    while found := [path for path, _ in ineffective_settings(parts)]:
         for path in found:
             if path[0] != "steps":
                 parts[str(path[0])] = getattr(Scenario(), str(path[0]))
@@ -146,7 +148,7 @@ KEYS = sorted(
         *Scenario.__struct_fields__,
         *("kind", "sn", "IM", "PM", "fw_rev", "tcp", "ws", "tcp_port", "nth", "seconds", "min"),
         *("packet", "transport", "until_seconds", "Kind", "sede", "a b", "", "\n"),
-        *("product", "states", "leds", "mode", "pass", "lux", "start", "outcome", "left_out"),
+        *("product", "states", "leds", "mode", "pass", "lux", "start", "outcome", "omit"),
         *("after_seconds", "every_seconds", "after_request", "callback", "set", "push", "reboot"),
     }
 )

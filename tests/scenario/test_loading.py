@@ -30,18 +30,18 @@ from invis_sim.device.state import (
     Radar,
     Timing,
 )
-from invis_sim.device.updates import FaceplateUpdate, OutletUpdate, Updates
-from invis_sim.faults.layer_delivery import Delay, Drop, Spread
+from invis_sim.device.update_plan import FaceplateUpdate, OutletUpdate, Updates
+from invis_sim.faults.kinds.delivery import Delay, Distribution, Drop
 from invis_sim.faults.when import When
 from invis_sim.scenario.loading import (
     OVERRIDES,
     ScenarioError,
     ScenarioSource,
+    bundled,
     load,
     override,
     parse,
     resolve,
-    shipped,
 )
 from invis_sim.scenario.model import Listen, Scenario
 from invis_sim.scenario.steps import AfterRequest, Step, StepPush, StepReboot
@@ -95,7 +95,7 @@ def test_every_table_of_what_the_outlet_is_and_knows_is_read_as_it_is_written() 
         [preferences.sys_prefs.mqtt]
         pass = "secret"
         [sensors]
-        left_out = ["gas"]
+        omit = ["gas"]
         temp_celsius = 21
         humidity = [40.5, "inf"]
         lux = "inf"
@@ -135,7 +135,7 @@ def test_every_table_of_what_the_outlet_is_and_knows_is_read_as_it_is_written() 
             sys_prefs=SysPrefs(mqtt=MqttPrefs(password="secret")),
         ),
         sensors=Sensors(
-            left_out=("gas",),
+            omit=("gas",),
             temp_celsius=21.0,
             humidity=(40.5, "inf"),
             lux="inf",
@@ -176,7 +176,7 @@ def test_the_product_is_as_it_is_called_or_as_its_firmware_has_it(text: str, pro
 @pytest.mark.parametrize(
     ("text", "step"),
     [
-        ("after_seconds = 1\nmeasure = true", Step(after_seconds=1, measure=True)),
+        ("after_seconds = 1\nsample = true", Step(after_seconds=1, sample=True)),
         ("every_seconds = 0.5\npush = 9", Step(every_seconds=0.5, push=9)),
         (
             "after_seconds = 0\nevery_seconds = 2\npush = { callback = 99, args = { a = [1] } }",
@@ -191,12 +191,12 @@ def test_the_product_is_as_it_is_called_or_as_its_firmware_has_it(text: str, pro
             Step(after_request=AfterRequest(callback=10, nth=3), reboot=True),
         ),
         (
-            "after_request = { callback = 10 }\nafter_seconds = 2.5\nmeasure = true",
-            Step(after_request=AfterRequest(callback=10), after_seconds=2.5, measure=True),
+            "after_request = { callback = 10 }\nafter_seconds = 2.5\nsample = true",
+            Step(after_request=AfterRequest(callback=10), after_seconds=2.5, sample=True),
         ),
         (
-            "after_seconds = 1\nreboot = { seconds = 2, how = 'silence' }",
-            Step(after_seconds=1, reboot=StepReboot(seconds=2, how="silence")),
+            "after_seconds = 1\nreboot = { seconds = 2, how = 'blackhole' }",
+            Step(after_seconds=1, reboot=StepReboot(seconds=2, how="blackhole")),
         ),
         ("after_seconds = 1\nreboot = {}", Step(after_seconds=1, reboot=StepReboot())),
         ("after_seconds = 1\nfaceplate = 'off'", Step(after_seconds=1, faceplate="off")),
@@ -206,7 +206,7 @@ def test_the_product_is_as_it_is_called_or_as_its_firmware_has_it(text: str, pro
             Step(after_seconds=1, disable=("late", "drop")),
         ),
         ("after_seconds = 1\nupdate = 'PM'", Step(after_seconds=1, update="PM")),
-        ("after_seconds = 1\nnetwork = 'join'", Step(after_seconds=1, network="join")),
+        ("after_seconds = 1\njoin_network = true", Step(after_seconds=1, join_network=True)),
         (
             "after_seconds = 1\nset = { sensors.lux = [1, 'inf'], outlets = { states = [0, 1] } }",
             Step(
@@ -235,7 +235,7 @@ def test_inline_tables_may_span_lines_and_end_with_a_comma() -> None:
             ],
         }
     """)
-    assert scenario.faults == (Delay(seconds=Spread(min=1, max=2), when=When(nth=(1,))),)
+    assert scenario.faults == (Delay(seconds=Distribution(min=1, max=2), when=When(nth=(1,))),)
 
 
 def test_a_file_with_the_line_ends_of_windows_and_a_byte_order_mark_is_read(tmp_path: Path) -> None:
@@ -255,7 +255,7 @@ def test_a_file_may_have_any_name_and_goes_before_a_shipped_scenario(
 
 
 def test_a_shipped_scenario_is_known_by_its_name() -> None:
-    assert load("flaky") == load(shipped()["flaky"])
+    assert load("flaky") == load(bundled()["flaky"])
 
 
 @pytest.mark.parametrize(
@@ -340,8 +340,8 @@ def test_a_text_that_is_not_toml_is_reported_with_line_and_column(text: str, pro
         ("# seed\nseed = 3\n", 3),
         ("", None),
         ("flaky", load("flaky").seed),
-        (shipped()["flaky"], load("flaky").seed),
-        (str(shipped()["flaky"]), load("flaky").seed),
+        (bundled()["flaky"], load("flaky").seed),
+        (str(bundled()["flaky"]), load("flaky").seed),
         (None, None),
     ],
 )

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from invis_sim.faults.catalogue import KINDS
-from invis_sim.scenario.loading import shipped
+from invis_sim.scenario.json_schema import key_docs, scenario_schema
+from invis_sim.scenario.loading import bundled
 from invis_sim.scenario.model import Scenario
-from invis_sim.scenario.schema import key_docs, scenario_schema
 from invis_sim.scenario.steps import Step
 from invis_sim.scenario.validation import Path, validate
 from tests.scenario.random_scenarios import documents, steps
@@ -87,7 +87,7 @@ EVERYTHING = """
     internet = { ip = "x", mainDNS = "x", backupDNS = "x" }
     [sensors]
     device_type = 3
-    left_out = ["gas"]
+    omit = ["gas"]
     temp_valid = 1
     aqi_valid = 1
     temp_celsius = 21.5
@@ -138,11 +138,11 @@ EVERYTHING = """
     radar_key = "fw_rev"
     decimals = "numbers"
     color_push_puback = true
-    color_light_elsewhere = "short"
+    color_light_without_aura = "short"
     indicator_light = true
     plain_nightlight_on_aura = true
     absent_faceplate = "offline"
-    restart_ends = "goodbye"
+    restart_disconnect = "close_frame"
     transports = "both"
     [firmware]
     update_check = "ok"
@@ -196,10 +196,10 @@ EVERYTHING = """
     enable = "a"
     disable = ["a"]
     push = 9
-    measure = true
+    sample = true
     update = "IM"
     reboot = { seconds = 1, how = "reset" }
-    network = "join"
+    join_network = true
     [[steps]]
     after_request = { callback = 20, nth = 3 }
     after_seconds = 1
@@ -243,9 +243,9 @@ def test_the_schema_is_valid_itself() -> None:
     Draft202012Validator.check_schema(SCHEMA)
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", bundled())
 def test_every_shipped_scenario_is_accepted(name: str) -> None:
-    VALIDATOR.validate(tomli.loads(shipped()[name].read_text("utf-8")))
+    VALIDATOR.validate(tomli.loads(bundled()[name].read_text("utf-8")))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -275,9 +275,9 @@ def test_everything_is_what_there_is_to_say() -> None:
 
     document = tomli.loads(EVERYTHING)
     steps = document["steps"][0] | document["steps"][1]
-    left_out = [*missing(Scenario, document, ""), *missing(Step, steps, "steps")]
+    omit = [*missing(Scenario, document, ""), *missing(Step, steps, "steps")]
     alike = [f".indicator_light.{name}" for name in ("mode", "speed", "random", "level")]
-    assert left_out == alike  # as in color_light
+    assert omit == alike  # as in color_light
 
 
 @given(st.lists(steps(("a",)), min_size=1, max_size=3))
@@ -455,7 +455,7 @@ def test_a_key_is_explained_where_its_docstring_puts_several_on_one_line() -> No
 
 def test_no_two_keys_of_a_table_share_an_explanation() -> None:
     """But for those that are alike in all that there is to say."""
-    alike = {"Listen", "Spread", "When"}
+    alike = {"Listen", "Distribution", "When"}
     for title, schema in SCHEMA["$defs"].items():
         texts = [key["description"] for key in schema.get("properties", {}).values()]
         if title not in alike and title not in {kind.__name__ for kind in KINDS.values()}:

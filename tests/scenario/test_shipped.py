@@ -19,12 +19,12 @@ from invis_sim.device.outlet import Outlet
 from invis_sim.faults import KINDS
 from invis_sim.faults.delivery import Close, Wait, Write
 from invis_sim.faults.fault import LAYERS, Layer
-from invis_sim.faults.layer_reply import WrongId
-from invis_sim.faults.layer_text import Breakage
-from invis_sim.faults.pipeline import Pipeline, Plan
-from invis_sim.faults.when import Transport
+from invis_sim.faults.kinds.content import WrongId
+from invis_sim.faults.kinds.text import Breakage
+from invis_sim.faults.pipeline import Pipeline, PlannedDelivery
 from invis_sim.protocol.packets import Reply, Request
-from invis_sim.scenario.loading import load, shipped
+from invis_sim.protocol.transport import Transport
+from invis_sim.scenario.loading import bundled, load
 from invis_sim.scenario.model import Listen
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +59,7 @@ NAMES = [
 ]
 
 TOURS: dict[str, Layer] = {
-    "wrong-content": "reply",
+    "wrong-content": "content",
     "odd-text": "text",
     "odd-websocket": "websocket",
     "rough-network": "delivery",
@@ -70,7 +70,7 @@ TOURS: dict[str, Layer] = {
 
 
 def test_these_scenarios_ship_by_name() -> None:
-    assert list(shipped()) == NAMES
+    assert list(bundled()) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -93,7 +93,7 @@ def test_they_lie_where_they_are_looked_for_after_installation(tmp_path: Path) -
         shutil.copytree(ROOT / package, tmp_path / package, ignore=ignored)
     for source, target in wheel["force-include"].items():
         shutil.copytree(ROOT / source, tmp_path / target)
-    code = "from invis_sim.scenario import shipped; print(*shipped().values())"
+    code = "from invis_sim.scenario import bundled; print(*bundled().values())"
     found = subprocess.run(
         [sys.executable, "-P", "-c", code],
         env={**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"},
@@ -117,7 +117,7 @@ class Client:
         self.lane = pipeline.lane(transport, 1)
         self.asked = 0
 
-    def ask(self, callback: int = 20) -> tuple[Reply, Plan | None]:
+    def ask(self, callback: int = 20) -> tuple[Reply, PlannedDelivery | None]:
         """The honest reply, and what the faults make of it."""
         self.asked += 1
         request = Request(packet_id=100_000 + self.asked, callback=callback)
@@ -131,11 +131,11 @@ class Client:
             yield reply.encode() if plan is None else written(plan)
 
 
-def written(plan: Plan) -> bytes:
+def written(plan: PlannedDelivery) -> bytes:
     return b"".join(step.data for step in plan.delivery.steps if isinstance(step, Write))
 
 
-def waited(plan: Plan) -> float:
+def waited(plan: PlannedDelivery) -> float:
     return sum(step.seconds for step in plan.delivery.steps if isinstance(step, Wait))
 
 
@@ -235,8 +235,8 @@ def test_the_previous_packet_id_is_one_that_was_answered_right() -> None:
 def test_flaky_shows_each_of_its_faults_and_lets_most_replies_through(transport: Transport) -> None:
     client = Client("flaky", transport)
     plans = [client.ask()[1] for _ in range(300)]
-    touches = [touch.fault for plan in plans if plan for touch in plan.touches]
-    assert set(touches) == {fault.name for fault in load("flaky").faults}
+    applied = [touch.fault for plan in plans if plan for touch in plan.applied]
+    assert set(applied) == {fault.name for fault in load("flaky").faults}
     assert plans.count(None) > 150
     assert any(isinstance(step, Close) for plan in plans if plan for step in plan.delivery.steps)
 
@@ -269,7 +269,7 @@ def test_wrong_content_comes_in_nine_ways_and_the_tenth_answer_is_right() -> Non
         reply, plan = client.ask()
         answer = written(plan) if plan else reply.encode()
         wrong.append(answer != reply.encode())
-        if plan is None or not plan.touches[0].fault.startswith("push_first"):
+        if plan is None or not plan.applied[0].fault.startswith("push_first"):
             assert good(answer)
     # Nothing has changed since the last answer, so the stale one is like it.
     assert wrong == ([True] * 7 + [False] + [True] + [False]) * 2

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from invis_sim import RunningSimulator, start_simulator
+from invis_sim import SimulatorHandle, start_simulator
 
 PATIENCE = 10.0
 """Seconds after which what must come is given up."""
@@ -19,7 +19,7 @@ PATIENCE = 10.0
 class Client:
     """Asks over TCP, and keeps what it is told unasked."""
 
-    def __init__(self, simulator: RunningSimulator) -> None:
+    def __init__(self, simulator: SimulatorHandle) -> None:
         self.pushes: list[tuple[int, Any]] = []
         self._socket = socket.create_connection(simulator.tcp_address, PATIENCE)
         self._text = ""
@@ -136,7 +136,7 @@ def test_the_pro_measures_a_room_that_lives() -> None:
         assert client.args(15) == [1, 30]
         samples = [client.args(11)[1]]
         for _ in range(11):
-            sim.outlet.measure()
+            sim.outlet.sample()
             samples.append(client.args(11)[1])
         assert [sample["occupancy_state"] for sample in samples] == [0] * 6 + [1] * 6
         assert all((sample["distance"] > 0) == sample["occupancy_state"] for sample in samples)
@@ -219,8 +219,8 @@ def test_an_update_hangs_until_the_outlet_restarts(target: int) -> None:
         with closing(Client(sim)) as client:
             assert client.ask(21, target)["PUBACK"] == 1
             client.listen(lambda callback, args: (callback, args) == (22, [target, 60]))
-            agenda = sim.call(lambda: sim._simulator.outlet.agenda)
-            assert agenda.due(background=False) is None  # nothing more will come
+            schedule = sim.call(lambda: sim._simulator.outlet.schedule)
+            assert schedule.due(background=False) is None  # nothing more will come
             assert sim.outlet.updating
             assert client.ask(21, target)["PUBACK"] == 0
             assert client.of_updates()[-1] == (22, [target, 60])

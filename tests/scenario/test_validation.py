@@ -209,15 +209,15 @@ def test_what_is_wrong_with_what_the_outlet_is_and_knows_is_told_in_words(
             ["color_light.leds = [", "{ state = 1 }]"],
             "2: color_light.leds[0]: expected a list [state, brightness, color, kelvin], found",
         ),
-        (["sensors.left_out = ['lux',", "3]"], "2: sensors.left_out[1]: expected text, found 3"),
+        (["sensors.omit = ['lux',", "3]"], "2: sensors.omit[1]: expected text, found 3"),
         (
             ["sensors.lux = {", "start = 1, min = 2 }"],
             "2: sensors.lux.start: start (1) is not betw",
         ),
         (["", "sensors.lux = { step = 1 }"], "2: sensors.lux: start is missing; expected a number"),
         (
-            ["", "sensors.left_out = ['luxe']"],
-            "2: sensors.left_out: 'luxe' is no reading; those are",
+            ["", "sensors.omit = ['luxe']"],
+            "2: sensors.omit: 'luxe' is no reading; those are",
         ),
     ],
 )
@@ -253,9 +253,9 @@ def step(*lines: str) -> str:
             [],
             "1: steps[0]: a step happens at a time (after_seconds, every_seconds) or after a req",
         ),
-        (["measure = true"], "1: steps[0]: a step happens at a time"),
+        (["sample = true"], "1: steps[0]: a step happens at a time"),
         (
-            ["after_request = { callback = 20 }", "every_seconds = 1", "measure = true"],
+            ["after_request = { callback = 20 }", "every_seconds = 1", "sample = true"],
             "3: steps[0].every_seconds: does not go with after_request; after_seconds does",
         ),
         (
@@ -263,35 +263,35 @@ def step(*lines: str) -> str:
             "4: steps[0].every_seconds: does not go with after_request",
         ),
         (["after_seconds = 1"], "1: steps[0]: a step does something: expected one of set, facepl"),
-        (["after_seconds = 1", "measure = false"], "1: steps[0]: a step does something: expected"),
+        (["after_seconds = 1", "sample = false"], "1: steps[0]: a step does something: expected"),
         (["after_seconds = 1", "reboot = false"], "1: steps[0]: a step does something: expected"),
         (["after_seconds = 1", "set = {}"], "1: steps[0]: a step does something: expected one"),
         (
-            ["after_seconds = -1", "measure = true"],
+            ["after_seconds = -1", "sample = true"],
             "2: steps[0].after_seconds: expected a number from 0 to 1e9, found -1",
         ),
         (
-            ["every_seconds = 0", "measure = true"],
+            ["every_seconds = 0", "sample = true"],
             "2: steps[0].every_seconds: expected a number from 0.001 to 1e9, found 0",
         ),
         (
-            ["after_second = 1", "every_seconds = 1", "measure = true"],
+            ["after_second = 1", "every_seconds = 1", "sample = true"],
             "2: steps[0].after_second: unknown key; did you mean 'after_seconds'?",
         ),
         (
-            ["after_request = 20", "measure = true"],
+            ["after_request = 20", "sample = true"],
             "2: steps[0].after_request: expected a table (keys: callback, nth), found 20",
         ),
         (
-            ["after_request = { callbck = 20 }", "measure = true"],
+            ["after_request = { callbck = 20 }", "sample = true"],
             "2: steps[0].after_request.callbck: unknown key; did you mean 'callback'?",
         ),
         (
-            ["after_request = { nth = 2 }", "measure = true"],
+            ["after_request = { nth = 2 }", "sample = true"],
             "2: steps[0].after_request: callback is missing; expected a whole number",
         ),
         (
-            ["after_request = { callback = 20, nth = 0 }", "measure = true"],
+            ["after_request = { callback = 20, nth = 0 }", "sample = true"],
             "2: steps[0].after_request.nth: expected a whole number from 1, found 0",
         ),
         (
@@ -317,7 +317,8 @@ def step(*lines: str) -> str:
         (
             ["after_seconds = 1", "reboot.how = 'rest'"],
             (
-                '3: steps[0].reboot.how: expected one of "close", "goodbye", "reset", "silence", '
+                '3: steps[0].reboot.how: expected one of "blackhole", "close", "close_frame", '
+                '"reset", '
                 "found \"rest\"; did you mean 'reset'?"
             ),
         ),
@@ -326,8 +327,8 @@ def step(*lines: str) -> str:
             '3: steps[0].update: expected one of "IM", "PM", found "im"; did you mean \'IM\'?',
         ),
         (
-            ["after_seconds = 1", "network = 'leave'"],
-            '3: steps[0].network: expected "join", found "leave"',
+            ["after_seconds = 1", "join_network = 'leave'"],
+            '3: steps[0].join_network: expected true or false, found "leave"',
         ),
         (
             ["after_seconds = 1", "faceplate = false"],
@@ -391,16 +392,16 @@ def test_problems_of_several_steps_and_tables_are_told_at_once() -> None:
         "[sensors]",
         "luxx = 1",
         "[[steps]]",
-        "measure = true",
+        "sample = true",
         "[quirks]",
-        "restart_ends = 'fin'",
+        "restart_disconnect = 'fin'",
     )
     assert [found.split(": ")[:2] for found in problems_of(text)] == [
         ["2", "steps[0].after_seconds"],
         ["3", "steps[0].set.outlets.states[0]"],
         ["5", "sensors.luxx"],
         ["6", "steps[1]"],
-        ["9", "quirks.restart_ends"],
+        ["9", "quirks.restart_disconnect"],
     ]
 
 
@@ -497,7 +498,7 @@ def test_a_setting_has_an_effect_with_the_product_or_the_quirk_that_it_needs(
 
 
 @pytest.mark.parametrize(
-    "lines", [["faceplate = 'on'"], ["faceplate = 'off'"], ["measure = true"], ["update = 'PM'"]]
+    "lines", [["faceplate = 'on'"], ["faceplate = 'off'"], ["sample = true"], ["update = 'PM'"]]
 )
 def test_a_step_that_needs_a_faceplate_is_reported_where_there_is_none(lines: list[str]) -> None:
     key = lines[0].split()[0]
@@ -522,7 +523,7 @@ def test_a_step_that_needs_a_faceplate_is_reported_where_there_is_none(lines: li
 def test_where_a_step_makes_another_product_of_the_outlet_no_setting_is_blamed(
     becomes: str,
 ) -> None:
-    text = "sensors.lux = 1\ncolor_light.mode = 1\n" + step("after_seconds = 1", "measure = true")
+    text = "sensors.lux = 1\ncolor_light.mode = 1\n" + step("after_seconds = 1", "sample = true")
     assert len(problems_of(text)) == 3
     for later in (f"set.{becomes}", f"set = {{ {becomes} }}"):
         assert problems_of(f"{text}\n{step('after_seconds = 2', later)}") == []
@@ -571,8 +572,8 @@ def test_from_python_a_setting_without_effect_is_refused_as_well() -> None:
     for changes in ({"sensors": {"lux": 1}}, {"sensors": Sensors(lux=1.0)}):
         with pytest.raises(ValueError, match=r"^steps\[0\]\.set\.sensors: has no effect"):
             Scenario(steps=(Step(after_seconds=1, set=changes),))
-    with pytest.raises(ValueError, match=r"^steps\[0\]\.measure: has no effect: this outlet has n"):
-        Scenario(steps=(Step(after_seconds=1, measure=True),))
+    with pytest.raises(ValueError, match=r"^steps\[0\]\.sample: has no effect: this outlet has n"):
+        Scenario(steps=(Step(after_seconds=1, sample=True),))
     becomes = Step(after_seconds=1, set={"device": Device(product="pro")})
     assert Scenario(sensors=Sensors(lux=1.0), steps=(becomes,)).sensors.lux == 1.0
     assert Scenario(device=Device(product="pro"), sensors=Sensors(lux=1.0)).product == "pro"

@@ -17,11 +17,11 @@ import websockets.asyncio.client
 from invis_sim.device.firmware import FaceplateFirmware, FirmwareInventory, OutletFirmware
 from invis_sim.device.state import Timing
 from invis_sim.faults import Fault
-from invis_sim.faults.when import Transport
 from invis_sim.journal import Exchange
 from invis_sim.protocol.frames import text_frame
+from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario
-from invis_sim.testing.background import RunningSimulator, SimulatorBlock, start_simulator
+from invis_sim.testing.handle import SimulatorContext, SimulatorHandle, start_simulator
 from tests.server.support import (
     CLOSE,
     HANDSHAKE,
@@ -69,7 +69,7 @@ def outlet(*faults: Fault, seed: int = 1, timing: Timing = SILENT, **more: Any) 
     return Scenario(seed=seed, firmware=firmware, faults=faults, timing=timing, **more)
 
 
-def faulty(*armed: Fault, seed: int = 1, speed: float = 1.0) -> SimulatorBlock:
+def faulty(*armed: Fault, seed: int = 1, speed: float = 1.0) -> SimulatorContext:
     """An outlet with these faults that runs for the time of a block."""
     return start_simulator(outlet(*armed, seed=seed), speed=speed)
 
@@ -114,7 +114,7 @@ def wire(transport: Transport, *packet_ids: int) -> bytes:
     return b"".join(texts if transport == "tcp" else map(text_frame, texts))
 
 
-def address(simulator: RunningSimulator, transport: Transport) -> tuple[str, int]:
+def address(simulator: SimulatorHandle, transport: Transport) -> tuple[str, int]:
     if transport == "tcp":
         return simulator.tcp_address
     where = urlsplit(simulator.ws_url)
@@ -264,7 +264,7 @@ class WebSocketPeer(Peer):
 class Peers:
     """Any number of clients of one simulator, which are gone at the end of the block."""
 
-    def __init__(self, simulator: RunningSimulator) -> None:
+    def __init__(self, simulator: SimulatorHandle) -> None:
         self._simulator = simulator
         self._opened: list[socket.socket] = []
 
@@ -310,14 +310,14 @@ class Peers:
 
 
 @contextmanager
-def connected(simulator: RunningSimulator, transport: Transport) -> Iterator[Peer]:
+def connected(simulator: SimulatorHandle, transport: Transport) -> Iterator[Peer]:
     """One client that may ask."""
     with Peers(simulator) as peers:
         yield peers.connect(transport)
 
 
 @contextmanager
-def listening(simulator: RunningSimulator, transport: Transport) -> Iterator[Peer]:
+def listening(simulator: SimulatorHandle, transport: Transport) -> Iterator[Peer]:
     """One client that is told what there is to tell."""
     with Peers(simulator) as peers:
         yield peers.listen(transport)
@@ -328,7 +328,7 @@ def touched(exchange: Exchange) -> list[str]:
     return [touch.fault for touch in exchange.faults]
 
 
-def told(simulator: RunningSimulator, what: str = "fault") -> list[str]:
+def told(simulator: SimulatorHandle, what: str = "fault") -> list[str]:
     """What the journal's events of a sort say, oldest first."""
     return [event.detail for event in simulator.journal.events() if event.what == what]
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from invis_sim.journal import Exchange, Journal
-from invis_sim.testing.background import RunningSimulator
+from invis_sim.testing.handle import SimulatorHandle
 
 TIMEOUT = 5.0
 """How long any test waits for what must come, in seconds."""
@@ -207,7 +207,7 @@ class RawClient:
 
 
 def wait_until(
-    simulator: RunningSimulator, condition: Callable[[Journal], bool], timeout: float = TIMEOUT
+    simulator: SimulatorHandle, condition: Callable[[Journal], bool], timeout: float = TIMEOUT
 ) -> None:
     """Returns when the condition holds of the journal; fails if that takes too long."""
     news = threading.Event()
@@ -218,7 +218,7 @@ def wait_until(
         news.clear()
 
 
-def wait_for_end(simulator: RunningSimulator, connections: int = 1) -> list[str]:
+def wait_for_end(simulator: SimulatorHandle, connections: int = 1) -> list[str]:
     """Waits until so many connections are closed; says why each was, oldest first."""
 
     def reasons(journal: Journal) -> list[str]:
@@ -228,7 +228,7 @@ def wait_for_end(simulator: RunningSimulator, connections: int = 1) -> list[str]
     return reasons(simulator.journal)
 
 
-def exchanges(simulator: RunningSimulator, number: int) -> list[Exchange]:
+def exchanges(simulator: SimulatorHandle, number: int) -> list[Exchange]:
     """The exchanges, as soon as there are so many and all are done."""
 
     def there(journal: Journal) -> bool:

@@ -18,7 +18,7 @@ SILENT = OutletState(timing=Timing(sensor_seconds=0))
 
 
 class Steps(trio.abc.Instrument):
-    """Counts how often any task runs."""
+    """CountNumbers how often any task runs."""
 
     def __init__(self) -> None:
         self.number = 0
@@ -73,12 +73,12 @@ def test_appointments_are_kept_in_the_order_of_their_times_and_none_too_early(
         for number, seconds in enumerate(times):
 
             def happen(number: int = number, seconds: float = seconds) -> None:
-                assert outlet.agenda.now >= seconds
+                assert outlet.schedule.now >= seconds
                 if speed < math.inf:
                     assert (trio.current_time() - began[0]) * speed >= seconds - 1e-3
                 happened.append((seconds, number))
 
-            outlet.agenda.after(seconds, happen)
+            outlet.schedule.after(seconds, happen)
 
     def until() -> bool:
         return happened == sorted((time, number) for number, time in enumerate(times))
@@ -95,7 +95,7 @@ def test_what_rounding_makes_too_early_is_kept_once_all_the_same() -> None:
             def use(outlet: Outlet, clock: Clock) -> None:
                 for number in range(1, 30):
                     due = number * seconds  # noqa: B023
-                    outlet.agenda.after(due, lambda: happened.append(clock.seconds()))  # noqa: B023
+                    outlet.schedule.after(due, lambda: happened.append(clock.seconds()))  # noqa: B023
 
             kept(use, lambda: len(happened) == 29, speed, 31 * seconds / speed)  # noqa: B023
 
@@ -104,8 +104,8 @@ def test_what_is_due_later_is_not_kept_yet() -> None:
     happened: list[int] = []
 
     def use(outlet: Outlet, clock: Clock) -> None:
-        outlet.agenda.after(99, lambda: happened.append(1))
-        outlet.agenda.after(101, lambda: happened.append(2))
+        outlet.schedule.after(99, lambda: happened.append(1))
+        outlet.schedule.after(101, lambda: happened.append(2))
 
     kept(use, lambda: happened == [1], speed=10, seconds=10)
 
@@ -116,12 +116,12 @@ def test_appointments_that_are_made_while_it_sleeps_are_kept_once_it_is_told() -
     async def live() -> None:
         outlet = Outlet(SILENT)
         clock = Clock(outlet, trio.current_time(), 1.0, nothing)
-        outlet.agenda.after(100, lambda: happened.append("late"))
+        outlet.schedule.after(100, lambda: happened.append("late"))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(clock.run)
             await trio.sleep(10)
-            outlet.agenda.now = clock.seconds()
-            outlet.agenda.after(5, lambda: happened.append("early"))
+            outlet.schedule.now = clock.seconds()
+            outlet.schedule.after(5, lambda: happened.append("early"))
             clock.changed()
             await trio.sleep(4)
             assert happened == []
@@ -139,9 +139,9 @@ def test_after_each_appointment_its_owner_is_told() -> None:
 
     async def live() -> None:
         outlet = Outlet(SILENT)
-        clock = Clock(outlet, trio.current_time(), 1.0, lambda: told.append(outlet.agenda.now))
+        clock = Clock(outlet, trio.current_time(), 1.0, lambda: told.append(outlet.schedule.now))
         for seconds in (1, 2, 2):
-            outlet.agenda.after(seconds, nothing)
+            outlet.schedule.after(seconds, nothing)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(clock.run)
             await trio.sleep(3)
@@ -159,15 +159,15 @@ def test_at_infinite_speed_time_jumps_to_what_is_no_rhythm_and_stands_still_then
         def beat() -> None:
             nonlocal beats
             beats += 1
-            outlet.agenda.after(10, beat, background=True)
+            outlet.schedule.after(10, beat, background=True)
 
-        outlet.agenda.after(10, beat, background=True)
-        outlet.agenda.after(1e6, lambda: happened.append("last")).cancel()
+        outlet.schedule.after(10, beat, background=True)
+        outlet.schedule.after(1e6, lambda: happened.append("last")).cancel()
 
         def go_on() -> None:
-            outlet.agenda.after(20, lambda: happened.append(f"{clock.seconds():g}"))
+            outlet.schedule.after(20, lambda: happened.append(f"{clock.seconds():g}"))
 
-        outlet.agenda.after(35, go_on)
+        outlet.schedule.after(35, go_on)
 
     kept(use, lambda: happened == ["55"] and beats == 5, speed=math.inf, seconds=1e6)
 
@@ -186,7 +186,7 @@ def test_many_that_are_due_at_once_hold_up_nobody() -> None:
             happened += 1
 
         for _ in range(1000):
-            outlet.agenda.after(0, happen)
+            outlet.schedule.after(0, happen)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(clock.run)
             while happened < 1000:

@@ -14,7 +14,7 @@ from websockets.exceptions import InvalidMessage
 
 from invis_sim import faults
 from invis_sim.faults import Fault, When
-from invis_sim.faults.when import Transport
+from invis_sim.protocol.transport import Transport
 from tests.server.peers import (
     Peers,
     TcpPeer,

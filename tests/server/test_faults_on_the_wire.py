@@ -18,10 +18,10 @@ from websockets.exceptions import ConnectionClosedError
 
 from invis_sim import faults
 from invis_sim.faults import Fault, When
-from invis_sim.faults.layer_text import Oddity
-from invis_sim.faults.when import Transport
+from invis_sim.faults.kinds.text import Oddity
 from invis_sim.protocol.frames import text_frame
-from invis_sim.testing.background import RunningSimulator
+from invis_sim.protocol.transport import Transport
+from invis_sim.testing.handle import SimulatorHandle
 from tests.server.peers import (
     TRANSPORTS,
     Peer,
@@ -136,7 +136,7 @@ def test_wrong_sn_and_wrong_callback_are_drawn_where_none_is_given(transport: Tr
         assert success()["sn"] not in serials
         assert 20 not in callbacks
         first = exchanges(sim, 20)[0]
-        assert [touch.did for touch in first.faults] == [
+        assert [touch.detail for touch in first.faults] == [
             f"sn {replies[0]['sn']!r}",
             f"callbackName {replies[0]['payload']['callbackName']}",
         ]
@@ -183,7 +183,7 @@ def test_push_first_puts_a_push_in_front_of_the_reply(transport: Transport) -> N
         assert push == {"sn": success()["sn"], "payload": payload}
         found = exchanges(sim, 2)[1]
         assert len(found.sent) == 2  # two packets, two writes
-        assert [(touch.fault, touch.did) for touch in found.faults] == [
+        assert [(touch.fault, touch.detail) for touch in found.faults] == [
             ("push_first", "callback 11")
         ]
 
@@ -191,7 +191,7 @@ def test_push_first_puts_a_push_in_front_of_the_reply(transport: Transport) -> N
 # Wrong bytes
 
 
-def one_packet(sim: RunningSimulator, transport: Transport) -> bytes:
+def one_packet(sim: SimulatorHandle, transport: Transport) -> bytes:
     """Asks once; the text of all that comes."""
     with connected(sim, transport) as peer:
         peer.ask(221040)
@@ -319,7 +319,7 @@ def in_order(peer: Peer, count: int) -> list[int]:
 
 @on_both
 def test_reorder_lets_so_many_packets_go_first(transport: Transport) -> None:
-    fault = faults.Reorder(behind=2, patience=3600, when=When(nth=1))
+    fault = faults.Reorder(let_pass=2, max_wait=3600, when=When(nth=1))
     with faulty(fault) as sim, connected(sim, transport) as peer:
         peer.ask(1, 2, 3, 4)
         assert in_order(peer, 4) == [2, 3, 1, 4]
@@ -328,7 +328,7 @@ def test_reorder_lets_so_many_packets_go_first(transport: Transport) -> None:
 
 @on_both
 def test_reorder_with_nobody_to_go_first_is_a_wait_of_its_patience(transport: Transport) -> None:
-    with faulty(faults.Reorder(patience=0.2)) as sim, connected(sim, transport) as peer:
+    with faulty(faults.Reorder(max_wait=0.2)) as sim, connected(sim, transport) as peer:
         began = time.monotonic()
         peer.ask(1)
         assert in_order(peer, 1) == [1]
@@ -337,7 +337,7 @@ def test_reorder_with_nobody_to_go_first_is_a_wait_of_its_patience(transport: Tr
 
 @on_both
 def test_reorder_on_every_packet_lets_each_two_swap_places(transport: Transport) -> None:
-    with faulty(faults.Reorder(patience=3600)) as sim, connected(sim, transport) as peer:
+    with faulty(faults.Reorder(max_wait=3600)) as sim, connected(sim, transport) as peer:
         peer.ask(1, 2, 3, 4)
         assert in_order(peer, 4) == [2, 1, 4, 3]
 
@@ -345,7 +345,7 @@ def test_reorder_on_every_packet_lets_each_two_swap_places(transport: Transport)
 def test_a_packet_that_leaves_with_the_next_one_still_ends_the_connection() -> None:
     both = (
         faults.CloseConnection(moment="after", when=When(nth=1)),
-        faults.Coalesce(patience=3600, when=When(nth=1)),
+        faults.Coalesce(max_wait=3600, when=When(nth=1)),
     )
     with faulty(*both) as sim, connected(sim, "tcp") as peer:
         peer.ask(1)
@@ -357,7 +357,7 @@ def test_a_packet_that_leaves_with_the_next_one_still_ends_the_connection() -> N
 @linux
 @on_both
 def test_coalesce_on_every_packet_sends_them_two_by_two(transport: Transport) -> None:
-    with faulty(faults.Coalesce(patience=3600)) as sim, connected(sim, transport) as peer:
+    with faulty(faults.Coalesce(max_wait=3600)) as sim, connected(sim, transport) as peer:
         before = peer.segments()
         peer.ask(1, 2, 3, 4)
         assert in_order(peer, 4) == [1, 2, 3, 4]
@@ -367,8 +367,8 @@ def test_coalesce_on_every_packet_sends_them_two_by_two(transport: Transport) ->
 @on_both
 def test_half_a_close_lets_a_packet_go_that_waits_for_later_ones(transport: Transport) -> None:
     held = (
-        faults.Reorder(patience=3600, when=When(nth=1)),
-        faults.Coalesce(patience=3600, when=When(nth=2)),
+        faults.Reorder(max_wait=3600, when=When(nth=1)),
+        faults.Coalesce(max_wait=3600, when=When(nth=2)),
     )
     with faulty(*held) as sim, connected(sim, transport) as peer:
         peer.ask(1)
@@ -428,7 +428,7 @@ def test_split_leaves_a_gap_in_which_nothing_else_is_said(transport: Transport) 
 @linux
 @on_both
 def test_coalesce_sends_two_packets_in_one_segment(transport: Transport) -> None:
-    fault = faults.Coalesce(patience=3600, when=When(nth=1))
+    fault = faults.Coalesce(max_wait=3600, when=When(nth=1))
     with faulty(fault) as sim, connected(sim, transport) as peer:
         before = peer.segments()
         peer.ask(1)
@@ -444,7 +444,7 @@ def test_coalesce_sends_two_packets_in_one_segment(transport: Transport) -> None
 
 @on_both
 def test_coalesce_without_a_next_packet_is_a_wait_of_its_patience(transport: Transport) -> None:
-    with faulty(faults.Coalesce(patience=0.2)) as sim, connected(sim, transport) as peer:
+    with faulty(faults.Coalesce(max_wait=0.2)) as sim, connected(sim, transport) as peer:
         began = time.monotonic()
         assert peer.is_served(1)
         assert time.monotonic() - began >= 0.2
@@ -491,13 +491,13 @@ def test_reset_ends_the_connection_with_a_rst(transport: Transport, moment: Any)
         assert head(transport, moment).startswith(received)  # a RST may overtake what was sent
         found = exchanges(sim, 3)
         assert b"".join(found[1].sent) == head(transport, moment)
-        assert [(touch.fault, touch.did) for touch in found[1].faults] == [("reset", moment)]
+        assert [(touch.fault, touch.detail) for touch in found[1].faults] == [("reset", moment)]
         assert found[2].sent == ()
         wait_until(sim, lambda journal: journal.events()[-1].what == "closed")
         assert sim.journal.events()[-1].detail == "by a fault, with a reset"
 
 
-def listens(sim: RunningSimulator, packet_id: int) -> None:
+def listens(sim: SimulatorHandle, packet_id: int) -> None:
     """Waits until the outlet has heard this request."""
     wait_until(sim, lambda journal: packet_id in [one.packet_id for one in journal.exchanges()])
 
@@ -573,7 +573,7 @@ def test_overtaking_packets_arrive_in_the_order_of_their_delays(transport: Trans
 def test_a_wait_holds_up_nobody_else(transport: Transport) -> None:
     patient: tuple[Fault, ...] = (
         faults.Delay(seconds=3600, when=When(connection=1)),
-        faults.Reorder(patience=3600, when=When(connection=2)),
+        faults.Reorder(max_wait=3600, when=When(connection=2)),
         faults.Split(gap=3600, when=When(connection=3)),
         faults.Throttle(bytes_per_second=0.01, when=When(connection=4)),
         faults.SlowAccept(seconds=3600, when=When(connection=5)),
@@ -596,8 +596,8 @@ WAITS: tuple[Fault, ...] = (
     faults.Delay(seconds=3600, when=When(nth=(1, 2), per="connection")),
     faults.Duplicate(gap=3600, when=When(nth=2, per="connection")),
     faults.Split(pieces=4, gap=3600, when=When(nth=3, per="connection")),
-    faults.Reorder(behind=5, patience=3600, when=When(nth=4, per="connection")),
-    faults.Coalesce(patience=3600, when=When(nth=5, per="connection")),
+    faults.Reorder(let_pass=5, max_wait=3600, when=When(nth=4, per="connection")),
+    faults.Coalesce(max_wait=3600, when=When(nth=5, per="connection")),
     faults.Throttle(bytes_per_second=0.1, when=When(nth=6, per="connection")),
 )
 
@@ -621,7 +621,7 @@ def test_speed_divides_every_wait(transport: Transport) -> None:
         faults.Delay(seconds=10, when=When(nth=1)),
         faults.Duplicate(gap=10, when=When(nth=2)),
         faults.Split(gap=10, when=When(nth=3)),
-        faults.Reorder(patience=10, when=When(nth=4)),
+        faults.Reorder(max_wait=10, when=When(nth=4)),
         faults.Throttle(bytes_per_second=len(wire(transport, 5)) / 10, when=When(nth=5)),
     )
     with faulty(*long, speed=100) as sim:
@@ -671,7 +671,7 @@ CAPRICES: tuple[Fault, ...] = (
     faults.Garbage(size=20, when=When(probability=0.1)),
     faults.BitFlip(when=When(probability=0.2)),
     faults.Fragment(pieces=3, when=When(probability=0.3)),
-    faults.Delay(seconds=faults.Spread(median=0.5, sigma=1), when=When(probability=0.3)),
+    faults.Delay(seconds=faults.Distribution(median=0.5, sigma=1), when=When(probability=0.3)),
     faults.Split(size=50, when=When(probability=0.2)),
     faults.Duplicate(when=When(every=6, per="connection")),
     faults.Drop(when=When(probability=0.1, times=3, per="connection")),

@@ -17,7 +17,7 @@ from invis_sim.faults import Fail
 from invis_sim.journal import Entry, Exchange
 from invis_sim.scenario import Scenario, ScenarioError
 from invis_sim.server import StartError, open_simulator
-from invis_sim.testing.background import RunningSimulator, start_simulator
+from invis_sim.testing.handle import SimulatorHandle, start_simulator
 from tests.server.support import many_files
 
 PATIENCE = 20.0
@@ -48,7 +48,7 @@ def is_served(client: socket.socket, request: bytes = ASK) -> bool:
     return b'"packetID":221040,"PUBACK":1' in exchange(client, request)
 
 
-def ws_address(sim: RunningSimulator) -> tuple[str, int]:
+def ws_address(sim: SimulatorHandle) -> tuple[str, int]:
     host, _, port = sim.ws_url.removeprefix("ws://").removesuffix("/ws").rpartition(":")
     return host.strip("[]"), int(port)
 
@@ -379,7 +379,7 @@ def test_running_out_of_descriptors_is_told_and_survived() -> None:
 # What is raised
 
 
-class Mishap(Exception):
+class InjectedError(Exception):
     """Something that goes wrong in the block."""
 
 
@@ -387,7 +387,7 @@ def raise_with_cause() -> None:
     try:
         raise KeyError("the cause")
     except KeyError as error:
-        raise Mishap("in the block") from error
+        raise InjectedError("in the block") from error
 
 
 def test_under_trio_what_the_block_raises_comes_out_as_itself() -> None:
@@ -395,13 +395,13 @@ def test_under_trio_what_the_block_raises_comes_out_as_itself() -> None:
         async with open_simulator():
             raise_with_cause()
 
-    with pytest.raises(Mishap, match="in the block") as caught:
+    with pytest.raises(InjectedError, match="in the block") as caught:
         trio.run(live)
     assert isinstance(caught.value.__cause__, KeyError)
 
 
 def test_under_trio_a_group_that_the_block_raises_gets_no_other_around_it() -> None:
-    group = ExceptionGroup("two", [Mishap("one"), Mishap("another")])
+    group = ExceptionGroup("two", [InjectedError("one"), InjectedError("another")])
 
     async def live() -> None:
         async with open_simulator():
@@ -444,7 +444,7 @@ def test_a_start_that_fails_raises_the_error_itself_in_both_ways(
 
 
 def test_what_the_block_of_start_simulator_raises_comes_out_as_itself() -> None:
-    with pytest.raises(Mishap, match="in the block") as caught, start_simulator():
+    with pytest.raises(InjectedError, match="in the block") as caught, start_simulator():
         raise_with_cause()
     assert isinstance(caught.value.__cause__, KeyError)
 

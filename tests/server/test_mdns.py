@@ -14,9 +14,9 @@ import zeroconf
 from invis_sim.device.state import Device
 from invis_sim.scenario import Scenario
 from invis_sim.scenario.model import Listen
-from invis_sim.server.listening import StartError
 from invis_sim.server.mdns import SERVICE_TYPE
-from invis_sim.testing.background import start_simulator
+from invis_sim.server.net.listeners import StartError
+from invis_sim.testing.handle import start_simulator
 from tests.server.peers import Peers, address, outlet, told
 from tests.server.support import wait_until
 

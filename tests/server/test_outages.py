@@ -18,8 +18,8 @@ from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK
 
 from invis_sim import faults, open_simulator
 from invis_sim.faults import KINDS, Fault, When
-from invis_sim.faults.when import Transport
-from invis_sim.testing.background import RunningSimulator, start_simulator
+from invis_sim.protocol.transport import Transport
+from invis_sim.testing.handle import SimulatorHandle, start_simulator
 from tests.faults.random_structs import conditions, faults_of
 from tests.server.peers import (
     TRANSPORTS,
@@ -49,7 +49,7 @@ from tests.server.support import (
 )
 
 
-def refuses(sim: RunningSimulator) -> bool:
+def refuses(sim: SimulatorHandle) -> bool:
     """Whether nobody listens, on either port."""
     refused = []
     for transport in TRANSPORTS:
@@ -61,7 +61,7 @@ def refuses(sim: RunningSimulator) -> bool:
     return bool(refused)
 
 
-def wait_for_news(sim: RunningSimulator, *news: str) -> None:
+def wait_for_news(sim: SimulatorHandle, *news: str) -> None:
     """Waits until these are the last events of faults that the journal has."""
     wait_until(sim, lambda journal: told(sim)[-len(news) :] == list(news))
 
@@ -202,7 +202,9 @@ def test_the_outlet_may_stop_in_the_middle_of_an_outage() -> None:
 
 
 @on_both
-@pytest.mark.parametrize(("how", "end"), [("reset", "RST"), ("close", "FIN"), ("goodbye", "FIN")])
+@pytest.mark.parametrize(
+    ("how", "end"), [("reset", "RST"), ("close", "FIN"), ("close_frame", "FIN")]
+)
 def test_reboot_ends_every_connection_and_the_outlet_comes_back_at_the_same_address(
     transport: Transport, how: Any, end: str
 ) -> None:
@@ -214,7 +216,7 @@ def test_reboot_ends_every_connection_and_the_outlet_comes_back_at_the_same_addr
         wait_until(sim, lambda journal: len(told(sim, "connected")) == 6)
         with sim.inject(faults.Reboot(seconds=0.3, how=how)):
             assert refuses(sim)
-            goodbye = how == "goodbye" and transport == "ws"
+            goodbye = how == "close_frame" and transport == "ws"
             for peer in old:
                 if goodbye:
                     assert isinstance(peer, WebSocketPeer)
@@ -234,7 +236,7 @@ def test_a_silent_reboot_says_nothing_until_the_outlet_is_back(transport: Transp
     with faulty() as sim, Peers(sim) as peers:
         peer = peers.connect(transport)
         assert peer.is_served(1)
-        with sim.inject(faults.Reboot(seconds=0.4, how="silence")):
+        with sim.inject(faults.Reboot(seconds=0.4, how="blackhole")):
             if isinstance(peer, WebSocketPeer):
                 peer.socket.sendall(client_frame(PING, b"anybody?"))
             peer.ask(2)
@@ -251,7 +253,7 @@ def test_a_silent_reboot_gives_no_handshake_an_answer() -> None:
         peer = peers.ws(shake=False)
         peer.socket.sendall(HANDSHAKE)
         wait_until(sim, lambda journal: len(journal.events()) == 2)
-        with sim.inject(faults.Reboot(seconds=0.3, how="silence")):
+        with sim.inject(faults.Reboot(seconds=0.3, how="blackhole")):
             assert peer.end() == (b"", "RST")
 
 
@@ -280,7 +282,7 @@ def test_websockets_sees_a_reboot_as_it_is_meant() -> None:
         for how, error, code in (
             ("reset", ConnectionClosedError, None),
             ("close", ConnectionClosedError, None),
-            ("goodbye", ConnectionClosedOK, 1001),
+            ("close_frame", ConnectionClosedOK, 1001),
         ):
             with websockets.sync.client.connect(sim.ws_url, proxy=None) as client:
                 client.send(request(1).decode())
@@ -401,20 +403,20 @@ any_faults = st.lists(
 
 
 @pytest.fixture(scope="module", name="lasting")
-def outlet_for_many_examples() -> Iterator[RunningSimulator]:
+def outlet_for_many_examples() -> Iterator[SimulatorHandle]:
     with start_simulator(outlet(), speed=1000) as sim:
         yield sim
 
 
 @contextmanager
-def everything(sim: RunningSimulator, armed: list[Fault]) -> Iterator[None]:
+def everything(sim: SimulatorHandle, armed: list[Fault]) -> Iterator[None]:
     with ExitStack() as stack:
         for fault in armed:
             stack.enter_context(sim.inject(fault))
         yield
 
 
-def use_a_little(sim: RunningSimulator, transport: Transport) -> None:
+def use_a_little(sim: SimulatorHandle, transport: Transport) -> None:
     """Asks a few times and takes whatever comes, for a short time."""
     with suppress(OSError), socket.create_connection(address(sim, transport), 0.05) as client:
         client.settimeout(0.02)
@@ -435,7 +437,7 @@ def use_a_little(sim: RunningSimulator, transport: Transport) -> None:
 )
 @given(armed=any_faults)
 def test_no_combination_of_faults_outlives_its_block_or_breaks_the_outlet(
-    lasting: RunningSimulator, caplog: pytest.LogCaptureFixture, armed: list[Fault]
+    lasting: SimulatorHandle, caplog: pytest.LogCaptureFixture, armed: list[Fault]
 ) -> None:
     lasting.journal.clear()
     with everything(lasting, armed):

@@ -13,11 +13,11 @@ import pytest
 from invis_sim import faults
 from invis_sim.device.state import Device, Timing
 from invis_sim.faults import Fault, When
-from invis_sim.faults.when import Transport
 from invis_sim.protocol.frames import text_frame
+from invis_sim.protocol.transport import Transport
 from invis_sim.scenario.model import Protocol
-from invis_sim.server import outbox
-from invis_sim.testing.background import RunningSimulator, start_simulator
+from invis_sim.server.session import outbox
+from invis_sim.testing.handle import SimulatorHandle, start_simulator
 from tests.server.peers import (
     TRANSPORTS,
     Peers,
@@ -214,7 +214,7 @@ def test_who_has_said_all_it_has_to_say_is_told_nothing_new() -> None:
         assert sim.journal.pushes() == []
 
 
-def _only_connection(sim: RunningSimulator) -> Any:
+def _only_connection(sim: SimulatorHandle) -> Any:
     (connection,) = sim._simulator._core.connections.values()
     return connection
 
@@ -339,7 +339,7 @@ def test_readings_come_in_their_rhythm_to_all() -> None:
         assert all(time >= 0.05 * nth for nth, time in enumerate(times, 1))
 
 
-def quiet_but_served(sim: RunningSimulator, peers: Peers) -> bool:
+def quiet_but_served(sim: SimulatorHandle, peers: Peers) -> bool:
     """Whether time goes on for the outlet, and it says nothing of itself."""
     before = len(sim.journal.pushes(callback=11))
     with connected(sim, "tcp") as peer:
@@ -386,12 +386,12 @@ def test_no_readings_come_while_the_faceplate_is_off_offline_or_disturbed() -> N
 def test_no_readings_come_while_the_faceplate_restarts() -> None:
     timing = Timing(sensor_seconds=0, faceplate_restart_seconds=3600)
     with pushing(timing=timing) as sim, listening(sim, "tcp") as peer:
-        sim.outlet.measure()
+        sim.outlet.sample()
         assert peer.packet()["payload"]["callbackName"] == 11
         peer.demand(24, packet_id=3)
         assert peer.packet() == done(3)
         assert not sim.outlet.faceplate_online
-        sim.outlet.measure()
+        sim.outlet.sample()
         peer.demand(11, packet_id=4)
         assert peer.packet() == done(4, 0)
 
@@ -430,13 +430,13 @@ def test_a_client_that_never_reads_is_dropped_at_last_and_others_get_everything(
         (closed,) = sim.journal.events(what="closed")
         assert closed.connection == 1
         assert closed.detail == "the client reads too slowly: too much waits for it"
-        assert 2**19 < most <= outbox.MOST_PENDING_PUSHED_BYTES + 31_000
+        assert 2**19 < most <= outbox.MAX_PENDING_PUSHED_BYTES + 31_000
         assert deaf.end()[1] == "RST"
         assert all(peer.is_served() for peer in others)
         assert all(one.done for one in sim.journal.exchanges(connection=1))
 
 
-def waiting_bytes(sim: RunningSimulator) -> int:
+def waiting_bytes(sim: SimulatorHandle) -> int:
     """How many bytes wait for all clients."""
     connections = sim._simulator._core.connections.values()
     return sum(connection.outbox._pending_bytes for connection in connections)
@@ -450,7 +450,7 @@ def test_a_client_that_never_reads_many_small_pushes_is_dropped_at_last() -> Non
             for number in range(times):
                 sim._simulator.outlet.push(99, number)
 
-        sim.call(tell, outbox.MOST_PENDING_PUSHES)
+        sim.call(tell, outbox.MAX_PENDING_PUSHES)
         assert sim.journal.events(what="closed") == []
         sim.call(tell, 1)
         assert wait_for_end(sim) == ["the client reads too slowly: too much waits for it"]
@@ -474,7 +474,7 @@ def test_a_client_that_reads_nothing_for_long_is_dropped_though_little_waits(
 def test_a_client_for_which_much_waits_that_it_has_asked_for_is_told_more(
     transport: Transport,
 ) -> None:
-    long = faults.Pad(bytes=4 * outbox.MOST_PENDING_BYTES, when=When(callback=10))
+    long = faults.Pad(bytes=4 * outbox.MAX_PENDING_BYTES, when=When(callback=10))
     with pushing(long) as sim, listening(sim, transport) as peer:
         peer.demand(10, [1, 1])
         assert peer.packets(2) == [done(), push(9, [1, 0])]
@@ -482,10 +482,10 @@ def test_a_client_for_which_much_waits_that_it_has_asked_for_is_told_more(
 
 def test_a_client_that_asks_much_at_once_is_told_more() -> None:
     late = faults.Delay(seconds=0.5, when=When(nth=1))
-    number = outbox.MOST_PENDING_PACKETS + 100
+    number = outbox.MAX_PENDING_PACKETS + 100
     with pushing(late) as sim, listening(sim, "tcp") as peer:
         peer.ask(*range(number))
-        wait_until(sim, lambda journal: len(journal.requests()) >= outbox.MOST_PENDING_PACKETS)
+        wait_until(sim, lambda journal: len(journal.requests()) >= outbox.MAX_PENDING_PACKETS)
         sim.outlet.push(99, "more")
         came = peer.packets(number + 1)
         assert push(99, "more") in came

@@ -10,13 +10,12 @@ import pytest
 
 from invis_sim import faults
 from invis_sim.device.state import Device, Outlets, Quirks, Timing
-from invis_sim.faults.welcome import Ending
-from invis_sim.faults.when import Transport
+from invis_sim.protocol.transport import DisconnectMode, Transport
 from invis_sim.scenario import ScenarioError
 from invis_sim.scenario.model import Listen, Scenario
 from invis_sim.scenario.steps import AfterRequest, Step
 from invis_sim.server.simulator import Simulator
-from invis_sim.testing.background import RunningSimulator, start_simulator
+from invis_sim.testing.handle import SimulatorHandle, start_simulator
 from tests.server.peers import (
     SN,
     TRANSPORTS,
@@ -35,9 +34,9 @@ from tests.server.support import TIMEOUT, wait_for_end, wait_until
 NAMES = {5: "a restart", 6: "a network reset", 7: "a factory reset"}
 WAYS = {
     "close": "",
-    "goodbye": ", with a goodbye",
+    "close_frame": ", with a goodbye",
     "reset": ", with a reset",
-    "silence": ", silently",
+    "blackhole": ", silently",
 }
 
 
@@ -50,10 +49,10 @@ def restarting(
         sensor_seconds=0,
         reconnect_seconds=announces,
     )
-    return outlet(timing=timing, quirks=Quirks(restart_ends=ends), **more)
+    return outlet(timing=timing, quirks=Quirks(restart_disconnect=ends), **more)
 
 
-def is_refused(sim: RunningSimulator, transport: Transport) -> bool:
+def is_refused(sim: SimulatorHandle, transport: Transport) -> bool:
     try:
         socket.create_connection(address(sim, transport), TIMEOUT).close()
     except ConnectionRefusedError:
@@ -61,14 +60,15 @@ def is_refused(sim: RunningSimulator, transport: Transport) -> bool:
     return False
 
 
-def wait_for_return(sim: RunningSimulator) -> None:
+def wait_for_return(sim: SimulatorHandle) -> None:
     wait_until(sim, lambda journal: any("ends" in words for words in told(sim, "outlet")))
 
 
 @on_both
 @pytest.mark.parametrize("callback", [5, 6, 7])
 @pytest.mark.parametrize(
-    ("ends", "end"), [("close", "FIN"), ("goodbye", "FIN"), ("reset", "RST"), ("silence", "RST")]
+    ("ends", "end"),
+    [("close", "FIN"), ("close_frame", "FIN"), ("reset", "RST"), ("blackhole", "RST")],
 )
 def test_a_restart_is_not_answered_ends_every_connection_and_is_over_in_time(
     transport: Transport, callback: int, ends: str, end: str
@@ -80,19 +80,19 @@ def test_a_restart_is_not_answered_ends_every_connection_and_is_over_in_time(
         asking.demand(callback)
         wait_until(sim, lambda journal: bool(told(sim, "outlet")))
         assert all(is_refused(sim, kind) for kind in TRANSPORTS)
-        if ends == "silence":
+        if ends == "blackhole":
             assert asking.hears_nothing(0.05)
             if callback == 6:
                 sim.join_network()
         for peer in (asking, *others):
-            if ends == "goodbye" and isinstance(peer, WebSocketPeer):
+            if ends == "close_frame" and isinstance(peer, WebSocketPeer):
                 assert peer.close_code() == 1001
             assert peer.end() == (b"", end)
             peer.socket.close()
         assert wait_for_end(sim, 3) == [f"by {NAMES[callback]}{WAYS[ends]}"] * 3
         (asked,) = sim.journal.exchanges(callback=callback)
         assert (asked.outcome, asked.sent, asked.done) == ("no reply", (), True)
-        if callback == 6 and ends != "silence":
+        if callback == 6 and ends != "blackhole":
             assert is_refused(sim, "tcp")
             assert told(sim, "outlet") == [
                 "a network reset begins (until it joins the network again)"
@@ -205,7 +205,7 @@ def test_what_comes_in_one_segment_behind_a_restart_is_neither_answered_nor_done
 def test_nothing_counts_any_more_that_comes_behind_a_restart_which_is_over_at_once(
     transport: Transport,
 ) -> None:
-    step = Step(after_request=AfterRequest(callback=6), network="join")
+    step = Step(after_request=AfterRequest(callback=6), join_network=True)
     with start_simulator(restarting(steps=(step,))) as sim, Peers(sim) as peers:
         peer = peers.listen(transport)
         requests = [{"callbackName": 6}, {"callbackName": 10, "callbackArgs": [1, 1]}]
@@ -244,7 +244,7 @@ def test_a_reboot_from_python_ends_connections_as_it_says_or_as_the_quirks_say(h
         assert peer.end()[1] == ends[how]
         sim.wait_until_up()
         peer = peers.listen("tcp")
-        other: Ending = "reset" if how == "close" else "close"
+        other: DisconnectMode = "reset" if how == "close" else "close"
         sim.reboot(seconds=0.05, how=other)
         assert peer.end()[1] == ends[other]
         sim.wait_until_up()

@@ -36,9 +36,9 @@ from invis_sim.faults import (
     When,
     WrongPacketId,
 )
-from invis_sim.faults.when import Transport
 from invis_sim.journal import Journal
-from invis_sim.testing.background import RunningFault, RunningSimulator, start_simulator
+from invis_sim.protocol.transport import Transport
+from invis_sim.testing.handle import FaultHandle, SimulatorHandle, start_simulator
 from tests.server.peers import done, push
 from tests.server.support import (
     CLOSE,
@@ -60,7 +60,7 @@ SCENARIO = """
 STATUS, CONTROL, UPDATES, UNKNOWN = 9, 10, 20, 999
 
 T = TypeVar("T")
-Ending: TypeAlias = Literal["close", "reset"]
+DisconnectMode: TypeAlias = Literal["close", "reset"]
 
 
 # The model
@@ -75,7 +75,7 @@ def report(available: str) -> dict[str, Any]:
 
 def foreseen(
     packet_id: int, callback: int, available: str, transport: Transport, faults: list[Fault]
-) -> tuple[list[dict[str, Any]], Ending | None]:
+) -> tuple[list[dict[str, Any]], DisconnectMode | None]:
     """What a request leads to, and how the outlet ends the connection behind it, if it does.
 
     faults: all that are enabled, oldest first.
@@ -101,7 +101,7 @@ def foreseen(
             case WrongPacketId(how="string"):
                 reply["packetID"] = str(packet_id)
     copies = 1
-    ends: list[Ending] = []
+    ends: list[DisconnectMode] = []
     for fault in applying:
         match fault:
             case Drop():
@@ -141,7 +141,7 @@ class Injected:
     """A fault that is in force, or would be if it were enabled."""
 
     fault: Fault
-    handle: RunningFault
+    handle: FaultHandle
     enabled: bool = True
 
 
@@ -158,10 +158,10 @@ class Client:
     half: the rest of a request of which it has said only a part, and what that is.
     """
 
-    def __init__(self, simulator: RunningSimulator, transport: Transport, ordinal: int) -> None:
+    def __init__(self, simulator: SimulatorHandle, transport: Transport, ordinal: int) -> None:
         self.transport: Transport = transport
         self.expected: list[dict[str, Any]] = []
-        self.end: Ending | None = None
+        self.end: DisconnectMode | None = None
         self.asked = 0
         self.half: tuple[bytes, int, int] | None = None
         self._received = b""

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from invis_sim import faults
-from invis_sim.faults.when import Transport
-from invis_sim.testing.background import RunningSimulator, start_simulator
+from invis_sim.protocol.transport import Transport
+from invis_sim.testing.handle import SimulatorHandle, start_simulator
 from tests.server.peers import Peers, done, listening, on_both, push, told
 from tests.server.support import wait_until
 
@@ -30,11 +30,11 @@ def stepping(steps: str, speed: float = 1.0, head: str = "") -> Any:
     return start_simulator(head + SILENT + steps, speed=speed)
 
 
-def steps_told(sim: RunningSimulator) -> list[str]:
+def steps_told(sim: SimulatorHandle) -> list[str]:
     return told(sim, "step")
 
 
-def wait_for_steps(sim: RunningSimulator, number: int) -> list[str]:
+def wait_for_steps(sim: SimulatorHandle, number: int) -> list[str]:
     """Waits until so many things have been done."""
     wait_until(sim, lambda journal: len(journal.events(what="step")) >= number)
     return steps_told(sim)
@@ -84,11 +84,11 @@ def test_a_step_is_repeated_in_its_rhythm_from_its_time_on() -> None:
         [[steps]]
         after_seconds = 1
         every_seconds = 10
-        measure = true
+        sample = true
     """
     with stepping(steps, 100) as sim, listening(sim, "tcp") as peer:
         first = wait_for_steps(sim, 6)[:6]
-        assert first == ["2: measure", "1: push 9"] * 3
+        assert first == ["2: sample", "1: push 9"] * 3
         times = [event.seconds for event in sim.journal.events(what="step")][:6]
         due = (0.01, 0.1, 0.11, 0.2, 0.21, 0.3)
         assert all(time >= least for time, least in zip(times, due, strict=True))
@@ -104,7 +104,7 @@ def test_at_infinite_speed_what_is_repeated_forever_does_not_run_away() -> None:
         [[steps]]
         after_seconds = 35
         every_seconds = 5
-        measure = true
+        sample = true
     """
     with stepping(steps, math.inf) as sim, listening(sim, "tcp") as peer:
         asked = 30
@@ -114,13 +114,13 @@ def test_at_infinite_speed_what_is_repeated_forever_does_not_run_away() -> None:
                 pass
         # Time has jumped to the one appointment that is no repetition, and stands still there. Of
         # the repetitions that it has jumped over, one was made up for.
-        assert steps_told(sim) == ["1: push 9", "2: measure"]
+        assert steps_told(sim) == ["1: push 9", "2: sample"]
         # It goes on where there is something to do, and repetitions with it.
         sim.outlet.change(firmware={"PM": {"available_fw_rev": "9.9.9"}})
         sim.outlet.start_update("PM")  # of 30 s, and 3 s for the restart
         wait_until(sim, lambda journal: len(steps_told(sim)) >= 11)
         told_then = steps_told(sim)[2:]
-        assert (told_then.count("1: push 9"), told_then.count("2: measure")) == (3, 6)
+        assert (told_then.count("1: push 9"), told_then.count("2: sample")) == (3, 6)
 
 
 def test_at_infinite_speed_a_repetition_alone_does_not_even_begin() -> None:
@@ -204,7 +204,7 @@ def test_after_a_network_reset_a_step_brings_the_outlet_back_some_time_later() -
         [[steps]]
         after_request = { callback = 6 }
         after_seconds = 10
-        network = "join"
+        join_network = true
     """
     for speed in (100, math.inf):
         with stepping(steps, speed) as sim, Peers(sim) as peers:
@@ -268,7 +268,7 @@ def test_requests_that_are_not_answered_because_the_outlet_is_away_do_not_count(
         after_request = { callback = 9, nth = 2 }
         push = { callback = 50, args = 1 }
         [quirks]
-        restart_ends = "silence"
+        restart_disconnect = "blackhole"
     """
     with stepping(steps) as sim, Peers(sim) as peers:
         peer = peers.listen("tcp")
@@ -305,17 +305,17 @@ def test_every_action_does_what_it_says_in_the_order_of_the_manual() -> None:
         push = 9
         disable = "odd"
         enable = ["strange"]
-        measure = true
+        sample = true
         set = { sensors = { lux = "inf" }, outlets = { states = [1, 1] } }
         [[steps]]
         after_request = { callback = 97, nth = 2 }
         faceplate = "off"
-        measure = true
+        sample = true
         update = "PM"
         [[steps]]
         after_request = { callback = 97, nth = 3 }
         faceplate = "on"
-        measure = true
+        sample = true
         [[steps]]
         after_request = { callback = 97, nth = 4 }
         push = { callback = 60, args = { a = [1] } }
@@ -345,13 +345,13 @@ def test_every_action_does_what_it_says_in_the_order_of_the_manual() -> None:
             "1: enable strange",
             "1: disable odd",
             "1: push 9",
-            "1: measure",
+            "1: sample",
             "2: faceplate off",
-            "2: measure",
+            "2: sample",
             "2: update PM",
             "2: could not update PM: the InvisDeco is not there at the moment",
             "3: faceplate on",
-            "3: measure",
+            "3: sample",
             "4: push 60",
             "4: reboot",
         ]
@@ -361,7 +361,7 @@ def test_what_a_step_sets_is_told_key_by_key_and_shortened_where_it_is_long() ->
     steps = """
         [[steps]]
         after_seconds = 1
-        set = { firmware.PM = {}, sensors = { lux = { start = 1 }, left_out = ["gas"] } }
+        set = { firmware.PM = {}, sensors = { lux = { start = 1 }, omit = ["gas"] } }
         [[steps]]
         after_seconds = 2
         set = { preferences.acc_prefs.homeAwayMode.enabled = 1, timing.restart_seconds = 0.5 }
@@ -375,7 +375,7 @@ def test_what_a_step_sets_is_told_key_by_key_and_shortened_where_it_is_long() ->
     with stepping(steps, math.inf) as sim:
         *short, long = wait_for_steps(sim, 4)
         assert short == [
-            '1: set firmware.PM = {}, sensors.lux.start = 1, sensors.left_out = ["gas"]',
+            '1: set firmware.PM = {}, sensors.lux.start = 1, sensors.omit = ["gas"]',
             "2: set preferences.acc_prefs.homeAwayMode.enabled = 1, timing.restart_seconds = 0.5",
             '3: set names.outlet1 = "Lämpchen", names.outlet2 = "x", quirks.stray_result = false',
         ]
@@ -394,7 +394,7 @@ def test_a_reboot_by_a_step_lasts_as_timing_says_and_the_network_is_joined_again
         reboot = true
         [[steps]]
         every_seconds = 50
-        network = "join"
+        join_network = true
     """
     with stepping(steps, speed) as sim, Peers(sim) as peers:
         peer = peers.listen("tcp")
@@ -431,7 +431,7 @@ def test_what_a_step_pushes_that_has_no_state_is_told_and_goes_on() -> None:
         after_request = { callback = 97 }
         faceplate = "off"
         push = 11
-        measure = true
+        sample = true
         [[steps]]
         after_request = { callback = 97 }
         push = 9

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from invis_sim.faults import Fail
 from invis_sim.journal import Entry, Event, Exchange, Journal
-from invis_sim.testing.background import RunningSimulator, start_simulator
+from invis_sim.testing.handle import SimulatorHandle, start_simulator
 
 PATIENCE = 20.0
 """Seconds after which something that should have happened is given up."""
@@ -127,19 +127,19 @@ def touched(exchange: Exchange) -> list[str]:
 
 
 @pytest.fixture(name="sim")
-def default_outlet() -> Iterator[RunningSimulator]:
+def default_outlet() -> Iterator[SimulatorHandle]:
     with start_simulator(ws=False) as sim:
         yield sim
 
 
 @pytest.fixture(name="client")
-def one_client(sim: RunningSimulator) -> Iterator[Client]:
+def one_client(sim: SimulatorHandle) -> Iterator[Client]:
     with Client(sim.tcp_address) as client:
         yield client
 
 
 @pytest.fixture(scope="module", name="lasting")
-def outlet_for_many_examples() -> Iterator[RunningSimulator]:
+def outlet_for_many_examples() -> Iterator[SimulatorHandle]:
     with start_simulator(ws=False) as sim:
         yield sim
 
@@ -154,7 +154,7 @@ def test_a_request_is_answered_at_once_whatever_follows_it(client: Client, endin
         client.hears(answer(packet_id))
 
 
-def test_each_reply_is_one_object_in_one_write(sim: RunningSimulator, client: Client) -> None:
+def test_each_reply_is_one_object_in_one_write(sim: SimulatorHandle, client: Client) -> None:
     client.send(ask())
     assert client.socket.recv(1024) == answer()
     (exchange,) = sim.journal.exchanges()
@@ -163,7 +163,7 @@ def test_each_reply_is_one_object_in_one_write(sim: RunningSimulator, client: Cl
 
 
 def test_requests_in_one_segment_are_answered_in_order_each_in_a_write_of_its_own(
-    sim: RunningSimulator, client: Client
+    sim: SimulatorHandle, client: Client
 ) -> None:
     numbers = range(100_000, 100_050)
     client.send(b"".join(map(ask, numbers)))
@@ -184,7 +184,7 @@ def test_a_terminator_follows_each_packet_where_the_scenario_says_so() -> None:
 @settings(max_examples=60)
 @given(cuts=st.lists(st.integers(1, 150)), ending=st.sampled_from([b"", b"\n", b"\r\n "]))
 def test_requests_may_be_cut_anywhere(
-    lasting: RunningSimulator, cuts: list[int], ending: bytes
+    lasting: SimulatorHandle, cuts: list[int], ending: bytes
 ) -> None:
     numbers = (100_001, 100_002, 100_003)
     stream = b"".join(ask(number) + ending for number in numbers)
@@ -195,7 +195,7 @@ def test_requests_may_be_cut_anywhere(
         client.hears(*map(answer, numbers))
 
 
-def test_a_request_that_drips_in_holds_up_nobody_else(sim: RunningSimulator) -> None:
+def test_a_request_that_drips_in_holds_up_nobody_else(sim: SimulatorHandle) -> None:
     with Client(sim.tcp_address) as slow, Client(sim.tcp_address) as other:
         for position in range(len(ask(7))):
             slow.send(ask(7)[position : position + 1])
@@ -259,7 +259,7 @@ def marked(text: str) -> tuple[bytes, int]:
 
 @pytest.mark.parametrize(("text", "reason"), UNANSWERABLE.values(), ids=UNANSWERABLE)
 def test_what_cannot_be_answered_is_reported_and_loses_nothing_else(
-    sim: RunningSimulator, client: Client, text: str, reason: str
+    sim: SimulatorHandle, client: Client, text: str, reason: str
 ) -> None:
     wrong, offset = marked(text)
     client.send(wrong + ask(5))
@@ -309,7 +309,7 @@ ANSWERED_ZERO = {
 
 @pytest.mark.parametrize(("text", "reason"), ANSWERED_ZERO.values(), ids=ANSWERED_ZERO)
 def test_what_has_a_packet_id_but_makes_no_sense_is_answered_puback_0(
-    sim: RunningSimulator, client: Client, text: str, reason: str
+    sim: SimulatorHandle, client: Client, text: str, reason: str
 ) -> None:
     wrong, offset = marked(text)
     client.send(wrong + ask(8))
@@ -338,7 +338,7 @@ ODD = {
 
 @pytest.mark.parametrize(("text", "reason"), ODD.values(), ids=ODD)
 def test_what_is_only_odd_is_answered_and_noted(
-    sim: RunningSimulator, client: Client, text: str, reason: str
+    sim: SimulatorHandle, client: Client, text: str, reason: str
 ) -> None:
     odd, offset = marked(text)
     client.send(odd + ask(8))
@@ -349,7 +349,7 @@ def test_what_is_only_odd_is_answered_and_noted(
     assert exchange.notes[0].offset == offset
 
 
-def test_broken_utf_8_is_reported_at_its_byte(sim: RunningSimulator, client: Client) -> None:
+def test_broken_utf_8_is_reported_at_its_byte(sim: SimulatorHandle, client: Client) -> None:
     wrong = b'{"packetID": 7, "payload": {"callbackName": 20, "x": "\xc3("}}'
     client.send(wrong + ask(8))
     client.hears(answer(8))
@@ -359,7 +359,7 @@ def test_broken_utf_8_is_reported_at_its_byte(sim: RunningSimulator, client: Cli
     assert "UTF-8" in report.notes[0].reason
 
 
-def test_nuls_between_requests_are_passed_over(sim: RunningSimulator, client: Client) -> None:
+def test_nuls_between_requests_are_passed_over(sim: SimulatorHandle, client: Client) -> None:
     client.send(b"\x00\x00" + ask(1) + b"\x00\x00\x00" + ask(2) + b"\x00")
     client.hears(answer(1), answer(2))
     assert [one.outcome for one in sim.journal.exchanges()] == ["success", "success"]
@@ -381,7 +381,7 @@ def test_a_document_nested_a_hundred_thousand_deep_is_one_malformed_piece() -> N
 
 
 def test_a_packet_without_an_end_is_refused_and_the_connection_closed(
-    sim: RunningSimulator, client: Client
+    sim: SimulatorHandle, client: Client
 ) -> None:
     client.send(ask(1))
     client.hears(answer(1))
@@ -402,14 +402,14 @@ def test_a_packet_without_an_end_is_refused_and_the_connection_closed(
 
 
 def test_whoever_sends_too_much_can_still_read_the_replies_it_has_earned(
-    sim: RunningSimulator, client: Client
+    sim: SimulatorHandle, client: Client
 ) -> None:
     client.send(ask(1) + b'{"packetID": "' + b"x" * 70_000)
     assert client.rest() == answer(1)
 
 
 def test_the_end_of_the_stream_inside_a_request_is_reported(
-    sim: RunningSimulator, client: Client
+    sim: SimulatorHandle, client: Client
 ) -> None:
     client.send(ask(1) + ask(2)[:20])
     assert client.finish() == answer(1)
@@ -422,7 +422,7 @@ def test_the_end_of_the_stream_inside_a_request_is_reported(
 # Clients that go
 
 
-def test_a_client_that_vanishes_inside_a_request_disturbs_nobody(sim: RunningSimulator) -> None:
+def test_a_client_that_vanishes_inside_a_request_disturbs_nobody(sim: SimulatorHandle) -> None:
     client = Client(sim.tcp_address)
     client.send(ask(1))
     client.hears(answer(1))
@@ -544,7 +544,7 @@ def test_wrong_packet_id_puts_another_one_in_its_place(
     changed = answer(2).replace(b'"packetID":2', b'"packetID":' + wrong)
     assert received == answer(1) + changed + answer(3)
     assert touched(journal.exchanges()[1]) == ["wrong_packet_id"]
-    assert wrong.decode().strip('"') in journal.exchanges()[1].faults[0].did
+    assert wrong.decode().strip('"') in journal.exchanges()[1].faults[0].detail
 
 
 def test_malformed_json_breaks_one_reply_and_the_next_is_good(converse: Converse) -> None:
@@ -631,7 +631,7 @@ def test_several_faults_may_touch_one_reply(converse: Converse) -> None:
     assert touched(journal.exchanges()[0]) == ["fail", "duplicate"]
 
 
-def test_faults_of_the_other_transport_leave_tcp_alone(sim: RunningSimulator) -> None:
+def test_faults_of_the_other_transport_leave_tcp_alone(sim: SimulatorHandle) -> None:
     elsewhere = 'kind = "drop"\nwhen = { transport = "ws" }'
     with start_simulator(scenario_with(elsewhere)) as both, Client(both.tcp_address) as client:
         client.send(ask(1))
@@ -698,7 +698,7 @@ def test_what_is_drawn_on_one_connection_does_not_depend_on_the_others() -> None
 
 
 def test_a_fault_of_python_is_there_for_the_time_of_its_block(
-    sim: RunningSimulator, client: Client
+    sim: SimulatorHandle, client: Client
 ) -> None:
     with sim.inject(Fail(name="today")) as rule:
         client.send(ask(1))
@@ -709,7 +709,7 @@ def test_a_fault_of_python_is_there_for_the_time_of_its_block(
     assert [touched(one) for one in sim.journal.exchanges()] == [["today"], []]
 
 
-def test_connections_are_numbered_and_their_beginning_and_end_told(sim: RunningSimulator) -> None:
+def test_connections_are_numbered_and_their_beginning_and_end_told(sim: SimulatorHandle) -> None:
     ports: list[Any] = []
     for _ in range(2):
         with Client(sim.tcp_address) as client:

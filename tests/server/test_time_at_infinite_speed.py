@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from invis_sim import start_simulator
-from invis_sim.testing.background import RunningSimulator
+from invis_sim.testing.handle import SimulatorHandle
 from tests.server.support import TIMEOUT, wait_until
 
 REPEATED = pytest.mark.parametrize("attempt", range(10))
 """What is decided by chance shows by and by."""
 
 
-def answer(simulator: RunningSimulator, callback: int) -> Any:
+def answer(simulator: SimulatorHandle, callback: int) -> Any:
     with socket.create_connection(simulator.tcp_address, TIMEOUT) as client:
         packet = {"packetID": 1, "payload": {"callbackName": callback}}
         client.sendall(json.dumps(packet).encode())

@@ -10,11 +10,11 @@ import pytest
 from invis_sim import faults
 from invis_sim.device.firmware import FaceplateFirmware, FirmwareInventory, OutletFirmware
 from invis_sim.device.state import Device, Quirks, Timing
-from invis_sim.device.updates import FaceplateUpdate, OutletUpdate, Updates
+from invis_sim.device.update_plan import FaceplateUpdate, OutletUpdate, Updates
 from invis_sim.faults import Fault, When
-from invis_sim.faults.when import Transport
+from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario
-from invis_sim.testing.background import start_simulator
+from invis_sim.testing.handle import start_simulator
 from tests.server.peers import TRANSPORTS, Peer, Peers, address, done, on_both, outlet, push, told
 from tests.server.support import TIMEOUT
 

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from invis_sim.journal import Exchange
 from invis_sim.protocol.frames import text_frame
 from invis_sim.scenario.model import Scenario
-from invis_sim.testing.background import RunningSimulator, start_simulator
+from invis_sim.testing.handle import SimulatorHandle, start_simulator
 from tests.server.support import (
     BINARY,
     CLOSE,
@@ -55,7 +55,7 @@ def failure(packet_id: int) -> dict[str, Any]:
 
 
 @pytest.fixture
-def outlet() -> Iterator[RunningSimulator]:
+def outlet() -> Iterator[SimulatorHandle]:
     with start_simulator(Scenario()) as simulator:
         yield simulator
 
@@ -67,7 +67,7 @@ def reasons(exchange: Exchange) -> list[str]:
 # --- clients that are not ours ---
 
 
-def test_a_request_of_websockets_is_answered(outlet: RunningSimulator) -> None:
+def test_a_request_of_websockets_is_answered(outlet: SimulatorHandle) -> None:
     with websockets.sync.client.connect(outlet.ws_url, proxy=None) as client:
         client.send(request(221040).decode())
         assert json.loads(client.recv(TIMEOUT)) == success(221040)
@@ -80,7 +80,7 @@ def test_a_request_of_websockets_is_answered(outlet: RunningSimulator) -> None:
     assert {one.transport for one in found} == {"ws"}
 
 
-def test_a_request_of_websockets_in_asyncio_is_answered(outlet: RunningSimulator) -> None:
+def test_a_request_of_websockets_in_asyncio_is_answered(outlet: SimulatorHandle) -> None:
     async def converse() -> Any:
         async with (
             asyncio.timeout(TIMEOUT),
@@ -93,7 +93,7 @@ def test_a_request_of_websockets_in_asyncio_is_answered(outlet: RunningSimulator
     assert wait_for_end(outlet) == ["by the client, with code 1000"]
 
 
-def test_a_request_of_aiohttp_is_answered(outlet: RunningSimulator) -> None:
+def test_a_request_of_aiohttp_is_answered(outlet: SimulatorHandle) -> None:
     async def converse() -> Any:
         async with (
             asyncio.timeout(TIMEOUT),
@@ -122,13 +122,13 @@ def test_the_heartbeat_of_aiohttp_finds_the_outlet_alive_while_it_is_busy() -> N
         assert asyncio.run(converse(outlet.ws_url)) == success(221040)
 
 
-def test_pings_of_websockets_are_answered(outlet: RunningSimulator) -> None:
+def test_pings_of_websockets_are_answered(outlet: SimulatorHandle) -> None:
     with websockets.sync.client.connect(outlet.ws_url, proxy=None) as client:
         for payload in (b"", b"1234", b"x" * 125):
             assert client.ping(payload).wait(TIMEOUT)
 
 
-def test_no_compression_is_agreed_on_though_the_client_offers_it(outlet: RunningSimulator) -> None:
+def test_no_compression_is_agreed_on_though_the_client_offers_it(outlet: SimulatorHandle) -> None:
     with websockets.sync.client.connect(outlet.ws_url, compression="deflate", proxy=None) as client:
         assert client.request is not None
         assert client.response is not None
@@ -138,7 +138,7 @@ def test_no_compression_is_agreed_on_though_the_client_offers_it(outlet: Running
         assert json.loads(client.recv(TIMEOUT)) == success(221040)
 
 
-def test_another_path_is_answered_with_404(outlet: RunningSimulator) -> None:
+def test_another_path_is_answered_with_404(outlet: SimulatorHandle) -> None:
     with pytest.raises(InvalidStatus) as caught:
         websockets.sync.client.connect(outlet.ws_url + "x", proxy=None)
     assert caught.value.response.status_code == 404
@@ -155,7 +155,7 @@ def test_the_path_is_the_scenarios_and_a_query_does_not_matter() -> None:
             assert json.loads(client.recv(TIMEOUT)) == success(221040)
 
 
-def test_two_clients_are_served_at_once(outlet: RunningSimulator) -> None:
+def test_two_clients_are_served_at_once(outlet: SimulatorHandle) -> None:
     with RawClient.open(outlet.ws_url) as first, RawClient.open(outlet.ws_url) as second:
         half = client_frame(TEXT, request(1))
         first.send(half[:20])
@@ -193,7 +193,7 @@ def test_two_clients_are_served_at_once(outlet: RunningSimulator) -> None:
     ],
 )
 def test_what_is_no_handshake_is_answered_at_once(
-    outlet: RunningSimulator, sent: bytes, status: int
+    outlet: SimulatorHandle, sent: bytes, status: int
 ) -> None:
     with RawClient.connected(outlet.ws_url) as client:
         client.send(sent)
@@ -212,7 +212,7 @@ def test_what_is_no_handshake_is_answered_at_once(
     assert wait_for_end(outlet)[0].startswith(f"answered with HTTP {status}")
 
 
-def test_head_gets_the_head_of_the_answer(outlet: RunningSimulator) -> None:
+def test_head_gets_the_head_of_the_answer(outlet: SimulatorHandle) -> None:
     with RawClient.connected(outlet.ws_url) as client:
         client.send(b"HEAD /ws HTTP/1.1\r\nHost: x\r\n\r\n")
         answer = client.read_to_end()
@@ -260,7 +260,7 @@ def with_header(name: str, *lines: bytes) -> bytes:
     ],
 )
 def test_a_broken_handshake_is_refused_and_only_a_broken_one(
-    outlet: RunningSimulator, sent: bytes, statuses: set[int]
+    outlet: SimulatorHandle, sent: bytes, statuses: set[int]
 ) -> None:
     with RawClient.connected(outlet.ws_url) as client:
         client.send(sent)
@@ -277,14 +277,14 @@ def test_a_broken_handshake_is_refused_and_only_a_broken_one(
     assert_served(outlet)
 
 
-def assert_served(outlet: RunningSimulator) -> None:
+def assert_served(outlet: SimulatorHandle) -> None:
     """Others are not disturbed by what a client did."""
     with RawClient.open(outlet.ws_url) as client:
         client.send(client_frame(TEXT, request(9)))
         assert client.read_frame().json == success(9)
 
 
-def test_a_handshake_in_single_bytes_is_as_good(outlet: RunningSimulator) -> None:
+def test_a_handshake_in_single_bytes_is_as_good(outlet: SimulatorHandle) -> None:
     with RawClient.connected(outlet.ws_url) as client:
         client.send_bytewise(HANDSHAKE + client_frame(TEXT, request()))
         assert client.read_head().startswith(b"HTTP/1.1 101 ")
@@ -293,7 +293,7 @@ def test_a_handshake_in_single_bytes_is_as_good(outlet: RunningSimulator) -> Non
 
 @pytest.mark.parametrize("first", [TEXT, BINARY, PING])
 def test_frames_right_behind_the_handshake_are_answered_with_frames(
-    outlet: RunningSimulator, first: int
+    outlet: SimulatorHandle, first: int
 ) -> None:
     frames = client_frame(first, b"{}") + client_frame(TEXT, request(1))
     for _ in range(10):  # which task goes on first is a matter of chance
@@ -305,7 +305,7 @@ def test_frames_right_behind_the_handshake_are_answered_with_frames(
         assert seen[-2].json == success(1)
 
 
-def test_a_client_that_leaves_inside_the_handshake_is_noted(outlet: RunningSimulator) -> None:
+def test_a_client_that_leaves_inside_the_handshake_is_noted(outlet: SimulatorHandle) -> None:
     with RawClient.connected(outlet.ws_url) as client:
         client.send(HANDSHAKE[:30])
         client.half_close()
@@ -323,7 +323,7 @@ def test_a_client_that_leaves_inside_the_handshake_is_noted(outlet: RunningSimul
 # --- messages ---
 
 
-def test_a_binary_message_is_answered_in_text_and_noted(outlet: RunningSimulator) -> None:
+def test_a_binary_message_is_answered_in_text_and_noted(outlet: SimulatorHandle) -> None:
     with RawClient.open(outlet.ws_url) as client:
         client.send(client_frame(BINARY, request()))
         frame = client.read_frame()
@@ -333,7 +333,7 @@ def test_a_binary_message_is_answered_in_text_and_noted(outlet: RunningSimulator
     assert "binary" in reasons(found)[0]
 
 
-def test_a_fragmented_message_is_answered_once_it_is_whole(outlet: RunningSimulator) -> None:
+def test_a_fragmented_message_is_answered_once_it_is_whole(outlet: SimulatorHandle) -> None:
     document = request()
     with RawClient.open(outlet.ws_url) as client:
         client.send(client_frame(0x01, document[:10]))
@@ -344,7 +344,7 @@ def test_a_fragmented_message_is_answered_once_it_is_whole(outlet: RunningSimula
     assert exchanges(outlet, 1)[0].received == document
 
 
-def test_a_frame_in_single_bytes_is_answered(outlet: RunningSimulator) -> None:
+def test_a_frame_in_single_bytes_is_answered(outlet: SimulatorHandle) -> None:
     with RawClient.open(outlet.ws_url) as client:
         for document in (request(1), request(2, name="é")):
             client.send_bytewise(client_frame(TEXT, document))
@@ -352,7 +352,7 @@ def test_a_frame_in_single_bytes_is_answered(outlet: RunningSimulator) -> None:
 
 
 @pytest.mark.parametrize("mask", [bytes(4), b"\xff\xff\xff\xff", b"\x00\x01\x80\xff"])
-def test_any_mask_is_taken_off(outlet: RunningSimulator, mask: bytes) -> None:
+def test_any_mask_is_taken_off(outlet: SimulatorHandle, mask: bytes) -> None:
     with RawClient.open(outlet.ws_url) as client:
         for document in (request(1), request(2, name="é")):
             client.send(client_frame(TEXT, document, mask))
@@ -361,7 +361,7 @@ def test_any_mask_is_taken_off(outlet: RunningSimulator, mask: bytes) -> None:
 
 
 def test_pipelined_messages_are_answered_in_order_across_both_lanes(
-    outlet: RunningSimulator,
+    outlet: SimulatorHandle,
 ) -> None:
     number = 60
     stream = b""
@@ -379,8 +379,8 @@ def test_pipelined_messages_are_answered_in_order_across_both_lanes(
         client.send(stream)
         seen = [client.read_frame() for _ in range(2 * number)]
     replies = [frame.json["packetID"] for frame in seen if frame.first == TEXT]
-    pongs = [int(frame.payload) for frame in seen if frame.first == PONG]
-    assert replies == pongs == list(range(number))
+    answers_pings = [int(frame.payload) for frame in seen if frame.first == PONG]
+    assert replies == answers_pings == list(range(number))
     assert [exchange.packet_id for exchange in exchanges(outlet, number)] == replies
 
 
@@ -404,7 +404,7 @@ NOT_ANSWERED = {
 
 @pytest.mark.parametrize("name", NOT_ANSWERED)
 def test_what_cannot_be_answered_is_noted_and_the_next_request_answered(
-    outlet: RunningSimulator, name: str
+    outlet: SimulatorHandle, name: str
 ) -> None:
     document, reason = NOT_ANSWERED[name]
     with RawClient.open(outlet.ws_url) as client:
@@ -429,7 +429,7 @@ def test_what_cannot_be_answered_is_noted_and_the_next_request_answered(
     ],
 )
 def test_a_request_with_a_usable_packet_id_is_answered_with_a_failure(
-    outlet: RunningSimulator, document: bytes, reason: str
+    outlet: SimulatorHandle, document: bytes, reason: str
 ) -> None:
     with RawClient.open(outlet.ws_url) as client:
         client.send(client_frame(TEXT, document))
@@ -443,7 +443,7 @@ def test_a_request_with_a_usable_packet_id_is_answered_with_a_failure(
 
 
 def test_a_close_frame_is_answered_with_its_code_and_the_stream_ends(
-    outlet: RunningSimulator,
+    outlet: SimulatorHandle,
 ) -> None:
     for code in (1000, 1001, 1002, 1007, 1009, 3000, 4999):
         with RawClient.open(outlet.ws_url) as client:
@@ -456,7 +456,7 @@ def test_a_close_frame_is_answered_with_its_code_and_the_stream_ends(
     assert exchanges(outlet, 0) == []  # a code that says "your fault" is still the client's own
 
 
-def test_a_close_frame_without_a_code_is_answered_without_one(outlet: RunningSimulator) -> None:
+def test_a_close_frame_without_a_code_is_answered_without_one(outlet: SimulatorHandle) -> None:
     with RawClient.open(outlet.ws_url) as client:
         client.send(client_frame(CLOSE))
         assert frames_in(client.read_to_end()) == [Seen(CLOSE, b"")]
@@ -523,7 +523,7 @@ def test_a_message_that_is_too_long_is_refused_with_1009(first: int) -> None:
 
 @pytest.mark.parametrize("cut", [0, 1, 8])
 def test_a_message_that_is_no_utf_8_is_refused_with_1007_and_the_place(
-    outlet: RunningSimulator, cut: int
+    outlet: SimulatorHandle, cut: int
 ) -> None:
     text = 'aé"'.encode() * 5 + b"\xff" + b"more"
     with RawClient.open(outlet.ws_url) as client:
@@ -545,7 +545,7 @@ def test_a_message_that_is_no_utf_8_is_refused_with_1007_and_the_place(
 
 
 def test_a_client_that_breaks_the_protocol_is_told_and_so_is_the_journal(
-    outlet: RunningSimulator,
+    outlet: SimulatorHandle,
 ) -> None:
     with RawClient.open(outlet.ws_url) as client:
         client.send(client_frame(TEXT, request(1)) + client_frame(TEXT, request(2), mask=None))
@@ -561,7 +561,7 @@ def test_a_client_that_breaks_the_protocol_is_told_and_so_is_the_journal(
 
 
 @pytest.mark.parametrize("first", [TEXT, BINARY])
-def test_a_client_may_vanish_in_the_middle_of_a_frame(outlet: RunningSimulator, first: int) -> None:
+def test_a_client_may_vanish_in_the_middle_of_a_frame(outlet: SimulatorHandle, first: int) -> None:
     with RawClient.open(outlet.ws_url) as client:
         client.send(client_frame(first, request())[:-5])
     assert wait_for_end(outlet) == ["by the client"]
@@ -678,7 +678,7 @@ def test_malformed_json_comes_in_a_good_frame() -> None:
             with pytest.raises(json.JSONDecodeError):
                 json.loads(frame.payload)
         for found, frame in zip(exchanges(outlet, 2), frames, strict=True):
-            assert [touch.did for touch in found.faults] == ["truncate"]
+            assert [touch.detail for touch in found.faults] == ["truncate"]
             assert found.sent == (text_frame(frame.payload),)
 
 
@@ -729,7 +729,7 @@ def test_close_before_sends_a_close_frame_in_place_of_the_answer() -> None:
         assert (received.code, received.reason) == (4001, "gone, é")
         assert wait_for_end(outlet) == ["by a fault"]
         (found,) = exchanges(outlet, 1)
-        assert (found.sent, [touch.did for touch in found.faults]) == ((), ["before"])
+        assert (found.sent, [touch.detail for touch in found.faults]) == ((), ["before"])
 
 
 def test_close_after_sends_the_answer_and_then_a_close_frame() -> None:

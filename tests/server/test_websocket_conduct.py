@@ -28,13 +28,13 @@ from trio.testing import memory_stream_pair, wait_all_tasks_blocked
 from trio_websocket import ConnectionClosed, wrap_server_stream
 
 from invis_sim.device.outlet import Outlet
+from invis_sim.faults.outage import Outage
 from invis_sim.faults.pipeline import Pipeline
-from invis_sim.faults.welcome import Outage
 from invis_sim.journal import Journal
 from invis_sim.protocol.packets import MalformedPacket, parse_request
 from invis_sim.scenario.model import Protocol, Scenario
-from invis_sim.server import websocket
-from invis_sim.server.connection import Core, serve_client
+from invis_sim.server.session import websocket
+from invis_sim.server.session.connection import ServerContext, serve_client
 from tests.server.support import (
     BINARY,
     CLOSE,
@@ -50,7 +50,7 @@ from tests.server.support import (
     request,
 )
 
-MOST_BYTES = 4096
+MAX_BYTES = 4096
 """The longest message in these tests."""
 
 SCENARIO = Scenario()
@@ -79,7 +79,7 @@ class View:
     """
 
     messages: list[bytes] = field(default_factory=list)
-    pongs: list[bytes] = field(default_factory=list)
+    answers_pings: list[bytes] = field(default_factory=list)
     closed: list[int | None] = field(default_factory=list)
 
     @classmethod
@@ -97,7 +97,7 @@ class View:
         if frame.first == TEXT:
             self.messages.append(frame.payload)
         elif frame.first == PONG:
-            self.pongs.append(frame.payload)
+            self.answers_pings.append(frame.payload)
         else:
             self.closed.append(frame.close_code)
 
@@ -132,7 +132,7 @@ async def converse_with_bare(chunks: list[bytes]) -> Bare:
     async def serve() -> None:
         nonlocal code
         async with trio.open_nursery() as nursery:
-            opening = await wrap_server_stream(nursery, server, max_message_size=MOST_BYTES)
+            opening = await wrap_server_stream(nursery, server, max_message_size=MAX_BYTES)
             connection = await opening.accept()
             while True:
                 try:
@@ -169,18 +169,18 @@ async def converse_with_ours(chunks: list[bytes]) -> View:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         plain = socket.create_connection(listener.getsockname())
         served, _ = listener.accept()
-    core = Core(
+    core = ServerContext(
         outlet=new_outlet(),
         faults=Pipeline((), seed=0),
         journal=Journal(),
-        protocol=Protocol(max_packet_bytes=MOST_BYTES),
+        protocol=Protocol(max_packet_bytes=MAX_BYTES),
         websocket_path="/ws",
         started=trio.current_time(),
         speed=1.0,
         begin=never,
         defect=never,
         outlet_seconds=lambda: 0.0,
-        stirred=lambda happenings: None,
+        apply_effects=lambda effects: None,
         opened=lambda connection: None,
     )
     async with trio.open_nursery() as nursery:
@@ -247,7 +247,7 @@ def fragmented(draw: st.DrawFn) -> bytes:
     return found
 
 
-TOO_LONG = request(221043, padding="x" * MOST_BYTES)
+TOO_LONG = request(221043, padding="x" * MAX_BYTES)
 CLOSES = st.builds(
     lambda payload: client_frame(CLOSE, payload),
     st.one_of(
@@ -290,7 +290,7 @@ ENDS = {
     "close with a reason that is no UTF-8": client_frame(CLOSE, close_payload(1000, b"\xff")),
     "too long": client_frame(TEXT, TOO_LONG),
     "too long, binary": client_frame(BINARY, TOO_LONG),
-    "too long, not ASCII": client_frame(TEXT, "é".encode() * (MOST_BYTES + 1)),
+    "too long, not ASCII": client_frame(TEXT, "é".encode() * (MAX_BYTES + 1)),
     "too long in sum": client_frame(0x01, LONG) * 1
     + client_frame(0x00, LONG) * 2
     + client_frame(0x80, LONG),
@@ -337,7 +337,7 @@ def compare(chunks: list[bytes]) -> View:
         assert ours.messages[: len(expected)] == expected
     else:
         assert ours.messages == expected
-    assert ours.pongs == bare.view.pongs
+    assert ours.answers_pings == bare.view.answers_pings
     assert ours.closed == bare.view.closed
     return ours
 
@@ -364,7 +364,7 @@ def test_what_ends_a_connection_ends_it_alike_behind_answered_messages(name: str
     for chunks in cuts(before + ENDS[name] + behind):
         view = compare(chunks)
         assert len(view.messages) >= 2
-        assert view.pongs[0] == b"before"
+        assert view.answers_pings[0] == b"before"
 
 
 @settings(max_examples=30, deadline=None)

@@ -19,7 +19,7 @@ from websockets.exceptions import (
 
 from invis_sim import faults
 from invis_sim.faults import Fault, When
-from invis_sim.faults.layer_websocket import WrongFrame
+from invis_sim.faults.kinds.websocket import WrongFrame
 from tests.server.peers import (
     Peers,
     ask_aiohttp,
@@ -81,7 +81,7 @@ def test_fragment_cuts_a_message_into_continuations() -> None:
         assert b"".join(frame.payload for frame in frames) == text(1)
         assert all(len(frame.payload) > 50 for frame in frames)
         (found,) = exchanges(sim, 1)
-        assert [(touch.fault, touch.did) for touch in found.faults] == [("fragment", "4 frames")]
+        assert [(touch.fault, touch.detail) for touch in found.faults] == [("fragment", "4 frames")]
 
 
 def test_fragment_puts_a_ping_between_its_frames_and_the_answer_to_it_disturbs_nothing() -> None:
@@ -131,7 +131,7 @@ def test_bad_frame_is_wrong_in_just_this_way(how: WrongFrame) -> None:
             assert peer.receive(len(wrong)) == wrong
             assert peer.packet() == success(2)
         found = exchanges(sim, 2)
-        assert [(touch.fault, touch.did) for touch in found[0].faults] == [("bad_frame", how)]
+        assert [(touch.fault, touch.detail) for touch in found[0].faults] == [("bad_frame", how)]
         assert found[0].sent == (wrong,)
 
 

@@ -23,15 +23,15 @@ from invis_sim.device.outlet import Outlet
 from invis_sim.device.sensors import DECIMALS, READINGS, Drift
 from invis_sim.device.state import Device, OutletState, SerialNumber
 from invis_sim.faults import KINDS, Fault, Refuse, Throttle, When
-from invis_sim.faults.delivery import MOST_STEPS
+from invis_sim.faults.delivery import MAX_STEPS
 from invis_sim.faults.fault import LAYERS, Layer
-from invis_sim.faults.pipeline import MOST_TEXT_BYTES, Pipeline
-from invis_sim.faults.when import Transport
+from invis_sim.faults.pipeline import MAX_TEXT_BYTES, Pipeline
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.frames import text_frame
 from invis_sim.protocol.packets import parse_request
+from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario, parse
-from invis_sim.testing.background import RunningSimulator, start_simulator
+from invis_sim.testing.handle import SimulatorHandle, start_simulator
 from invis_sim.testing.strategies import (
     broken_json,
     faults,
@@ -101,7 +101,7 @@ def seconds_in(tree: Any, name: str = "") -> Iterator[float]:
     if isinstance(tree, msgspec.Struct):
         for field in tree.__struct_fields__:
             yield from seconds_in(getattr(tree, field), field)
-    elif name in ("seconds", "gap", "patience", "from_seconds", "min", "max"):
+    elif name in ("seconds", "gap", "max_wait", "from_seconds", "min", "max"):
         spread = name in ("min", "max")
         if tree is not None or not spread:
             yield float("inf") if tree is None else tree
@@ -211,7 +211,7 @@ def test_each_condition_is_drawn() -> None:
 @given(faults())
 def test_a_fault_is_valid_and_enabled_and_can_be_armed(fault: Fault) -> None:
     assert converted(fault) == fault
-    assert Pipeline([fault], seed=1)[fault.called].enabled
+    assert Pipeline([fault], seed=1)[fault.display_name].enabled
 
 
 @pytest.mark.parametrize("layer", LAYERS)
@@ -221,13 +221,13 @@ def test_faults_may_be_of_one_layer_and_are_then_of_each_of_its_kinds(layer: Lay
 
 
 def test_a_layer_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"expected one of reply, text, .*, found 'repl'"):
+    with pytest.raises(ValueError, match=r"expected one of content, text, .*, found 'repl'"):
         faults("repl")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("longest", [0.0, 0.05, 2.0])
 def test_no_fault_waits_longer_than_asked_for(longest: float) -> None:
-    @given(faults(longest_wait=longest))
+    @given(faults(max_wait=longest))
     def test(fault: Fault) -> None:
         assert max(seconds_in(fault), default=0.0) <= longest
         if isinstance(fault, Throttle):
@@ -237,15 +237,15 @@ def test_no_fault_waits_longer_than_asked_for(longest: float) -> None:
 
 
 def test_faults_may_wait_for_ever() -> None:
-    drawn = sample(faults("connection", longest_wait=float("inf")))
+    drawn = sample(faults("connection", max_wait=float("inf")))
     assert any(isinstance(fault, Refuse) and fault.seconds is None for fault in drawn)
     assert max(s for fault in drawn for s in seconds_in(fault) if s != float("inf")) > 1e6
 
 
 @pytest.mark.parametrize("longest", [-1.0, float("nan")])
 def test_a_wait_below_zero_is_refused(longest: float) -> None:
-    with pytest.raises(ValueError, match="longest_wait: expected a number of seconds from 0"):
-        faults(longest_wait=longest)
+    with pytest.raises(ValueError, match="max_wait: expected a number of seconds from 0"):
+        faults(max_wait=longest)
 
 
 @given(scenarios())
@@ -253,7 +253,7 @@ def test_a_scenario_can_be_written_to_a_file_and_read_back(scenario: Scenario) -
     assert parse(to_toml(msgspec.to_builtins(scenario))) == scenario
 
 
-@given(scenarios(longest_wait=float("inf"), most_faults=6))
+@given(scenarios(max_wait=float("inf"), max_faults=6))
 def test_a_scenario_with_many_faults_and_any_waits_is_valid_as_well(scenario: Scenario) -> None:
     assert parse(to_toml(msgspec.to_builtins(scenario))) == scenario
 
@@ -296,7 +296,7 @@ def test_every_product_is_drawn_and_coloured_lights_in_many_modes() -> None:
 
 @pytest.mark.parametrize("longest", [0.05, 2.0])
 def test_nothing_that_the_outlet_does_lasts_longer_than_asked_for(longest: float) -> None:
-    for scenario in sample(scenarios(longest_wait=longest), 100):
+    for scenario in sample(scenarios(max_wait=longest), 100):
         timing, updates = scenario.timing, scenario.updates
         lasting = (
             timing.restart_seconds,
@@ -336,10 +336,10 @@ KINDS["odd"] = Odd
 from hypothesis import find, given
 from invis_sim.testing.strategies import faults
 
-@given(faults("reply"))
+@given(faults("content"))
 def test(fault):
     assert msgspec.convert(msgspec.to_builtins(fault), type(fault)) == fault
-    assert not isinstance(fault, Odd) or fault.patience <= 0.05
+    assert not isinstance(fault, Odd) or fault.max_wait <= 0.05
 
 test()
 print(find(faults(), lambda fault: isinstance(fault, Odd) and fault.how == "b").kind())
@@ -368,7 +368,7 @@ import invis_sim.testing.strategies
 # Any scenario serves any request
 
 
-@given(scenarios(most_faults=6), st.lists(requests(), max_size=8), st.integers(0, 2**63 - 1))
+@given(scenarios(max_faults=6), st.lists(requests(), max_size=8), st.integers(0, 2**63 - 1))
 def test_any_scenario_answers_any_request_with_a_plan_that_is_bounded(
     scenario: Scenario, documents: list[bytes], seed: int
 ) -> None:
@@ -381,7 +381,7 @@ def test_any_scenario_answers_any_request_with_a_plan_that_is_bounded(
     for connection, (transport, frame) in enumerate(frames, 1):
         lane = pipeline.lane(transport, connection)
         reception = lane.receive(0.0, connection)
-        assert reception is None or reception.touches
+        assert reception is None or reception.applied
         for seconds, document in enumerate(documents):
             asked = parse_request(document)
             reply = outlet.handle(asked).reply
@@ -391,10 +391,10 @@ def test_any_scenario_answers_any_request_with_a_plan_that_is_bounded(
             assert reply.fields["packetID"] == asked.packet_id
             plan = lane.plan(reply, asked, seconds / 100, frame)
             if plan is not None:
-                assert plan.touches
-                assert len(plan.delivery.steps) <= MOST_STEPS
-                assert plan.delivery.size <= MOST_STEPS * (MOST_TEXT_BYTES + 14)
-        assert {rule.name for rule in pipeline} == {fault.called for fault in scenario.faults}
+                assert plan.applied
+                assert len(plan.delivery.steps) <= MAX_STEPS
+                assert plan.delivery.size <= MAX_STEPS * (MAX_TEXT_BYTES + 14)
+        assert {rule.name for rule in pipeline} == {fault.display_name for fault in scenario.faults}
 
 
 @BRIEFLY
@@ -419,7 +419,7 @@ def test_any_scenario_serves_any_client_over_sockets(
         assert numbers == [number for number, _ in zip(count(1), numbers, strict=False)]
 
 
-def says(sim: RunningSimulator, address: tuple[str, int], data: bytes) -> int:
+def says(sim: SimulatorHandle, address: tuple[str, int], data: bytes) -> int:
     """Connects, says this, and hangs up; waits until the outlet is done with it.
 
     Returns how many connections came about: none where nobody listens at the moment.

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from invis_sim import RunningSimulator, start_simulator
+from invis_sim import SimulatorHandle, start_simulator
 
 
 @pytest.fixture
-def outlet() -> Iterator[RunningSimulator]:
+def outlet() -> Iterator[SimulatorHandle]:
     """An outlet on free ports, with an update on offer."""
     with start_simulator("update-available") as simulator:
         yield simulator

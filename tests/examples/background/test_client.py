@@ -4,7 +4,7 @@ import asyncio
 import json
 from typing import Any
 
-from invis_sim import RunningSimulator, When, faults
+from invis_sim import SimulatorHandle, When, faults
 
 
 async def available_updates(host: str, port: int, patience: float = 5) -> dict[str, Any] | None:
@@ -23,17 +23,17 @@ async def available_updates(host: str, port: int, patience: float = 5) -> dict[s
         await writer.wait_closed()
 
 
-def test_the_client_finds_the_update(outlet: RunningSimulator) -> None:
+def test_the_client_finds_the_update(outlet: SimulatorHandle) -> None:
     updates = asyncio.run(available_updates(*outlet.tcp_address))
     assert updates is not None
     assert updates["IM"]["available_fw_rev"] != updates["IM"]["fw_rev"]
 
 
-def test_the_client_gives_up_on_an_outlet_that_says_nothing(outlet: RunningSimulator) -> None:
+def test_the_client_gives_up_on_an_outlet_that_says_nothing(outlet: SimulatorHandle) -> None:
     with outlet.inject(faults.Drop(when=When(callback=20))):
         assert asyncio.run(available_updates(*outlet.tcp_address, patience=0.05)) is None
 
 
-def test_the_client_puts_an_answer_together_that_comes_in_pieces(outlet: RunningSimulator) -> None:
+def test_the_client_puts_an_answer_together_that_comes_in_pieces(outlet: SimulatorHandle) -> None:
     with outlet.inject(faults.Split(pieces=7, gap=0.001)):
         assert asyncio.run(available_updates(*outlet.tcp_address)) is not None

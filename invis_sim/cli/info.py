@@ -1,0 +1,113 @@
+"""The commands that only show something: check, faults, scenarios, schema."""
+
+import argparse
+import difflib
+import inspect
+import json
+import textwrap
+
+from invis_sim.cli import CommandError
+from invis_sim.faults.catalogue import KINDS
+from invis_sim.faults.fault import LAYERS, Fault
+from invis_sim.faults.when import When
+from invis_sim.scenario.json_schema import scenario_schema
+from invis_sim.scenario.loading import ScenarioError, bundled, load
+
+__all__ = ["check", "faults", "scenarios", "schema"]
+
+
+def check(args: argparse.Namespace) -> int:
+    """Every problem of every file."""
+    problems: list[str] = []
+    for source in args.scenarios:
+        try:
+            scenario = load(source)
+        except ScenarioError as error:
+            problems += error.problems
+        else:
+            print(f"{source}: good{_colon(scenario.description)}")
+    if problems:
+        raise CommandError(*problems, status=2)
+    return 0
+
+
+def faults(args: argparse.Namespace) -> int:
+    """The catalogue by layer, or the manual of one kind."""
+    if args.kind is None:
+        print(_catalogue())
+        return 0
+    if args.kind not in KINDS:
+        near = difflib.get_close_matches(args.kind.replace("-", "_"), KINDS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(KINDS)}"
+        raise CommandError(f"no kind of fault is called {args.kind!r}{hint}", status=2)
+    print(_manual(KINDS[args.kind]))
+    return 0
+
+
+def scenarios(args: argparse.Namespace) -> int:
+    """The scenarios that ship with the package."""
+    files = bundled()
+    width = max(map(len, files))
+    for name, path in files.items():
+        description = load(path).description
+        lines = textwrap.wrap(description, 98 - width) or [""]
+        print(f"{name:{width}}  " + f"\n{'':{width}}  ".join(lines))
+    return 0
+
+
+def schema(args: argparse.Namespace) -> int:
+    """The JSON Schema of scenario files."""
+    print(json.dumps(scenario_schema(), indent=2, ensure_ascii=False))
+    return 0
+
+
+def _catalogue() -> str:
+    parts = []
+    for layer in LAYERS:
+        kinds = [fault for fault in KINDS.values() if fault.layer == layer]
+        if not kinds:
+            continue
+        parts.append(f"{layer}:")
+        for fault in kinds:
+            summary = (inspect.getdoc(fault) or "").partition("\n")[0]
+            parts.append(f"  {fault.kind():18} {summary}")
+            parts.append("")
+            parts.append(textwrap.indent(_toml(fault), " " * 21))
+            parts.append("")
+    parts.append("invis-sim faults KIND tells all about one.")
+    return "\n".join(parts)
+
+
+def _manual(fault: type[Fault]) -> str:
+    short_location = " and ".join(
+        {"tcp": "TCP", "ws": "WebSocket"}[name] for name in fault.transports
+    )
+    common = (inspect.getdoc(Fault) or "").partition("\n\n")[2]
+    conditions = (inspect.getdoc(When) or "").partition("\n\n")[2]
+    return "\n".join(
+        (
+            f"{fault.kind()}  ({fault.layer} layer; {short_location})",
+            "",
+            inspect.getdoc(fault) or "",
+            "",
+            "Every kind has these as well:",
+            "",
+            common,
+            "",
+            "In when there may be any of these; all that are given must hold:",
+            "",
+            conditions,
+            "",
+            "Example:",
+            "",
+            textwrap.indent(_toml(fault), "    "),
+        )
+    )
+
+
+def _toml(fault: type[Fault]) -> str:
+    return "[[faults]]\n" + textwrap.dedent(fault.example).strip()
+
+
+def _colon(text: str) -> str:
+    return f": {text}" if text else ""

@@ -1,0 +1,388 @@
+"""Faults of delivery: the outlet says the right thing; when and how it arrives is wrong."""
+
+import math
+from collections.abc import Iterable, Iterator
+from itertools import chain, pairwise, repeat
+from typing import Annotated
+
+import msgspec
+
+from invis_sim.faults.delivery import (
+    Close,
+    Delivery,
+    HalfClose,
+    LetPass,
+    MergeWithNext,
+    Moment,
+    Reset,
+    Stall,
+    Step,
+    Wait,
+    Write,
+    even_cuts,
+)
+from invis_sim.faults.fault import Context, DeliveryFault, Seconds
+
+__all__ = [
+    "CloseConnection",
+    "Coalesce",
+    "Delay",
+    "Distribution",
+    "Drop",
+    "Duplicate",
+    "HalfCloseConnection",
+    "Reorder",
+    "ResetConnection",
+    "Split",
+    "StallConnection",
+    "Throttle",
+]
+
+
+_LONGEST = 1e9
+"""The longest wait that is ever drawn, in seconds: thirty years. A spread's tail has no end."""
+
+
+class Distribution(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Seconds that are drawn anew each time, in one of three ways.
+
+    min, max: evenly between the two.
+    mean, stddev: normally distributed (never below 0).
+    median, sigma: log-normally distributed, as network latencies are; sigma is that of the
+    logarithm.
+    """
+
+    min: Seconds | None = None
+    max: Seconds | None = None
+    mean: Seconds | None = None
+    stddev: Seconds | None = None
+    median: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    sigma: Seconds | None = None
+
+    def __post_init__(self) -> None:
+        given = tuple(name for name in self.__struct_fields__ if getattr(self, name) is not None)
+        if given not in (("min", "max"), ("mean", "stddev"), ("median", "sigma")):
+            raise ValueError(
+                "expected min and max, or mean and stddev, or median and sigma, found "
+                + (" and ".join(given) or "none of them")
+            )
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min ({self.min:g}) is above max ({self.max:g})")
+
+    def draw(self, ctx: Context) -> float:
+        """Seconds, ≥ 0."""
+        if self.min is not None and self.max is not None:
+            return ctx.random.uniform(self.min, self.max)
+        if self.mean is not None and self.stddev is not None:
+            return min(max(0.0, ctx.random.gauss(self.mean, self.stddev)), _LONGEST)
+        assert self.median is not None
+        assert self.sigma is not None
+        logarithm = ctx.random.gauss(math.log(self.median), self.sigma)
+        return math.exp(min(logarithm, math.log(_LONGEST)))
+
+
+class Delay(DeliveryFault, frozen=True, tag="delay"):
+    """Sends the packet later.
+
+    What a client sees: a slow answer, or its own time-out with the answer arriving after it.
+    Stands for: a busy outlet, a weak radio link, an update check that goes out to the internet.
+
+    seconds: a number, or a spread: { min, max }, { mean, stddev } or { median, sigma }; counted
+    from the arrival of the request, so that pipelined requests do not add up.
+    overtake: whether packets behind it may pass it; otherwise the order is kept.
+    """
+
+    example = """
+        kind = "delay"
+        seconds = { min = 0.2, max = 1.5 }
+        when = { callback = 20 }
+    """
+
+    seconds: Seconds | Distribution
+    overtake: bool = False
+
+    def reroute(self, delivery: Delivery, ctx: Context) -> Delivery:
+        seconds = self.seconds.draw(ctx) if isinstance(self.seconds, Distribution) else self.seconds
+        ctx.detail(f"{seconds:.3f} s" if seconds < _LONGEST else f"{seconds:g} s")
+        late = delivery.preceded_by(Wait(seconds))
+        return msgspec.structs.replace(late, ordered=delivery.ordered and not self.overtake)
+
+
+class Drop(DeliveryFault, frozen=True, tag="drop"):
+    """Never sends the packet; the connection stays open.
+
+    What a client sees: no answer; its time-out.
+    Stands for: an outlet that lost the request in a full queue.
+    """
+
+    example = """
+        kind = "drop"
+        when = { callback = 20, every = 5 }
+    """
+
+    def reroute(self, delivery: Delivery, ctx: Context) -> Delivery:
+        return delivery.replacing_writes(lambda data: ())
+
+
+class Duplicate(DeliveryFault, frozen=True, tag="duplicate"):
+    """Sends the packet more than once.
+
+    What a client sees: an answer to a request that it no longer waits for.
+    Stands for: firmware that answers a retransmitted request twice.
+
+    copies: how many leave in all.
+    gap: seconds between one and the next.
+    """
+
+    example = """
+        kind = "duplicate"
+        copies = 3
+        gap = 0.05
+    """
+
+    copies: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 2
+    gap: Seconds = 0.0
+
+    def reroute(self, delivery: Delivery, ctx: Context) -> Delivery:
+        writes = [n for n, step in enumerate(delivery.steps) if isinstance(step, Write)]
+        if not writes:
+            ctx.skip()
+            return delivery
+        end = writes[-1] + 1
+        packet, rest = delivery.steps[writes[0] : end], delivery.steps[end:]
+        gap: tuple[Step, ...] = (Wait(self.gap),) if self.gap else ()
+        again = repeat((*gap, *packet), self.copies - 1)
+        ctx.detail(f"{self.copies} copies")
+        return delivery.with_steps(chain(delivery.steps[:end], chain.from_iterable(again), rest))
+
+
+CloseCode = Annotated[
+    int,
+    msgspec.Meta(ge=1000, le=4999, description="A WebSocket close code that may stand in a frame."),
+]
+
+
+class CloseConnection(DeliveryFault, frozen=True, tag="close"):
+    """Closes the connection around the packet.
+
+    What a client sees: the end of the stream (TCP) or a close frame (WebSocket), instead of its
+    answer, in the middle of it, or right after it.
+    Stands for: an outlet that restarts its server, or runs out of memory for connections.
+
+    moment: "before": the packet is not sent. "middle": half of its bytes are, and the stream ends
+    without a close frame. "after": it is sent whole.
+    code: the WebSocket close code, 1000-4999, save those that must not be sent (1004-1006, 1015).
+    reason: the WebSocket close reason, at most 123 bytes in UTF-8.
+    """
+
+    example = """
+        kind = "close"
+        moment = "middle"
+        when = { nth = 2, per = "connection" }
+    """
+
+    moment: Moment = "before"
+    code: CloseCode = 1011
+    reason: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        allowed = 1000 <= self.code <= 1014 or 3000 <= self.code <= 4999
+        if not allowed or self.code in (1004, 1005, 1006):
+            raise ValueError(f"code {self.code} must not be sent in a close frame (RFC 6455, 7.4)")
+        if len(self.reason.encode()) > 123:
+            raise ValueError("reason is longer than the 123 bytes that a close frame has for it")
+
+    def reroute(self, delivery: Delivery, ctx: Context) -> Delivery:
+        ctx.detail(self.moment)
+        in_order = self.moment != "middle"
+        end = Close(self.code, self.reason) if in_order else Close(code=None)
+        return delivery.interrupted(self.moment, end)
+
+
+class ResetConnection(DeliveryFault, frozen=True, tag="reset"):
+    """Breaks the connection off around the packet, with a TCP RST.
+
+    What a client sees: "connection reset by peer", instead of its answer, in the middle of it, or
+    right after it; what it has not read by then may be lost.
+    Stands for: an outlet that crashed and came back, a middlebox that has had enough.
+
+    moment: "before": the packet is not sent. "middle": half of its bytes are. "after": it is sent
+    whole.
+    """
+
+    example = """
+        kind = "reset"
+        moment = "middle"
+        when = { callback = 20, probability = 0.05 }
+    """
+
+    moment: Moment = "before"
+
+    def reroute(self, delivery: Delivery, ctx: Context) -> Delivery:
+        ctx.detail(self.moment)
+        return delivery.interrupted(self.moment, Reset())
+
+
+class HalfCloseConnection(DeliveryFault, frozen=True, tag="half_close"):
+    """Ends the outlet's side of the stream around the packet, and goes on listening.
+
+    What a client sees: the end of the stream, while it can still send; nothing will answer. On
+    WebSocket: no close frame.
+    Stands for: a server whose writing half has died.
+
+    moment: "before": the packet is not sent. "middle": half of its bytes are. "after": it is sent
+    whole.
+    """
+
+    example = """
+        kind = "half_close"
+        moment = "after"
+    """
+
+    moment: Moment = "after"
+
+    def reroute(self, delivery: Delivery, ctx: Context) -> Delivery:
+        ctx.detail(self.moment)
+        return delivery.interrupted(self.moment, HalfClose())
+
+
+class StallConnection(DeliveryFault, frozen=True, tag="stall"):
+    """Falls silent around the packet, for good, on a connection that stays open.
+
+    What a client sees: no answer, to this request or to any later one, until it gives up on the
+    connection; on WebSocket no pongs either.
+    Stands for: a task of the firmware that hangs while its network stack lives.
+
+    moment: "before": the packet is not sent. "middle": half of its bytes are. "after": it is sent
+    whole.
+    """
+
+    example = """
+        kind = "stall"
+        moment = "middle"
+        when = { nth = 5 }
+    """
+
+    moment: Moment = "before"
+
+    def reroute(self, delivery: Delivery, ctx: Context) -> Delivery:
+        ctx.detail(self.moment)
+        return delivery.interrupted(self.moment, Stall())
+
+
+class Reorder(DeliveryFault, frozen=True, tag="reorder"):
+    """Lets packets that come later go first.
+
+    What a client sees: answers in another order than it asked; one that asks one thing at a time
+    sees a delay of `max_wait`.
+    Stands for: firmware with several workers, of which one got the longer job.
+
+    let_pass: how many packets go first, from 1. A packet that comes while another is held is one of
+    those: with let_pass = 1 on every packet, each two of them swap places.
+    max_wait: seconds after which the packet leaves all the same, from 0.
+    """
+
+    example = """
+        kind = "reorder"
+        let_pass = 2
+        when = { every = 3 }
+    """
+
+    let_pass: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1
+    max_wait: Seconds = 1.0
+
+    def reroute(self, delivery: Delivery, ctx: Context) -> Delivery:
+        ctx.detail(f"let {self.let_pass} pass")
+        return delivery.followed_by(LetPass(self.let_pass, self.max_wait))
+
+
+class Coalesce(DeliveryFault, frozen=True, tag="coalesce"):
+    """Lets the packet leave with the next one, in one write.
+
+    What a client sees: two packets in one read; one that takes each read for one packet loses the
+    second, or both.
+    Stands for: a network stack that gathers small packets (Nagle), a reply and a push at the same
+    moment.
+
+    max_wait: seconds after which the packet leaves alone, from 0. On every packet, they leave two
+    by two.
+    """
+
+    example = """
+        kind = "coalesce"
+        when = { every = 2 }
+    """
+
+    max_wait: Seconds = 1.0
+
+    def reroute(self, delivery: Delivery, ctx: Context) -> Delivery:
+        return delivery.followed_by(MergeWithNext(self.max_wait))
+
+
+class Split(DeliveryFault, frozen=True, tag="split"):
+    """Sends the packet in several writes.
+
+    What a client sees: part of an answer in one read and the rest in later ones; one that takes
+    each read for one packet cannot parse it.
+    Stands for: small send buffers, segments that are lost and sent again.
+
+    pieces: in how many, from 2, as far as it has so many bytes; all of about the same size. The
+    default is 2.
+    size: in place of `pieces`: how many bytes each has, from 1, the last one perhaps fewer.
+    gap: seconds between one and the next, from 0.
+    """
+
+    example = """
+        kind = "split"
+        pieces = 3
+        gap = 0.05
+    """
+
+    pieces: Annotated[int, msgspec.Meta(ge=2, le=10_000)] | None = None
+    size: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    gap: Seconds = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.pieces is not None and self.size is not None:
+            raise ValueError("expected pieces or size, found both")
+
+    def reroute(self, delivery: Delivery, ctx: Context) -> Delivery:
+        ctx.detail(f"{self.size} bytes each" if self.size else f"{self.pieces or 2} pieces")
+        return delivery.replacing_writes(self._steps)
+
+    def _steps(self, data: bytes) -> Iterator[Step]:
+        cuts: Iterable[int]
+        if self.size is not None:
+            cuts = chain(range(0, len(data), self.size), (len(data),))
+        else:
+            cuts = even_cuts(len(data), max(1, min(self.pieces or 2, len(data))))
+        for start, end in pairwise(cuts):
+            if start and self.gap:
+                yield Wait(self.gap)
+            yield Write(data[start:end])
+
+
+class Throttle(DeliveryFault, frozen=True, tag="throttle"):
+    """Sends the packet at so many bytes a second.
+
+    What a client sees: an answer that trickles in.
+    Stands for: a weak radio link, a serial line in between.
+
+    bytes_per_second: above 0.
+    """
+
+    example = """
+        kind = "throttle"
+        bytes_per_second = 200
+    """
+
+    bytes_per_second: Annotated[float, msgspec.Meta(gt=0)]
+
+    def reroute(self, delivery: Delivery, ctx: Context) -> Delivery:
+        ctx.detail(f"{self.bytes_per_second:g} bytes/s")
+        return delivery.with_steps(
+            Write(step.data, self.bytes_per_second) if isinstance(step, Write) else step
+            for step in delivery.steps
+        )

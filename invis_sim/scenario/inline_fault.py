@@ -1,0 +1,45 @@
+"""A fault in one line, for the command line: `delay:seconds=0.5,when={callback=20}`."""
+
+import re
+
+import tomli
+
+from invis_sim.faults.fault import Fault
+from invis_sim.scenario.loading import ScenarioError
+from invis_sim.scenario.validation import Problem, validate
+
+__all__ = ["parse_fault"]
+
+_BARE_WORD = re.compile(
+    r'("(?:[^"\\]|\\.)*"|\'[^\']*\')|(=\s*)(?!(?:true|false|inf|nan)\b)([A-Za-z_][\w-]*)'
+)
+
+
+def parse_fault(text: str) -> Fault:
+    """The fault in a text of the form KIND[:key=value,…].
+
+    text: values as in TOML, and words may stand without quotes; keys may have dots (`when.nth=3`).
+
+    Raises ScenarioError.
+    """
+    kind, _, settings = text.partition(":")
+    # As in an inline table of TOML, in which words have quotes.
+    quote = _BARE_WORD.sub(lambda m: m[0] if m[1] else f'{m[2]}"{m[3]}"', settings)
+    try:
+        table = tomli.loads(f"fault = {{ {quote} }}")["fault"]
+    except (tomli.TOMLDecodeError, ValueError, RecursionError):
+        found = f"{text!r}: expected KIND or KIND:key=value,…, with values as in TOML"
+        raise ScenarioError([found]) from None
+    if "kind" in table:
+        raise ScenarioError([f"{text!r}: kind: expected it before the colon only"])
+    faults, problems = validate([{"kind": kind.strip(), **table}], tuple[Fault, ...])
+    if problems:
+        raise ScenarioError([f"{text!r}: {_key(p)}{p.message}" for p in problems])
+    fault: Fault = faults[0]
+    return fault
+
+
+def _key(problem: Problem) -> str:
+    """Where in the text the problem is; "" where it is the fault as a whole."""
+    key = problem.key.removeprefix("[0]").lstrip(".")
+    return f"{key}: " if key else ""

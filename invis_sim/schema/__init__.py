@@ -1,0 +1,1 @@
+"""Structs and plain data: descriptions in words, checks, patches. Knows msgspec only."""

@@ -1,0 +1,119 @@
+"""Where the outlet listens, on one transport: it can stop, and come back at the same place."""
+
+import select
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+import trio
+
+from invis_sim.protocol.transport import Transport
+
+__all__ = ["ListenerGroup", "StartError"]
+
+
+class StartError(Exception):
+    """The outlet cannot listen where it should; the message says where and why."""
+
+
+class ListenerGroup:
+    """The listeners of one transport. `open_listeners` makes one.
+
+    host, port: the address, the port being the one it has got where any was asked for.
+    """
+
+    def __init__(self, transport: Transport, listeners: Sequence[trio.SocketListener]) -> None:
+        self.transport: Transport = transport
+        self.listeners = tuple(listeners)
+        self.host, self.port = self.listeners[0].socket.getsockname()[:2]
+        self._paused: list[tuple[int, Any, socket.socket | None]] = []
+
+    @property
+    def has_pending_connection(self) -> bool:
+        """Whether there is a connection that has not been accepted yet."""
+        if not hasattr(select, "poll"):
+            return False
+        waiting = select.poll()
+        for listener in self.listeners:
+            if listener.socket.fileno() >= 0:  # else it is closed
+                waiting.register(listener.socket.fileno(), select.POLLIN)
+        return bool(waiting.poll(0))
+
+    def pause(self) -> None:
+        """From now on connections are refused. The port stays ours: bound, but nobody listens."""
+        for listener in self.listeners:
+            family, address = listener.socket.family, listener.socket.getsockname()
+            listener.socket.close()
+            try:
+                placeholder = _bound(family, address)
+            except OSError:  # somebody took it in between; they may be gone when we come back
+                placeholder = None
+            self._paused.append((family, address, placeholder))
+        self.listeners = ()
+
+    def resume(self) -> None:
+        """Listens again at the same place; `listeners` are new ones.
+
+        Raises OSError where somebody else has taken the port meanwhile, and goes on refusing then.
+        """
+        sockets = [held or _bound(family, address) for family, address, held in self._paused]
+        self._paused.clear()
+        for sock in sockets:
+            sock.listen(socket.SOMAXCONN)
+            sock.setblocking(False)
+        self.listeners = tuple(
+            trio.SocketListener(trio.socket.from_stdlib_socket(sock)) for sock in sockets
+        )
+
+    def close(self) -> None:
+        """Stops listening for good."""
+        for listener in self.listeners:
+            listener.socket.close()
+        for _, _, placeholder in self._paused:
+            if placeholder is not None:
+                placeholder.close()
+
+
+def _bound(family: int, address: Any) -> socket.socket:
+    """A socket that is bound to the address and does not listen."""
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(address)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+async def open_listeners(transport: Transport, host: str, port: int) -> ListenerGroup:
+    """Listens on every address of the host, on the same port of all.
+
+    port: 0-65535; 0: any free one.
+
+    Raises StartError.
+    """
+    where = f"host {host}, port {port}"
+    name = {"tcp": "TCP", "ws": "the WebSocket"}[transport]
+    try:
+        listeners = await trio.open_tcp_listeners(port, host=host)
+        for attempts_left in reversed(range(10)):
+            ports = {listener.socket.getsockname()[1] for listener in listeners}
+            if len(ports) == 1:
+                break
+            for listener in listeners:
+                listener.socket.close()
+            try:
+                listeners = await trio.open_tcp_listeners(min(ports), host=host)
+            except OSError:  # free on one address, taken on another
+                if not attempts_left:
+                    raise
+                listeners = await trio.open_tcp_listeners(0, host=host)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise StartError(f"cannot listen for {name} on {where}: {why}") from error
+    except UnicodeError:  # what Python makes of "a..b"
+        raise StartError(f"cannot listen for {name} on {where}: that is no host name") from None
+    return ListenerGroup(transport, listeners)

@@ -1,0 +1,1 @@
+"""One client: its connection from the first byte to the end."""

@@ -1,0 +1,1065 @@
+"""An outlet in a thread of its own, for tests and programs of any kind."""
+
+import asyncio
+import gc
+import json
+import math
+import os
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+import trio
+import websockets.exceptions
+import websockets.sync.client
+
+import invis_sim
+from invis_sim.device.firmware import FaceplateFirmware, FirmwareInventory, OutletFirmware
+from invis_sim.faults import Context, Delay, Fail
+from invis_sim.faults.fault import TextFault
+from invis_sim.journal import Entry, Event
+from invis_sim.testing.handle import SimulatorHandle, SimulatorStopped, start_simulator
+
+PATIENCE = 20.0
+"""Seconds after which something that should have happened is given up."""
+
+ASK = b'{"packetID": 221040, "payload": {"callbackName": 20}}'
+
+
+class InjectedError(Exception):
+    """Something that goes wrong."""
+
+
+def connect(address: tuple[str, int]) -> socket.socket:
+    return socket.create_connection(address, timeout=PATIENCE)
+
+
+def request(packet_id: int, callback: int = 20) -> bytes:
+    return b'{"packetID": %d, "payload": {"callbackName": %d}}' % (packet_id, callback)
+
+
+def ask(client: socket.socket, packet_id: int = 221040, callback: int = 20) -> Any:
+    client.sendall(request(packet_id, callback))
+    return json.loads(client.recv(4096))
+
+
+def packets(client: socket.socket, number: int) -> list[Any]:
+    """The next packets that come, which must be whole, and JSON."""
+    found: list[Any] = []
+    unread = ""
+    while len(found) < number:
+        try:
+            packet, end = json.JSONDecoder().raw_decode(unread)
+        except ValueError:
+            chunk = client.recv(4096).decode()
+            assert chunk, f"the stream ended after {found} and {unread!r}"
+            unread += chunk
+        else:
+            found.append(packet)
+            unread = unread[end:]
+    assert not unread
+    return found
+
+
+def happens(sim: SimulatorHandle, what: str) -> threading.Event:
+    """An event that is set when the journal tells of this."""
+    happened = threading.Event()
+
+    def listen(entry: Entry) -> None:
+        if isinstance(entry, Event) and f"{entry.what} {entry.detail}".startswith(what):
+            happened.set()
+
+    sim.journal.listen(recorded=listen)
+    return happened
+
+
+def break_down(sim: SimulatorHandle) -> None:
+    """Lets something go wrong in a task of the simulator, a moment later."""
+
+    def fail(entry: Entry) -> None:
+        if isinstance(entry, Event) and entry.detail == "a reboot ends":
+            raise InjectedError("inside")
+
+    sim.journal.listen(recorded=fail)
+    sim.reboot(0.01)
+
+
+def test_the_package_hands_it_out() -> None:
+    assert invis_sim.start_simulator is start_simulator
+
+
+def test_it_says_who_it_is_and_where_and_what_has_happened() -> None:
+    with start_simulator(seed=7, sn="1111111111") as sim:
+        assert (sim.seed, sim.sn) == (7, "1111111111")
+        with connect(sim.tcp_address) as client:
+            client.sendall(ASK)
+            reply = json.loads(client.recv(4096))
+        assert (reply["sn"], reply["PUBACK"]) == ("1111111111", 1)
+        assert [exchange.packet_id for exchange in sim.journal.exchanges()] == [221040]
+
+
+def test_it_serves_a_client_in_asyncio_in_the_same_test() -> None:
+    async def ask(address: tuple[str, int]) -> Any:
+        reader, writer = await asyncio.open_connection(*address)
+        writer.write(ASK)
+        reply = json.loads(await asyncio.wait_for(reader.read(4096), PATIENCE))
+        writer.close()
+        await writer.wait_closed()
+        return reply
+
+    with start_simulator() as sim:
+        assert asyncio.run(ask(sim.tcp_address))["PUBACK"] == 1
+
+
+def test_it_may_be_used_from_many_threads() -> None:
+    def use(turn: int) -> int:
+        with sim.inject(Fail()), connect(sim.tcp_address) as client:
+            client.sendall(ASK)
+            return int(json.loads(client.recv(4096))["PUBACK"])
+
+    with start_simulator() as sim, ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(use, range(50))) == [0] * 50
+        with connect(sim.tcp_address) as client:
+            client.sendall(ASK)
+            assert json.loads(client.recv(4096))["PUBACK"] == 1
+
+
+def test_after_stop_the_outlet_is_gone_at_the_end_of_the_block() -> None:
+    with start_simulator() as sim:
+        address = sim.tcp_address
+        sim.stop()
+        sim.stop()  # once more is no error
+    with pytest.raises(OSError, match="refused"):
+        connect(address)
+
+
+def test_a_fault_may_be_injected_for_a_block_in_which_the_outlet_stops() -> None:
+    with start_simulator() as sim, sim.inject(Fail()):
+        sim.stop()
+
+
+def test_a_function_is_called_in_the_thread_of_the_outlet_and_its_error_comes_back() -> None:
+    def fail() -> None:
+        raise InjectedError(threading.current_thread().name)
+
+    with start_simulator() as sim, pytest.raises(InjectedError, match=r"^invis-sim$"):
+        sim.call(fail)
+
+
+# Beside event loops
+
+
+def run_in_asyncio(function: Callable[[], Awaitable[Any]]) -> Any:
+    async def main() -> Any:
+        return await asyncio.wait_for(function(), PATIENCE)
+
+    return asyncio.run(main())
+
+
+def run_in_trio(function: Callable[[], Awaitable[Any]]) -> Any:
+    async def main() -> Any:
+        with trio.fail_after(PATIENCE):
+            return await function()
+
+    return trio.run(main)
+
+
+both_loops = pytest.mark.parametrize("run", [run_in_asyncio, run_in_trio], ids=["asyncio", "trio"])
+
+
+async def ask_in_asyncio(sim: SimulatorHandle) -> Any:
+    reader, writer = await asyncio.open_connection(*sim.tcp_address)
+    writer.write(ASK)
+    reply = json.loads(await reader.read(4096))
+    writer.close()
+    await writer.wait_closed()
+    return reply
+
+
+def test_a_plain_block_inside_a_running_loop_serves_a_client_in_that_loop() -> None:
+    async def live() -> Any:
+        with start_simulator() as sim, sim.inject(Fail()):
+            return await ask_in_asyncio(sim)
+
+    assert run_in_asyncio(live)["PUBACK"] == 0
+
+
+@both_loops
+def test_as_an_asynchronous_block_it_is_there_in_it_and_gone_behind_it(run: Any) -> None:
+    async def live() -> tuple[str, int]:
+        async with start_simulator(sn="1111111111") as sim:
+            with connect(sim.tcp_address) as client:
+                assert ask(client)["sn"] == "1111111111"
+            return sim.tcp_address
+
+    threads = set(threading.enumerate())
+    address = run(live)
+    with pytest.raises(OSError, match="refused"):
+        connect(address)
+    assert set(threading.enumerate()) == threads
+
+
+def test_an_asynchronous_block_lets_the_loop_go_on_while_it_starts_and_ends() -> None:
+    async def live() -> list[int]:
+        turns = 0
+        over = False
+
+        async def go_on() -> None:
+            nonlocal turns
+            while not over:
+                turns += 1
+                await asyncio.sleep(0)
+
+        other = asyncio.create_task(go_on())
+        seen = [turns]
+        async with start_simulator():
+            seen.append(turns)
+        seen.append(turns)
+        over = True
+        await other
+        return seen
+
+    before, started, ended = run_in_asyncio(live)
+    assert before < started < ended
+
+
+@both_loops
+def test_what_the_asynchronous_block_raises_comes_out_as_itself(run: Any) -> None:
+    async def live() -> None:
+        async with start_simulator():
+            raise InjectedError("in the block")
+
+    with pytest.raises(InjectedError, match="in the block"):
+        run(live)
+
+
+@both_loops
+def test_a_start_that_fails_raises_the_error_itself_in_an_asynchronous_block(run: Any) -> None:
+    async def live() -> None:
+        async with start_simulator(host="a..b"):
+            pytest.fail("it cannot start")
+
+    with pytest.raises(invis_sim.StartError):
+        run(live)
+
+
+def test_a_task_that_is_cancelled_while_the_outlet_starts_or_runs_leaves_no_thread() -> None:
+    threads = set(threading.enumerate())
+
+    async def hold(started: asyncio.Event) -> None:
+        async with start_simulator():
+            started.set()
+            await asyncio.Event().wait()
+
+    async def live() -> None:
+        for wait_for_start in (False, True):
+            started = asyncio.Event()
+            task = asyncio.create_task(hold(started))
+            await (started.wait() if wait_for_start else asyncio.sleep(0))
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert set(threading.enumerate()) == threads
+
+    run_in_asyncio(live)
+
+
+def test_a_trio_scope_that_is_cancelled_ends_the_outlet() -> None:
+    threads = set(threading.enumerate())
+
+    async def live() -> bool:
+        with trio.CancelScope() as scope:
+            async with start_simulator():
+                scope.cancel()
+                await trio.Event().wait()
+        return scope.cancelled_caught
+
+    assert run_in_trio(live)
+    assert set(threading.enumerate()) == threads
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="/proc is Linux's")
+def test_asynchronous_blocks_leave_no_descriptor() -> None:
+    async def live() -> tuple[int, int]:
+        counts = []
+        for _ in range(20):
+            async with start_simulator() as sim:
+                await ask_in_asyncio(sim)
+                await sim.async_wait_for_request(callback=20)
+            gc.collect()
+            counts.append(len(os.listdir("/proc/self/fd")))
+        return counts[0], counts[-1]
+
+    first, last = run_in_asyncio(live)
+    assert first == last
+
+
+# Faults
+
+
+def test_an_injected_fault_stays_until_it_is_removed() -> None:
+    with start_simulator() as sim, connect(sim.tcp_address) as client:
+        fault = sim.inject(Fail(name="no"))
+        assert (fault.name, fault.fault) == ("no", Fail(name="no"))
+        assert [ask(client)["PUBACK"] for _ in range(2)] == [0, 0]
+        assert [(one.name, one.applied) for one in sim.faults] == [("no", 2)]
+        fault.remove()
+        fault.remove()  # once more is no error
+        assert ask(client)["PUBACK"] == 1
+        assert len(sim.faults) == 0
+
+
+def test_a_fault_of_the_scenario_is_switched_by_its_name() -> None:
+    scenario = '[[faults]]\nkind = "fail"\nname = "no"\nenabled = false'
+    with start_simulator(scenario) as sim, connect(sim.tcp_address) as client:
+        answers = []
+        for enabled in (True, False):
+            assert sim.faults["no"].enabled is not enabled
+            sim.faults["no"].enabled = enabled
+            answers.append(ask(client)["PUBACK"])
+        assert answers == [0, 1]
+        with pytest.raises(KeyError, match="no fault is called 'nope'; there are: no"):
+            sim.faults["nope"]
+
+
+def test_a_fault_with_a_value_out_of_range_is_refused() -> None:
+    with start_simulator() as sim:
+        with pytest.raises(ValueError, match="seconds"):
+            sim.inject(Delay(seconds=-1.0))
+        assert len(sim.faults) == 0
+
+
+# The device
+
+
+def test_firmware_may_change_while_it_runs() -> None:
+    newer = FirmwareInventory(
+        IM=OutletFirmware(available_fw_rev="9.9.9"), PM=FaceplateFirmware(fw_rev="1.2.3")
+    )
+    with start_simulator() as sim, connect(sim.tcp_address) as client:
+        before = ask(client)["payload"]["callbackArgs"]
+        sim.firmware = newer
+        after = ask(client)["payload"]["callbackArgs"]
+        assert sim.firmware == newer
+    assert before["IM"]["available_fw_rev"] != "9.9.9"
+    assert after["IM"]["available_fw_rev"] == "9.9.9"
+    assert after["PM"]["fw_rev"] == "1.2.3"
+
+
+def test_firmware_that_no_scenario_could_have_is_refused_and_nothing_changes() -> None:
+    wrong: Any = FirmwareInventory(IM=OutletFirmware(fw_rev=7))  # type: ignore[arg-type]
+    with start_simulator() as sim:
+        before = sim.firmware
+        with pytest.raises(ValueError, match=r"IM\.fw_rev"):
+            sim.firmware = wrong
+        assert sim.firmware == before
+
+
+# What the outlet is and knows
+
+PRO = """
+    device.product = "pro"
+    timing.sensor_seconds = 0
+    firmware.IM.available_fw_rev = "9.9.9"
+    firmware.PM.available_fw_rev = "8.8.8"
+"""
+"""An outlet that says nothing unless something happens to it."""
+
+
+def faceplate_online(sim: SimulatorHandle) -> bool:
+    return sim.outlet.faceplate_online
+
+
+def updating(sim: SimulatorHandle) -> bool:
+    return sim.outlet.updating
+
+
+def down(sim: SimulatorHandle) -> bool:
+    return sim.outlet.down
+
+
+def is_told(client: socket.socket, callback: int) -> Any:
+    """The arguments of the push that comes next, which is about this."""
+    (packet,) = packets(client, 1)
+    assert "PUBACK" not in packet
+    assert packet["payload"]["callbackName"] == callback
+    return packet["payload"]["callbackArgs"]
+
+
+def test_what_is_changed_is_known_to_the_state_told_to_clients_and_read_by_them() -> None:
+    with start_simulator(PRO) as sim, connect(sim.tcp_address) as client:
+        ask(client)
+        sim.outlet.change(outlets={"states": [1, 0]}, mqtt={"connected": True})
+        assert sim.outlet.state.outlets.states == (1, 0)
+        assert sim.outlet.state.mqtt.connected
+        assert is_told(client, 9) == [1, 0]
+        assert ask(client, callback=9)["payload"]["callbackArgs"] == [1, 0]
+        sim.outlet.change(outlets={"states": [1, 0]})  # as it is already
+        sim.outlet.change(nightlight={"mode": 1, "brightness": 7})
+        assert is_told(client, 15) == [1, 7]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"outlets": {"states": [1, 2]}}, r"outlets\.states"),
+        ({"outlets": {"states": [1]}}, r"outlets\.states"),
+        ({"outlets": 3}, "outlets"),
+        ({"outlet": {}}, "outlet: unknown key"),
+        ({"sensors": {"luxx": 1}}, r"sensors\.luxx: unknown key; did you mean 'lux'"),
+        ({"sensors": {"lux": {"start": 1, "min": 2}}}, "min"),
+        ({"color_light": {"leds": [[2]]}}, r"color_light\.leds"),
+        ({"preferences": {"sys_prefs": {"mqtt": {"password": ""}}}}, "password: unknown key"),
+    ],
+)
+def test_a_change_that_no_scenario_could_have_is_refused_and_nothing_of_it_is_done(
+    changes: dict[str, Any], message: str
+) -> None:
+    with start_simulator(PRO) as sim, connect(sim.tcp_address) as client:
+        ask(client)
+        before = sim.outlet.state
+        first = {"nightlight": {"mode": 1}, "names": {"outlet1": "Lamp"}}
+        with pytest.raises(ValueError, match=message):
+            sim.outlet.change(**first, **changes)
+        assert sim.outlet.state == before
+        assert ask(client, callback=15)["payload"]["callbackArgs"] == [0, 100]
+        assert sim.journal.pushes() == []
+
+
+def test_anything_may_be_pushed_and_of_what_has_a_state_the_present_one() -> None:
+    with start_simulator(PRO) as sim, connect(sim.tcp_address) as client:
+        ask(client)
+        sim.outlet.push(99, {"any": ["thing", None]})
+        sim.outlet.push(9)
+        sim.outlet.push(9, [7])
+        assert is_told_each(client, 3) == [(99, {"any": ["thing", None]}), (9, [0, 0]), (9, [7])]
+        with pytest.raises(ValueError, match="nothing to push for callback 22: "):
+            sim.outlet.push(22)
+        with pytest.raises(
+            ValueError, match=r"nothing to push for callback 18: .*no InvisDeco Aura"
+        ):
+            sim.outlet.push(18)
+        assert sim.outlet.state == sim.scenario.state.resolved()
+
+
+def is_told_each(client: socket.socket, number: int) -> list[tuple[int, Any]]:
+    """The pushes that come next: callback and arguments."""
+    payloads = [packet["payload"] for packet in packets(client, number)]
+    return [(payload["callbackName"], payload["callbackArgs"]) for payload in payloads]
+
+
+def test_a_measurement_is_the_next_sample_and_is_told() -> None:
+    scenario = f"{PRO}sensors.lux = [1, 2.5, 'inf']"
+    with start_simulator(scenario) as sim, connect(sim.tcp_address) as client:
+        ask(client)
+        seen = []
+        for _ in range(3):
+            sim.outlet.sample()
+            seen.append(is_told(client, 11)[1]["lux"])
+        assert seen == ["2.50", "inf", "1.00"]
+
+
+def test_a_faceplate_is_taken_off_and_put_back() -> None:
+    with start_simulator(PRO) as sim, connect(sim.tcp_address) as client:
+        assert faceplate_online(sim) is True
+        sim.outlet.detach_faceplate()
+        assert faceplate_online(sim) is False
+        assert not sim.outlet.state.faceplate.attached
+        assert ask(client, callback=11)["PUBACK"] == 0
+        assert "PM" not in ask(client)["payload"]["callbackArgs"]
+        sim.outlet.sample()
+        with pytest.raises(ValueError, match="the InvisDeco is not there"):
+            sim.outlet.restart_faceplate()
+        sim.outlet.attach_faceplate()
+        assert faceplate_online(sim) is True
+        assert ask(client, callback=11)["PUBACK"] == 1
+        assert sim.journal.pushes() == []  # also not by the measurement
+
+
+def test_a_bare_outlet_stays_without_a_faceplate() -> None:
+    with start_simulator("device.product = 'bare'") as sim:
+        sim.outlet.attach_faceplate()
+        assert faceplate_online(sim) is False
+        with pytest.raises(ValueError, match="no InvisDeco"):
+            sim.outlet.restart_faceplate()
+        with pytest.raises(ValueError, match="no InvisDeco"):
+            sim.outlet.start_update("PM")
+
+
+def test_a_faceplate_that_restarts_is_away_and_comes_back() -> None:
+    with start_simulator(f"{PRO}timing.faceplate_restart_seconds = 3600") as sim:
+        sim.outlet.restart_faceplate()
+        assert faceplate_online(sim) is False
+        assert sim.outlet.state.faceplate.attached
+        assert down(sim) is False
+    with start_simulator(PRO, speed=math.inf) as sim:
+        sim.outlet.restart_faceplate()
+        with connect(sim.tcp_address) as client:
+            ask_until(client, lambda: sim.outlet.faceplate_online)
+
+
+def ask_until(client: socket.socket, condition: Callable[[], bool]) -> None:
+    """Asks again and again until something has come about that nobody is told of."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        ask(client)
+
+
+def test_an_update_is_started_told_and_done() -> None:
+    with start_simulator(PRO, speed=math.inf) as sim, connect(sim.tcp_address) as client:
+        ask(client)
+        sim.outlet.start_update("PM")
+        told = is_told_each(client, 1 + 21 + 1)
+        assert told[0] == (23, [2, 0])  # which means nothing
+        assert told[1:-1] == [(22, [2, 5 * n]) for n in range(21)]
+        assert told[-1] == (23, [2, 1])
+        assert updating(sim) is False
+        ask_until(client, lambda: sim.outlet.faceplate_online)
+        assert ask(client)["payload"]["callbackArgs"]["PM"]["fw_rev"] == "8.8.8"
+
+
+def test_an_update_that_cannot_be_is_refused_with_the_reason() -> None:
+    target: Any = "XX"
+    with start_simulator(PRO) as sim:
+        with pytest.raises(ValueError, match="target: expected 'IM' or 'PM', found 'XX'"):
+            sim.outlet.start_update(target)
+        assert updating(sim) is False
+        sim.outlet.start_update("IM")
+        assert updating(sim) is True
+        with pytest.raises(ValueError, match="under way already"):
+            sim.outlet.start_update("PM")
+    with start_simulator() as sim:
+        sim.outlet.change(firmware={"PM": {"available_fw_rev": None}})
+        with pytest.raises(ValueError, match="there is nothing to update"):
+            sim.outlet.start_update("PM")
+
+
+def test_an_outlet_that_restarts_is_down_and_then_no_more() -> None:
+    with start_simulator(PRO) as sim:
+        assert down(sim) is False
+        back = happens(sim, "outlet a reboot ends")
+        sim.reboot(0.05)
+        assert down(sim) is True
+        assert back.wait(PATIENCE)
+        assert down(sim) is False
+
+
+def test_a_reboot_lasts_and_ends_connections_as_the_scenario_says_unless_it_is_said_otherwise() -> (
+    None
+):
+    scenario = f"{PRO}timing.restart_seconds = 3600\nquirks.restart_disconnect = 'reset'"
+    with start_simulator(scenario) as sim, connect(sim.tcp_address) as client:
+        ask(client)
+        sim.reboot()
+        assert [event.detail for event in sim.journal.events(what="outlet")] == [
+            "a reboot begins (3600 s)"
+        ]
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
+    with start_simulator(scenario) as sim, connect(sim.tcp_address) as client:
+        ask(client)
+        back = happens(sim, "outlet a reboot ends")
+        sim.reboot(0, "close")
+        assert client.recv(1) == b""
+        assert back.wait(PATIENCE)
+
+
+def test_after_a_network_reset_the_outlet_is_away_until_it_joins_again() -> None:
+    with start_simulator(PRO, speed=math.inf) as sim, connect(sim.tcp_address) as client:
+        sim.join_network()  # it is there, which is no error
+        begun = happens(sim, "outlet a network reset begins")
+        client.sendall(request(100001, callback=6))
+        assert client.recv(1) == b""
+        assert begun.wait(PATIENCE)
+        assert down(sim) is True
+        with pytest.raises(ConnectionRefusedError):
+            connect(sim.tcp_address)
+        sim.join_network()
+        assert down(sim) is False
+        with connect(sim.tcp_address) as again:
+            assert is_told(again, 12)["IM"]["sn"] == sim.sn
+            assert ask(again)["PUBACK"] == 1
+
+
+def test_a_reboot_is_not_ended_by_joining_the_network() -> None:
+    with start_simulator(PRO) as sim:
+        sim.reboot(3600)
+        sim.join_network()
+        assert down(sim) is True
+
+
+def test_the_outlet_may_be_changed_from_many_threads() -> None:
+    def change(number: int) -> None:
+        sim.outlet.change(nightlight={"brightness": number})
+        sim.outlet.push(99, number)
+        assert sim.outlet.state.nightlight.brightness <= 50
+
+    with (
+        start_simulator(PRO) as sim,
+        connect(sim.tcp_address) as client,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        ask(client)
+        list(pool.map(change, range(1, 51)))
+        told = is_told_each(client, 100)
+        assert sorted(args for callback, args in told if callback == 99) == list(range(1, 51))
+        last = [args for callback, args in told if callback == 15][-1]
+        assert last == [0, sim.outlet.state.nightlight.brightness]
+
+
+def test_after_the_end_the_outlet_tells_what_it_was_and_does_nothing_more() -> None:
+    with start_simulator(PRO) as sim:
+        sim.outlet.change(outlets={"states": [0, 1]})
+        outlet = sim.outlet
+        sim.stop()
+        for one in (outlet, sim.outlet):
+            assert one.state.outlets.states == (0, 1)
+            assert (one.faceplate_online, one.updating, one.down) == (True, False, False)
+            for act in (
+                lambda one=one: one.change(outlets={"states": [1, 1]}),
+                lambda one=one: one.push(9),
+                one.sample,
+                lambda one=one: one.start_update("IM"),
+                one.restart_faceplate,
+                one.attach_faceplate,
+                one.detach_faceplate,
+                sim.join_network,
+            ):
+                with pytest.raises(SimulatorStopped):
+                    act()
+    assert outlet.state.outlets.states == (0, 1)
+
+
+def test_under_trio_what_is_changed_is_told_as_well() -> None:
+    async def live() -> list[Any]:
+        async with invis_sim.open_simulator(PRO) as simulator:
+            stream = await trio.open_tcp_stream(*simulator.tcp_address)
+            async with stream:
+                await stream.send_all(ASK)
+                await stream.receive_some()
+                told: list[Any] = []
+                simulator.outlet.change(outlets={"states": [1, 1]})
+                told.append(json.loads(await stream.receive_some()))
+                simulator.outlet.push(99, "x")
+                told.append(json.loads(await stream.receive_some()))
+                simulator.outlet.sample()
+                told.append(json.loads(await stream.receive_some()))
+                assert simulator.outlet.state.outlets.states == (1, 1)
+                return told
+
+    told = [packet["payload"] for packet in run_in_trio(live)]
+    assert [one["callbackName"] for one in told] == [9, 99, 11]
+    assert [one["callbackArgs"] for one in told[:2]] == [[1, 1], "x"]
+
+
+@pytest.mark.parametrize("how", ["close", "close_frame", "reset"])
+def test_disconnect_all_ends_every_connection_and_new_ones_are_served(
+    how: Literal["close", "close_frame", "reset"],
+) -> None:
+    with start_simulator() as sim:
+        with connect(sim.tcp_address) as one, connect(sim.tcp_address) as two:
+            ask(one)
+            ask(two)
+            sim.disconnect_all(how)
+            for client in (one, two):
+                if how == "reset":
+                    with pytest.raises(ConnectionResetError):
+                        client.recv(1)
+                else:
+                    assert client.recv(1) == b""
+        with connect(sim.tcp_address) as three:
+            assert ask(three)["PUBACK"] == 1
+
+
+def test_after_reboot_connections_are_gone_and_refused_until_it_is_back_at_the_same_port() -> None:
+    with start_simulator() as sim, connect(sim.tcp_address) as client:
+        ask(client)
+        back = happens(sim, "outlet a reboot ends")
+        sim.reboot(0.2)
+        with pytest.raises(ConnectionRefusedError):
+            connect(sim.tcp_address)
+        assert client.recv(1) == b""
+        assert back.wait(PATIENCE)
+        with connect(sim.tcp_address) as again:
+            again.sendall(ASK)
+            greeting, reply = packets(again, 2)
+            assert greeting["payload"]["callbackName"] == 12
+            assert reply["PUBACK"] == 1
+
+
+def test_a_reboot_goes_on_whatever_faults_come_and_go_meanwhile() -> None:
+    with start_simulator() as sim:
+        sim.reboot(3600)
+        with sim.inject(Fail()), pytest.raises(ConnectionRefusedError):
+            connect(sim.tcp_address)
+        with pytest.raises(ConnectionRefusedError):
+            connect(sim.tcp_address)
+
+
+def test_speed_divides_the_time_of_a_reboot() -> None:
+    with start_simulator(speed=float("inf")) as sim:
+        back = happens(sim, "outlet a reboot ends")
+        sim.reboot(3600)
+        assert back.wait(PATIENCE)
+
+
+@pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf")])
+def test_a_reboot_takes_a_time_that_ends(seconds: float) -> None:
+    with start_simulator() as sim, pytest.raises(ValueError, match="seconds"):
+        sim.reboot(seconds)
+
+
+def test_a_reboot_ends_connections_in_a_way_that_there_is() -> None:
+    how: Any = "politely"
+    with start_simulator() as sim, pytest.raises(ValueError, match="politely"):
+        sim.reboot(0, how)
+
+
+# Waiting for what comes
+
+
+def test_a_request_is_waited_for_and_returned() -> None:
+    with (
+        start_simulator() as sim,
+        connect(sim.tcp_address) as client,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        found = pool.submit(sim.wait_for_request, callback=20, timeout=PATIENCE)
+        client.sendall(request(100001, callback=8) + request(100002))
+        assert found.result(PATIENCE).packet_id == 100002
+
+
+def test_a_request_that_has_come_before_is_returned_once_and_the_oldest_first() -> None:
+    with start_simulator() as sim, connect(sim.tcp_address) as client:
+        for packet_id in (1, 2, 3):
+            ask(client, packet_id)
+        assert sim.wait_for_request(packet_id=2).packet_id == 2
+        assert [sim.wait_for_request(callback=20).packet_id for _ in range(2)] == [1, 3]
+        with pytest.raises(AssertionError):
+            sim.wait_for_request(timeout=0)
+
+
+def test_a_request_is_known_when_it_comes_and_not_when_it_is_answered() -> None:
+    with (
+        start_simulator('[[faults]]\nkind = "delay"\nseconds = 3600') as sim,
+        connect(sim.tcp_address) as client,
+    ):
+        client.sendall(ASK)
+        assert sim.wait_for_request(timeout=PATIENCE).packet_id == 221040
+
+
+def test_what_the_journal_has_forgotten_is_waited_for_no_more() -> None:
+    with start_simulator() as sim, connect(sim.tcp_address) as client:
+        ask(client, 1)
+        sim.journal.clear()
+        ask(client, 2)
+        assert sim.wait_for_request().packet_id == 2
+
+
+def test_many_who_wait_get_each_request_once() -> None:
+    with (
+        start_simulator() as sim,
+        connect(sim.tcp_address) as client,
+        ThreadPoolExecutor(20) as pool,
+    ):
+        found = [pool.submit(sim.wait_for_request, timeout=PATIENCE) for _ in range(20)]
+        for packet_id in range(20):
+            ask(client, packet_id)
+        assert sorted(one.result(PATIENCE).packet_id for one in found) == list(range(20))
+
+
+def test_the_filters_of_waiting_are_those_of_the_journal() -> None:
+    with (
+        start_simulator() as sim,
+        connect(sim.tcp_address) as one,
+        connect(sim.tcp_address) as two,
+    ):
+        ask(one, 1)
+        ask(two, 2)
+        second = sim.journal.exchanges(packet_id=2)[0].connection
+        assert sim.wait_for_request(connection=second).packet_id == 2
+        assert sim.wait_for_request(transport="tcp").packet_id == 1
+
+
+def test_who_waits_in_vain_is_told_what_came_instead() -> None:
+    with start_simulator() as sim:
+        with pytest.raises(AssertionError, match="nothing came, not even a connection"):
+            sim.wait_for_request(timeout=0)
+        with connect(sim.tcp_address) as client:
+            ask(client, 100001)
+            ask(client, 100002, callback=17)
+            sim.wait_for_request(callback=17)
+            with pytest.raises(AssertionError) as caught:
+                sim.wait_for_request(callback=17, transport="tcp", timeout=0.01)
+    message = str(caught.value)
+    first, heading, connected, *others = message.splitlines()
+    assert (
+        first == "a request for callback 17 (control color light) on tcp has not come within 0.01 s"
+    )
+    assert heading == "what came:"
+    assert "tcp #1   connected 127.0.0.1:" in connected
+    assert "callback 20 available updates  packetID 100001  PUBACK 1" in others[0]
+    assert "callback 17 control color light  packetID 100002  PUBACK 0" in others[1]
+    assert ["(already waited for)" in line for line in others] == [False, True]
+
+
+def test_a_connection_is_waited_for_on_the_transport_that_is_asked_for() -> None:
+    with (
+        start_simulator() as sim,
+        connect(sim.tcp_address),
+        connect(("127.0.0.1", int(sim.ws_url.split(":")[2].removesuffix("/ws")))),
+    ):
+        event = sim.wait_for_connection("ws", timeout=PATIENCE)
+        assert (event.what, event.transport) == ("connected", "ws")
+        assert sim.wait_for_connection(timeout=PATIENCE).transport == "tcp"
+        with pytest.raises(AssertionError, match=r"^a connection on tcp has not come within 0 s"):
+            sim.wait_for_connection("tcp", timeout=0)
+
+
+@both_loops
+def test_in_a_loop_others_run_while_a_request_is_waited_for(run: Any) -> None:
+    async def live() -> list[int]:
+        async with start_simulator() as sim:
+            with connect(sim.tcp_address) as client:
+                connection = await sim.async_wait_for_connection("tcp", timeout=PATIENCE)
+                client.sendall(request(5))
+                found = await sim.async_wait_for_request(callback=20, timeout=PATIENCE)
+                with pytest.raises(AssertionError, match=r"has not come within 0\.01 s"):
+                    await sim.async_wait_for_request(timeout=0.01)
+            return [connection.connection or 0, found.packet_id]
+
+    assert run(live) == [1, 5]
+
+
+@both_loops
+def test_who_waits_in_vain_in_the_thread_of_a_loop_is_told_how_to_wait_there(run: Any) -> None:
+    async def live() -> None:
+        async with start_simulator() as sim:
+            sim.wait_for_request(timeout=0)
+
+    with pytest.raises(AssertionError, match=r"`await` async_wait_for_request"):
+        run(live)
+
+
+# When something goes wrong inside
+
+
+def test_an_error_inside_comes_out_as_itself_at_the_end_of_the_block() -> None:
+    with pytest.raises(InjectedError, match="inside"), start_simulator() as sim:  # noqa: PT012
+        broken = happens(sim, "outlet a reboot ends")
+        break_down(sim)
+        assert broken.wait(PATIENCE)
+
+
+@both_loops
+def test_an_error_inside_comes_out_as_itself_at_the_end_of_an_asynchronous_block(run: Any) -> None:
+    async def live() -> None:
+        async with start_simulator() as sim:
+            break_down(sim)
+            await sim.async_wait_for_request(timeout=PATIENCE)
+
+    with pytest.raises(InjectedError, match="inside"):
+        run(live)
+
+
+def test_who_waits_when_something_goes_wrong_inside_gets_the_error_at_once() -> None:
+    with pytest.raises(InjectedError), start_simulator() as sim:  # noqa: PT012
+        break_down(sim)
+        with pytest.raises(InjectedError, match="inside"):
+            sim.wait_for_request(timeout=PATIENCE)
+        with pytest.raises(InjectedError, match="inside"):
+            sim.wait_for_connection(timeout=PATIENCE)
+        with pytest.raises(InjectedError, match="inside"):
+            sim.inject(Fail())
+
+
+def test_the_error_inside_is_told_when_the_block_fails_because_of_it() -> None:
+    with pytest.raises(InjectedError, match="inside") as caught, start_simulator() as sim:  # noqa: PT012
+        broken = happens(sim, "outlet a reboot ends")
+        break_down(sim)
+        assert broken.wait(PATIENCE)
+        raise KeyError("the test's own")
+    assert isinstance(caught.value.__context__, KeyError)
+
+
+def test_an_interrupt_is_not_hidden_by_an_error_inside() -> None:
+    with pytest.raises(KeyboardInterrupt), start_simulator() as sim:  # noqa: PT012
+        broken = happens(sim, "outlet a reboot ends")
+        break_down(sim)
+        assert broken.wait(PATIENCE)
+        raise KeyboardInterrupt
+
+
+# After the end
+
+
+def test_who_waits_when_the_outlet_is_stopped_is_told() -> None:
+    with start_simulator() as sim, ThreadPoolExecutor(1) as pool:
+        waits = threading.Event()
+
+        def wait() -> None:
+            waits.set()
+            sim.wait_for_request(timeout=PATIENCE)
+
+        waiting = pool.submit(wait)
+        assert waits.wait(PATIENCE)
+        sim.stop()
+        with pytest.raises(SimulatorStopped, match="the outlet has been stopped"):
+            waiting.result(PATIENCE)
+
+
+def test_after_stop_what_happened_can_be_read_and_nothing_done() -> None:
+    with start_simulator('[[faults]]\nkind = "fail"') as sim:
+        with connect(sim.tcp_address) as client:
+            ask(client)
+        address = sim.tcp_address
+        sim.stop()
+        with pytest.raises(OSError, match="refused"):  # at once, and not only behind the block
+            connect(address)
+        assert sim.wait_for_request().packet_id == 221040  # it had come
+        assert [one.name for one in sim.faults] == ["fail"]
+        assert sim.faults["fail"].applied == 1
+        assert sim.firmware == FirmwareInventory()
+        for action in (
+            sim.reboot,
+            sim.disconnect_all,
+            sim.wait_for_request,
+            lambda: sim.inject(Fail()),
+        ):
+            with pytest.raises(SimulatorStopped):
+                action()
+        sim.faults["fail"].remove()  # it is gone, with the outlet
+
+
+def test_the_outlet_may_be_asked_in_its_own_thread_but_not_waited_for() -> None:
+    found: list[Any] = []
+
+    def listen(entry: Entry) -> None:
+        if isinstance(entry, Event):
+            found.append(len(sim.faults))
+            with pytest.raises(RuntimeError, match="own thread"):
+                sim.wait_for_request()
+            sim.stop()
+
+    with start_simulator() as sim:
+        sim.journal.listen(recorded=listen)
+        with connect(sim.tcp_address) as client:
+            assert client.recv(1) == b""
+    assert found[0] == 0
+
+
+class Defective(TextFault, frozen=True, tag="defective"):
+    """A fault with a defect, as one of ours might have."""
+
+    def corrupt(self, text: bytes, at: Context) -> bytes:
+        raise InjectedError("a defect")
+
+
+def ask_over_tcp(sim: SimulatorHandle) -> None:
+    with connect(sim.tcp_address) as client:
+        client.sendall(ASK)
+        assert client.recv(1) == b""
+
+
+def ask_over_websocket(sim: SimulatorHandle, message: str = ASK.decode()) -> None:
+    with websockets.sync.client.connect(sim.ws_url) as client:
+        client.send(message)
+        with pytest.raises(websockets.exceptions.ConnectionClosed):
+            client.recv(timeout=PATIENCE)
+
+
+def ask_over_the_slow_lane(sim: SimulatorHandle) -> None:
+    ask_over_websocket(sim, '{"é": 1, "packetID": 1, "payload": {"callbackName": 20}}')
+
+
+@pytest.mark.parametrize("ask", [ask_over_tcp, ask_over_websocket, ask_over_the_slow_lane])
+def test_a_defect_that_costs_a_connection_ends_the_outlet_and_comes_out_as_itself(
+    ask: Callable[[SimulatorHandle], None],
+) -> None:
+    def live() -> None:
+        with start_simulator() as sim:
+            sim.inject(Defective())
+            ask(sim)
+            sim.wait_for_request(callback=99)
+
+    with pytest.raises(InjectedError, match=r"^a defect$"):
+        live()
+
+
+# In a trio program
+
+
+def test_open_simulator_waits_disconnects_reboots_and_changes_firmware_too() -> None:
+    async def live() -> None:
+        async with invis_sim.open_simulator() as sim:
+            client = await trio.open_tcp_stream(*sim.tcp_address)
+            assert (await sim.wait_for_connection("tcp")).connection == 1
+            await client.send_all(request(100001))
+            assert (await sim.wait_for_request(callback=20)).packet_id == 100001
+            with pytest.raises(AssertionError, match=r"^a request for callback 20 .* has not"):
+                await sim.wait_for_request(callback=20, timeout=0.01)
+            sim.firmware = FirmwareInventory(IM=OutletFirmware(fw_rev="7.7.7"))
+            await client.receive_some()
+            await client.send_all(request(100002))
+            assert b'"7.7.7"' in await client.receive_some()
+            sim.disconnect_all()
+            assert await client.receive_some() == b""
+            sim.reboot(3600)
+            with pytest.raises(OSError, match="all attempts to connect"):
+                await trio.open_tcp_stream(*sim.tcp_address)
+            await client.aclose()
+
+    run_in_trio(live)
+
+
+def change_until_it_ends(sim: SimulatorHandle, ends: list[BaseException]) -> None:
+    try:
+        while True:
+            sim.outlet.change(outlets={"states": [1, 0]})
+    except BaseException as error:
+        ends.append(error)
+
+
+def test_who_changes_something_while_it_stops_does_not_disturb_its_end() -> None:
+    for _ in range(20):
+        ends: list[BaseException] = []
+        with start_simulator("bare") as sim:
+            threads = [
+                threading.Thread(target=change_until_it_ends, args=(sim, ends)) for _ in range(3)
+            ]
+            for thread in threads:
+                thread.start()
+        for thread in threads:
+            thread.join()
+        assert [type(error) for error in ends] == [SimulatorStopped] * 3
+
+
+def test_nobody_is_left_waiting_for_an_outlet_that_is_away_for_ever() -> None:
+    async def wait_for_it(sim: SimulatorHandle) -> None:
+        for _ in range(3):
+            with pytest.raises(AssertionError, match="has not come back within"):
+                await sim.async_wait_until_up(timeout=0.01)
+        cancelled = asyncio.create_task(sim.async_wait_until_up(timeout=PATIENCE))
+        while not sim._simulator._waiting_for_up:
+            await asyncio.sleep(0)
+        cancelled.cancel()
+        await asyncio.wait([cancelled])
+        assert sim._simulator._waiting_for_up == []
+        waiting = asyncio.create_task(sim.async_wait_until_up(timeout=PATIENCE))
+        while not sim._simulator._waiting_for_up:
+            await asyncio.sleep(0)
+        sim.stop()
+        with pytest.raises(SimulatorStopped):
+            await waiting
+
+    with start_simulator("bare") as sim:
+        sim.reboot(seconds=1e6)
+        with pytest.raises(AssertionError, match="has not come back within"):
+            sim.wait_until_up(timeout=0.01)
+        asyncio.run(wait_for_it(sim))
