@@ -329,7 +329,7 @@ class Odd(ReplyFault, frozen=True, tag="odd"):
     share: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.5
     number: Annotated[int, msgspec.Meta(gt=2, lt=6)] = 3
     word: Annotated[str, msgspec.Meta(pattern="^[a-z]{2}$")] = "aa"
-    patience: Seconds = 5.0
+    max_wait: Seconds = 5.0
 
 KINDS["odd"] = Odd
 
