@@ -10,8 +10,9 @@ from invis_sim.cli import CommandError
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.faults.fault import LAYERS, Fault
 from invis_sim.faults.when import When
+from invis_sim.scenario.bundled import bundled
 from invis_sim.scenario.json_schema import scenario_schema
-from invis_sim.scenario.loading import ScenarioError, bundled, load
+from invis_sim.scenario.loading import ScenarioError, load
 
 __all__ = ["check", "faults", "scenarios", "schema"]
 

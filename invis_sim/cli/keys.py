@@ -11,9 +11,9 @@ import msgspec
 
 from invis_sim.cli import CommandError
 from invis_sim.faults.fault import Fault
-from invis_sim.scenario.json_schema import key_docs
 from invis_sim.scenario.model import Scenario
 from invis_sim.schema.describe import describe, did_you_mean
+from invis_sim.schema.fields import Field, fields, key_docs
 
 __all__ = ["keys"]
 
@@ -39,34 +39,19 @@ def keys(args: argparse.Namespace) -> int:
 
 
 def _tables(owner: type[msgspec.Struct], path: str = "") -> Iterator[tuple[str, type[Any]]]:
-    """The tables in a struct, by the name that stands in a file's brackets."""
-    for field in msgspec.structs.fields(owner):
-        struct = _table(msgspec.inspect.type_info(field.type))
-        if struct is not None:
-            name = f"{path}{field.encode_name}"
-            yield name, struct
-            yield from _tables(struct, f"{name}.")
-
-
-def _table(info: msgspec.inspect.Type) -> type[msgspec.Struct] | None:
-    """The struct of which the type wants a table, or a list of tables, and nothing else."""
-    match info:
-        case msgspec.inspect.UnionType(types=types):
-            wanted = [one for one in types if not isinstance(one, msgspec.inspect.NoneType)]
-            return _table(wanted[0]) if len(wanted) == 1 else None
-        case msgspec.inspect.VarTupleType(item_type=item):
-            return _table(item)
-        case msgspec.inspect.StructType(cls=struct, array_like=False) if struct is not Fault:
-            return struct
-        case _:
-            return None
+    """The tables in a struct, by the name that is in a file's brackets."""
+    for key, field in fields(owner).items():
+        # Which keys a fault has depends on its kind; `invis-sim faults` shows them.
+        if field.section is not None and field.section is not Fault:
+            yield f"{path}{key}", field.section
+            yield from _tables(field.section, f"{path}{key}.")
 
 
 def _overview(tables: dict[str, type[msgspec.Struct]]) -> str:
     documented = key_docs(Scenario)
-    fields = msgspec.structs.fields(Scenario)
-    lists = [field.name for field in fields if field.default == ()]
-    top = [field.name for field in fields if field.name not in {*tables, *lists}]
+    known = fields(Scenario)
+    lists = [key for key, field in known.items() if field.element is not None]
+    top = [key for key in known if key not in {*tables, *lists}]
     summaries = {
         f"[{name}]": _first_sentence(struct)
         for name, struct in tables.items()
@@ -106,24 +91,21 @@ def _first_sentence(struct: type[msgspec.Struct]) -> str:
 
 def _manual(name: str, struct: type[msgspec.Struct]) -> str:
     head = (inspect.getdoc(struct) or "").partition("\n\n")[0]
-    documented = key_docs(struct)
     is_list = name == "steps"
     parts = [f"[[{name}]]" if is_list else f"[{name}]", "", head, ""]
-    for field in msgspec.structs.fields(struct):
-        key = field.encode_name
-        expected = describe(msgspec.inspect.type_info(field.type))
+    for key, field in fields(struct).items():
+        expected = describe(msgspec.inspect.type_info(field.annotation))
         default = _shown(field)
         parts += textwrap.wrap(
             f"{key}{f' = {default}' if default else ''}", WIDTH, subsequent_indent="    "
         )
-        text = documented.get(key, "")
-        for line in (text, f"({expected})"):
+        for line in (field.doc, f"({expected})"):
             parts += textwrap.wrap(line, WIDTH, initial_indent="    ", subsequent_indent="    ")
         parts.append("")
     return "\n".join(parts).rstrip()
 
 
-def _shown(field: msgspec.structs.FieldInfo) -> str:
+def _shown(field: Field) -> str:
     """The default of a key as it would stand in a file; "" where it is left out, or a table."""
     default = field.default
     if default is msgspec.NODEFAULT or default is None or isinstance(default, msgspec.Struct):

@@ -28,7 +28,7 @@ from invis_sim.device.firmware import FirmwareInventory
 from invis_sim.device.lights import ColorLight, Nightlight
 from invis_sim.device.schedule import Schedule, Timer
 from invis_sim.device.sensors import Sampler
-from invis_sim.device.state import OutletState, changed
+from invis_sim.device.state import OutletState, patched
 from invis_sim.device.update_plan import Part
 from invis_sim.device.update_process import UpdateProcess
 from invis_sim.protocol.callbacks import Callback
@@ -191,7 +191,7 @@ class Outlet:
 
         Raises ValueError for a value that a scenario could not have, and changes nothing then.
         """
-        state = changed(self._state, changes)
+        state = patched(self._state, changes)
         product = "product" in _keys(changes.get("device"))
         faceplate = "PM" in _keys(changes.get("firmware"))
         self._become(self._fitting(state, product=product, faceplate=faceplate))

@@ -11,6 +11,7 @@ import msgspec
 from invis_sim.device.arguments import array, refuse, shown
 from invis_sim.protocol.json_positions import Key
 from invis_sim.schema.describe import type_errors
+from invis_sim.schema.fields import fields
 
 __all__ = ["AccPrefs", "HomeAwayMode", "Internet", "MqttPrefs", "Preferences", "Switch", "SysPrefs"]
 
@@ -172,18 +173,18 @@ def _changed(
         refuse(f"{name} is read-only", *place)
     if not isinstance(changes, Mapping):
         refuse(f"{name or 'preferences'}: expected an object, found {shown(changes)}", *place)
-    fields = {field.encode_name: field for field in msgspec.structs.fields(struct)}
+    known = fields(type(struct))
     changed: dict[str, Any] = {}
     for key, value in changes.items():
         here = (*place, key)
-        if key not in fields:
+        field = known.get(key)
+        if field is None:
             refuse(f"{shown(key)} is no preference{f' of {name}' if name else ''}", *here)
-        field = fields[key]
         old = getattr(struct, field.name)
         if isinstance(old, msgspec.Struct):
             changed[field.name] = _changed(old, value, here, root)
             continue
-        for where, message in type_errors(value, field.type, here, shown):
+        for where, message in type_errors(value, field.annotation, here, shown):
             refuse(f"{key}: {message}", *where)
-        changed[field.name] = msgspec.convert(value, field.type)
+        changed[field.name] = msgspec.convert(value, field.annotation)
     return msgspec.structs.replace(struct, **changed)

@@ -1,10 +1,11 @@
 """Everything that an outlet is and knows, as one value.
 
 The structs are also the tables of a scenario file, so whatever a client can see can be set there,
-by a step, and from Python. A state is never changed in place: `changed` makes another one.
+by a step, and from Python. A state is never changed in place: `patched` makes another one.
 """
 
-from typing import Annotated, Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
@@ -15,7 +16,7 @@ from invis_sim.device.preferences import Preferences, Switch
 from invis_sim.device.sensors import Sensors
 from invis_sim.device.update_plan import Seconds, Updates
 from invis_sim.protocol.transport import DisconnectMode
-from invis_sim.schema.build import changed
+from invis_sim.schema.build import build
 from invis_sim.schema.describe import quote
 
 __all__ = [
@@ -29,7 +30,7 @@ __all__ = [
     "Radar",
     "SerialNumber",
     "Timing",
-    "changed",
+    "patched",
 ]
 
 LEAST_SENSOR_SECONDS = 0.01
@@ -250,3 +251,18 @@ class OutletState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             inventory = msgspec.structs.replace(inventory, PM=FaceplateFirmware())
         device = msgspec.structs.replace(self.device, product=product)
         return msgspec.structs.replace(self, device=device, firmware=inventory)
+
+
+def patched(state: OutletState, changes: Mapping[str, Any]) -> OutletState:
+    """A copy of the state with other values for some keys.
+
+    changes: table → the keys to change in it with their new values, as a scenario file has them; or
+    a struct, which replaces the whole table.
+
+    Raises ValueError, with the path of the key, for the first value that a scenario could not have.
+    """
+    after: OutletState
+    after, problems = build(OutletState, changes, base=state)
+    if problems:
+        raise ValueError(str(problems[0]))
+    return after

@@ -1,15 +1,13 @@
-"""Which settings of a scenario could never have an effect, because the product lacks what they are
-about.
+"""The settings of a scenario that could never have an effect, because the product lacks what they
+are about.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import msgspec
-
 from invis_sim.device.state import OutletState, Product, Quirks
 from invis_sim.scenario.steps import Step
-from invis_sim.schema.describe import Path
+from invis_sim.schema.fields import MISSING, Path, value_at
 
 __all__ = ["ineffective_settings"]
 
@@ -21,18 +19,18 @@ _PARTS: dict[tuple[str, ...], tuple[Product, ...]] = {
     ("sensors",): ("pro", "aura"),
     ("updates", "PM"): ("pro", "aura"),
 }
-"""What of the state is about something that not every product has → those that have it."""
+"""Parts of the state that not every product has → the products that have them."""
 
 _BY_QUIRK = {
     "nightlight": ("plain_nightlight_on_aura", "an Aura has a [color_light] in its place"),
     "indicator_light": ("indicator_light", "an Aura is without it by default"),
 }
-"""What an Aura has by a quirk alone → the quirk, and what is so without."""
+"""Parts that an Aura has only with a quirk → the quirk, and how it is without."""
 
 
 def ineffective_settings(parts: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
-    """The settings that have no effect: where they stand, and why. None, where a step makes another
-    product of the outlet.
+    """The settings that have no effect: their paths, and why. Empty if a step may change which
+    product the outlet is.
 
     parts: every key at the top of the file → its value; None, there or in a list, for one that is
     not valid: it may have said anything, so nothing is blamed that depends on it.
@@ -53,7 +51,7 @@ def ineffective_settings(parts: Mapping[str, Any]) -> Iterator[tuple[Path, str]]
         why = _why_not(path[0], having, product, quirks, changes)
         if not why:
             continue
-        if parts[path[0]] is not None and _at(parts, path) != _at(usual, path):
+        if parts[path[0]] is not None and value_at(parts, path) != value_at(usual, path):
             yield path, why
         for index, one in enumerate(changes):
             if _mentions(one, path):
@@ -76,7 +74,7 @@ def _why_not(
     quirks: Quirks,
     changes: list[dict[str, Any]],
 ) -> str:
-    """Why a product does not have a part, and what to say so that it does; "" where it has it.
+    """Why a product does not have a part, and what to set so that it does; "" if it has it.
 
     having: the products that have it. changes: what steps set.
     """
@@ -85,30 +83,18 @@ def _why_not(
         switched = any(_mentions(one, ("quirks", quirk)) for one in changes)
         if getattr(quirks, quirk) or switched:
             return ""
-        return f"has no effect: {otherwise}; say {quirk} = true under [quirks]"
+        return f"has no effect: {otherwise}; set {quirk} = true under [quirks]"
     if product in having:
         return ""
     lacking = "this outlet has no faceplate" if product == "bare" else "this outlet is no Aura"
     wanted = " or ".join(f'"{name}"' for name in having)
-    return f"has no effect: {lacking}; say product = {wanted} under [device]"
+    return f"has no effect: {lacking}; set product = {wanted} under [device]"
 
 
 def _mentions(changes: Mapping[str, Any], path: tuple[str, ...]) -> bool:
     """Whether changes are about a part of the state. A struct is about all its fields."""
-    value: Any = changes
-    for key in path:
-        if isinstance(value, msgspec.Struct):
-            return True
-        if not isinstance(value, Mapping) or key not in value:
-            return False
-        value = value[key]
+    value = value_at(changes, path)
+    if value is MISSING:
+        return False
+    # An empty table changes nothing, except that a [firmware.PM] makes a Pro of a bare outlet.
     return value != {} or path == ("firmware", "PM")
-
-
-def _at(state: Any, path: tuple[str, ...]) -> Any:
-    """A part of a state, or of a mapping of its parts."""
-    first, *rest = path
-    value = state[first] if isinstance(state, Mapping) else getattr(state, first)
-    for name in rest:
-        value = getattr(value, name)
-    return value

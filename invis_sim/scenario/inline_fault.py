@@ -6,7 +6,8 @@ import tomli
 
 from invis_sim.faults.fault import Fault
 from invis_sim.scenario.loading import ScenarioError
-from invis_sim.scenario.validation import Problem, validate
+from invis_sim.scenario.validation import validate
+from invis_sim.schema.build import Problem
 
 __all__ = ["parse_fault"]
 
@@ -18,15 +19,15 @@ _BARE_WORD = re.compile(
 def parse_fault(text: str) -> Fault:
     """The fault in a text of the form KIND[:key=value,…].
 
-    text: values as in TOML, and words may stand without quotes; keys may have dots (`when.nth=3`).
+    text: values as in TOML, but words need no quotes; keys may have dots (`when.nth=3`).
 
     Raises ScenarioError.
     """
     kind, _, settings = text.partition(":")
-    # As in an inline table of TOML, in which words have quotes.
-    quote = _BARE_WORD.sub(lambda m: m[0] if m[1] else f'{m[2]}"{m[3]}"', settings)
+    # In an inline table of TOML, words need quotes.
+    quoted = _BARE_WORD.sub(lambda m: m[0] if m[1] else f'{m[2]}"{m[3]}"', settings)
     try:
-        table = tomli.loads(f"fault = {{ {quote} }}")["fault"]
+        table = tomli.loads(f"fault = {{ {quoted} }}")["fault"]
     except (tomli.TOMLDecodeError, ValueError, RecursionError):
         found = f"{text!r}: expected KIND or KIND:key=value,…, with values as in TOML"
         raise ScenarioError([found]) from None
@@ -40,6 +41,6 @@ def parse_fault(text: str) -> Fault:
 
 
 def _key(problem: Problem) -> str:
-    """Where in the text the problem is; "" where it is the fault as a whole."""
+    """Where in the text the problem is; "" if it is the fault as a whole."""
     key = problem.key.removeprefix("[0]").lstrip(".")
     return f"{key}: " if key else ""

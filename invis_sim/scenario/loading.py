@@ -9,15 +9,18 @@ import msgspec
 import tomli
 
 from invis_sim.faults.fault import Fault
+from invis_sim.scenario.bundled import bundled
+from invis_sim.scenario.conflicts import conflicts
 from invis_sim.scenario.model import Scenario
 from invis_sim.scenario.toml_positions import key_lines
-from invis_sim.scenario.validation import Path, Problem, validate
+from invis_sim.scenario.validation import validate
+from invis_sim.schema.build import Problem
 from invis_sim.schema.describe import did_you_mean, format_path
+from invis_sim.schema.fields import Path, fields
 
 __all__ = [
     "ScenarioError",
     "ScenarioSource",
-    "bundled",
     "load",
     "override",
     "parse",
@@ -26,7 +29,7 @@ __all__ = [
 ]
 
 ScenarioSource: TypeAlias = Scenario | str | FilePath | None
-"""A scenario, the path of a file, the name of a shipped one, TOML text, or None for the default."""
+"""A scenario, the path of a file, the name of a bundled one, TOML text, or None for the default."""
 
 
 class ScenarioError(ValueError):
@@ -43,7 +46,7 @@ class ScenarioError(ValueError):
 def load(source: str | FilePath) -> Scenario:
     """The scenario in a file.
 
-    source: a path, or the name of a scenario that ships with the package.
+    source: a path, or the name of a bundled scenario.
 
     Raises ScenarioError.
     """
@@ -61,7 +64,7 @@ def load(source: str | FilePath) -> Scenario:
 def parse(text: str, file: str = "<scenario>") -> Scenario:
     """The scenario in a TOML text.
 
-    file: how to call it in messages.
+    file: what messages call it.
 
     Raises ScenarioError.
     """
@@ -71,23 +74,26 @@ def parse(text: str, file: str = "<scenario>") -> Scenario:
         raise ScenarioError([f"{file}:{error.lineno}: not TOML: {_explain(error)}"]) from None
     except RecursionError:
         raise ScenarioError([f"{file}: not TOML that can be read: nested too deep"]) from None
-    except ValueError:  # Python's own limit for digits, which tomli does not catch
+    except ValueError:  # Python's own limit for digits, which tomli passes on
         raise ScenarioError([f"{file}: a number in it has too many digits"]) from None
     scenario, problems = validate(data, Scenario)
     if problems:
         lines = key_lines(text)
-        placed = [(_line(problem.path, lines), _message(problem)) for problem in problems]
-        placed.sort(key=lambda at: at[0])  # what is wrong on one line stays in order
+        # By line; the problems of one line stay in their order.
+        placed = sorted(
+            ((_line(problem.path, lines), str(problem)) for problem in problems),
+            key=lambda pair: pair[0],
+        )
         raise ScenarioError([f"{file}:{line}: {message}" for line, message in placed])
     assert isinstance(scenario, Scenario)
     return scenario
 
 
 def resolve(source: ScenarioSource = None, **overrides: Any) -> Scenario:
-    """The scenario that is meant, with other values for some keys.
+    """The scenario of a source, with other values for some keys.
 
     source: text with a newline in it is TOML, and so is text with a `=`, unless it ends in .toml;
-    other text is a path or a shipped name.
+    other text is a path or the name of a bundled scenario.
     overrides: as for `override`.
 
     Raises ScenarioError.
@@ -118,7 +124,7 @@ OVERRIDES: dict[str, tuple[str, str]] = {
     "ws_path": ("listen", "ws_path"),
     "mdns": ("listen", "mdns"),
 }
-"""What can be said beside a scenario, on the command line or from Python → what it replaces: a
+"""The values that the command line and Python can give beside a scenario → what they replace: a
 table, or "" for the top of the file, and a key of it."""
 
 
@@ -127,7 +133,7 @@ def override(scenario: Scenario, **values: Any) -> Scenario:
 
     values: any of sn, seed, host, tcp, tcp_port, ws, ws_port, ws_path, mdns.
 
-    Raises ScenarioError for a value that does not fit, TypeError for a name that is none of these.
+    Raises ScenarioError for a value that is not valid, TypeError for any other name.
     """
     problems: list[Problem] = []
     changes: dict[str, dict[str, Any]] = {}  # table → key → value; the top of the file is ""
@@ -137,14 +143,13 @@ def override(scenario: Scenario, **values: Any) -> Scenario:
         if value is None:
             continue
         table, key = OVERRIDES[name]
-        owner = getattr(scenario, table) if table else scenario
-        annotation = next(f.type for f in msgspec.structs.fields(owner) if f.name == key)
-        checked, found = validate(value, annotation, (name,))
+        struct: type[msgspec.Struct] = type(getattr(scenario, table) if table else scenario)
+        checked, found = validate(value, fields(struct)[key].annotation, (name,))
         problems += found
         changes.setdefault(table, {})[key] = checked
     if problems:
-        raise ScenarioError([_message(problem) for problem in problems])
-    # All at once: what two values make together may be right where one of them alone is not.
+        raise ScenarioError([*map(str, problems)])
+    # All at once: two values may be valid together even if one of them alone is not.
     top = changes.pop("", {})
     try:
         for table, keys in changes.items():
@@ -155,26 +160,17 @@ def override(scenario: Scenario, **values: Any) -> Scenario:
 
 
 def with_faults(scenario: Scenario, faults: Iterable[Fault]) -> Scenario:
-    """The scenario with these faults behind its own.
+    """The scenario with these faults after its own.
 
-    Raises ScenarioError where a name is there already, or a fault needs a transport that is off.
+    Raises ScenarioError if a name is taken, or a fault needs a transport that is switched off.
     """
     every = (*scenario.faults, *faults)
     _, problems = validate(every, tuple[Fault, ...], ("faults",))
     parts = {**msgspec.structs.asdict(scenario), "faults": every}
-    problems += (Problem(path, message) for path, message in Scenario.conflicts(parts))
+    problems += (Problem(path, message) for path, message in conflicts(parts))
     if problems:
-        raise ScenarioError([_message(problem) for problem in problems])
+        raise ScenarioError([*map(str, problems)])
     return msgspec.structs.replace(scenario, faults=every)
-
-
-def bundled() -> dict[str, FilePath]:
-    """The scenarios that ship with the package: name → file, by name."""
-    package = FilePath(__file__).parent.parent
-    installed, checkout = package / "scenarios", package.parent / "scenarios"
-    folder = installed if installed.is_dir() else checkout
-    paths = {path.stem: path for path in folder.glob("*.toml")}
-    return {name: paths[name] for name in sorted(paths)}
 
 
 def _find(source: str | FilePath) -> FilePath:
@@ -190,7 +186,7 @@ def _find(source: str | FilePath) -> FilePath:
 
 
 def _explain(error: tomli.TOMLDecodeError) -> str:
-    """What the parser says, with the column, and with the usual reason where there is one."""
+    """The parser's message with the column, and with the usual reason if there is one."""
     words = _without_tuple(error.msg)
     message = f"{words[:1].lower()}{words[1:]} (column {error.colno})"
     if error.msg == "Invalid value" and re.match(r"[^\W\d]", error.doc[error.pos :][:1]):
@@ -199,7 +195,7 @@ def _explain(error: tomli.TOMLDecodeError) -> str:
 
 
 def _without_tuple(message: str) -> str:
-    """What the parser says, with the name of a table as a file has it and not as a tuple."""
+    """The parser's message with the name of a table as a file has it, and not as a tuple."""
     import ast  # only when something is wrong: it would slow down every start
 
     found = re.search(r"\('.*'[^']*\)|\(\".*\"[^\"]*\)", message, re.DOTALL)
@@ -211,17 +207,14 @@ def _without_tuple(message: str) -> str:
         return message
     name = format_path(path)
     if message.startswith("Cannot declare "):
-        return f"[{name}] stands there twice"
+        return f"[{name}] is defined twice"
     if message.startswith("Cannot mutate "):
         return f"{name} is given whole already, and nothing can be added to it"
     return message.replace(found[0], name)
 
 
 def _line(path: Path, lines: dict[Path, int]) -> int:
+    """The line of a path; of a key that is missing, that of its table."""
     while path not in lines:
         path = path[:-1]
     return lines[path]
-
-
-def _message(problem: Problem) -> str:
-    return f"{problem.key}: {problem.message}" if problem.path else problem.message

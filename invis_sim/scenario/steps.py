@@ -114,7 +114,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             raise ValueError("every_seconds: does not go with after_request; after_seconds does")
         actions = [name for name in self.__struct_fields__ if name not in conditions]
         if not any(getattr(self, name) not in (None, False, {}) for name in actions):
-            raise ValueError(f"a step does something: expected one of {', '.join(actions)}")
+            raise ValueError(f"step has no action; expected one of {', '.join(actions)}")
         if isinstance(self.push, int):
             _check_has_state(self.push, "push")
 

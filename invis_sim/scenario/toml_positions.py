@@ -1,24 +1,22 @@
-"""On which line each key of a TOML document stands.
+"""The line of each key of a TOML document.
 
-The parser says what a scenario file means, but not where a key was written; whoever made a mistake
-in the file wants to be told the line. This module answers that for documents that the parser has
-accepted, in time linear in the text and in the paths that it reports.
+The parser says what a scenario file means, but not where a key was written; the author of a file
+with a mistake needs the line. This module finds it for documents that the parser has accepted, in
+time linear in the text and in the paths that it reports.
 
-It must never judge: what is valid, what a value means and which keys are known is for others to
-say. So it must never raise on anything that `tomli` accepts, however deeply nested.
+It does not judge what is valid, what a value means or which keys are known. So it must never raise
+on anything that `tomli` accepts, however deeply nested.
 """
 
 import re
 from collections.abc import Iterator
 from itertools import chain, count
-from typing import TypeAlias
 
 import tomli
 
-__all__ = ["Path", "key_lines"]
+from invis_sim.schema.fields import Path
 
-Path: TypeAlias = tuple[str | int, ...]
-"""The keys and indices that lead from the top of the parsed document to one thing in it."""
+__all__ = ["key_lines"]
 
 _TOKEN = re.compile(
     r"""
@@ -35,11 +33,11 @@ _TOKEN = re.compile(
 
 
 def key_lines(text: str) -> dict[Path, int]:
-    """Line (from 1) on which each key, table header and array element of a TOML document stands.
+    """The line, from 1, of each key, table header and array element of a TOML document.
 
     text: a document that `tomli` accepts.
 
-    A table stands where it is mentioned first; the document itself, `()`, on line 1.
+    The line of a table is the first that mentions it; that of the document itself, `()`, is 1.
     """
     locator = _Locator(text)
     table: Path = ()
@@ -52,7 +50,7 @@ def key_lines(text: str) -> dict[Path, int]:
 
 
 class _Locator:
-    """Reads a document once and notes in `lines` where each path is mentioned first."""
+    """Reads a document once and records in `lines` where each path is mentioned first."""
 
     def __init__(self, text: str) -> None:
         self.lines: dict[Path, int] = {(): 1}
@@ -76,7 +74,7 @@ class _Locator:
         array = self.key((), next(self.tokens, ""))
         next(self.tokens, "")  # the second closing bracket
         self.newest[array] = self.newest.get(array, -1) + 1
-        self.mention(array, self.newest[array])
+        self.record(array, self.newest[array])
         return array
 
     def key(self, path: Path, first: str) -> Path:
@@ -87,11 +85,11 @@ class _Locator:
             if token != ".":
                 if path in self.newest:
                     path = (*path, self.newest[path])
-                path = self.mention(path, _unquoted(token))
+                path = self.record(path, _unquoted(token))
         return path
 
     def value(self, path: Path) -> None:
-        """Read the value that stands at `path`, to the end of its last line."""
+        """Read the value at `path`, to the end of its last line."""
         # The inline tables and arrays that are open; an array with the indices of its elements.
         containers: list[tuple[Path, Iterator[int] | None]] = []
         item_expected = False
@@ -107,12 +105,13 @@ class _Locator:
             else:
                 if item_expected:
                     outer, indices = containers[-1]
-                    path = self.mention(outer, next(indices)) if indices else self.key(outer, token)
+                    path = self.record(outer, next(indices)) if indices else self.key(outer, token)
                 item_expected = token in ("[", "{")
                 if item_expected:
                     containers.append((path, count() if token == "[" else None))
 
-    def mention(self, parent: Path, step: str | int) -> Path:
+    def record(self, parent: Path, step: str | int) -> Path:
+        """Record the line of a path, unless it was mentioned before. Return the path."""
         path = (*parent, step)
         self.lines.setdefault(path, self.line)
         return path

@@ -1,49 +1,43 @@
-"""Types and values in words: for the authors of scenario files, and wherever else a value is not
-what it should be.
-"""
+"""Types, values and paths in words, for messages and manuals."""
 
 import json
 import math
 import re
-import types
-import typing
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 import msgspec
 
+from invis_sim.schema.fields import Path, fields, is_list_struct, list_in
+
 __all__ = [
-    "Path",
     "choices",
     "describe",
     "did_you_mean",
     "format_path",
-    "is_table",
+    "format_value",
     "locate_error",
     "quote",
-    "show",
-    "struct_in",
     "to_toml_text",
     "type_errors",
 ]
 
-Path: TypeAlias = tuple[str | int, ...]
-"""How to get to a value: keys of tables, and indices in lists from 0."""
-
 
 def did_you_mean(word: object, known: Iterable[str]) -> str:
-    """A hint which of the known words is near this one, to append to a message; "" if none is."""
+    """A hint which known word resembles this one, to append to a message ("; did you mean 'nth'?");
+    "" if none does.
+    """
     import difflib  # only when something is wrong: it would slow down every start
 
     if not isinstance(word, str):
         return ""
-    near = difflib.get_close_matches(word.lower(), [k.lower() for k in known], n=1)
-    format_path = [k for k in known if near and k.lower() == near[0]]
-    return f"; did you mean {format_path[0]!r}?" if format_path else ""
+    spellings = {candidate.lower(): candidate for candidate in reversed([*known])}
+    near = difflib.get_close_matches(word.lower(), list(spellings), n=1)
+    return f"; did you mean {spellings[near[0]]!r}?" if near else ""
 
 
 def choices(info: msgspec.inspect.Type) -> list[str]:
-    """The words that a value of this type may be, where it is one of several."""
+    """The words that a value of this type may be, if the type is a choice of words."""
     if isinstance(info, msgspec.inspect.LiteralType):
         return [str(value) for value in info.values]
     if isinstance(info, msgspec.inspect.UnionType):
@@ -93,7 +87,7 @@ def describe(info: msgspec.inspect.Type) -> str:
 
 
 def _describe_union(info: msgspec.inspect.UnionType) -> str:
-    """What a value of one of these types is; what one of them says already, none says again."""
+    """What a value of one of these types is; a type that another one includes is omitted."""
     single: list[str] = []
     lists: list[msgspec.inspect.VarTupleType] = []
     tables: list[str] = []
@@ -120,12 +114,12 @@ def _describe_union(info: msgspec.inspect.UnionType) -> str:
 
 
 def _bare(info: msgspec.inspect.Type) -> msgspec.inspect.Type:
-    """The type without what is said about it."""
+    """The type without its metadata."""
     return _bare(info.type) if isinstance(info, msgspec.inspect.Metadata) else info
 
 
 def _count(info: msgspec.inspect.VarTupleType) -> str:
-    """How many elements a list has."""
+    """How many elements a list may have."""
     if info.max_length is not None:
         return f" of {info.min_length or 0} to {info.max_length}"
     return " (not empty)" if info.min_length else ""
@@ -140,7 +134,7 @@ def _range(info: msgspec.inspect.IntType | msgspec.inspect.FloatType) -> str:
 
 
 def _limit(limit: int | float) -> str:
-    """A limit as somebody would write it: 1e9, 2^53."""
+    """A limit as a person writes it: 1e9, 2^53."""
     if isinstance(limit, float):
         return f"{limit:g}".replace("e+", "e").replace("e0", "e")
     if abs(limit) >= 2**50 and abs(limit).bit_count() == 1:
@@ -157,29 +151,30 @@ def _length(info: msgspec.inspect.StrType) -> str:
     return " that is not empty" if info.min_length else ""
 
 
-def show(value: object) -> str:
-    """A value as its author wrote it, or what it is where that would be long."""
+def format_value(value: object) -> str:
+    """A value as TOML has it, or what it is if that would be long."""
     if isinstance(value, Mapping):
         return "a table"
     if isinstance(value, list | tuple):
-        shown = ["a list" if isinstance(item, list) else show(item) for item in value[:5]]
+        shown = ["a list" if isinstance(item, list) else format_value(item) for item in value[:5]]
         return f"[{', '.join(shown)}{', …' if len(value) > 5 else ''}]"
     if isinstance(value, str):
         return quote(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int) and value.bit_length() > 200:
+        # Python refuses to convert integers above some 4300 digits, and no reader needs that many.
         return "a number of more than sixty digits"
     return str(value)
 
 
 def quote(text: str) -> str:
-    """Text in quotes, shortened where it is long."""
+    """Text in quotes, shortened if it is long."""
     return json.dumps(text if len(text) <= 80 else text[:79] + "…", ensure_ascii=False)
 
 
 def to_toml_text(value: object) -> str:
-    """A value in one line, much as it would stand in a TOML file."""
+    """A value in one line, much as TOML has it."""
     if isinstance(value, msgspec.Struct):
         value = msgspec.to_builtins(value)
     if isinstance(value, Mapping):
@@ -189,11 +184,11 @@ def to_toml_text(value: object) -> str:
         return f"{{ {', '.join(pairs)} }}" if pairs else "{}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(to_toml_text, value))}]"
-    return show(value)
+    return format_value(value)
 
 
 def format_path(path: Path) -> str:
-    """A path as a reader of TOML would write it: `faults[2].when.nth`."""
+    """A path as TOML has it: `faults[2].when.nth`."""
     shown = ""
     for step in path:
         if isinstance(step, int):
@@ -205,9 +200,14 @@ def format_path(path: Path) -> str:
 
 
 def locate_error(message: str, table: Mapping[str, Any]) -> tuple[Path, str]:
-    """The key that a struct's own complaint is about: one that it begins with, or one that it names
-    together with its table (`when.packet`); () for the table as a whole. And the complaint, without
-    the key where that stands in front.
+    """The path of the key that a struct's own error is about, and the message without that key in
+    front.
+
+    message: the error. The key is the word that it begins with, or one that it names together with
+    its table (`when.packet`).
+    table: the plain data of the struct.
+
+    The path is () if the message names no key of the table.
     """
     for word in re.findall(r"^\w+|\w+\.\w+", message):
         keys = word.split(".")
@@ -220,38 +220,43 @@ def locate_error(message: str, table: Mapping[str, Any]) -> tuple[Path, str]:
 
 
 def type_errors(
-    value: object, annotation: Any, path: Path = (), found: Callable[[Any], str] = show
+    value: object,
+    annotation: Any,
+    path: Path = (),
+    format_found: Callable[[Any], str] = format_value,
 ) -> list[tuple[Path, str]]:
-    """Why a value is not what an annotation asks for: where, and what was expected and found. With
-    none, it is.
+    """Why a value is not of an annotated type: where, and what was expected and found. Empty if it
+    is.
 
-    value: plain data. In a list of the right length, each element that is wrong is told.
-    found: shows a value.
+    value: plain data. In a list of a valid length, each element that is wrong has an error of its
+    own.
+    path: of the value.
+    format_found: formats a value that was found.
     """
     if isinstance(value, float) and not math.isfinite(value):
-        return [(path, f"expected a finite number, found {found(value)}")]
-    if wrong := _wrong_elements(value, annotation, path, found):
+        return [(path, f"expected a finite number, found {format_found(value)}")]
+    if wrong := _wrong_elements(value, annotation, path, format_found):
         return wrong
     try:
         msgspec.convert(value, annotation)
     except msgspec.ValidationError:
         info = msgspec.inspect.type_info(annotation)
         hint = did_you_mean(value, choices(info))
-        return [(path, f"expected {describe(info)}, found {found(value)}{hint}")]
+        return [(path, f"expected {describe(info)}, found {format_found(value)}{hint}")]
     return []
 
 
 def _wrong_elements(
-    value: object, annotation: Any, path: Path, found: Callable[[Any], str]
+    value: object, annotation: Any, path: Path, format_found: Callable[[Any], str]
 ) -> list[tuple[Path, str]]:
-    """What is wrong with single elements of a list, where a list of such a length is right."""
-    listed = _list_in(annotation)
+    """The errors of single elements of a list, if a list of this length is valid."""
+    listed = list_in(annotation)
     if listed is None or not isinstance(value, list | tuple):
         return []
     names: tuple[str, ...] = ()
-    if _is_listed_struct(listed):
+    if is_list_struct(listed):
         names = listed.__struct_fields__
-        expected = [field.type for field in msgspec.structs.fields(listed)]
+        expected = [field.annotation for field in fields(listed).values()]
         if len(value) > len(expected):
             return []
     elif listed.__args__[-1] is Ellipsis:
@@ -263,39 +268,5 @@ def _wrong_elements(
     return [
         (where, f"{names[index]}: {message}" if names else message)
         for index, (item, one) in enumerate(zip(value, expected, strict=False))
-        for where, message in type_errors(item, one, (*path, index), found)
+        for where, message in type_errors(item, one, (*path, index), format_found)
     ]
-
-
-def _list_in(annotation: Any) -> Any:
-    """The kind of list that the annotation is or allows for: a tuple, or a struct written as a
-    list; None where there is none.
-    """
-    origin = typing.get_origin(annotation)
-    if origin is typing.Annotated:
-        return _list_in(annotation.__origin__)
-    if origin in (typing.Union, types.UnionType):
-        return next(filter(None, map(_list_in, typing.get_args(annotation))), None)
-    return annotation if origin is tuple or _is_listed_struct(annotation) else None
-
-
-def _is_listed_struct(annotation: Any) -> bool:
-    """Whether it is a struct that is written as a list."""
-    is_struct = isinstance(annotation, type) and issubclass(annotation, msgspec.Struct)
-    return is_struct and annotation.__struct_config__.array_like
-
-
-def struct_in(annotation: Any) -> type[msgspec.Struct] | None:
-    """The struct, written as a table, that the annotation is or allows for."""
-    if is_table(annotation):
-        struct: type[msgspec.Struct] = annotation
-        return struct
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        return next(filter(None, map(struct_in, typing.get_args(annotation))), None)
-    return None
-
-
-def is_table(annotation: Any) -> bool:
-    """Whether it is a struct that is written as a table."""
-    is_struct = isinstance(annotation, type) and issubclass(annotation, msgspec.Struct)
-    return is_struct and not annotation.__struct_config__.array_like

@@ -35,6 +35,7 @@ from invis_sim.faults.kinds.text import Pad
 from invis_sim.faults.when import When
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.packets import Reply, Request
+from invis_sim.scenario.conflicts import conflicts
 from invis_sim.scenario.ineffective import ineffective_settings
 from invis_sim.scenario.model import Listen, Protocol, Scenario
 
@@ -435,7 +436,7 @@ class _Drawn:
             fitting = (
                 fault
                 for fault in given["faults"]
-                if not [*Scenario.conflicts({**given, "faults": (fault,)})]
+                if not [*conflicts({**given, "faults": (fault,), "steps": ()})]
             )
             return Scenario(**{**given, "faults": tuple(fitting)})
 

@@ -18,7 +18,8 @@ from invis_sim.device.firmware import FaceplateFirmware
 from invis_sim.device.update_plan import OutletUpdate
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.faults.when import When
-from invis_sim.scenario.loading import bundled, parse
+from invis_sim.scenario.bundled import bundled
+from invis_sim.scenario.loading import parse
 from invis_sim.scenario.model import Scenario
 from invis_sim.scenario.steps import Step
 from tests.cli.process import INVIS_SIM, cli, cli_here

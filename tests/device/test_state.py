@@ -1,4 +1,4 @@
-"""`changed`, and `Outlet.change`: what a scenario could say, and nothing else."""
+"""`patched`, and `Outlet.change`: what a scenario could say, and nothing else."""
 
 import re
 from typing import Any
@@ -7,14 +7,14 @@ import msgspec
 import pytest
 
 from invis_sim.device.sensors import Drift
-from invis_sim.device.state import Device, Outlets, OutletState, changed
+from invis_sim.device.state import Device, Outlets, OutletState, patched
 from invis_sim.scenario.validation import validate
 from tests.device.support import an_outlet, returned
 
 
 def test_what_is_not_mentioned_stays() -> None:
     state = msgspec.convert({"outlets": {"states": [1, 1]}, "names": {"outlet1": "a"}}, OutletState)
-    after = changed(state, {"names": {"outlet2": "b"}, "sensors": {"lux": "inf"}})
+    after = patched(state, {"names": {"outlet2": "b"}, "sensors": {"lux": "inf"}})
     plain = msgspec.to_builtins(after)
     expected = msgspec.to_builtins(state)
     expected["names"]["outlet2"] = "b"
@@ -24,26 +24,26 @@ def test_what_is_not_mentioned_stays() -> None:
 
 
 def test_a_table_may_be_given_whole() -> None:
-    after = changed(OutletState(), {"outlets": Outlets(states=(0, 1))})
+    after = patched(OutletState(), {"outlets": Outlets(states=(0, 1))})
     assert after.outlets.states == (0, 1)
-    assert changed(after, {}) == after
+    assert patched(after, {}) == after
 
 
 def test_names_are_those_of_a_scenario_file() -> None:
-    after = changed(OutletState(), {"preferences": {"sys_prefs": {"mqtt": {"pass": "x"}}}})
+    after = patched(OutletState(), {"preferences": {"sys_prefs": {"mqtt": {"pass": "x"}}}})
     assert after.preferences.sys_prefs.mqtt.password == "x"
     with pytest.raises(ValueError, match=r"preferences\.sys_prefs\.mqtt\.password: unknown key"):
-        changed(OutletState(), {"preferences": {"sys_prefs": {"mqtt": {"password": "x"}}}})
+        patched(OutletState(), {"preferences": {"sys_prefs": {"mqtt": {"password": "x"}}}})
 
 
 def test_a_table_that_was_not_there_is_made_and_can_go_again() -> None:
-    after = changed(OutletState(), {"faceplate": {"radar": {"fw_ver": "2"}}})
+    after = patched(OutletState(), {"faceplate": {"radar": {"fw_ver": "2"}}})
     assert after.faceplate.radar is not None
     assert after.faceplate.radar.hw_type == "LD2410"
-    after = changed(after, {"faceplate": {"radar": {"MAC": "x"}}})
+    after = patched(after, {"faceplate": {"radar": {"MAC": "x"}}})
     assert after.faceplate.radar is not None
     assert (after.faceplate.radar.fw_ver, after.faceplate.radar.MAC) == ("2", "x")
-    assert changed(after, {"faceplate": {"radar": None}}).faceplate.radar is None
+    assert patched(after, {"faceplate": {"radar": None}}).faceplate.radar is None
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_what_a_scenario_could_not_say_is_refused_with_its_path_and_changes_noth
     changes: dict[str, Any], path: str
 ) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(path)}: "):
-        changed(OutletState(), changes)
+        patched(OutletState(), changes)
     outlet = an_outlet()
     before = outlet.state
     with pytest.raises(ValueError, match=re.escape(path)):
@@ -157,15 +157,15 @@ def test_the_words_are_those_that_the_scenario_file_would_get() -> None:
     for problem in problems:
         table = str(problem.path[0])
         with pytest.raises(ValueError, match=re.escape(f"{problem.key}: {problem.message}")):
-            changed(OutletState(), {table: changes[table]})
+            patched(OutletState(), {table: changes[table]})
 
 
 def test_a_reading_may_begin_to_drift_and_drift_otherwise() -> None:
-    after = changed(OutletState(), {"sensors": {"lux": {"start": 1, "min": 0}}})
+    after = patched(OutletState(), {"sensors": {"lux": {"start": 1, "min": 0}}})
     assert after.sensors.lux == Drift(start=1, min=0)
-    after = changed(after, {"sensors": {"lux": {"step": 3}}})
+    after = patched(after, {"sensors": {"lux": {"step": 3}}})
     assert after.sensors.lux == Drift(start=1, min=0, step=3)
-    assert changed(after, {"sensors": {"lux": None}}) == OutletState()
+    assert patched(after, {"sensors": {"lux": None}}) == OutletState()
 
 
 def test_an_outlet_keeps_nothing_of_the_lists_that_it_was_given() -> None:

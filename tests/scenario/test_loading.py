@@ -33,11 +33,11 @@ from invis_sim.device.state import (
 from invis_sim.device.update_plan import FaceplateUpdate, OutletUpdate, Updates
 from invis_sim.faults.kinds.delivery import Delay, Distribution, Drop
 from invis_sim.faults.when import When
+from invis_sim.scenario.bundled import bundled
 from invis_sim.scenario.loading import (
     OVERRIDES,
     ScenarioError,
     ScenarioSource,
-    bundled,
     load,
     override,
     parse,
@@ -293,20 +293,20 @@ def test_a_file_that_is_not_utf_8_is_reported_with_the_line(tmp_path: Path) -> N
     [
         ("\n\nseed 7", "f:3: not TOML: expected '=' after a key in a key/value pair (column 6)"),
         ("\nseed = 1\nseed = 2", "f:3: not TOML: cannot overwrite a value (column 9)"),
-        ("[outlets]\n[outlets]", "f:2: not TOML: [outlets] stands there twice (column 9)"),
+        ("[outlets]\n[outlets]", "f:2: not TOML: [outlets] is defined twice (column 9)"),
         (
             "outlets.states = [1, 0]\n[outlets]",
-            "f:2: not TOML: [outlets] stands there twice (column 9)",
+            "f:2: not TOML: [outlets] is defined twice (column 9)",
         ),
         (
             "[firmware.'a b']\n[firmware.'a b']",
-            'f:2: not TOML: [firmware."a b"] stands there twice (column ',
+            'f:2: not TOML: [firmware."a b"] is defined twice (column ',
         ),
         (
             "['(\"x\\']\n['(\"x\\']",
-            'f:2: not TOML: ["(\\"x\\\\"] stands there twice (column ',
+            'f:2: not TOML: ["(\\"x\\\\"] is defined twice (column ',
         ),
-        ('["it\'s"]\n["it\'s"]', 'f:2: not TOML: ["it\'s"] stands there twice (column '),
+        ('["it\'s"]\n["it\'s"]', 'f:2: not TOML: ["it\'s"] is defined twice (column '),
         (
             "firmware.PM = {}\nfirmware.PM.fw_rev = '1'",
             "f:2: not TOML: firmware.PM is given whole already, and nothing can be added to it (",

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from invis_sim.faults.catalogue import KINDS
-from invis_sim.scenario.json_schema import key_docs, scenario_schema
-from invis_sim.scenario.loading import bundled
+from invis_sim.scenario.bundled import bundled
+from invis_sim.scenario.json_schema import scenario_schema
 from invis_sim.scenario.model import Scenario
 from invis_sim.scenario.steps import Step
-from invis_sim.scenario.validation import Path, validate
+from invis_sim.scenario.validation import validate
+from invis_sim.schema.fields import Path, key_docs
 from tests.scenario.random_scenarios import documents, steps
 
 SCHEMA = scenario_schema()

@@ -24,7 +24,8 @@ from invis_sim.faults.kinds.text import Breakage
 from invis_sim.faults.pipeline import Pipeline, PlannedDelivery
 from invis_sim.protocol.packets import Reply, Request
 from invis_sim.protocol.transport import Transport
-from invis_sim.scenario.loading import bundled, load
+from invis_sim.scenario.bundled import bundled
+from invis_sim.scenario.loading import load
 from invis_sim.scenario.model import Listen
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,8 @@ import tomli
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invis_sim.scenario.toml_positions import Path, key_lines
+from invis_sim.scenario.toml_positions import key_lines
+from invis_sim.schema.fields import Path
 
 SCENARIO = r"""# An outlet whose third answer is late.
 name = "late"  # [not.a.header]

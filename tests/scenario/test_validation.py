@@ -12,7 +12,8 @@ from invis_sim.device.state import Device
 from invis_sim.scenario.loading import ScenarioError, parse
 from invis_sim.scenario.model import Scenario
 from invis_sim.scenario.steps import Step
-from invis_sim.scenario.validation import Path, validate
+from invis_sim.scenario.validation import validate
+from invis_sim.schema.fields import Path
 from tests.scenario.random_scenarios import documents
 from tests.scenario.toml import to_toml
 
@@ -262,10 +263,10 @@ def step(*lines: str) -> str:
             ["after_seconds = 1", "after_request = { callback = 20 }", "every_seconds = 2"],
             "4: steps[0].every_seconds: does not go with after_request",
         ),
-        (["after_seconds = 1"], "1: steps[0]: a step does something: expected one of set, facepl"),
-        (["after_seconds = 1", "sample = false"], "1: steps[0]: a step does something: expected"),
-        (["after_seconds = 1", "reboot = false"], "1: steps[0]: a step does something: expected"),
-        (["after_seconds = 1", "set = {}"], "1: steps[0]: a step does something: expected one"),
+        (["after_seconds = 1"], "1: steps[0]: step has no action; expected one of set, facepl"),
+        (["after_seconds = 1", "sample = false"], "1: steps[0]: step has no action; expected"),
+        (["after_seconds = 1", "reboot = false"], "1: steps[0]: step has no action; expected"),
+        (["after_seconds = 1", "set = {}"], "1: steps[0]: step has no action; expected one"),
         (
             ["after_seconds = -1", "sample = true"],
             "2: steps[0].after_seconds: expected a number from 0 to 1e9, found -1",
@@ -434,8 +435,8 @@ def test_a_fault_that_is_wrong_does_not_make_the_steps_wrong_that_switch_it() ->
 
 # What does not fit together
 
-NO_FACEPLATE = "has no effect: this outlet has no faceplate; say product = "
-NO_AURA = "has no effect: this outlet is no Aura; say product = "
+NO_FACEPLATE = "has no effect: this outlet has no faceplate; set product = "
+NO_AURA = "has no effect: this outlet is no Aura; set product = "
 
 WITHOUT_EFFECT = [
     ("bare", "sensors.lux = 1", "sensors", f'{NO_FACEPLATE}"pro" or "aura" under [device]'),
@@ -452,7 +453,7 @@ WITHOUT_EFFECT = [
         "nightlight",
         (
             "has no effect: an Aura has a [color_light] in its place; "
-            "say plain_nightlight_on_aura = true under [quirks]"
+            "set plain_nightlight_on_aura = true under [quirks]"
         ),
     ),
     (
@@ -461,7 +462,7 @@ WITHOUT_EFFECT = [
         "indicator_light",
         (
             "has no effect: an Aura is without it by default; "
-            "say indicator_light = true under [quirks]"
+            "set indicator_light = true under [quirks]"
         ),
     ),
 ]
@@ -564,7 +565,7 @@ def test_no_setting_is_blamed_beside_what_is_wrong_with_the_product_itself() -> 
 
 
 def test_from_python_a_setting_without_effect_is_refused_as_well() -> None:
-    no_faceplate = r'^sensors: has no effect: this outlet has no faceplate; say product = "pro" or'
+    no_faceplate = r'^sensors: has no effect: this outlet has no faceplate; set product = "pro" or'
     with pytest.raises(ValueError, match=no_faceplate):
         Scenario(sensors=Sensors(lux=1.0))
     with pytest.raises(ValueError, match=no_faceplate):

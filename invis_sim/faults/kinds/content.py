@@ -188,7 +188,7 @@ class SetField(ReplyFault, frozen=True, tag="set_field"):
     "payload.callbackArgs[0]". Objects on the way are made where they are missing; what is no object
     or list on the way is replaced by an object. Lists do not grow: a packet without that item is
     not touched.
-    value: anything that JSON knows; left out: null. A packet that has it there already is not
+    value: any JSON value; left out: null. A packet that has it there already is not
     touched.
     """
 
@@ -285,7 +285,7 @@ class PushFirst(ReplyFault, frozen=True, tag="push_first"):
     Stands for: an outlet that somebody touches at that moment.
 
     callback: the push's callbackName.
-    args: its callbackArgs, anything that JSON knows.
+    args: its callbackArgs, any JSON value.
 
     The push goes out in good JSON; faults of delivery act on both packets together.
     """
@@ -333,7 +333,7 @@ def _json(value: Any, name: str, depth: int = 0) -> Any:
     if isinstance(value, float) and math.isfinite(value):
         return value
     found = repr(value) if isinstance(value, float) else type(value).__name__
-    raise ValueError(f"{name}: expected something that JSON knows, found {found}")
+    raise ValueError(f"{name}: expected a JSON value, found {found}")
 
 
 _STEP = re.compile(r"(?:^|(?<=.)\.)([^.\[\]]+)|\[(\d{1,6})\]", re.DOTALL)

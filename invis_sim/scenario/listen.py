@@ -1,0 +1,77 @@
+"""Where an outlet listens, and how it deals with clients: two tables of a scenario file."""
+
+from typing import Annotated
+
+import msgspec
+
+from invis_sim.device.outlet import PacketIds
+from invis_sim.device.state import Device, Quirks
+from invis_sim.protocol.json_stream import MAX_PACKET_BYTES
+from invis_sim.protocol.transport import Transport
+
+__all__ = ["Listen", "Protocol", "transports_of"]
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535, description="A port; 0: any free one.")]
+WebSocketPath = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^/[!-~]*$(?!\n)",
+        description="A path: / and then ASCII without blanks.",
+    ),
+]
+
+
+class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the outlet listens.
+
+    host: an address or a name of this machine. The default is reachable from this machine only.
+    tcp, ws: whether there is such a transport.
+    tcp_port: left out: 3333 from the command line, as on a real outlet, and any free one from
+    Python.
+    ws_port: left out: 8080 from the command line (a real outlet has 80), and any free one from
+    Python.
+    ws_path: the path of the WebSocket; any other is answered 404.
+    mdns: whether it is announced on the network as _invis._tcp.local.; needs python-zeroconf, which
+    comes with invis-sim[mdns].
+    """
+
+    host: Annotated[str, msgspec.Meta(min_length=1)] = "127.0.0.1"
+    tcp: bool = True
+    tcp_port: Port | None = None
+    ws: bool = True
+    ws_port: Port | None = None
+    ws_path: WebSocketPath = "/ws"
+    mdns: bool = False
+
+    def __post_init__(self) -> None:
+        if not (self.tcp or self.ws):
+            raise ValueError("tcp and ws are both false, so nobody could reach the outlet")
+
+
+class Protocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where real outlets, documentation and taste differ.
+
+    packet_id: "lenient": any integer is echoed, as real devices do. "six-digits": anything outside
+    100000-999999 is answered `PUBACK` 0, as the documentation would have it.
+    tcp_terminator: what follows each packet on TCP; a real outlet sends nothing.
+    max_packet_bytes: the longest packet that a client may send; on a longer one the connection is
+    closed.
+    write_timeout_seconds: a client that reads nothing for so long while packets wait for it is
+    disconnected.
+    """
+
+    packet_id: PacketIds = "lenient"
+    tcp_terminator: Annotated[str, msgspec.Meta(max_length=16)] = ""
+    max_packet_bytes: Annotated[int, msgspec.Meta(ge=64, le=2**30)] = MAX_PACKET_BYTES
+    write_timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] = 10.0
+
+
+def transports_of(listen: Listen, device: Device, quirks: Quirks) -> tuple[Transport, ...]:
+    """The transports that an outlet has."""
+    by_revision = quirks.transports == "by_revision"
+    rev_b = device.hw_rev == "revB"
+    offered: dict[Transport, bool] = {
+        "tcp": listen.tcp and (rev_b or not by_revision),
+        "ws": listen.ws and not (rev_b and by_revision),
+    }
+    return tuple(transport for transport, is_there in offered.items() if is_there)
