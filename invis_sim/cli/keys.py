@@ -77,7 +77,7 @@ def _overview(tables: dict[str, type[msgspec.Struct]]) -> str:
 
 
 def _rows(texts: dict[str, str]) -> Iterator[str]:
-    """The texts behind their names, in columns."""
+    """The texts beside their names, in columns."""
     for name, text in texts.items():
         first, *rest = textwrap.wrap(text, WIDTH - NAME_WIDTH)
         yield f"  {name:{NAME_WIDTH - 2}}{first}"
@@ -106,7 +106,7 @@ def _manual(name: str, struct: type[msgspec.Struct]) -> str:
 
 
 def _shown(field: Field) -> str:
-    """The default of a key as it would stand in a file; "" where it is left out, or a table."""
+    """The default of a key as a file has it; "" if it is a table, or that the key is omitted."""
     default = field.default
     if default is msgspec.NODEFAULT or default is None or isinstance(default, msgspec.Struct):
         return ""

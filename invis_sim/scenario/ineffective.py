@@ -86,7 +86,7 @@ def _why_not(
         return f"has no effect: {otherwise}; set {quirk} = true under [quirks]"
     if product in having:
         return ""
-    lacking = "this outlet has no faceplate" if product == "bare" else "this outlet is no Aura"
+    lacking = "this outlet has no faceplate" if product == "bare" else "this outlet is not an Aura"
     wanted = " or ".join(f'"{name}"' for name in having)
     return f"has no effect: {lacking}; set product = {wanted} under [device]"
 

@@ -15,7 +15,7 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=65535, description="A port; 0: any f
 WebSocketPath = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^/[!-~]*$(?!\n)",
+        pattern=r"^/[!-~]*$(?!\n)",  # "$" alone would let a newline follow
         description="A path: / and then ASCII without blanks.",
     ),
 ]
@@ -26,9 +26,9 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     host: an address or a name of this machine. The default is reachable from this machine only.
     tcp, ws: whether there is such a transport.
-    tcp_port: left out: 3333 from the command line, as on a real outlet, and any free one from
+    tcp_port: omitted: 3333 from the command line, as on a real outlet, and any free one from
     Python.
-    ws_port: left out: 8080 from the command line (a real outlet has 80), and any free one from
+    ws_port: omitted: 8080 from the command line (a real outlet has 80), and any free one from
     Python.
     ws_path: the path of the WebSocket; any other is answered 404.
     mdns: whether it is announced on the network as _invis._tcp.local.; needs python-zeroconf, which
@@ -45,18 +45,18 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     def __post_init__(self) -> None:
         if not (self.tcp or self.ws):
-            raise ValueError("tcp and ws are both false, so nobody could reach the outlet")
+            raise ValueError("tcp and ws are both false, so no client could reach the outlet")
 
 
 class Protocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where real outlets, documentation and taste differ.
+    """How the outlet deals with clients, where real outlets and the documentation differ.
 
     packet_id: "lenient": any integer is echoed, as real devices do. "six-digits": anything outside
-    100000-999999 is answered `PUBACK` 0, as the documentation would have it.
+    100000-999999 is answered `PUBACK` 0, as documented.
     tcp_terminator: what follows each packet on TCP; a real outlet sends nothing.
     max_packet_bytes: the longest packet that a client may send; on a longer one the connection is
     closed.
-    write_timeout_seconds: a client that reads nothing for so long while packets wait for it is
+    write_timeout_seconds: a client that reads nothing for this long while packets wait for it is
     disconnected.
     """
 
@@ -67,7 +67,10 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def transports_of(listen: Listen, device: Device, quirks: Quirks) -> tuple[Transport, ...]:
-    """The transports that an outlet has."""
+    """The transports that an outlet has.
+
+    With `by_revision`, a revB has TCP alone and any other hardware the WebSocket alone.
+    """
     by_revision = quirks.transports == "by_revision"
     rev_b = device.hw_rev == "revB"
     offered: dict[Transport, bool] = {

@@ -190,7 +190,7 @@ def _explain(error: tomli.TOMLDecodeError) -> str:
     words = _without_tuple(error.msg)
     message = f"{words[:1].lower()}{words[1:]} (column {error.colno})"
     if error.msg == "Invalid value" and re.match(r"[^\W\d]", error.doc[error.pos :][:1]):
-        message += "; text stands in quotes, true and false in lower case"
+        message += "; text needs quotes, true and false are in lower case"
     return message
 
 

@@ -24,7 +24,7 @@ class Scenario(OutletState, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """One outlet and what happens to it. Everything has a default: the empty file is a good outlet.
 
     description: what the scenario is for, in a sentence.
-    seed: of everything that is drawn by chance; left out: a new one each time, which is shown.
+    seed: of everything that is random; omitted: a new one each time, which is shown.
     listen: where it listens.
     protocol: how it deals with clients.
     faults: what goes wrong; applied layer by layer, within a layer in this order.
@@ -45,7 +45,7 @@ class Scenario(OutletState, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     @property
     def state(self) -> OutletState:
-        """What the outlet is and knows at the beginning."""
+        """The state of the outlet at the beginning."""
         fields = OutletState.__struct_fields__
         return OutletState(**{name: getattr(self, name) for name in fields})
 

@@ -26,8 +26,7 @@ MAX_TABLES_IN_HINT = 3
 
 
 def validate(plain: Any, annotation: Any, path: Path = ()) -> tuple[Any, list[Problem]]:
-    """The value of a scenario that plain data stands for, and the problems, as
-    `schema.build.build` has it.
+    """The value of plain data of a scenario, and the problems, as `schema.build.build` has it.
 
     annotation: `Scenario`, or the annotation of a key in it.
     """

@@ -87,11 +87,10 @@ def build(
     path: Path = (),
     rules: Rules = NO_RULES,
 ) -> tuple[Any, list[Problem]]:
-    """The value that plain data stands for, and the problems. If there are any, the value must not
-    be used.
+    """The value of plain data, and the problems. If there are any, the value must not be used.
 
     annotation: a struct type, or any other annotation of a field.
-    plain: the data; structs in it are taken as the plain data that they stand for.
+    plain: the data; a struct in it is taken as its plain data, and checked.
     base: the data is a patch: the value is a copy of the base with other values for the keys that
     the data has. A table in the data changes the keys that it has; a struct replaces the old one.
     path: of the data, for the problems.

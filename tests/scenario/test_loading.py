@@ -317,7 +317,7 @@ def test_a_file_that_is_not_utf_8_is_reported_with_the_line(tmp_path: Path) -> N
             "[listen]\nhost = localhost",
             (
                 "f:2: not TOML: invalid value (column 8); "
-                "text stands in quotes, true and false in lower case"
+                "text needs quotes, true and false are in lower case"
             ),
         ),
         ("seed = 1\rlisten = 2", "f:1: not TOML: expected newline or end of document after a stat"),

@@ -19,7 +19,7 @@ from invis_sim.scenario.json_schema import scenario_schema
 from invis_sim.scenario.model import Scenario
 from invis_sim.scenario.steps import Step
 from invis_sim.scenario.validation import validate
-from invis_sim.schema.fields import Path, key_docs
+from invis_sim.schema.fields import Path
 from tests.scenario.random_scenarios import documents, steps
 
 SCHEMA = scenario_schema()
@@ -427,31 +427,8 @@ def test_a_key_is_explained_in_the_words_of_its_docstring() -> None:
     listen = SCHEMA["$defs"]["Listen"]["properties"]
     assert listen["tcp"]["description"] == listen["ws"]["description"]
     assert re.fullmatch(
-        "(?s)left out: 3333 .* Python.\n\nA port; .*", listen["tcp_port"]["description"]
+        "(?s)omitted: 3333 .* Python.\n\nA port; .*", listen["tcp_port"]["description"]
     )
-
-
-def test_a_key_is_explained_where_its_docstring_puts_several_on_one_line() -> None:
-    class Odd(msgspec.Struct, rename={"word": "pass"}):
-        """Odd.
-
-        one: the first. two: the second,
-        over two lines. pass: a key of another name. three, four: both.
-        """
-
-        one: int
-        two: int
-        three: int
-        four: int
-        word: int
-
-    assert key_docs(Odd) == {
-        "one": "the first.",
-        "two": "the second, over two lines.",
-        "pass": "a key of another name.",
-        "three": "both.",
-        "four": "both.",
-    }
 
 
 def test_no_two_keys_of_a_table_share_an_explanation() -> None:

@@ -436,7 +436,7 @@ def test_a_fault_that_is_wrong_does_not_make_the_steps_wrong_that_switch_it() ->
 # What does not fit together
 
 NO_FACEPLATE = "has no effect: this outlet has no faceplate; set product = "
-NO_AURA = "has no effect: this outlet is no Aura; set product = "
+NO_AURA = "has no effect: this outlet is not an Aura; set product = "
 
 WITHOUT_EFFECT = [
     ("bare", "sensors.lux = 1", "sensors", f'{NO_FACEPLATE}"pro" or "aura" under [device]'),
