@@ -1,4 +1,4 @@
-"""Text from elsewhere, shown so that it does nothing to a terminal or a log."""
+"""Text from a peer, made harmless for a terminal or a log."""
 
 import json
 
@@ -6,8 +6,8 @@ __all__ = ["printable"]
 
 
 def printable(text: str) -> str:
-    """The text in one line that does nothing to a terminal: what is not printable in it is written
-    as JSON writes it in strings. So JSON without line breaks stays the same JSON.
+    """Return the text as one line that is harmless on a terminal: characters that are not printable
+    are escaped as in JSON strings. So JSON without line breaks stays the same JSON.
     """
     if text.isprintable():
         return text

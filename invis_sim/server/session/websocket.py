@@ -5,7 +5,8 @@ error. It reads and writes through a `FrameStream`, which sits between it and th
 every byte:
 
 - What nearly every client sends, one short text frame a request, never gets as far as
-  trio-websocket: the stream answers it itself (`protocol/frames.py` has the rules of that sorting).
+  trio-websocket: the stream answers it itself (`protocol/ws_fast_path.py` has the
+  rules of that sorting).
 - Replies leave as frames of our own making, in both lanes, so that delivery faults can cut and
   repeat them.
 - All writers share the wire's lock, so that frames never interleave.
@@ -26,8 +27,9 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_stream
 
 from invis_sim.faults.kinds.websocket import corrupt_handshake
-from invis_sim.protocol.frames import FAST_PAYLOAD_BYTES, FastPathFilter, close_frame, text_frame
+from invis_sim.protocol.frames import close_frame, text_frame
 from invis_sim.protocol.packets import Note
+from invis_sim.protocol.ws_fast_path import FAST_PAYLOAD_BYTES, FastPathFilter
 from invis_sim.server.net.client_socket import WriteTimeout
 from invis_sim.server.session.connection import Connection
 
@@ -194,7 +196,7 @@ class FrameStream(trio.abc.Stream):
 
     def answered(self) -> None:
         """A message that went through trio-websocket has been answered."""
-        self._sorter.owed -= 1
+        self._sorter.unanswered -= 1
         self._sorter.message.clear()
         self._answered.unpark_all()
 
@@ -212,7 +214,7 @@ class FrameStream(trio.abc.Stream):
         while True:
             if self._closed:
                 raise trio.ClosedResourceError
-            while sorter.owed and sorter.between_frames:
+            while sorter.unanswered and sorter.between_frames:
                 await self._answered.park()
             if self._answer():
                 try:
@@ -321,7 +323,7 @@ class FrameStream(trio.abc.Stream):
         """
         connection, wire = self._connection, self._wire
         connection.open = False  # nothing may follow the close frame
-        self._sorter.all_slow()
+        self._sorter.disable_fast_path()
         await wire.lock.acquire()
         while wire.lock.statistics().tasks_waiting:  # what is ready to leave goes first
             wire.lock.release()
