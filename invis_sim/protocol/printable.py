@@ -2,7 +2,7 @@
 
 import json
 
-__all__ = ["printable"]
+__all__ = ["printable", "printable_packet"]
 
 
 def printable(text: str) -> str:
@@ -12,3 +12,8 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text)
+
+
+def printable_packet(packet: bytes) -> str:
+    """Return a packet, or any bytes in its place, as one line that is harmless on a terminal."""
+    return printable(packet.decode(errors="replace"))

@@ -420,4 +420,4 @@ def test_a_handshake_that_is_answered_wrongly_is_status_1_and_one_line(
         ended = cli(command[0], sim.ws_url, *command[1:])
         assert ended.returncode == 1
         (line,) = ended.stderr.splitlines()
-        assert line.startswith(f"invis-sim: {sim.ws_url} answers the handshake wrongly: ")
+        assert line.startswith(f"invis-sim: {sim.ws_url} sent an invalid WebSocket handshake: ")
