@@ -24,12 +24,11 @@ from invis_sim.client.errors import (
     ConnectError,
     ConnectionLost,
     HandshakeError,
-    only_error,
 )
 from invis_sim.protocol.json_stream import JsonFramer, PacketTooLarge
 from invis_sim.protocol.printable import printable, printable_packet
 
-__all__ = ["MAX_PACKET_BYTES", "OutletClient", "check_address", "connect"]
+__all__ = ["MAX_PACKET_BYTES", "OutletClient", "check_address", "connect", "only_error"]
 
 TCP_PORT, WS_PORT = 3333, 80
 """The ports of an address without one: the protocol's for TCP, that of HTTP for WebSocket."""
@@ -318,6 +317,14 @@ class _ObservedStream(trio.abc.Stream):
             found = f"; received: {printable_packet(first_line)}" if first_line else ""
             self.end_reason = reason + found
         self._waiting.cancel()
+
+
+def only_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the error that cancelled everything else in a nursery; the group if it has several."""
+    error: BaseException = group.split(trio.Cancelled)[1] or group
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 @contextmanager

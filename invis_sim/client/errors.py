@@ -1,7 +1,5 @@
 """What can go wrong between a client and an outlet."""
 
-import trio
-
 __all__ = [
     "AddressError",
     "ClientError",
@@ -9,7 +7,6 @@ __all__ = [
     "ConnectionLost",
     "HandshakeError",
     "NoReply",
-    "only_error",
 ]
 
 
@@ -69,11 +66,3 @@ class NoReply(ClientError):
         self.args = (address, reason, others, omitted)
         self.others = others
         self.omitted = omitted
-
-
-def only_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the error that cancelled everything else in a nursery; the group if it has several."""
-    error: BaseException = group.split(trio.Cancelled)[1] or group
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error

@@ -7,8 +7,8 @@ from typing import TypeAlias
 
 import trio
 
-from invis_sim.client.connection import check_address, connect
-from invis_sim.client.errors import ClientError, ConnectionLost, only_error
+from invis_sim.client.connection import check_address, connect, only_error
+from invis_sim.client.errors import ClientError, ConnectionLost
 
 __all__ = ["Connected", "Disconnected", "StreamItem", "reconnecting"]
 

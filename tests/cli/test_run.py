@@ -61,7 +61,7 @@ def test_it_says_who_it_is_where_it_listens_and_what_happens(tmp_path: Path) -> 
             assert re.match(clock + "callback 20 .*packetID 221040  PUBACK 1  fault tardy", told)
             told = it.line()
             assert re.match(
-                clock + "malformed  note: a request is a JSON object.* [(]at byte 0[)]", told
+                clock + "malformed  note: expected '{', found 'w' [(]at byte 0[)]", told
             )
             assert "'what?'" in told
         assert re.fullmatch(clock + "closed by the client\n", it.line())
@@ -396,7 +396,9 @@ def test_the_help_says_how_it_joins_the_network_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     told = " ".join(cli_here(capsys, "run", "--help").stdout.split())
-    assert "After a network reset (callback 6), SIGUSR1 lets it join the network again." in told
+    assert (
+        "After a network reset (callback 6), send SIGUSR1 to reconnect it to the network." in told
+    )
 
 
 # Where its output goes
@@ -569,7 +571,8 @@ def test_a_path_that_cannot_be_written_is_status_1_and_leaves_nothing(
     (line,) = refused(1, "run", "--tcp-port", "0", "--ws-port", "0", option, place)
     assert line == f"invis-sim: {option} {place}: {why}"
     assert list(tmp_path.iterdir()) == []
-    assert [other for other in tmp_path.parent.iterdir() if other.name.startswith(".")] == []
+    hidden = {other.name for other in tmp_path.parent.iterdir() if other.name.startswith(".")}
+    assert hidden <= {".lock"}  # pytest's own
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`invis-sim watch`: what an outlet tells its clients, a line each."""
+"""`invis-sim watch`: every packet that an outlet sends, a line each."""
 
 import json
 import os
@@ -285,7 +285,7 @@ def test_what_is_wrong_with_the_command_line_is_status_2_and_one_line(
 
 def test_it_is_among_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     listed = cli_here(capsys, "--help").stdout
-    assert re.search(r"^ +watch +print what an outlet tells its clients$", listed, re.MULTILINE)
+    assert re.search(r"^ +watch +print every packet an outlet sends$", listed, re.MULTILINE)
 
 
 # Connecting again
