@@ -33,12 +33,10 @@ from invis_sim.cli.run import _scenario
 from invis_sim.scenario import Scenario, parse
 from invis_sim.testing.handle import SimulatorHandle, start_simulator
 from tests.cli.process import cli
+from tests.support import TIMEOUT
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = ("README.md", "CONTRIBUTING.md")
-
-PATIENCE = 60.0
-"""Seconds after which an example that has not ended is given up."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +178,7 @@ def run_python(block: Block, folder: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=PATIENCE,
+        timeout=2 * TIMEOUT,  # an example may be a whole run of pytest
     )
     assert done.returncode == 0, f"{block}:\n{done.stdout}{done.stderr}"
 

@@ -16,12 +16,7 @@ from invis_sim.faults.pipeline import AppliedFault
 from invis_sim.journal import Entry, Event, Exchange, Journal
 from invis_sim.protocol.frames import text_frame
 from invis_sim.protocol.packets import Note, Push, parse_request
-
-PATIENCE = 20.0
-
-
-def ask(packet_id: int = 221040, callback: int = 20) -> bytes:
-    return b'{"packetID": %d, "payload": {"callbackName": %d}}' % (packet_id, callback)
+from tests.support import SN, TIMEOUT, make_request
 
 
 def exchange(received: bytes, outcome: Any = "success", **more: Any) -> Exchange:
@@ -40,19 +35,21 @@ def line(entry: Entry) -> str:
     ("entry", "expected"),
     [
         (
-            exchange(ask()),
+            exchange(make_request()),
             "tcp #3    callback 20 available updates  packetID 221040  PUBACK 1",
         ),
         (
-            exchange(ask(7, 4711), "failure", notes=(Note("not known", 32),)),
+            exchange(make_request(4711, packet_id=7), "failure", notes=(Note("not known", 32),)),
             "tcp #3    callback 4711  packetID 7  PUBACK 0  note: not known (at byte 32)",
         ),
         (
-            exchange(ask(7, 10)[:-2] + b', "callbackArgs": [1, 1]}}'),
+            exchange(make_request(10, [1, 1], packet_id=7)),
             "tcp #3    callback 10 control outlet [1,1]  packetID 7  PUBACK 1",
         ),
         (
-            exchange(ask(), faults=(AppliedFault("late", "0.100 s"), AppliedFault("drop"))),
+            exchange(
+                make_request(), faults=(AppliedFault("late", "0.100 s"), AppliedFault("drop"))
+            ),
             (
                 "tcp #3    callback 20 available updates  packetID 221040  PUBACK 1"
                 "  fault late (0.100 s)  fault drop"
@@ -84,8 +81,8 @@ def test_a_line_is_one_line_and_not_endless_whatever_a_client_sends(
 ) -> None:
     for entry in (
         exchange(raw, "malformed"),
-        exchange(ask().replace(b"221040", str(number).encode())),
-        exchange(ask()[:-2] + b',"callbackArgs":%d}}' % number),
+        exchange(make_request(packet_id=number)),
+        exchange(make_request(args=number)),
     ):
         assert line(entry).isprintable()
         assert len(line(entry)) < 200
@@ -109,7 +106,7 @@ class Folded:
 
     def push(self, connection: int, packet_id: int = 7, callback: int = 9, **more: Any) -> Exchange:
         """Even connections are WebSockets, the others TCP with a terminator."""
-        data = Push.of("0003C44076", packet_id, callback, [1, 0]).encode()
+        data = Push.of(SN, packet_id, callback, [1, 0]).encode()
         ws = connection % 2 == 0
         sent = (text_frame(data) if ws else data + b"\r\n",)
         given = {"sent": sent, "done": True, "pushed": callback, **more}
@@ -261,7 +258,7 @@ class Stalled(Kept):
 
     def write(self, text: str) -> int:
         self.asked.set()
-        assert self.may.wait(PATIENCE)
+        assert self.may.wait(TIMEOUT)
         return super().write(text)
 
 
@@ -281,7 +278,7 @@ def in_a_thread(function: Callable[[], None]) -> threading.Thread:
 
 
 def returns(thread: threading.Thread) -> bool:
-    thread.join(PATIENCE)
+    thread.join(TIMEOUT)
     return not thread.is_alive()
 
 
@@ -301,7 +298,7 @@ def test_all_that_was_written_is_there_in_order_when_the_writer_is_closed() -> N
     for number in range(5000):
         writer.write(event(number))
     writer.write("the end")
-    writer.close(PATIENCE)
+    writer.close(TIMEOUT)
     assert stream.text == "".join(f"{number}\n" for number in range(5000)) + "the end\n"
 
 
@@ -312,10 +309,10 @@ def test_a_slow_stream_loses_entries_where_it_may_and_the_loss_is_told(
     stream = Stalled()
     writer = LineWriter(stream, what, drop=True)
     writer.write(event(0))
-    assert stream.asked.wait(PATIENCE)
+    assert stream.asked.wait(TIMEOUT)
     assert returns(write_all(writer, 1, 101))
     stream.may.set()
-    writer.close(PATIENCE)
+    writer.close(TIMEOUT)
     kept = stream.text.splitlines()
     assert kept[0] == "0"
     assert kept[1] == "(90 lines left out: nobody read fast enough)"
@@ -329,10 +326,10 @@ def test_a_slow_stream_is_waited_for_where_nothing_may_be_lost(
     stream = Stalled()
     writer = LineWriter(stream, what, drop=False)
     writing = write_all(writer, 0, 100)
-    assert stream.asked.wait(PATIENCE)
+    assert stream.asked.wait(TIMEOUT)
     stream.may.set()
     assert returns(writing)
-    writer.close(PATIENCE)
+    writer.close(TIMEOUT)
     assert stream.text.splitlines() == [str(number) for number in range(100)]
 
 
@@ -344,14 +341,14 @@ def test_a_stream_that_takes_no_more_is_told_of_once_and_blocks_nobody(
     stream = Full()
     writer = LineWriter(stream, what, drop=False, failed=failures.append)
     writer.write(event(0))
-    assert stream.asked.wait(PATIENCE)
+    assert stream.asked.wait(TIMEOUT)
     assert returns(write_all(writer, 1, 11))  # now the queue is full
     writing = write_all(writer, 11, 1000)
     stream.may.set()
     assert returns(writing)
     began = time.monotonic()
-    writer.close(PATIENCE)
-    assert time.monotonic() - began < PATIENCE / 2
+    writer.close(TIMEOUT)
+    assert time.monotonic() - began < TIMEOUT / 2
     assert [error.strerror for error in failures] == ["No space left on device"]
 
 
@@ -359,8 +356,8 @@ def test_a_stream_that_stalls_for_good_does_not_hold_up_the_end() -> None:
     stream = Stalled()
     writer = LineWriter(stream, what, drop=True)
     writer.write(event(0))
-    assert stream.asked.wait(PATIENCE)
+    assert stream.asked.wait(TIMEOUT)
     writer.close(0.05)
     assert stream.text == ""
     stream.may.set()
-    writer.close(PATIENCE)
+    writer.close(TIMEOUT)

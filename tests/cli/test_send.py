@@ -13,6 +13,7 @@ from websockets.sync.server import ServerConnection, serve
 from invis_sim.journal import Event
 from invis_sim.testing.handle import SimulatorHandle, start_simulator
 from tests.cli.process import cli, cli_here
+from tests.support import TIMEOUT
 
 
 @pytest.fixture(scope="module", name="sim")
@@ -131,7 +132,7 @@ def test_half_a_reply_is_shown_on_stderr(transport: str) -> None:
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_an_answer_to_somebody_else_is_shown_on_stderr(transport: str) -> None:
+def test_a_reply_to_another_request_is_shown_on_stderr(transport: str) -> None:
     with start_simulator('[[faults]]\nkind = "wrong_packet_id"\nhow = "zero"') as confused:
         ended = cli("send", address(confused, transport), "20", "--timeout", "0.5")
     assert (ended.returncode, ended.stdout) == (1, "")
@@ -142,7 +143,7 @@ def test_an_answer_to_somebody_else_is_shown_on_stderr(transport: str) -> None:
 def peer(serve_one: Callable[[socket.socket], None]) -> Iterator[str]:
     """A server of one TCP connection that behaves as no outlet should; its address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(20)
+        listener.settimeout(TIMEOUT)
 
         def run() -> None:
             connection, _ = listener.accept()
@@ -160,7 +161,7 @@ REPLY = b'{"sn":"1","packetID":123456,"PUBACK":1}'
 PUSH = b'{"sn":"1","packetID":1,"payload":{"callbackName":9,"callbackArgs":[0,1]}}'
 
 
-def test_pushes_and_rubbish_before_the_reply_are_shown_on_stderr() -> None:
+def test_pushes_and_garbage_before_the_reply_are_shown_on_stderr() -> None:
     def answer(connection: socket.socket) -> None:
         connection.sendall(PUSH + b'oops\n{"packetID": 123456,}\n\xff\n[]\n' + REPLY + PUSH)
 
@@ -251,7 +252,7 @@ def test_the_outlet_sees_an_orderly_end(transport: str, kind: str) -> None:
         closed: queue.SimpleQueue[str] = queue.SimpleQueue()
         cli("send", address(sim, transport), "10", "[1, 1]", "--timeout", "0.3")
         assert (
-            closed.get(timeout=20)
+            closed.get(timeout=TIMEOUT)
             == {
                 "tcp": "by the client",
                 "ws": "by the client, with code 1000",
@@ -268,7 +269,7 @@ def test_what_comes_behind_the_reply_does_not_make_a_reset_of_its_end() -> None:
         heard.append(connection.recv(4096))
         connection.sendall(PUSH)
         connection.shutdown(socket.SHUT_WR)
-        assert over.wait(20)
+        assert over.wait(TIMEOUT)
         heard.append(connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
 
     with peer(answer) as where:
@@ -282,7 +283,7 @@ def test_an_outlet_that_does_not_hang_up_is_not_waited_for() -> None:
 
     def answer(connection: socket.socket) -> None:
         connection.sendall(REPLY)
-        over.wait(20)
+        over.wait(TIMEOUT)
 
     with peer(answer) as where:
         ended = cli("send", where, "20", "--packet-id", "123456")
@@ -300,7 +301,7 @@ def test_a_packet_that_is_nested_too_deep_is_no_reply_and_no_traceback() -> None
 
 
 def test_what_comes_in_between_does_nothing_to_a_terminal() -> None:
-    rubbish = b"\x1b[31m\r\xc2\x9b\n"
-    with peer(lambda connection: connection.sendall(rubbish + REPLY)) as where:
+    garbage = b"\x1b[31m\r\xc2\x9b\n"
+    with peer(lambda connection: connection.sendall(garbage + REPLY)) as where:
         ended = cli("send", where, "20", "--packet-id", "123456")
     assert ended.stderr == "also received: \\u001b[31m\\r\\u009b\n"

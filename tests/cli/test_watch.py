@@ -16,7 +16,8 @@ from websockets.utils import accept_key
 
 from invis_sim.protocol.frames import close_frame
 from invis_sim.testing.handle import SimulatorHandle, start_simulator
-from tests.cli.process import PATIENCE, Outlet, cli, cli_here, process
+from tests.cli.process import Outlet, cli, cli_here, process
+from tests.support import TIMEOUT
 
 TRANSPORTS = ("tcp", "ws")
 
@@ -47,7 +48,7 @@ def watching(sim: SimulatorHandle, transport: str, *options: str) -> Iterator[Wa
 
 def ended(it: Watcher) -> tuple[int, str, str]:
     """Waits for its end; status, and what is left on stdout and stderr."""
-    out, err = it.process.communicate(timeout=PATIENCE)
+    out, err = it.process.communicate(timeout=TIMEOUT)
     return it.process.returncode, out, err
 
 
@@ -125,7 +126,7 @@ def peer(*conversations: Callable[[socket.socket], None]) -> Iterator[str]:
     address.
     """
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(20)
+        listener.settimeout(TIMEOUT)
 
         def run() -> None:
             for converse in conversations:
@@ -161,7 +162,7 @@ def how_it_closed(sim: SimulatorHandle) -> str:
     closed = threading.Event()
     sim.journal.listen(recorded=lambda entry: closed.set())
     while not (events := sim.journal.events(what="closed")):
-        assert closed.wait(PATIENCE)
+        assert closed.wait(TIMEOUT)
         closed.clear()
     (event,) = events
     return event.detail
@@ -197,7 +198,7 @@ def test_a_connection_that_breaks_is_status_1_and_one_line() -> None:
     watched = threading.Event()
 
     def reset(connection: socket.socket) -> None:
-        assert watched.wait(PATIENCE)
+        assert watched.wait(TIMEOUT)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
 
     with peer(reset) as where, process("watch", where) as it:
@@ -220,7 +221,7 @@ def test_a_websocket_is_over_with_its_close_frame_also_where_the_outlet_does_not
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Accept: %b\r\n\r\n" % accept.encode() + close_frame(1001, "\x1b so")
         )
-        over.wait(PATIENCE)
+        over.wait(TIMEOUT)
 
     with peer(close) as place:
         status, _, err = ran("watch", f"ws://{place}/ws?a=1")
@@ -364,7 +365,7 @@ def test_a_reader_that_stalls_does_not_hold_up_its_end() -> None:
     reading, writing = os.pipe()
     with peer(say) as where, process("watch", where, stdout=writing) as it:
         os.close(writing)
-        assert seen.wait(PATIENCE)
+        assert seen.wait(TIMEOUT)
         assert error_line(it) == f"invis-sim: watching {where}\n"
         assert it.end() == (0, "", "")
         os.close(reading)

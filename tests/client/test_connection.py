@@ -231,6 +231,25 @@ def test_a_websocket_that_is_closed_right_after_the_handshake() -> None:
         assert run(converse) == ([b"{}"], ": code 1001, \\u001b")
 
 
+def test_an_outlet_that_does_not_hang_up_is_not_waited_for() -> None:
+    over = threading.Event()
+
+    def close(connection: socket.socket) -> None:
+        accept_websocket(connection)
+        connection.sendall(close_frame(1001))
+        over.wait(TIMEOUT)
+
+    async def converse() -> bytes | None:
+        async with connect(f"ws://{place}/ws") as client:
+            return await client.receive()
+
+    with server(close) as place:
+        try:
+            assert run(converse) is None
+        finally:
+            over.set()
+
+
 def test_a_packet_without_end() -> None:
     def flood(connection: socket.socket) -> None:
         connection.sendall(b'{}{"a": "' + b"x" * MAX_PACKET_BYTES)

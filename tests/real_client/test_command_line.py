@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from invis_sim import SimulatorHandle
-from tests.real_client.support import PATIENCE, on_an_address_of_its_own
+from tests.real_client.support import on_an_address_of_its_own
 from tests.real_client.test_discovery import a_serial_number
+from tests.support import TIMEOUT
 
 TCP_PORT = 3333
 """Where the tool looks for every outlet."""
@@ -257,13 +258,13 @@ def test_it_tells_of_an_update_that_fails(tool: Tool) -> None:
 def wait_until_back(tool: Tool, callback: int) -> None:
     """Returns once the outlet has been asked to restart by this callback, and has restarted."""
     tool.simulator.wait_for_request(callback=callback)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while tool.simulator.outlet.down:
         assert time.monotonic() < deadline
 
 
 def wait_until_faceplate_is_back(tool: Tool) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not tool.simulator.outlet.faceplate_online:
         assert time.monotonic() < deadline
 

@@ -20,7 +20,6 @@ from invis_sim.protocol.transport import Transport
 from tests.real_client.support import (
     LEDS,
     LIGHT,
-    PATIENCE,
     PRODUCTS,
     TRANSPORTS,
     Heard,
@@ -30,6 +29,7 @@ from tests.real_client.support import (
     refused,
     soon,
 )
+from tests.support import TIMEOUT
 
 
 @dataclass
@@ -672,7 +672,7 @@ async def close(visit: Visit) -> None:
     await visit.client.close()
     assert visit.client.transport_name is None
     await visit.other.get_outlet_status()  # the others stay
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT):
         while not events(what="closed"):
             await visit.other.get_outlet_status()
     assert [one.transport for one in events(what="closed")] == [visit.transport]

@@ -24,11 +24,7 @@ from invis_sim.faults import Context, Delay, Fail
 from invis_sim.faults.fault import TextFault
 from invis_sim.journal import Entry, Event
 from invis_sim.testing.handle import SimulatorHandle, SimulatorStopped, start_simulator
-
-PATIENCE = 20.0
-"""Seconds after which something that should have happened is given up."""
-
-ASK = b'{"packetID": 221040, "payload": {"callbackName": 20}}'
+from tests.support import TIMEOUT, make_request
 
 
 class InjectedError(Exception):
@@ -36,15 +32,11 @@ class InjectedError(Exception):
 
 
 def connect(address: tuple[str, int]) -> socket.socket:
-    return socket.create_connection(address, timeout=PATIENCE)
-
-
-def request(packet_id: int, callback: int = 20) -> bytes:
-    return b'{"packetID": %d, "payload": {"callbackName": %d}}' % (packet_id, callback)
+    return socket.create_connection(address, timeout=TIMEOUT)
 
 
 def ask(client: socket.socket, packet_id: int = 221040, callback: int = 20) -> Any:
-    client.sendall(request(packet_id, callback))
+    client.sendall(make_request(callback, packet_id=packet_id))
     return json.loads(client.recv(4096))
 
 
@@ -97,7 +89,7 @@ def test_it_says_who_it_is_and_where_and_what_has_happened() -> None:
     with start_simulator(seed=7, sn="1111111111") as sim:
         assert (sim.seed, sim.sn) == (7, "1111111111")
         with connect(sim.tcp_address) as client:
-            client.sendall(ASK)
+            client.sendall(make_request())
             reply = json.loads(client.recv(4096))
         assert (reply["sn"], reply["PUBACK"]) == ("1111111111", 1)
         assert [exchange.packet_id for exchange in sim.journal.exchanges()] == [221040]
@@ -106,8 +98,8 @@ def test_it_says_who_it_is_and_where_and_what_has_happened() -> None:
 def test_it_serves_a_client_in_asyncio_in_the_same_test() -> None:
     async def ask(address: tuple[str, int]) -> Any:
         reader, writer = await asyncio.open_connection(*address)
-        writer.write(ASK)
-        reply = json.loads(await asyncio.wait_for(reader.read(4096), PATIENCE))
+        writer.write(make_request())
+        reply = json.loads(await asyncio.wait_for(reader.read(4096), TIMEOUT))
         writer.close()
         await writer.wait_closed()
         return reply
@@ -119,13 +111,13 @@ def test_it_serves_a_client_in_asyncio_in_the_same_test() -> None:
 def test_it_may_be_used_from_many_threads() -> None:
     def use(turn: int) -> int:
         with sim.inject(Fail()), connect(sim.tcp_address) as client:
-            client.sendall(ASK)
+            client.sendall(make_request())
             return int(json.loads(client.recv(4096))["PUBACK"])
 
     with start_simulator() as sim, ThreadPoolExecutor(8) as pool:
         assert list(pool.map(use, range(50))) == [0] * 50
         with connect(sim.tcp_address) as client:
-            client.sendall(ASK)
+            client.sendall(make_request())
             assert json.loads(client.recv(4096))["PUBACK"] == 1
 
 
@@ -156,14 +148,14 @@ def test_a_function_is_called_in_the_thread_of_the_outlet_and_its_error_comes_ba
 
 def run_in_asyncio(function: Callable[[], Awaitable[Any]]) -> Any:
     async def main() -> Any:
-        return await asyncio.wait_for(function(), PATIENCE)
+        return await asyncio.wait_for(function(), TIMEOUT)
 
     return asyncio.run(main())
 
 
 def run_in_trio(function: Callable[[], Awaitable[Any]]) -> Any:
     async def main() -> Any:
-        with trio.fail_after(PATIENCE):
+        with trio.fail_after(TIMEOUT):
             return await function()
 
     return trio.run(main)
@@ -174,7 +166,7 @@ both_loops = pytest.mark.parametrize("run", [run_in_asyncio, run_in_trio], ids=[
 
 async def ask_in_asyncio(sim: SimulatorHandle) -> Any:
     reader, writer = await asyncio.open_connection(*sim.tcp_address)
-    writer.write(ASK)
+    writer.write(make_request())
     reply = json.loads(await reader.read(4096))
     writer.close()
     await writer.wait_closed()
@@ -505,7 +497,7 @@ def test_a_faceplate_that_restarts_is_away_and_comes_back() -> None:
 
 def ask_until(client: socket.socket, condition: Callable[[], bool]) -> None:
     """Asks again and again until something has come about that nobody is told of."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < deadline
         ask(client)
@@ -546,7 +538,7 @@ def test_an_outlet_that_restarts_is_down_and_then_no_more() -> None:
         back = happens(sim, "outlet a reboot ends")
         sim.reboot(0.05)
         assert down(sim) is True
-        assert back.wait(PATIENCE)
+        assert back.wait(TIMEOUT)
         assert down(sim) is False
 
 
@@ -567,16 +559,16 @@ def test_a_reboot_lasts_and_ends_connections_as_the_scenario_says_unless_it_is_s
         back = happens(sim, "outlet a reboot ends")
         sim.reboot(0, "close")
         assert client.recv(1) == b""
-        assert back.wait(PATIENCE)
+        assert back.wait(TIMEOUT)
 
 
 def test_after_a_network_reset_the_outlet_is_away_until_it_joins_again() -> None:
     with start_simulator(PRO, speed=math.inf) as sim, connect(sim.tcp_address) as client:
         sim.join_network()  # it is there, which is no error
         begun = happens(sim, "outlet a network reset begins")
-        client.sendall(request(100001, callback=6))
+        client.sendall(make_request(6, packet_id=100001))
         assert client.recv(1) == b""
-        assert begun.wait(PATIENCE)
+        assert begun.wait(TIMEOUT)
         assert down(sim) is True
         with pytest.raises(ConnectionRefusedError):
             connect(sim.tcp_address)
@@ -641,7 +633,7 @@ def test_under_trio_what_is_changed_is_told_as_well() -> None:
         async with invis_sim.open_simulator(PRO) as simulator:
             stream = await trio.open_tcp_stream(*simulator.tcp_address)
             async with stream:
-                await stream.send_all(ASK)
+                await stream.send_all(make_request())
                 await stream.receive_some()
                 told: list[Any] = []
                 simulator.outlet.change(outlets={"states": [1, 1]})
@@ -685,9 +677,9 @@ def test_after_reboot_connections_are_gone_and_refused_until_it_is_back_at_the_s
         with pytest.raises(ConnectionRefusedError):
             connect(sim.tcp_address)
         assert client.recv(1) == b""
-        assert back.wait(PATIENCE)
+        assert back.wait(TIMEOUT)
         with connect(sim.tcp_address) as again:
-            again.sendall(ASK)
+            again.sendall(make_request())
             greeting, reply = packets(again, 2)
             assert greeting["payload"]["callbackName"] == 12
             assert reply["PUBACK"] == 1
@@ -706,7 +698,7 @@ def test_speed_divides_the_time_of_a_reboot() -> None:
     with start_simulator(speed=float("inf")) as sim:
         back = happens(sim, "outlet a reboot ends")
         sim.reboot(3600)
-        assert back.wait(PATIENCE)
+        assert back.wait(TIMEOUT)
 
 
 @pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf")])
@@ -730,9 +722,9 @@ def test_a_request_is_waited_for_and_returned() -> None:
         connect(sim.tcp_address) as client,
         ThreadPoolExecutor(1) as pool,
     ):
-        found = pool.submit(sim.wait_for_request, callback=20, timeout=PATIENCE)
-        client.sendall(request(100001, callback=8) + request(100002))
-        assert found.result(PATIENCE).packet_id == 100002
+        found = pool.submit(sim.wait_for_request, callback=20, timeout=TIMEOUT)
+        client.sendall(make_request(8, packet_id=100001) + make_request(packet_id=100002))
+        assert found.result(TIMEOUT).packet_id == 100002
 
 
 def test_a_request_that_has_come_before_is_returned_once_and_the_oldest_first() -> None:
@@ -750,8 +742,8 @@ def test_a_request_is_known_when_it_comes_and_not_when_it_is_answered() -> None:
         start_simulator('[[faults]]\nkind = "delay"\nseconds = 3600') as sim,
         connect(sim.tcp_address) as client,
     ):
-        client.sendall(ASK)
-        assert sim.wait_for_request(timeout=PATIENCE).packet_id == 221040
+        client.sendall(make_request())
+        assert sim.wait_for_request(timeout=TIMEOUT).packet_id == 221040
 
 
 def test_what_the_journal_has_forgotten_is_waited_for_no_more() -> None:
@@ -768,10 +760,10 @@ def test_many_who_wait_get_each_request_once() -> None:
         connect(sim.tcp_address) as client,
         ThreadPoolExecutor(20) as pool,
     ):
-        found = [pool.submit(sim.wait_for_request, timeout=PATIENCE) for _ in range(20)]
+        found = [pool.submit(sim.wait_for_request, timeout=TIMEOUT) for _ in range(20)]
         for packet_id in range(20):
             ask(client, packet_id)
-        assert sorted(one.result(PATIENCE).packet_id for one in found) == list(range(20))
+        assert sorted(one.result(TIMEOUT).packet_id for one in found) == list(range(20))
 
 
 def test_the_filters_of_waiting_are_those_of_the_journal() -> None:
@@ -815,9 +807,9 @@ def test_a_connection_is_waited_for_on_the_transport_that_is_asked_for() -> None
         connect(sim.tcp_address),
         connect(("127.0.0.1", int(sim.ws_url.split(":")[2].removesuffix("/ws")))),
     ):
-        event = sim.wait_for_connection("ws", timeout=PATIENCE)
+        event = sim.wait_for_connection("ws", timeout=TIMEOUT)
         assert (event.what, event.transport) == ("connected", "ws")
-        assert sim.wait_for_connection(timeout=PATIENCE).transport == "tcp"
+        assert sim.wait_for_connection(timeout=TIMEOUT).transport == "tcp"
         with pytest.raises(AssertionError, match=r"^a connection on tcp has not come within 0 s"):
             sim.wait_for_connection("tcp", timeout=0)
 
@@ -827,9 +819,9 @@ def test_in_a_loop_others_run_while_a_request_is_waited_for(run: Any) -> None:
     async def live() -> list[int]:
         async with start_simulator() as sim:
             with connect(sim.tcp_address) as client:
-                connection = await sim.async_wait_for_connection("tcp", timeout=PATIENCE)
-                client.sendall(request(5))
-                found = await sim.async_wait_for_request(callback=20, timeout=PATIENCE)
+                connection = await sim.async_wait_for_connection("tcp", timeout=TIMEOUT)
+                client.sendall(make_request(packet_id=5))
+                found = await sim.async_wait_for_request(callback=20, timeout=TIMEOUT)
                 with pytest.raises(AssertionError, match=r"has not come within 0\.01 s"):
                     await sim.async_wait_for_request(timeout=0.01)
             return [connection.connection or 0, found.packet_id]
@@ -854,7 +846,7 @@ def test_an_error_inside_comes_out_as_itself_at_the_end_of_the_block() -> None:
     with pytest.raises(InjectedError, match="inside"), start_simulator() as sim:  # noqa: PT012
         broken = happens(sim, "outlet a reboot ends")
         break_down(sim)
-        assert broken.wait(PATIENCE)
+        assert broken.wait(TIMEOUT)
 
 
 @both_loops
@@ -862,7 +854,7 @@ def test_an_error_inside_comes_out_as_itself_at_the_end_of_an_asynchronous_block
     async def live() -> None:
         async with start_simulator() as sim:
             break_down(sim)
-            await sim.async_wait_for_request(timeout=PATIENCE)
+            await sim.async_wait_for_request(timeout=TIMEOUT)
 
     with pytest.raises(InjectedError, match="inside"):
         run(live)
@@ -872,9 +864,9 @@ def test_who_waits_when_something_goes_wrong_inside_gets_the_error_at_once() -> 
     with pytest.raises(InjectedError), start_simulator() as sim:  # noqa: PT012
         break_down(sim)
         with pytest.raises(InjectedError, match="inside"):
-            sim.wait_for_request(timeout=PATIENCE)
+            sim.wait_for_request(timeout=TIMEOUT)
         with pytest.raises(InjectedError, match="inside"):
-            sim.wait_for_connection(timeout=PATIENCE)
+            sim.wait_for_connection(timeout=TIMEOUT)
         with pytest.raises(InjectedError, match="inside"):
             sim.inject(Fail())
 
@@ -883,7 +875,7 @@ def test_the_error_inside_is_told_when_the_block_fails_because_of_it() -> None:
     with pytest.raises(InjectedError, match="inside") as caught, start_simulator() as sim:  # noqa: PT012
         broken = happens(sim, "outlet a reboot ends")
         break_down(sim)
-        assert broken.wait(PATIENCE)
+        assert broken.wait(TIMEOUT)
         raise KeyError("the test's own")
     assert isinstance(caught.value.__context__, KeyError)
 
@@ -892,7 +884,7 @@ def test_an_interrupt_is_not_hidden_by_an_error_inside() -> None:
     with pytest.raises(KeyboardInterrupt), start_simulator() as sim:  # noqa: PT012
         broken = happens(sim, "outlet a reboot ends")
         break_down(sim)
-        assert broken.wait(PATIENCE)
+        assert broken.wait(TIMEOUT)
         raise KeyboardInterrupt
 
 
@@ -905,13 +897,13 @@ def test_who_waits_when_the_outlet_is_stopped_is_told() -> None:
 
         def wait() -> None:
             waits.set()
-            sim.wait_for_request(timeout=PATIENCE)
+            sim.wait_for_request(timeout=TIMEOUT)
 
         waiting = pool.submit(wait)
-        assert waits.wait(PATIENCE)
+        assert waits.wait(TIMEOUT)
         sim.stop()
         with pytest.raises(SimulatorStopped, match="the outlet has been stopped"):
-            waiting.result(PATIENCE)
+            waiting.result(TIMEOUT)
 
 
 def test_after_stop_what_happened_can_be_read_and_nothing_done() -> None:
@@ -963,15 +955,15 @@ class Defective(TextFault, frozen=True, tag="defective"):
 
 def ask_over_tcp(sim: SimulatorHandle) -> None:
     with connect(sim.tcp_address) as client:
-        client.sendall(ASK)
+        client.sendall(make_request())
         assert client.recv(1) == b""
 
 
-def ask_over_websocket(sim: SimulatorHandle, message: str = ASK.decode()) -> None:
+def ask_over_websocket(sim: SimulatorHandle, message: str = make_request().decode()) -> None:
     with websockets.sync.client.connect(sim.ws_url) as client:
         client.send(message)
         with pytest.raises(websockets.exceptions.ConnectionClosed):
-            client.recv(timeout=PATIENCE)
+            client.recv(timeout=TIMEOUT)
 
 
 def ask_over_the_slow_lane(sim: SimulatorHandle) -> None:
@@ -1000,13 +992,13 @@ def test_open_simulator_waits_disconnects_reboots_and_changes_firmware_too() -> 
         async with invis_sim.open_simulator() as sim:
             client = await trio.open_tcp_stream(*sim.tcp_address)
             assert (await sim.wait_for_connection("tcp")).connection == 1
-            await client.send_all(request(100001))
+            await client.send_all(make_request(packet_id=100001))
             assert (await sim.wait_for_request(callback=20)).packet_id == 100001
             with pytest.raises(AssertionError, match=r"^a request for callback 20 .* has not"):
                 await sim.wait_for_request(callback=20, timeout=0.01)
             sim.firmware = FirmwareInventory(IM=OutletFirmware(fw_rev="7.7.7"))
             await client.receive_some()
-            await client.send_all(request(100002))
+            await client.send_all(make_request(packet_id=100002))
             assert b'"7.7.7"' in await client.receive_some()
             sim.disconnect_all()
             assert await client.receive_some() == b""
@@ -1045,13 +1037,13 @@ def test_nobody_is_left_waiting_for_an_outlet_that_is_away_for_ever() -> None:
         for _ in range(3):
             with pytest.raises(AssertionError, match="has not come back within"):
                 await sim.async_wait_until_up(timeout=0.01)
-        cancelled = asyncio.create_task(sim.async_wait_until_up(timeout=PATIENCE))
+        cancelled = asyncio.create_task(sim.async_wait_until_up(timeout=TIMEOUT))
         while not sim._simulator._waiting_for_up:
             await asyncio.sleep(0)
         cancelled.cancel()
         await asyncio.wait([cancelled])
         assert sim._simulator._waiting_for_up == []
-        waiting = asyncio.create_task(sim.async_wait_until_up(timeout=PATIENCE))
+        waiting = asyncio.create_task(sim.async_wait_until_up(timeout=TIMEOUT))
         while not sim._simulator._waiting_for_up:
             await asyncio.sleep(0)
         sim.stop()
