@@ -13,6 +13,7 @@ from invis_sim.cli import CommandError
 from invis_sim.client.ask import AskResult, ask
 from invis_sim.client.connection import connect
 from invis_sim.client.errors import NoReply
+from invis_sim.protocol.packets import Reply
 from invis_sim.protocol.printable import printable_packet
 
 __all__ = ["send"]
@@ -37,11 +38,15 @@ def send(args: argparse.Namespace) -> int:
         _print_others(error)
         raise
     _print_others(result)
-    try:
-        print(json.dumps(result.reply.fields))
-    except ValueError:  # an integer with more digits than Python converts by default
-        print(result.reply.encode().decode())
+    print(_format(result.reply))
     return 0 if result.reply.ok else 1
+
+
+def _format(reply: Reply) -> str:
+    try:
+        return json.dumps(reply.fields)
+    except ValueError:  # an integer with more digits than Python converts by default
+        return reply.encode().decode()
 
 
 async def _ask(args: argparse.Namespace, packet_id: int, callback_args: Any) -> AskResult:

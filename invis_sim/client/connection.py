@@ -354,7 +354,7 @@ def _system_reason(error: OSError | UnicodeError) -> str:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, UnicodeError):
-            return "that is no host name"  # what Python makes of "a..b"
+            return "not a valid host name"  # what Python makes of "a..b"
         if isinstance(cause, BaseExceptionGroup):
             cause = cause.exceptions[0]
         elif isinstance(cause, socket.gaierror):

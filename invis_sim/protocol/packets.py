@@ -156,7 +156,8 @@ class Packet(msgspec.Struct, frozen=True, gc=False):
     def callback(self) -> int | None:
         """The payload's `callbackName`; None if it is missing or not an integer."""
         payload = self.fields.get("payload")
-        return _integer_or_none(payload.get("callbackName")) if isinstance(payload, dict) else None
+        name = payload.get("callbackName") if isinstance(payload, dict) else None
+        return name if type(name) is int else None
 
     @property
     def args(self) -> Any:

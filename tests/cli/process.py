@@ -90,7 +90,7 @@ def exchange(client: socket.socket) -> dict[str, Any]:
 
 @contextmanager
 def process(*arguments: str, **more: Any) -> Iterator[Outlet]:
-    """`invis-sim` with these arguments, which goes on for the time of the block at the most."""
+    """`invis-sim` with these arguments; it is killed at the end of the block."""
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
     with subprocess.Popen([*INVIS_SIM, *arguments], text=True, **streams) as running:
         watchdog = threading.Timer(TIMEOUT, running.kill)

@@ -84,8 +84,8 @@ def test_what_is_wrong_with_the_command_line_is_status_2_and_one_line(
     [
         ("127.0.0.1:{port}", "Connection refused"),
         ("ws://127.0.0.1:{port}/ws", "Connection refused"),
-        ("a..b:{port}", "that is no host name"),
-        ("ws://a..b:{port}/ws", "that is no host name"),
+        ("a..b:{port}", "not a valid host name"),
+        ("ws://a..b:{port}/ws", "not a valid host name"),
     ],
 )
 def test_where_nobody_listens_is_status_1_and_one_line(place: str, why: str) -> None:
@@ -260,7 +260,7 @@ def test_the_outlet_sees_an_orderly_end(transport: str, kind: str) -> None:
         )
 
 
-def test_what_comes_behind_the_reply_does_not_make_a_reset_of_its_end() -> None:
+def test_what_comes_after_the_reply_does_not_make_its_end_a_reset() -> None:
     over = threading.Event()
     heard: list[object] = []
 
@@ -298,6 +298,26 @@ def test_a_packet_that_is_nested_too_deep_is_no_reply_and_no_traceback() -> None
         ended = cli("send", where, "20", "--packet-id", "123456")
     assert ended.returncode == 0
     assert "Traceback" not in ended.stderr
+
+
+def test_a_reply_with_a_huge_integer_is_printed() -> None:
+    reply = REPLY[:-1] + b',"more":%b}' % (b"9" * 5000)
+    with peer(lambda connection: connection.sendall(reply)) as where:
+        ended = cli("send", where, "20", "--packet-id", "123456")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == reply.decode() + "\n"
+
+
+@pytest.mark.parametrize("command", [("watch",), ("send", "20", "--timeout", "10000")])
+def test_a_server_that_hangs_up_in_the_handshake_is_noticed_at_once(
+    command: tuple[str, ...],
+) -> None:
+    with peer(lambda connection: None) as where:
+        ended = cli(command[0], f"ws://{where}/ws", *command[1:])
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == (
+        f"invis-sim: ws://{where}/ws closed the connection during the WebSocket handshake\n"
+    )
 
 
 def test_what_comes_in_between_does_nothing_to_a_terminal() -> None:

@@ -145,7 +145,7 @@ def peer(*conversations: Callable[[socket.socket], None]) -> Iterator[str]:
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_with_status_0_and_the_connection_in_an_orderly_way(
+def test_a_signal_ends_it_with_status_0_and_closes_the_connection(
     transport: str, number: signal.Signals
 ) -> None:
     with start_simulator() as sim:
@@ -208,7 +208,7 @@ def test_a_connection_that_breaks_is_status_1_and_one_line() -> None:
         assert ended(it) == (1, "", broken)
 
 
-def test_a_websocket_is_over_with_its_close_frame_also_where_the_outlet_does_not_hang_up() -> None:
+def test_a_websocket_ends_with_its_close_frame() -> None:
     over = threading.Event()
 
     def close(connection: socket.socket) -> None:
@@ -314,7 +314,7 @@ def test_with_reconnect_it_goes_on_after_a_restart_and_says_so(transport: str) -
         assert it.end() == (0, "", "")
 
 
-def test_an_outlet_that_stays_away_is_told_of_once_and_a_signal_ends_the_waiting() -> None:
+def test_an_outlet_that_stays_away_is_reported_once() -> None:
     nothing = threading.Event()
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

@@ -187,10 +187,10 @@ def test_a_port_on_which_nothing_listens(address: str) -> None:
     assert str(error) == f"cannot connect to {address}: Connection refused"
 
 
-def test_a_host_that_is_no_name() -> None:
+def test_a_host_name_that_is_not_valid() -> None:
     error = error_of("a..b")
     assert type(error) is ConnectError
-    assert error.reason == "that is no host name"
+    assert error.reason == "not a valid host name"
 
 
 def receive_request_and_reset(connection: socket.socket) -> None:

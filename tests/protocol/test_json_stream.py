@@ -53,8 +53,8 @@ def cut_at_braces(data: bytes) -> list[bytes]:
     return re.split(rb"(?=\{)|(?<=\})", data)
 
 
-def told(found: Iterable[Framed]) -> list[object]:
-    """What was found, but of malformed pieces no bytes: those depend on how much had arrived."""
+def without_raw(found: Iterable[Framed]) -> list[object]:
+    """What was found, without the bytes of malformed pieces, which depend on the chunking."""
     return [
         (type(framed), framed.reason, framed.offset) if isinstance(framed, Malformed) else framed
         for framed in found
@@ -138,7 +138,7 @@ def test_a_document_and_the_start_of_the_next_may_share_a_chunk() -> None:
     assert framer.feed(WITH_ARGUMENTS[-1:]) == [WITH_ARGUMENTS]
 
 
-def test_an_object_inside_a_document_is_no_document_even_in_a_chunk_of_its_own() -> None:
+def test_an_object_inside_a_document_is_not_a_document() -> None:
     inner = b'{"callbackName":20}'
     assert feed([b'{"packetID":1,"payload":', inner, b"}"]) == [
         b'{"packetID":1,"payload":%b}' % inner
@@ -194,10 +194,10 @@ LIMITS = st.sampled_from((1, 20, 64, MAX_PACKET_BYTES))
 def test_where_a_stream_is_cut_makes_no_difference(
     stream: bytes, limit: int, places: list[int]
 ) -> None:
-    whole = told(feed([stream], limit))
-    assert told(feed(single_bytes(stream), limit)) == whole
-    assert told(feed(cut(stream, places), limit)) == whole
-    assert told(feed(cut_at_braces(stream), limit)) == whole
+    whole = without_raw(feed([stream], limit))
+    assert without_raw(feed(single_bytes(stream), limit)) == whole
+    assert without_raw(feed(cut(stream, places), limit)) == whole
+    assert without_raw(feed(cut_at_braces(stream), limit)) == whole
 
 
 @given(STREAMS)
@@ -371,7 +371,7 @@ def test_garbage_is_reported_when_it_starts_and_not_again() -> None:
     assert framer.finish() is None
 
 
-def test_whoever_speaks_http_is_told_so() -> None:
+def test_an_http_request_is_recognised() -> None:
     head = b"GET /ws HTTP/1.1\r\nAccept: text/html\r\n\r\n"
     for chunks in ([head], single_bytes(head)):
         first, *_ = malformed_in(feed(chunks))

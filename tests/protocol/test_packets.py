@@ -1,4 +1,4 @@
-"""Documents become requests, or say at which byte they are none; packets become bytes."""
+"""Bytes become requests and packets, or an error with its byte; packets become bytes."""
 
 import copy
 import json
@@ -110,7 +110,7 @@ def test_a_packet_id_may_be_any_integer(digits: str, sign: str) -> None:
     assert parse_request(document).packet_id == integer(written)
 
 
-def test_a_program_that_limits_the_digits_of_integers_does_not_limit_packet_ids() -> None:
+def test_a_limit_on_the_digits_of_integers_does_not_limit_packet_ids() -> None:
     before = sys.get_int_max_str_digits()
     sys.set_int_max_str_digits(640)
     try:
@@ -233,7 +233,7 @@ def test_a_document_gets_a_limited_number_of_notes() -> None:
     assert sum(len(note.reason) for note in request.notes) < 1000
 
 
-# --- what is no request ---
+# --- what is not a request ---
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_a_document_gets_a_limited_number_of_notes() -> None:
         (b'{"\xc3\xa9":1,"packetID":1,"packetID":"x"}', "packetID is a string", 32),
     ],
 )
-def test_what_cannot_be_answered_is_malformed_and_says_why_and_at_which_byte(
+def test_what_cannot_be_answered_says_why_and_at_which_byte(
     document: bytes, reason: str, offset: int
 ) -> None:
     error = refused(document)
