@@ -13,6 +13,7 @@ from websockets.sync.server import ServerConnection, serve
 from invis_sim.journal import Event
 from invis_sim.testing.handle import SimulatorHandle, start_simulator
 from tests.cli.process import cli, cli_here
+from tests.client.support import TRANSPORTS, address_of, reset, server
 from tests.support import TIMEOUT
 
 
@@ -22,18 +23,11 @@ def an_outlet() -> Iterator[SimulatorHandle]:
         yield sim
 
 
-def address(sim: SimulatorHandle, transport: str) -> str:
-    return "{}:{}".format(*sim.tcp_address) if transport == "tcp" else sim.ws_url
-
-
-TRANSPORTS = ("tcp", "ws")
-
-
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_the_reply_is_printed_and_puback_1_is_status_0(
     sim: SimulatorHandle, transport: str
 ) -> None:
-    ended = cli("send", address(sim, transport), "20", "--packet-id", "123456")
+    ended = cli("send", address_of(sim, transport), "20", "--packet-id", "123456")
     assert (ended.returncode, ended.stderr) == (0, "")
     reply = json.loads(ended.stdout)
     assert (reply["packetID"], reply["PUBACK"]) == (123456, 1)
@@ -42,13 +36,13 @@ def test_the_reply_is_printed_and_puback_1_is_status_0(
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_puback_0_is_status_1(sim: SimulatorHandle, transport: str) -> None:
-    ended = cli("send", address(sim, transport), "4711")
+    ended = cli("send", address_of(sim, transport), "4711")
     assert (ended.returncode, ended.stderr) == (1, "")
     assert json.loads(ended.stdout)["PUBACK"] == 0
 
 
 def test_arguments_are_sent_as_the_json_they_are(sim: SimulatorHandle) -> None:
-    assert cli("send", address(sim, "tcp"), "20", '[1, {"a": null}]').returncode == 0
+    assert cli("send", address_of(sim, "tcp"), "20", '[1, {"a": null}]').returncode == 0
     request = sim.journal.exchanges()[-1].request
     assert request is not None
     assert request.args == [1, {"a": None}]
@@ -100,7 +94,7 @@ def test_where_nobody_listens_is_status_1_and_one_line(place: str, why: str) -> 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_no_reply_in_time_is_status_1_and_says_so(transport: str) -> None:
     with start_simulator('[[faults]]\nkind = "drop"') as silent:
-        where = address(silent, transport)
+        where = address_of(silent, transport)
         ended = cli("send", where, "20", "--timeout", "0.2")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == f"invis-sim: {where} sent no reply within 0.2 s\n"
@@ -109,7 +103,7 @@ def test_no_reply_in_time_is_status_1_and_says_so(transport: str) -> None:
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_a_connection_that_ends_without_a_reply_is_status_1_and_says_so(transport: str) -> None:
     with start_simulator('[[faults]]\nkind = "close"\nreason = "so there"') as closing:
-        where = address(closing, transport)
+        where = address_of(closing, transport)
         ended = cli("send", where, "20")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert (
@@ -124,7 +118,7 @@ def test_a_connection_that_ends_without_a_reply_is_status_1_and_says_so(transpor
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_half_a_reply_is_shown_on_stderr(transport: str) -> None:
     with start_simulator('[[faults]]\nkind = "malformed_json"\nhow = "truncate"') as broken:
-        ended = cli("send", address(broken, transport), "20", "--timeout", "0.5")
+        ended = cli("send", address_of(broken, transport), "20", "--timeout", "0.5")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "Traceback" not in ended.stderr
     if transport == "ws":
@@ -134,7 +128,7 @@ def test_half_a_reply_is_shown_on_stderr(transport: str) -> None:
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_a_reply_to_another_request_is_shown_on_stderr(transport: str) -> None:
     with start_simulator('[[faults]]\nkind = "wrong_packet_id"\nhow = "zero"') as confused:
-        ended = cli("send", address(confused, transport), "20", "--timeout", "0.5")
+        ended = cli("send", address_of(confused, transport), "20", "--timeout", "0.5")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith('also received: {"sn":"0003C44076","packetID":0,"PUBACK":1')
 
@@ -142,19 +136,13 @@ def test_a_reply_to_another_request_is_shown_on_stderr(transport: str) -> None:
 @contextmanager
 def peer(serve_one: Callable[[socket.socket], None]) -> Iterator[str]:
     """A server of one TCP connection that behaves as no outlet should; its address."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(TIMEOUT)
 
-        def run() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                connection.recv(4096)
-                serve_one(connection)
+    def handle(connection: socket.socket) -> None:
+        connection.recv(4096)
+        serve_one(connection)
 
-        thread = threading.Thread(target=run)
-        thread.start()
-        yield "{}:{}".format(*listener.getsockname())
-        thread.join()
+    with server(handle) as where:
+        yield where
 
 
 REPLY = b'{"sn":"1","packetID":123456,"PUBACK":1}'
@@ -186,10 +174,6 @@ def test_what_was_left_unfinished_at_the_end_is_shown_on_stderr() -> None:
 
 
 def test_a_broken_connection_is_status_1_and_says_so() -> None:
-    def reset(connection: socket.socket) -> None:
-        linger = b"\x01\0\0\0\0\0\0\0"
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-
     with peer(reset) as where:
         ended = cli("send", where, "20")
     assert (ended.returncode, ended.stdout) == (1, "")
@@ -250,7 +234,7 @@ def test_the_outlet_sees_an_orderly_end(transport: str, kind: str) -> None:
             )
         )
         closed: queue.SimpleQueue[str] = queue.SimpleQueue()
-        cli("send", address(sim, transport), "10", "[1, 1]", "--timeout", "0.3")
+        cli("send", address_of(sim, transport), "10", "[1, 1]", "--timeout", "0.3")
         assert (
             closed.get(timeout=TIMEOUT)
             == {

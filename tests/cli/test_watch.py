@@ -7,27 +7,21 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from websockets.utils import accept_key
 
 from invis_sim.protocol.frames import close_frame
 from invis_sim.testing.handle import SimulatorHandle, start_simulator
 from tests.cli.process import Outlet, cli, cli_here, process
+from tests.client.support import TRANSPORTS, accept_websocket, address_of, reset, server
 from tests.support import TIMEOUT
-
-TRANSPORTS = ("tcp", "ws")
 
 PUSH = b'{"sn":"1","packetID":1,"payload":{"callbackName":9,"callbackArgs":[0,1]}}'
 
 Watcher = Outlet
-
-
-def address(sim: SimulatorHandle, transport: str) -> str:
-    return "{}:{}".format(*sim.tcp_address) if transport == "tcp" else sim.ws_url
 
 
 def error_line(it: Watcher) -> str:
@@ -39,7 +33,7 @@ def error_line(it: Watcher) -> str:
 @contextmanager
 def watching(sim: SimulatorHandle, transport: str, *options: str) -> Iterator[Watcher]:
     """`invis-sim watch` in a process, once the outlet knows of it."""
-    where = address(sim, transport)
+    where = address_of(sim, transport)
     with process("watch", where, *options) as it:
         assert error_line(it) == f"invis-sim: watching {where}\n"
         sim.wait_for_connection()
@@ -87,7 +81,7 @@ def test_what_is_no_json_is_shown_on_stderr_and_json_is_one_harmless_line() -> N
             b"oops\x1b[31m\n" + pretty + b'{"a":\xff}\n{"a": NaN}' + odd + nested + PUSH[:-1]
         )
 
-    with peer(say) as where:
+    with server(say) as where:
         status, out, err = ran("watch", where)
     assert status == 1
     assert out.splitlines() == [
@@ -110,7 +104,7 @@ def test_what_is_no_json_is_shown_on_stderr_and_json_is_one_harmless_line() -> N
 @pytest.mark.parametrize("packet", [b"[1]", b"{}", b'{"payload": 9}', b'{"payload": [9]}'])
 def test_what_has_no_callback_is_not_printed_where_callbacks_are_asked_for(packet: bytes) -> None:
     yes = b'{"payload": {"callbackName": true}}'
-    with peer(lambda connection: connection.sendall(packet + yes + PUSH)) as where:
+    with server(lambda connection: connection.sendall(packet + yes + PUSH)) as where:
         status, out, _ = ran("watch", where, "--callback", "9", "--callback", "1")
     assert (status, out) == (1, PUSH.decode() + "\n")
 
@@ -118,26 +112,6 @@ def test_what_has_no_callback_is_not_printed_where_callbacks_are_asked_for(packe
 def ran(*arguments: str) -> tuple[int, str, str]:
     done = cli(*arguments)
     return done.returncode, done.stdout, done.stderr
-
-
-@contextmanager
-def peer(*conversations: Callable[[socket.socket], None]) -> Iterator[str]:
-    """A server of TCP connections, one after the other, that says what no outlet should; its
-    address.
-    """
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(TIMEOUT)
-
-        def run() -> None:
-            for converse in conversations:
-                connection, _ = listener.accept()
-                with connection, suppress(ConnectionError):
-                    converse(connection)
-
-        thread = threading.Thread(target=run)
-        thread.start()
-        yield "{}:{}".format(*listener.getsockname())
-        thread.join()
 
 
 # How it ends
@@ -180,7 +154,7 @@ def test_it_ends_after_so_many_seconds(transport: str) -> None:
 def test_that_the_outlet_closes_the_connection_is_status_1_and_one_line(transport: str) -> None:
     fault = '[[faults]]\nkind = "close"\nreason = "so there"\nwhen.packet = "push"'
     with start_simulator(fault) as sim:
-        where = address(sim, transport)
+        where = address_of(sim, transport)
         with watching(sim, transport) as it:
             sim.outlet.push(9)
             status, out, err = ended(it)
@@ -197,11 +171,11 @@ def test_that_the_outlet_closes_the_connection_is_status_1_and_one_line(transpor
 def test_a_connection_that_breaks_is_status_1_and_one_line() -> None:
     watched = threading.Event()
 
-    def reset(connection: socket.socket) -> None:
+    def wait_and_reset(connection: socket.socket) -> None:
         assert watched.wait(TIMEOUT)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        reset(connection)
 
-    with peer(reset) as where, process("watch", where) as it:
+    with server(wait_and_reset) as where, process("watch", where) as it:
         assert error_line(it) == f"invis-sim: watching {where}\n"
         watched.set()
         broken = f"invis-sim: {where} broke the connection: Connection reset by peer\n"
@@ -212,18 +186,11 @@ def test_a_websocket_ends_with_its_close_frame() -> None:
     over = threading.Event()
 
     def close(connection: socket.socket) -> None:
-        request = connection.recv(4096)
-        assert request.startswith(b"GET /ws?a=1 HTTP/1.1\r\n")
-        key = re.search(rb"(?i)sec-websocket-key: *(\S+)", request)
-        assert key is not None
-        accept = accept_key(key[1].decode())
-        connection.sendall(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: %b\r\n\r\n" % accept.encode() + close_frame(1001, "\x1b so")
-        )
+        assert accept_websocket(connection).startswith(b"GET /ws?a=1 HTTP/1.1\r\n")
+        connection.sendall(close_frame(1001, "\x1b so"))
         over.wait(TIMEOUT)
 
-    with peer(close) as place:
+    with server(close) as place:
         status, _, err = ran("watch", f"ws://{place}/ws?a=1")
         over.set()
     assert status == 1
@@ -238,7 +205,7 @@ def test_a_packet_without_end_is_not_waited_for() -> None:
         while connection.recv(4096):
             pass
 
-    with peer(say) as where:
+    with server(say) as where:
         status, out, err = ran("watch", where)
     assert (status, out) == (1, "")
     assert err.splitlines()[1:] == [f"invis-sim: {where} sends a packet of more than 1048576 bytes"]
@@ -296,7 +263,7 @@ def test_it_is_among_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
 def test_with_reconnect_it_goes_on_after_a_restart_and_says_so(transport: str) -> None:
     options = ("--reconnect", "--callback", "9")
     with start_simulator() as sim, watching(sim, transport, *options) as it:
-        where = address(sim, transport)
+        where = address_of(sim, transport)
         for _ in range(2):
             sim.outlet.push(9)
             assert json.loads(it.line())["payload"]["callbackName"] == 9
@@ -337,7 +304,7 @@ def test_an_outlet_that_stays_away_is_reported_once() -> None:
 def test_a_reader_that_has_seen_enough_is_status_0() -> None:
     reading, writing = os.pipe()
     with start_simulator() as sim:
-        where = address(sim, "tcp")
+        where = address_of(sim, "tcp")
         with process("watch", where, stdout=writing) as it:
             os.close(writing)
             assert error_line(it) == f"invis-sim: watching {where}\n"
@@ -363,7 +330,7 @@ def test_a_reader_that_stalls_does_not_hold_up_its_end() -> None:
             pass
 
     reading, writing = os.pipe()
-    with peer(say) as where, process("watch", where, stdout=writing) as it:
+    with server(say) as where, process("watch", where, stdout=writing) as it:
         os.close(writing)
         assert seen.wait(TIMEOUT)
         assert error_line(it) == f"invis-sim: watching {where}\n"
@@ -382,7 +349,7 @@ def test_a_full_disk_is_status_1_and_one_line() -> None:
 
     with (
         open("/dev/full", "w") as full,
-        peer(say) as where,
+        server(say) as where,
         process("watch", where, stdout=full) as it,
     ):
         it.process.wait()
@@ -403,7 +370,7 @@ def test_it_ends_though_nobody_reads_what_never_ends() -> None:
                     flooded.set()
 
     reading, writing = os.pipe()
-    with peer(say) as where, process("watch", where, stdout=writing) as it:
+    with server(say) as where, process("watch", where, stdout=writing) as it:
         os.close(writing)
         assert error_line(it) == f"invis-sim: watching {where}\n"
         flooded.wait(2)
