@@ -3,7 +3,6 @@
 import base64
 import binascii
 import json
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -11,6 +10,7 @@ import msgspec
 from invis_sim.faults.pipeline import AppliedFault
 from invis_sim.journal.entries import Entry, Event, Exchange, Outcome
 from invis_sim.protocol.frames import text_frame, unframe_text
+from invis_sim.protocol.json_text import parse_int
 from invis_sim.protocol.packets import MalformedPacket, Note, encode_json, parse_request
 from invis_sim.protocol.transport import Transport
 
@@ -110,7 +110,7 @@ class _ExchangeLine(msgspec.Struct, tag_field="entry", tag="exchange"):
 def read_line(line: str | bytes) -> HeaderLine | Entry:
     """What a line says. Raises ValueError."""
     try:
-        plain = json.loads(line, parse_int=_integer)
+        plain = json.loads(line, parse_int=parse_int)
     except RecursionError:
         raise ValueError("nested too deep") from None
     read = msgspec.convert(plain, HeaderLine | _EventLine | _ExchangeLine)
@@ -139,10 +139,6 @@ def read_line(line: str | bytes) -> HeaderLine | Entry:
         done=read.done,
         pushed=read.callback if request is None else None,
     )
-
-
-def _integer(digits: str) -> int:
-    return int(digits) if len(digits) < 100 else int(Decimal(digits))  # of any length
 
 
 def _written(shown: str | _Base64, transport: Transport) -> bytes:

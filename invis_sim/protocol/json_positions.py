@@ -6,16 +6,15 @@ something to complain about.
 """
 
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+from invis_sim.protocol.json_text import TOKEN
 
 __all__ = ["JsonValue", "Key", "iter_values", "offset_of"]
 
 Key = str | int
 """One step of a path: the key in an object, or the index in an array."""
-
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ def iter_values(document: bytes) -> Iterator[JsonValue]:
     path: list[Key] = []
     containers: list[bytes] = []
     key_expected = False
-    for match in _TOKEN.finditer(document):
+    for match in TOKEN.finditer(document):
         token = match[0]
         if token == b":":
             continue

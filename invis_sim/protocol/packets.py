@@ -9,9 +9,7 @@ payload.
 import json
 import re
 import reprlib
-import sys
 from collections.abc import Iterator
-from decimal import Decimal
 from itertools import chain, islice
 from typing import Any, NoReturn, Self
 
@@ -19,6 +17,7 @@ import msgspec
 
 from invis_sim.protocol.json_positions import Key, iter_values, offset_of
 from invis_sim.protocol.json_stream import MAX_DEPTH
+from invis_sim.protocol.json_text import encode_int, parse_int
 
 __all__ = [
     "MAX_NOTES",
@@ -167,7 +166,7 @@ def _parse_object(document: bytes) -> tuple[dict[str, Any], list[Note]]:
         return fields
 
     decoder = json.JSONDecoder(
-        object_pairs_hook=pairs_to_dict, parse_int=_integer, parse_constant=_reject_constant
+        object_pairs_hook=pairs_to_dict, parse_int=parse_int, parse_constant=_reject_constant
     )
     try:
         text = document.decode()
@@ -195,12 +194,6 @@ def _parse_object(document: bytes) -> tuple[dict[str, Any], list[Note]]:
         _lone_surrogates(document) if b"\\u" in document else (),
     )
     return tree, list(islice(oddities, MAX_NOTES))
-
-
-def _integer(digits: str) -> int:
-    """An integer of any length. Decimal takes the way around Python's limit on long conversions."""
-    short = len(digits) <= sys.int_info.str_digits_check_threshold
-    return int(digits) if short else int(Decimal(digits))
 
 
 def _reject_constant(name: str) -> NoReturn:
@@ -322,7 +315,7 @@ def _spelled(tree: Any) -> bytes:
     if isinstance(tree, list | tuple):
         return b"[%b]" % b",".join(map(_spelled, tree))
     if isinstance(tree, int) and not isinstance(tree, bool):
-        return str(Decimal(tree)).encode()
+        return encode_int(tree).encode()
     if isinstance(tree, str):
         return json.dumps(tree).encode()
     return _encode(tree)

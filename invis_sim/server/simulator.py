@@ -17,8 +17,8 @@ import trio
 from invis_sim.device.firmware import FirmwareInventory
 from invis_sim.device.outlet import Effect, Outlet
 from invis_sim.device.schedule import Timer
-from invis_sim.faults.armed import ArmedFault
-from invis_sim.faults.fault import Fault, OutageFault
+from invis_sim.faults.armed import ArmedFault, outage_of
+from invis_sim.faults.fault import Fault
 from invis_sim.faults.outage import Outage
 from invis_sim.faults.pipeline import Pipeline
 from invis_sim.journal import Event, Exchange, Expectation, Journal, Waiters
@@ -81,6 +81,7 @@ class Simulator:
         self._listening: dict[Transport, ListenerGroup] = {}
         self._numbers = count(1)
         self._refuses = False
+        self._serves_faults = False
         # Outages that wait for their time or began, by identity, each with what ends its waiting.
         self._scheduled: dict[str, trio.CancelScope] = {}
         self._outages: list[_UnderWay] = []
@@ -147,11 +148,27 @@ class Simulator:
 
         Raises ValueError for one with a value out of range.
         """
-        rule = self.faults.arm(fault)
+        armed = self.arm(fault)
         try:
-            yield rule
+            yield armed
         finally:
-            self.faults.disarm(rule)
+            self.remove(armed)
+
+    def arm(self, fault: Fault) -> ArmedFault:
+        """Add a fault. Raises ValueError for one with a value out of range."""
+        armed = self.faults.arm(fault)
+        self._faults_changed()
+        return armed
+
+    def enable(self, armed: ArmedFault, enabled: bool) -> None:
+        """Switch a fault on or off."""
+        self.faults.enable(armed, enabled)
+        self._faults_changed()
+
+    def remove(self, armed: ArmedFault) -> None:
+        """Remove a fault. Idempotent."""
+        self.faults.remove(armed)
+        self._faults_changed()
 
     async def wait_for_request(
         self,
@@ -308,6 +325,7 @@ class Simulator:
             self.scenario.steps,
             self._outlet,
             self.faults,
+            self._faults_changed,
             self._reboot,
             self._join_network,
             lambda words: self._event("step", words),
@@ -341,7 +359,7 @@ class Simulator:
         if listen.mdns:
             self._announcement = self._announce()
             nursery.start_soon(self._announcement.run)
-        self.faults.on_change = self._faults_changed
+        self._serves_faults = True
         self._faults_changed()
         if self._speed == math.inf:
             await self._let_time_jump()
@@ -354,7 +372,7 @@ class Simulator:
 
     def close(self) -> None:
         """Stops listening for good; who is connected stays."""
-        self.faults.on_change = lambda: None
+        self._serves_faults = False
         for listening in self._listening.values():
             listening.close()
 
@@ -445,35 +463,36 @@ class Simulator:
 
     def _faults_changed(self) -> None:
         """Looks which outages are due or wait for their time, and which are switched off."""
+        if not self._serves_faults:
+            return
         self._bring_up_to_date()
-        timed = {rule.identity: (rule, fault) for rule, fault in self.faults.timed_outages}
+        timed = {armed.identity: armed for armed in self.faults.timed_outages}
         for identity in self._scheduled.keys() - timed.keys():
             self._scheduled.pop(identity).cancel()
         for under_way in tuple(self._outages):
-            if under_way.what == "fault" and not self.faults.is_enabled(under_way.outage.name):
+            source = under_way.outage.identity
+            if source is not None and not self.faults.is_enabled(source):
                 self._end(under_way)
         for identity in [one for one in timed if one not in self._scheduled]:  # in file order
-            rule, fault = timed[identity]
+            armed = timed[identity]
             waiting = self._scheduled[identity] = trio.CancelScope()
-            due = self._core.started + self._scaled(fault.when.from_seconds)
+            due = self._core.started + self._scaled(armed.fault.when.from_seconds)
             if due <= trio.current_time():
-                self._begin_if_due(rule, fault)
+                self._begin_if_due(armed)
             else:
-                self._nursery.start_soon(self._await_time, waiting, due, rule, fault)
+                self._nursery.start_soon(self._await_time, waiting, due, armed)
 
-    async def _await_time(
-        self, waiting: trio.CancelScope, due: float, rule: ArmedFault, fault: OutageFault
-    ) -> None:
+    async def _await_time(self, waiting: trio.CancelScope, due: float, armed: ArmedFault) -> None:
         with waiting:
             await trio.sleep_until(due)
-            self._begin_if_due(rule, fault)
+            self._begin_if_due(armed)
 
-    def _begin_if_due(self, rule: ArmedFault, fault: OutageFault) -> None:
+    def _begin_if_due(self, armed: ArmedFault) -> None:
         now = self._core.scenario_seconds(self._core.seconds())
-        matches_time = fault.when.until_seconds is None or now < fault.when.until_seconds
-        if matches_time and any(rule is other for other, _ in self.faults.timed_outages):
-            rule.applied += 1
-            self.begin(fault.outage())
+        until = armed.fault.when.until_seconds
+        if (until is None or now < until) and armed in self.faults.timed_outages:
+            armed.count_timed_start()
+            self.begin(outage_of(armed))
 
     def _end(self, under_way: "_UnderWay") -> None:
         """What went away comes back; once."""

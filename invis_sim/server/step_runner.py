@@ -22,6 +22,7 @@ class StepRunner:
 
     steps: in file order; of those that are due at once, the first comes first.
     outlet, faults: what they change.
+    faults_changed: called after a fault was switched.
     reboot: called with (seconds or None, how or None) for the outlet to restart.
     join_network: called when it is to be back after a network reset.
     tell: called with what a step has done, or why it could not, in words.
@@ -32,12 +33,14 @@ class StepRunner:
         steps: Iterable[Step],
         outlet: Outlet,
         faults: Pipeline,
+        faults_changed: Callable[[], None],
         reboot: Callable[[float | None, DisconnectMode | None], None],
         join_network: Callable[[], None],
         tell: Callable[[str], None],
     ) -> None:
         self._outlet = outlet
         self._faults = faults
+        self._faults_changed = faults_changed
         self._reboot = reboot
         self._join_network = join_network
         self._tell = tell
@@ -119,9 +122,9 @@ class StepRunner:
                 self._tell(f"{number}: could not {words}: {error}")
 
     def _switch(self, name: str, enabled: bool) -> None:
-        for rule in self._faults:
-            if rule.name == name:
-                rule.enabled = enabled
+        for armed in self._faults.matching(name):
+            self._faults.enable(armed, enabled)
+        self._faults_changed()
 
 
 def _said(changes: Mapping[str, Any]) -> str:

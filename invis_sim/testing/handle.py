@@ -138,7 +138,7 @@ class SimulatorHandle:
 
         Raises ValueError for one with a value out of range.
         """
-        return FaultHandle(self, self.call(self._simulator.faults.arm, fault))
+        return FaultHandle(self, self.call(self._simulator.arm, fault))
 
     def disconnect_all(self, how: Literal["close", "reset", "close_frame"] = "close") -> None:
         """Ends every connection, at once. New ones are welcome.
@@ -487,12 +487,12 @@ class FaultHandle:
 
     @enabled.setter
     def enabled(self, value: bool) -> None:
-        self._owner.call(setattr, self._rule, "enabled", value)
+        self._owner.call(self._owner._simulator.enable, self._rule, value)
 
     def remove(self) -> None:
         """Takes the fault away. One that is gone already, or whose simulator is, is no error."""
         with suppress(_Gone):
-            self._owner._call(self._owner._simulator.faults.disarm, self._rule)
+            self._owner._call(self._owner._simulator.remove, self._rule)
 
     def __enter__(self) -> Self:
         return self

@@ -263,7 +263,7 @@ def _replies() -> st.SearchStrategy[bytes]:
 
 def _corrupted(fault: TextFault, text: bytes, key: int) -> bytes:
     at = Context("reply", Request(packet_id=1, callback=20), "tcp", 1, 0.0)
-    at.begin(str(key))
+    at.start_fault(str(key))
     return fault.corrupt(text, at)
 
 

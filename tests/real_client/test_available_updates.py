@@ -7,7 +7,7 @@ import pytest
 
 from invis_sim import SimulatorHandle, faults, start_simulator
 from invis_sim.faults.fault import Fault
-from invis_sim.faults.kinds.text import Breakage
+from invis_sim.faults.json_forms import Breakage
 from invis_sim.protocol.transport import Transport
 from tests.real_client.support import TRANSPORTS, attempt, connected
 

@@ -422,7 +422,7 @@ def test_a_key_is_explained_in_the_words_of_its_docstring() -> None:
         "only packets about this callback number, or one of these. A reply is about its request's."
     )
     assert when["connection"]["description"].endswith("from 1, over both transports.")
-    assert when["every"]["description"] == "only every so-many-th."
+    assert when["every"]["description"] == "only every Nth."
     listen = SCHEMA["$defs"]["Listen"]["properties"]
     assert listen["tcp"]["description"] == listen["ws"]["description"]
     assert re.fullmatch(

@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosedError
 
 from invis_sim import faults
 from invis_sim.faults import Fault, When
-from invis_sim.faults.kinds.text import Oddity
+from invis_sim.faults.json_forms import UnusualForm
 from invis_sim.protocol.frames import text_frame
 from invis_sim.protocol.transport import Transport
 from invis_sim.testing.handle import SimulatorHandle
@@ -256,7 +256,7 @@ def test_wrong_text_comes_as_promised(transport: Transport, case: str) -> None:
 @pytest.mark.parametrize(
     "how", ["whitespace", "escapes", "reversed_keys", "repeated_key", "exponent_numbers"]
 )
-def test_unusual_json_looks_odd_and_says_the_same(transport: Transport, how: Oddity) -> None:
+def test_unusual_json_looks_odd_and_says_the_same(transport: Transport, how: UnusualForm) -> None:
     with faulty(faults.UnusualJson(how=how)) as sim:
         sent = one_packet(sim, transport)
         assert sent != text()

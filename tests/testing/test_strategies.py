@@ -25,7 +25,8 @@ from invis_sim.device.state import Device, OutletState, SerialNumber
 from invis_sim.faults import KINDS, Fault, Refuse, Throttle, When
 from invis_sim.faults.delivery import MAX_STEPS
 from invis_sim.faults.fault import LAYERS, Layer
-from invis_sim.faults.pipeline import MAX_TEXT_BYTES, Pipeline
+from invis_sim.faults.pipeline import Pipeline
+from invis_sim.faults.session import MAX_TEXT_BYTES
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.frames import text_frame
 from invis_sim.protocol.packets import parse_request
@@ -379,8 +380,8 @@ def test_any_scenario_answers_any_request_with_a_plan_that_is_bounded(
         ("ws", text_frame),
     )
     for connection, (transport, frame) in enumerate(frames, 1):
-        lane = pipeline.lane(transport, connection)
-        reception = lane.receive(0.0, connection)
+        session = pipeline.session(transport, connection)
+        reception = session.admit(0.0, connection)
         assert reception is None or reception.applied
         for seconds, document in enumerate(documents):
             asked = parse_request(document)
@@ -389,7 +390,7 @@ def test_any_scenario_answers_any_request_with_a_plan_that_is_bounded(
                 assert asked.callback in WITHOUT_REPLY
                 continue
             assert reply.fields["packetID"] == asked.packet_id
-            plan = lane.plan(reply, asked, seconds / 100, frame)
+            plan = session.plan(reply, asked, seconds / 100, frame)
             if plan is not None:
                 assert plan.applied
                 assert len(plan.delivery.steps) <= MAX_STEPS

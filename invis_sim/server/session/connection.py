@@ -16,7 +16,8 @@ from invis_sim.device.outlet import MUTATING_CALLBACKS, Effect, Outlet
 from invis_sim.faults.connection_plan import ConnectionPlan
 from invis_sim.faults.delivery import Delivery
 from invis_sim.faults.outage import Outage
-from invis_sim.faults.pipeline import Pipeline, PlannedDelivery
+from invis_sim.faults.pipeline import Pipeline
+from invis_sim.faults.session import PlannedDelivery
 from invis_sim.journal import Journal, Outcome
 from invis_sim.protocol.packets import (
     MalformedPacket,
@@ -123,7 +124,7 @@ class Connection:
         self.gone = False
         self.close_frame = b""
         self.close_reason = "by the client"
-        self._lane = core.faults.lane(transport, number)
+        self._session = core.faults.session(transport, number)
 
     # The beginning
 
@@ -131,10 +132,10 @@ class Connection:
         """Treats the new connection as its faults have it, and says whether it is to be served."""
         core = self.core
         seconds = core.scenario_seconds(core.seconds())
-        reception = self._lane.receive(seconds, len(core.connections))
+        reception = self._session.admit(seconds, len(core.connections))
         if reception is None:
             return True
-        welcome = self.welcome = reception.welcome
+        welcome = self.welcome = reception.plan
         for touch in reception.applied:
             self.event("fault", f"{touch.fault} ({touch.detail})" if touch.detail else touch.fault)
         if welcome.wait:
@@ -224,12 +225,15 @@ class Connection:
             why = _AWAY if outlet.down else _ENDED
             self._record(seconds, document, request, "no reply", (*notes, why))
             return
+        decision = None
         if request.callback not in MUTATING_CALLBACKS:
             answer = outlet.handle(request)
-        elif self._lane.vetoes(request, core.scenario_seconds(seconds)):
-            answer = outlet.refuse(request, _PREVENTED)
         else:
-            answer = outlet.handle(request, core.outlet_seconds())
+            decision = self._session.decide(request, core.scenario_seconds(seconds))
+            if decision is not None and decision.vetoes:
+                answer = outlet.refuse(request, _PREVENTED)
+            else:
+                answer = outlet.handle(request, core.outlet_seconds())
         if answer.notes:
             notes += tuple(note.with_offset(document) for note in answer.notes)
         reply = answer.reply
@@ -238,7 +242,8 @@ class Connection:
         else:
             outcome: Outcome = "success" if reply.fields["PUBACK"] else "failure"
             outbox = self.outbox
-            plan = self._lane.plan(reply, request, core.scenario_seconds(seconds), self.frame)
+            now = core.scenario_seconds(seconds)
+            plan = self._session.plan(reply, request, now, self.frame, decision)
             if plan is None and outbox.idle:  # the fast lane
                 data = self.frame(reply.encode())
                 core.journal.record(
@@ -310,7 +315,7 @@ class Connection:
         core = self.core
         now = trio.current_time()
         seconds = now - core.started
-        plan = self._lane.plan(push, None, core.scenario_seconds(seconds), self.frame)
+        plan = self._session.plan(push, None, core.scenario_seconds(seconds), self.frame)
         if plan is None:
             data = framed.get(self.transport)
             if data is None:

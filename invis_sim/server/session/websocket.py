@@ -266,7 +266,7 @@ class FrameStream(trio.abc.Stream):
             return
         accepting = not self.open and data.startswith(b"HTTP/1.1 101")
         if accepting:
-            data = corrupt_handshake(data, welcome.handshake)
+            data = corrupt_handshake(data, welcome.handshake_response)
         if not self.open:
             if data.startswith(b"HTTP/1.1 ") and not accepting:
                 self.refused = data[9:].partition(b"\r\n")[0].decode("latin-1")
@@ -284,9 +284,9 @@ class FrameStream(trio.abc.Stream):
                 await self._wire.send(data)
                 if accepting:
                     self._opened.set()
-            if accepting and welcome.handshake != "plain_200":
+            if accepting and welcome.handshake_response != "plain_200":
                 self._connection.opened()
-            if accepting and welcome.handshake == "plain_200":
+            if accepting and welcome.handshake_response == "plain_200":
                 self._connection.close_reason = "by a fault: a web page in place of a WebSocket"
                 self._connection.reading.cancel()
         except WriteTimeout as stalled:
