@@ -101,7 +101,7 @@ class ArmedFault:
         if not when.matches_count(counts.matched):
             return None
         # The count in the key is always the connection's, whatever `per` says: other connections
-        # must not change what is drawn here.
+        # must not change the random numbers of this one.
         key = f"{seed}/{self.identity}/{connection}/{connection_counts.matched}"
         # A generator of its own, so that whether it applies does not shift what the effect draws.
         if when.probability < 1 and Random(f"{key}/apply").random() >= when.probability:

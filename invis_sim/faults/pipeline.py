@@ -2,7 +2,7 @@
 
 A `Pipeline` is the set of armed faults; each connection has a `FaultSession` of its own through
 them (`session.py`, which also draws the way of a packet). Sessions remember which faults concern
-them and compare `Pipeline.version` to know when to look again, so a pipeline calls nobody back.
+them and compare `Pipeline.version` to know when to look again, so a pipeline has no callbacks.
 
 The rules of this file:
 
@@ -33,7 +33,7 @@ class Pipeline:
 
     faults: in the order of the scenario file.
     seed: of all random numbers that faults draw.
-    version: rises with every change that sessions, or whoever schedules timed outages, must see.
+    version: rises with every change that sessions and the scheduler of timed outages must see.
     counters_version: rises when all counters start again from zero.
     connection_base: the connection number from which random numbers count; see `reseed`.
 
@@ -78,8 +78,8 @@ class Pipeline:
     def reset(self) -> None:
         """Go back to the faults of the beginning, in their order, each enabled as it was then.
 
-        Those that are still present keep their counters (`reset_counters` is for those); those that
-        were removed are armed again, so they start from zero.
+        Faults that are still present keep their counters, which `reset_counters` resets; those that
+        were removed are armed again and start from zero.
         """
         present = set(self._armed)
         self._initial = tuple(
@@ -93,7 +93,7 @@ class Pipeline:
         self.version += 1
 
     def reset_counters(self) -> None:
-        """Let every fault count from zero again, on open connections too."""
+        """Make every fault count from zero again, on open connections too."""
         for armed in self._armed:
             armed.reset_counters()
         self.counters_version += 1

@@ -122,8 +122,9 @@ class StepRunner:
                 self._tell(f"{number}: could not {words}: {error}")
 
     def _switch(self, name: str, enabled: bool) -> None:
-        for armed in self._faults.matching(name):
-            self._faults.enable(armed, enabled)
+        for armed in self._faults:
+            if armed.name == name:
+                self._faults.enable(armed, enabled)
         self._faults_changed()
 
 

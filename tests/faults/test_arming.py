@@ -247,6 +247,14 @@ def test_reset_goes_back_to_the_faults_of_the_beginning(
         assert applied_faults(send(session)) == fresh
 
 
+def test_after_a_reset_the_order_of_the_file_holds_for_what_is_armed_later() -> None:
+    pipeline = Pipeline([Drop(name="one"), Drop(name="two")], seed=1)
+    pipeline.remove(pipeline["one"])
+    pipeline.reset()
+    pipeline.arm(Drop(name="three"))
+    assert [armed.name for armed in pipeline] == ["one", "two", "three"]
+
+
 def test_reset_keeps_the_counters_of_those_that_stayed() -> None:
     pipeline = Pipeline([Drop(name="stays"), Drop(name="goes")], seed=1)
     stays, goes = pipeline

@@ -134,7 +134,7 @@ def test_a_limit_has_nothing_to_do_where_the_connection_ends_anyway() -> None:
     assert [one.fault for one in planned.applied] == ["accept_close"]
 
 
-def test_of_two_limits_the_one_behind_may_take_the_new_connection_in_place_of_the_oldest() -> None:
+def test_of_two_limits_the_later_one_may_end_the_new_connection_instead() -> None:
     drops, closes = (
         ConnectionLimit(connections=2, how="drop_oldest"),
         ConnectionLimit(connections=4),

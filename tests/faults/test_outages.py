@@ -172,7 +172,7 @@ def test_it_begins_though_the_packet_is_dropped_or_waits_for_the_next() -> None:
 
 
 @given(st.lists(faults(st.just(When(every=1)), set(PACKET_KINDS) - set(OUTAGES)), max_size=6))
-def test_whatever_else_befalls_the_packet_each_outage_begins_once_and_changes_no_byte(
+def test_each_outage_starts_once_and_changes_no_byte_whatever_else_applies(
     several: list[Fault],
 ) -> None:
     outages = [

@@ -496,7 +496,7 @@ def test_a_list_item_that_is_removed_lets_the_others_move_up() -> None:
     st.integers(1, 4),
     st.integers(0, 3),
 )
-def test_a_stale_answer_is_the_one_some_answers_ago_about_the_same_under_the_new_packet_id(
+def test_a_stale_reply_repeats_an_earlier_one_under_the_new_packet_id(
     asked: list[tuple[int, int, Any]], ago: int, callback: int
 ) -> None:
     session = Pipeline([Stale(replies_ago=ago, when=When(callback=callback, after=1))], 1).session(
@@ -528,7 +528,7 @@ def test_a_stale_answer_is_as_old_as_it_says() -> None:
         assert sent["payload"]["callbackArgs"] == 100_004 - ago
 
 
-def test_a_stale_answer_keeps_the_packet_id_that_another_fault_gave_it_or_took_from_it() -> None:
+def test_a_stale_reply_keeps_what_another_fault_did_to_the_packet_id() -> None:
     old = Reply.success(SN, 1, 20, "old")
     new = Reply.success(SN, 2, 20, "new")
     for how, expected in (("missing", NEVER), ("string", "2")):
@@ -556,7 +556,7 @@ def test_a_push_first_is_a_valid_push_and_the_reply_behind_it_the_original_one(
     assert push == {"sn": SN, "payload": {"callbackName": callback, "callbackArgs": args}}
 
 
-def test_a_push_comes_as_what_faults_of_content_say_its_serial_number_is_and_in_good_json() -> None:
+def test_a_push_first_has_the_serial_number_that_faults_gave_the_reply() -> None:
     several = [WrongSn(how="empty"), PushFirst(), MalformedJson(), PushFirst(callback=11, args={})]
     plan = the(send(Pipeline(several, seed=1).session("tcp", 1)))
     first, second, reply = written(plan.delivery)

@@ -256,7 +256,7 @@ def integers(tree: Any) -> list[int]:
 
 
 @given(packets)
-def test_a_packet_can_be_written_in_each_unusual_way_where_it_has_something_to_write_so(
+def test_a_packet_with_something_to_rewrite_has_each_unusual_form(
     packet: Packet,
 ) -> None:
     text = packet.encode()

@@ -244,7 +244,7 @@ def test_frame_faults_leave_in_one_write_and_exist_on_websocket_only(
     assert written(the(plan).delivery) == [sent(packet.encode(), *frames)]
 
 
-def test_faults_of_text_act_on_the_message_within_the_frames_and_those_of_delivery_on_all() -> None:
+def test_faults_of_text_act_within_the_frames_and_those_of_delivery_on_all() -> None:
     several = [Split(size=5), Duplicate(), Fragment(pieces=2), Utf16(), Binary(), Empty()]
     plan = the(send(Pipeline(several, seed=1).session("ws", 1)))
     assert applied_faults(plan) == ["utf16", "empty", "fragment", "binary", "split", "duplicate"]

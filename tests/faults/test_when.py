@@ -247,7 +247,7 @@ def test_what_leaves_outside_the_time_is_not_counted() -> None:
     assert [send(session, seconds=n) is not None for n in (3, 4, 5, 6, 7)] == [0, 0, 0, 1, 0]
 
 
-def test_each_connection_has_its_own_count_and_its_own_limit_where_the_scenario_says_so() -> None:
+def test_each_connection_may_have_its_own_count_and_limit() -> None:
     when = When(after=1, times=2, per="connection")
     pipeline = Pipeline([Drop(when=when)], seed=1)
     for n in (1, 2):

@@ -160,6 +160,17 @@ def test_an_outage_without_end_ends_when_it_is_switched_off() -> None:
         assert not refuses(sim)
 
 
+def test_of_two_outages_of_one_name_each_ends_with_its_own_switch() -> None:
+    refuse = faults.Refuse(when=When(from_seconds=0.1))
+    with faulty(refuse, refuse) as sim:
+        wait_until(sim, lambda journal: len(told(sim)) == 2)
+        first, second = sim.faults
+        first.enabled = False
+        assert refuses(sim)
+        second.enabled = False
+        assert not refuses(sim)
+
+
 def test_an_outage_that_was_switched_off_and_on_before_its_time_begins_once() -> None:
     with faulty(faults.Refuse(seconds=0.1, when=When(from_seconds=0.3))) as sim:
         for _ in range(3):
