@@ -56,9 +56,8 @@ _FIRST_VALUE = re.compile(
 
 def _truncate(text: bytes) -> bytes:
     half = len(text.rstrip()) // 2
-    while (
-        half > 1 and text[half] & 0xC0 == 0x80
-    ):  # inside a character: the rest must be valid UTF-8
+    # Not inside a character: what is left must be valid UTF-8, so that only the JSON is wrong.
+    while half > 1 and text[half] & 0xC0 == 0x80:
         half -= 1
     return text[:half]
 

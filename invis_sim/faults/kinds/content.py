@@ -283,8 +283,8 @@ class PushFirst(ReplyFault, frozen=True, tag="push_first"):
     callback: the push's callbackName.
     args: its callbackArgs, any JSON value.
 
-    Faults of content and text do not act on the push; faults of delivery act on both packets
-    together.
+    The push itself is valid JSON in a valid frame, whatever other faults do to the reply; faults of
+    delivery act on both packets together.
     """
 
     acts_on = ("reply",)
