@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from invis_sim.device.outlet import PacketIds
+from invis_sim.device.requests import PacketIds
 from invis_sim.device.state import Device, OutletState, Quirks
 from invis_sim.faults.fault import Fault
 from invis_sim.protocol.json_stream import MAX_PACKET_BYTES

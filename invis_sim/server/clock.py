@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import trio
 
+from invis_sim.device.effects import Effect
 from invis_sim.device.outlet import Outlet
 
 __all__ = ["Clock"]
@@ -17,11 +18,15 @@ class Clock:
     started: when it started, by trio's clock.
     speed: by how much every wait is divided, above 0. With an infinite one, time stands still but
     for jumping to each appointment that is not part of a rhythm, as soon as it is made.
-    happened: called after each appointment.
+    happened: called after each appointment, with its effects.
     """
 
     def __init__(
-        self, outlet: Outlet, started: float, speed: float, happened: Callable[[], None]
+        self,
+        outlet: Outlet,
+        started: float,
+        speed: float,
+        happened: Callable[[tuple[Effect, ...]], None],
     ) -> None:
         self._agenda = outlet.schedule
         self._started = started
@@ -43,11 +48,11 @@ class Clock:
         """With an infinite speed: lets the next appointment happen that is not part of a rhythm,
         and all before it. Says whether there was one.
         """
-        due = self._agenda.due(background=False)
+        due = self._agenda.next_due(daemon=False)
         if due is None:
             return False
-        while self._agenda.run_next(due):
-            self._happened()
+        while (effects := self._agenda.run_due(due)) is not None:
+            self._happened(effects)
         return True
 
     async def run(self) -> None:
@@ -60,10 +65,10 @@ class Clock:
                     pass  # nobody sees anything in between
             else:
                 until = max(self.seconds(), slept_until)
-                while self._agenda.run_next(until):
-                    self._happened()
+                while (effects := self._agenda.run_due(until)) is not None:
+                    self._happened(effects)
                     await trio.lowlevel.checkpoint()  # many at once must not hold up others
-            due = self._agenda.due(background=self._speed < math.inf)
+            due = self._agenda.next_due(daemon=self._speed < math.inf)
             moment = math.inf if due is None else self._started + due / self._speed
             with trio.move_on_at(moment) as sleep:
                 await self._changed.wait()

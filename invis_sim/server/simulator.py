@@ -10,13 +10,16 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
-from typing import Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
+import msgspec
 import trio
 
+from invis_sim.device.effects import Effect, Log
 from invis_sim.device.firmware import FirmwareInventory
-from invis_sim.device.outlet import Effect, Outlet
+from invis_sim.device.outlet import Outlet
 from invis_sim.device.schedule import Timer
+from invis_sim.device.state import OutletState
 from invis_sim.faults.armed import ArmedFault
 from invis_sim.faults.fault import Fault, OutageFault
 from invis_sim.faults.outage import Outage
@@ -89,19 +92,28 @@ class Simulator:
         self._waiting_for_up: list[Callable[[], None]] = []
 
     @property
-    def outlet(self) -> Outlet:
-        """The device: what it is and knows, and what can be done to it. To be asked for each time:
-        this brings its time up to date.
-        """
-        self._bring_up_to_date()
-        return self._outlet
+    def outlet(self) -> "ControlledOutlet":
+        """The device: what it is and knows, and what can be done to it."""
+        return ControlledOutlet(self)
 
     def _bring_up_to_date(self) -> None:
         """To be called before anything that is not an appointment of the outlet's: those have
         their own time.
         """
         if self._clock is not None:
-            self._outlet.schedule.now = self._clock.seconds()
+            self._outlet.schedule.move_to(self._clock.seconds())
+
+    def _control(self, operation: Callable[..., tuple[Effect, ...]], *args: Any) -> None:
+        """Do something to the outlet now, and carry out what comes of it.
+
+        operation: a method of the outlet, whose last argument is the time.
+        """
+        self._bring_up_to_date()
+        effects = operation(*args, self._outlet.schedule.now)
+        if self._clock is None:
+            self._log(effects)
+        else:
+            self._carry_out(effects)
 
     @property
     def sn(self) -> str:
@@ -126,11 +138,11 @@ class Simulator:
 
         To set it raises ValueError for an inventory with a value that a scenario could not have.
         """
-        return self._outlet.firmware
+        return self._outlet.state.firmware
 
     @firmware.setter
     def firmware(self, inventory: FirmwareInventory) -> None:
-        self.outlet.firmware = inventory
+        self.outlet.change(firmware=inventory)
 
     @property
     def addresses(self) -> dict[Transport, tuple[str, int]]:
@@ -240,7 +252,7 @@ class Simulator:
         Returns what takes that back.
         """
         waiting = self._waiting_for_up
-        if not self._outlet.down:
+        if not self._outlet.offline:
             function()
             return lambda: None
         waiting.append(function)
@@ -277,7 +289,7 @@ class Simulator:
         self._event(what, f"{outage.name} begins ({lasts})")
         under_way = _UnderWay(outage, what)
         if outage.restarts:
-            self._outlet.go_down()
+            self._log(self._outlet.go_offline(self._outlet.schedule.now))
             if self._announcement is not None:
                 self._announcement.show(False)
         if outage.connections is not None:
@@ -306,14 +318,15 @@ class Simulator:
             nursery.start_soon(hub.run)
         script = StepRunner(
             self.scenario.steps,
-            self._outlet,
+            ControlledOutlet(self),
+            self._outlet.schedule,
             self.faults,
             self._reboot,
             self._join_network,
             lambda words: self._event("step", words),
         )
         started = trio.current_time()
-        self._clock = Clock(self._outlet, started, self._speed, self._take_along)
+        self._clock = Clock(self._outlet, started, self._speed, self._carry_out)
         self._core = ServerContext(
             outlet=self._outlet,
             faults=self.faults,
@@ -330,8 +343,6 @@ class Simulator:
             requested=partial(self._requested, script) if script.counts_requests else None,
             hub=hub,
         )
-        self._outlet.on_change = self._take_along
-        self._outlet.on_remark = partial(self._event, "outlet")
         ports: dict[Transport, int | None] = {"tcp": listen.tcp_port, "ws": listen.ws_port}
         for transport in self.scenario.transports:
             port = ports[transport] or 0
@@ -382,18 +393,21 @@ class Simulator:
 
     # What the outlet does by itself
 
-    def _take_along(self) -> None:
-        """Carries out what has come of a change, or of the agenda."""
-        self._carry_out(self._outlet.take())
+    def _log(self, effects: tuple[Effect, ...]) -> None:
+        for effect in effects:
+            if isinstance(effect, Log):
+                self._event("outlet", effect.text)
 
     def _carry_out(self, effects: tuple[Effect, ...]) -> None:
-        for happening in effects:
-            if isinstance(happening, Push):
+        for effect in effects:
+            if isinstance(effect, Push):
                 framed: dict[Transport, bytes] = {}
                 for connection in tuple(self._core.connections.values()):
-                    connection.push(happening, framed)
+                    connection.push(effect, framed)
+            elif isinstance(effect, Log):
+                self._event("outlet", effect.text)
             else:
-                name, seconds, how = happening.name, happening.seconds, happening.connections
+                name, seconds, how = effect.name, effect.seconds, effect.disconnect
                 self._begin(Outage(name, seconds, refuses=True, connections=how), "outlet")
         assert self._clock is not None
         self._clock.changed()
@@ -405,9 +419,12 @@ class Simulator:
         script.requested(callback)
 
     def _opened(self, connection: Connection) -> None:
-        for push in self.outlet.greet():
-            connection.push(push, {})
-        self._take_along()
+        self._bring_up_to_date()
+        effects = self._outlet.connect_pushes(self._outlet.schedule.now)
+        for effect in effects:
+            if isinstance(effect, Push):
+                connection.push(effect, {})
+        self._carry_out(tuple(effect for effect in effects if not isinstance(effect, Push)))
 
     # Connections
 
@@ -487,9 +504,8 @@ class Simulator:
         for connection in under_way.silenced:
             connection.cut("reset", under_way.reason)
         self._event(under_way.what, f"{outage.name} ends")
-        if self._outlet.down and not any(one.outage.restarts for one in self._outages):
-            self._outlet.come_up()
-            self._take_along()
+        if self._outlet.offline and not any(one.outage.restarts for one in self._outages):
+            self._carry_out(self._outlet.come_online(self._outlet.schedule.now))
             if self._announcement is not None:
                 self._announcement.show(True)
             waiting = tuple(self._waiting_for_up)
@@ -510,7 +526,9 @@ class Simulator:
                     self._resume(listening)
             if not refuses:
                 self._accept_all()
-        self._outlet.faceplate_online = not any(outage.faceplate for outage in outages)
+        forced = any(outage.faceplate for outage in outages)
+        now = self._outlet.schedule.now
+        self._carry_out(self._outlet.force_faceplate_offline(forced, now))
 
     def _resume(self, listening: ListenerGroup) -> None:
         try:
@@ -527,6 +545,63 @@ class Simulator:
 
     def _event(self, what: str, detail: str) -> None:
         self.journal.event(self._core.seconds(), what, detail)
+
+
+class ControlledOutlet:
+    """What the outlet of a running simulator is and knows, and what can be done to it. What comes
+    of that is carried out at once.
+
+    simulator: whose.
+    """
+
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
+        self._outlet = simulator._outlet
+
+    @property
+    def state(self) -> OutletState:
+        """Everything that it is and knows at the moment."""
+        return self._outlet.state
+
+    @property
+    def firmware(self) -> FirmwareInventory:
+        """Which firmware runs and which is available."""
+        return self._outlet.state.firmware
+
+    @property
+    def offline(self) -> bool:
+        """Whether it restarts, or is off the network."""
+        return self._outlet.offline
+
+    @property
+    def updating(self) -> bool:
+        """Whether an update is in progress. One that hangs is."""
+        return self._outlet.updating
+
+    @property
+    def faceplate_online(self) -> bool:
+        """Whether there is a faceplate that answers."""
+        return self._outlet.faceplate_online
+
+    def change(self, **changes: Any) -> None:
+        """As `Outlet.set`."""
+        self._simulator._control(self._outlet.set, changes)
+
+    def push(self, callback: int, args: Any = msgspec.UNSET) -> None:
+        """As `Outlet.push`."""
+        self._simulator._control(self._outlet.push, callback, args)
+
+    def sample(self) -> None:
+        """As `Outlet.sample`."""
+        self._simulator._control(self._outlet.sample)
+
+    def start_update(self, target: Literal["IM", "PM"]) -> None:
+        """As `Outlet.start_update`."""
+        self._simulator._control(self._outlet.start_update, target)
+
+    def restart_faceplate(self) -> None:
+        """As `Outlet.restart_faceplate`."""
+        self._simulator._control(self._outlet.restart_faceplate)
 
 
 @dataclass(slots=True, eq=False)

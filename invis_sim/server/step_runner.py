@@ -3,13 +3,16 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from invis_sim.device.outlet import Outlet
+from invis_sim.device.schedule import Schedule
 from invis_sim.faults.pipeline import Pipeline
 from invis_sim.protocol.transport import DisconnectMode
 from invis_sim.scenario.steps import Step, StepPush, StepReboot
 from invis_sim.schema.describe import format_path, to_toml_text
+
+if TYPE_CHECKING:
+    from invis_sim.server.simulator import ControlledOutlet
 
 __all__ = ["StepRunner"]
 
@@ -21,7 +24,7 @@ class StepRunner:
     """What a scenario changes over time, or after a request.
 
     steps: in file order; of those that are due at once, the first comes first.
-    outlet, faults: what they change.
+    outlet, faults: what they change. schedule: where their timers are added.
     reboot: called with (seconds or None, how or None) for the outlet to restart.
     join_network: called when it is to be back after a network reset.
     tell: called with what a step has done, or why it could not, in words.
@@ -30,13 +33,15 @@ class StepRunner:
     def __init__(
         self,
         steps: Iterable[Step],
-        outlet: Outlet,
+        outlet: "ControlledOutlet",
+        schedule: Schedule,
         faults: Pipeline,
         reboot: Callable[[float | None, DisconnectMode | None], None],
         join_network: Callable[[], None],
         tell: Callable[[str], None],
     ) -> None:
         self._outlet = outlet
+        self._schedule = schedule
         self._faults = faults
         self._reboot = reboot
         self._join_network = join_network
@@ -48,10 +53,10 @@ class StepRunner:
                 after = step.after_request
                 self._after_requests[after.callback].append((after.nth, step, number))
             elif step.after_seconds is not None:
-                outlet.schedule.after(step.after_seconds, partial(self._on_time, step, number))
+                schedule.after(step.after_seconds, partial(self._on_time, step, number))
             else:
                 assert step.every_seconds is not None
-                outlet.schedule.every(step.every_seconds, partial(self._perform, step, number))
+                schedule.every(step.every_seconds, partial(self._perform, step, number))
 
     @property
     def counts_requests(self) -> bool:
@@ -74,11 +79,11 @@ class StepRunner:
                 self._perform(step, number)
             else:
                 later = partial(self._perform, step, number)
-                self._outlet.schedule.after(step.after_seconds, later)
+                self._schedule.after(step.after_seconds, later)
 
     def _on_time(self, step: Step, number: int) -> None:
         if step.every_seconds is not None:
-            self._outlet.schedule.every(step.every_seconds, partial(self._perform, step, number))
+            self._schedule.every(step.every_seconds, partial(self._perform, step, number))
         self._perform(step, number)
 
     def _perform(self, step: Step, number: int) -> None:

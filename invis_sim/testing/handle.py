@@ -21,7 +21,6 @@ import msgspec
 import trio
 
 from invis_sim.device.firmware import FirmwareInventory
-from invis_sim.device.outlet import Outlet
 from invis_sim.device.state import OutletState
 from invis_sim.faults.armed import ArmedFault
 from invis_sim.faults.fault import Fault
@@ -30,7 +29,7 @@ from invis_sim.protocol.packets import Request
 from invis_sim.protocol.transport import DisconnectMode, Transport
 from invis_sim.scenario import Scenario
 from invis_sim.scenario.loading import ScenarioSource, resolve
-from invis_sim.server.simulator import Simulator, open_simulator
+from invis_sim.server.simulator import ControlledOutlet, Simulator, open_simulator
 
 __all__ = [
     "FaultHandle",
@@ -382,7 +381,9 @@ class OutletHandle:
     way to every client, when the call returns.
     """
 
-    def __init__(self, owner: SimulatorHandle, simulator: Simulator, device: Outlet) -> None:
+    def __init__(
+        self, owner: SimulatorHandle, simulator: Simulator, device: ControlledOutlet
+    ) -> None:
         self._owner = owner
         self._simulator = simulator
         self._device = device  # to be read, also when there is no time any more
@@ -405,7 +406,7 @@ class OutletHandle:
     @property
     def down(self) -> bool:
         """Whether it restarts at the moment, or is off the network."""
-        return self._owner._read(lambda: self._device.down)
+        return self._owner._read(lambda: self._device.offline)
 
     def change(self, **changes: Any) -> None:
         """Changes what the outlet is or knows; clients are told as of any other change.

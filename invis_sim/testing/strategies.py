@@ -254,7 +254,7 @@ def _request(packet_id: int, callback: int, args: Any, swapped: bool, form: _For
 
 
 def _replies() -> st.SearchStrategy[bytes]:
-    reports = firmware_inventories().map(FirmwareInventory.report)
+    reports = firmware_inventories().map(FirmwareInventory.to_wire)
     return st.one_of(
         st.builds(Reply.success, serial_numbers(), packet_ids(), st.just(20), reports),
         st.builds(Reply.failure, serial_numbers(), packet_ids()),

@@ -160,9 +160,9 @@ def test_it_sets_the_nightlight_of_a_pro(tool: Tool) -> None:
     assert "✓ Nightlight brightness 40." in tool.run("nightlight", "pro", "brightness", "40")
     assert "On yes Mode 1 Brightness 40" in tool.run("nightlight", "pro", "status")
     tool.run("nightlight", "pro", "off")
-    assert tool.simulator.outlet.state.nightlight.report() == [0, 40]
+    assert tool.simulator.outlet.state.nightlight.to_wire() == [0, 40]
     tool.run("nightlight", "pro", "on")
-    assert tool.simulator.outlet.state.nightlight.report() == [1, 40]
+    assert tool.simulator.outlet.state.nightlight.to_wire() == [1, 40]
     shown = tool.run("nightlight", "aura", "status", status=1)
     assert "Device reported failure for callbackName=18" in shown
 
@@ -170,7 +170,7 @@ def test_it_sets_the_nightlight_of_a_pro(tool: Tool) -> None:
 @product("aura")
 def test_it_sets_the_nightlight_of_an_aura(tool: Tool) -> None:
     tool.run("nightlight", "aura", "color", "300", "60", "--bri", "55")
-    leds = tool.simulator.outlet.state.color_light.of(9).leds
+    leds = tool.simulator.outlet.state.color_light.with_leds(9).leds
     assert [(led.state, led.brightness, led.color) for led in leds] == [(1, 55, (300, 60))] * 9
     shown = tool.run("nightlight", "aura", "status")
     assert "Color light 5 (mode 1)" in shown

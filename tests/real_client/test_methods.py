@@ -166,7 +166,7 @@ async def get_config(visit: Visit) -> None:
     assert None not in vars(config).values()
     assert set(vars(config)) == {*SETTINGS, *READ_ONLY}
     wanted = visit.simulator.outlet.state.preferences
-    assert config.to_raw() == wanted.report()
+    assert config.to_raw() == wanted.to_wire()
     assert config.internet_ip == wanted.sys_prefs.internet.ip
 
 

@@ -121,7 +121,7 @@ class Client:
         """The honest reply, and what the faults make of it."""
         self.asked += 1
         request = Request(packet_id=100_000 + self.asked, callback=callback)
-        reply = self.outlet.handle(request).reply
+        reply = self.outlet.handle(request, 0.0).reply
         assert reply is not None
         return reply, self.lane.plan(reply, request, 0.0, bytes)
 

@@ -219,8 +219,8 @@ def test_an_update_hangs_until_the_outlet_restarts(target: int) -> None:
         with closing(Client(sim)) as client:
             assert client.ask(21, target)["PUBACK"] == 1
             client.listen(lambda callback, args: (callback, args) == (22, [target, 60]))
-            schedule = sim.call(lambda: sim._simulator.outlet.schedule)
-            assert schedule.due(background=False) is None  # nothing more will come
+            schedule = sim.call(lambda: sim._simulator._outlet.schedule)
+            assert schedule.next_due(daemon=False) is None  # nothing more will come
             assert sim.outlet.updating
             assert client.ask(21, target)["PUBACK"] == 0
             assert client.of_updates()[-1] == (22, [target, 60])

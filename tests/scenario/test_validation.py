@@ -217,7 +217,7 @@ def test_what_is_wrong_with_what_the_outlet_is_and_knows_is_told_in_words(
         (["", "sensors.lux = { step = 1 }"], "2: sensors.lux: start is missing; expected a number"),
         (
             ["", "sensors.omit = ['luxe']"],
-            "2: sensors.omit: 'luxe' is no reading; those are",
+            "2: sensors.omit: 'luxe' is not a reading; those are",
         ),
     ],
 )

@@ -27,7 +27,7 @@ class Steps(trio.abc.Instrument):
         self.number += 1
 
 
-def nothing() -> None:
+def nothing(effects: object = ()) -> None:
     pass
 
 
@@ -120,7 +120,7 @@ def test_appointments_that_are_made_while_it_sleeps_are_kept_once_it_is_told() -
         async with trio.open_nursery() as nursery:
             nursery.start_soon(clock.run)
             await trio.sleep(10)
-            outlet.schedule.now = clock.seconds()
+            outlet.schedule.move_to(clock.seconds())
             outlet.schedule.after(5, lambda: happened.append("early"))
             clock.changed()
             await trio.sleep(4)
@@ -139,7 +139,7 @@ def test_after_each_appointment_its_owner_is_told() -> None:
 
     async def live() -> None:
         outlet = Outlet(SILENT)
-        clock = Clock(outlet, trio.current_time(), 1.0, lambda: told.append(outlet.schedule.now))
+        clock = Clock(outlet, trio.current_time(), 1.0, lambda _: told.append(outlet.schedule.now))
         for seconds in (1, 2, 2):
             outlet.schedule.after(seconds, nothing)
         async with trio.open_nursery() as nursery:
@@ -159,9 +159,9 @@ def test_at_infinite_speed_time_jumps_to_what_is_no_rhythm_and_stands_still_then
         def beat() -> None:
             nonlocal beats
             beats += 1
-            outlet.schedule.after(10, beat, background=True)
+            outlet.schedule.after(10, beat, daemon=True)
 
-        outlet.schedule.after(10, beat, background=True)
+        outlet.schedule.after(10, beat, daemon=True)
         outlet.schedule.after(1e6, lambda: happened.append("last")).cancel()
 
         def go_on() -> None:
@@ -206,7 +206,7 @@ def test_it_wakes_for_its_appointments_and_for_nothing_else() -> None:
     rhythm = OutletState(timing=Timing(sensor_seconds=5))
 
     async def idle(state: OutletState, speed: float, seconds: float) -> int:
-        outlet = Outlet(state.resolved("pro"))
+        outlet = Outlet(state.with_product("pro"))
         clock = Clock(outlet, trio.current_time(), speed, nothing)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(clock.run)

@@ -63,7 +63,7 @@ def new_outlet() -> Outlet:
 def answer(outlet: Outlet, document: bytes) -> bytes | None:
     """What the outlet says to a message; None: nothing."""
     try:
-        reply = outlet.handle(parse_request(document)).reply
+        reply = outlet.handle(parse_request(document), 0.0).reply
     except MalformedPacket:
         return None
     return None if reply is None else reply.encode()

@@ -194,7 +194,7 @@ def test_firmware_inventories_are_with_and_without_updates_and_faceplates() -> N
     drawn = sample(firmware_inventories())
     assert {inventory.update_check for inventory in drawn} == {"ok", "fail"}
     assert {type(inventory.PM) for inventory in drawn} == {type(None), FaceplateFirmware}
-    reports = [inventory.report()["IM"] for inventory in drawn]
+    reports = [inventory.to_wire()["IM"] for inventory in drawn]
     for name in ("fw_rev", "www_fw_rev"):
         assert {report[name] == report[f"available_{name}"] for report in reports} == {True, False}
 
@@ -384,7 +384,7 @@ def test_any_scenario_answers_any_request_with_a_plan_that_is_bounded(
         assert reception is None or reception.applied
         for seconds, document in enumerate(documents):
             asked = parse_request(document)
-            reply = outlet.handle(asked).reply
+            reply = outlet.handle(asked, 0.0).reply
             if reply is None:
                 assert asked.callback in WITHOUT_REPLY
                 continue

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 
 import trio
 
-from invis_sim.device.outlet import MUTATING_CALLBACKS, Effect, Outlet
+from invis_sim.device.effects import Effect
+from invis_sim.device.handlers import HANDLERS, Command
+from invis_sim.device.outlet import Outlet
 from invis_sim.faults.connection_plan import ConnectionPlan
 from invis_sim.faults.delivery import Delivery
 from invis_sim.faults.outage import Outage
@@ -35,6 +37,9 @@ from invis_sim.server.speed import scaled
 __all__ = ["Connection", "ServerContext", "serve_client"]
 
 logger = logging.getLogger("invis_sim")
+
+# Only these can be vetoed by a fault.
+_MUTATING_CALLBACKS = frozenset(n for n, one in HANDLERS.items() if isinstance(one, Command))
 
 _PREVENTED = Note("a fault keeps the outlet from it")
 _AWAY = Note("the outlet is away")
@@ -220,14 +225,14 @@ class Connection:
         arrived = trio.current_time()
         seconds = arrived - core.started
         outlet = core.outlet
-        if outlet.down or self.gone:
-            why = _AWAY if outlet.down else _ENDED
+        if outlet.offline or self.gone:
+            why = _AWAY if outlet.offline else _ENDED
             self._record(seconds, document, request, "no reply", (*notes, why))
             return
-        if request.callback not in MUTATING_CALLBACKS:
-            answer = outlet.handle(request)
+        if request.callback not in _MUTATING_CALLBACKS:
+            answer = outlet.handle(request, core.outlet_seconds())
         elif self._lane.vetoes(request, core.scenario_seconds(seconds)):
-            answer = outlet.refuse(request, _PREVENTED)
+            answer = outlet.reject(request, _PREVENTED)
         else:
             answer = outlet.handle(request, core.outlet_seconds())
         if answer.notes:
