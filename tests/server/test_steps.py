@@ -349,7 +349,7 @@ def test_every_action_does_what_it_says_in_the_order_of_the_manual() -> None:
             "2: faceplate off",
             "2: sample",
             "2: update PM",
-            "2: could not update PM: the InvisDeco is not there at the moment",
+            "2: could not update PM: faceplate offline",
             "3: faceplate on",
             "3: sample",
             "4: push 60",
@@ -439,7 +439,7 @@ def test_what_a_step_pushes_that_has_no_state_is_told_and_goes_on() -> None:
     with stepping(steps) as sim, listening(sim, "tcp") as peer:
         peer.demand(97)
         assert peer.packets(2) == [done(puback=0), push(9, [0, 0])]
-        words, why = steps_told(sim), "the InvisDeco is not there at the moment"
+        words, why = steps_told(sim), "faceplate offline"
         assert [word for word in words if "could not" in word] == [
             f"1: could not push 11: nothing to push for callback 11: {why}"
         ]

@@ -536,7 +536,7 @@ def test_an_update_that_cannot_be_is_refused_with_the_reason() -> None:
             sim.outlet.start_update("PM")
     with start_simulator() as sim:
         sim.outlet.change(firmware={"PM": {"available_fw_rev": None}})
-        with pytest.raises(ValueError, match="there is nothing to update"):
+        with pytest.raises(ValueError, match="no update available"):
             sim.outlet.start_update("PM")
 
 
