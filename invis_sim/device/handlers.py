@@ -50,7 +50,7 @@ Outcome: TypeAlias = tuple[msgspec.UnsetType | NoReply, Sequence[Effect]]
 class Query:
     """A callback that reads.
 
-    answer: (device, the request's `callbackArgs`) → the reply's.
+    answer: (device, the request's `callbackArgs`) → the reply's; UNSET: the reply has no payload.
     takes_arguments: whether `callbackArgs` of the request mean anything to it.
     """
 
@@ -96,17 +96,17 @@ def _configure_accessory_names(device: OutletInternals, args: Any) -> Outcome:
 
 
 def _restart(device: OutletInternals, args: Any) -> Outcome:
-    return NO_REPLY, [device.restart("a restart", device.state.timing.restart_seconds)]
+    return NO_REPLY, [device.restart_effect("a restart", device.state.timing.restart_seconds)]
 
 
 def _reset_network(device: OutletInternals, args: Any) -> Outcome:
-    return NO_REPLY, [device.restart("a network reset", None)]
+    return NO_REPLY, [device.restart_effect("a network reset", None)]
 
 
 def _factory_reset(device: OutletInternals, args: Any) -> Outcome:
     device.factory_reset_pending = True
     seconds = device.state.timing.factory_reset_seconds
-    return NO_REPLY, [device.restart("a factory reset", seconds)]
+    return NO_REPLY, [device.restart_effect("a factory reset", seconds)]
 
 
 # 9-10: the outlets

@@ -220,7 +220,7 @@ class OutletInternals:
         state = self.state
         plan = state.updates.IM if part is Part.OUTLET else state.updates.PM
         self.update.start_after_restart(part, plan, state.firmware, stray=state.quirks.stray_result)
-        return [self.restart("a restart for an update", state.timing.restart_seconds)]
+        return [self.restart_effect("a restart for an update", state.timing.restart_seconds)]
 
     def resume_update(self) -> list[Effect]:
         """Continue an update that waits for a client after a restart."""
@@ -250,7 +250,7 @@ class OutletInternals:
             return self.install(part)  # web pages need no restart
         if part is Part.FACEPLATE:
             return self.restart_faceplate()
-        return [self.restart("a restart after an update", self.state.timing.restart_seconds)]
+        return [self.restart_effect("a restart after an update", self.state.timing.restart_seconds)]
 
     def install(self, *parts: Part) -> list[Effect]:
         """Run what these parts have been updated to."""
@@ -277,7 +277,7 @@ class OutletInternals:
 
     # Packets and other effects
 
-    def restart(self, name: str, seconds: float | None) -> GoOffline:
+    def restart_effect(self, name: str, seconds: float | None) -> GoOffline:
         """The effect of a restart. Its arguments are those of `GoOffline`."""
         return GoOffline(name, seconds, self.state.quirks.restart_disconnect)
 

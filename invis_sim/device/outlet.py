@@ -55,7 +55,7 @@ class Outlet:
         self.schedule = Schedule() if schedule is None else schedule
         self._packet_ids = packet_ids
         self._device = OutletInternals(state or OutletState(), seed, self.schedule)
-        # Due when the time after a restart is over in which clients are sent that it has.
+        # Due at the end of the time in which clients that connect are sent that it has restarted.
         self._reconnect_window: Timer | None = None
 
     # What it is
@@ -177,7 +177,7 @@ class Outlet:
         return tuple(self._device.restart_faceplate())
 
     def force_faceplate_offline(self, offline: bool, now: float) -> tuple[Effect, ...]:
-        """Keep the faceplate offline, whatever else is said of it, or stop to do so. Idempotent."""
+        """Keep the faceplate offline, whatever its state says, or no longer. Idempotent."""
         self.schedule.move_to(now)
         faceplate = self._device.faceplate
         if faceplate.forced_offline == offline:
@@ -225,7 +225,7 @@ class Outlet:
         self._reconnect_window = self.schedule.after(
             seconds, self._close_reconnect_window, daemon=True
         )
-        if not seconds:  # nothing is sent to clients, however soon it connects
+        if not seconds:  # no client is sent anything, however soon it connects
             effects += self._close_reconnect_window()
         return tuple(effects)
 
@@ -249,7 +249,7 @@ class Outlet:
         return tuple(effects)
 
     def _close_reconnect_window(self) -> list[Effect]:
-        """End the time in which clients are sent that it has restarted. Idempotent."""
+        """End the time in which clients that connect are sent that it has restarted. Idempotent."""
         if self._reconnect_window is None:
             return []
         self._reconnect_window.cancel()
@@ -266,7 +266,7 @@ class Outlet:
         faceplate that are in progress are cancelled, and so is a factory reset that was requested.
         The effects are logs of that, and the pushes of what has changed.
 
-        What others decide stays: whether the outlet is offline, and whether its faceplate is
+        What the caller decides stays: whether the outlet is offline, and whether its faceplate is
         forced to be. So do packetIDs and drifts: see `reseed`.
         """
         self.schedule.move_to(now)

@@ -342,7 +342,7 @@ def test_two_updates_at_once_and_one_while_one_runs_are_refused() -> None:
         for args in ([1], [2], [2, 1]):
             peer.demand(21, args, 2)
             assert peer.packet() == done(2, 0)
-        with pytest.raises(ValueError, match="under way"):
+        with pytest.raises(ValueError, match="already in progress"):
             sim.outlet.start_update("PM")
 
 
