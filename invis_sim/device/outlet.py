@@ -89,7 +89,8 @@ class Outlet:
 
     def handle(self, request: Request, now: float) -> Answer:
         """Answer a request. Never raises: what cannot be done is a reply with `PUBACK` 0."""
-        return answer(self._device, request, now, self._packet_ids)
+        self.schedule.move_to(now)
+        return answer(self._device, request, self._packet_ids)
 
     def reject(self, request: Request, note: Note) -> Answer:
         """The answer to a request that is kept from the outlet: `PUBACK` 0.

@@ -18,10 +18,10 @@ PacketIds: TypeAlias = Literal["lenient", "six-digits"]
 """Which packetIDs are served: any integer, as real devices do, or 100000-999999, as documented."""
 
 
-def answer(device: OutletInternals, request: Request, now: float, packet_ids: PacketIds) -> Answer:
+def answer(device: OutletInternals, request: Request, packet_ids: PacketIds) -> Answer:
     """The answer to a request. Never raises: what cannot be done is a reply with `PUBACK` 0.
 
-    now: when the request has arrived, in seconds since the start.
+    device: its schedule is at the time of the request.
     """
     callback = request.callback
     if request.problem is not None:
@@ -39,12 +39,9 @@ def answer(device: OutletInternals, request: Request, now: float, packet_ids: Pa
         notes = (*notes, Note(reason, path=("payload", "callbackArgs")))
     reply_args: Any
     try:
-        if isinstance(
-            handler, Query
-        ):  # by far the most frequent; it has no effects and needs no time
+        if isinstance(handler, Query):  # by far the most frequent; it has no effects
             reply_args = handler.answer(device, request.args)
             return Answer(Reply.success(device.sn, request.packet_id, callback, reply_args), notes)
-        device.schedule.move_to(now)
         reply_args, effects = handler.perform(device, request.args)
     except RequestRejected as rejected:
         return rejection(device.sn, request, rejected.note)

@@ -63,7 +63,7 @@ def test_each_argument_takes_both_ends_of_its_range_and_nothing_beyond(callback:
 
 
 @pytest.mark.parametrize("callback", [*GOOD, 17])
-def test_too_few_too_many_and_what_is_no_array_is_refused(callback: int) -> None:
+def test_too_few_too_many_and_not_an_array_are_rejected(callback: int) -> None:
     good = GOOD[callback][1] if callback in GOOD else [5, 1, [[1, 50, [10, 10]]]]
     outlet = an_outlet_for(callback) if callback in GOOD else an_outlet("aura")
     expect_failure(outlet, callback, msgspec.UNSET, at=())
@@ -126,7 +126,7 @@ def colour_cases() -> list[tuple[list[Any], tuple[Key, ...]]]:
     return cases
 
 
-def test_what_callback_17_cannot_take_is_refused_with_its_place() -> None:
+def test_bad_arguments_of_callback_17_are_rejected_with_their_place() -> None:
     outlet = an_outlet("aura")
     cases = colour_cases()
     assert len(cases) > 300

@@ -181,7 +181,7 @@ def test_what_needs_the_faceplate_fails_while_it_is_gone_and_works_again(
 
 @ABSENT
 @pytest.mark.parametrize("product", ["pro", "aura"])
-def test_a_faceplate_that_is_gone_sends_no_readings_and_has_no_firmware_on_offer(
+def test_an_offline_faceplate_sends_no_readings_and_offers_no_firmware(
     product: Product, absence: str
 ) -> None:
     go, come = ABSENCES[absence]
@@ -197,7 +197,7 @@ def test_a_faceplate_that_is_gone_sends_no_readings_and_has_no_firmware_on_offer
 
 
 @ABSENT
-def test_callback_12_leaves_the_faceplate_out_unless_it_only_does_not_answer(absence: str) -> None:
+def test_callback_12_omits_the_faceplate_unless_it_only_does_not_answer(absence: str) -> None:
     go, come = ABSENCES[absence]
     for quirk in ("omitted", "offline"):
         outlet = fresh("pro", quirks={"absent_faceplate": quirk})
@@ -240,7 +240,7 @@ def test_a_second_restart_of_the_faceplate_begins_again() -> None:
     assert online(outlet)
 
 
-def test_a_faceplate_that_is_gone_for_two_reasons_is_back_when_both_are_over() -> None:
+def test_a_faceplate_offline_for_two_reasons_is_back_after_both() -> None:
     outlet = an_outlet()
     outlet.restart_faceplate(now(outlet))
     outlet.force_faceplate_offline(True, now(outlet))
@@ -294,7 +294,7 @@ def test_a_product_is_what_was_said_last_whatever_it_was(
         {"device": {"product": "aura"}, "firmware": {"PM": None}},
     ],
 )
-def test_product_and_firmware_that_contradict_each_other_are_refused(
+def test_product_and_firmware_that_contradict_each_other_are_rejected(
     before: Product, changes: dict[str, Any]
 ) -> None:
     outlet = an_outlet(before)

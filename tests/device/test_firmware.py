@@ -70,6 +70,6 @@ def test_an_outlet_out_of_the_box_has_nothing_to_update() -> None:
         {"update_check": "maybe"},
     ],
 )
-def test_what_is_no_inventory_is_refused(written: object) -> None:
+def test_a_bad_inventory_is_rejected(written: object) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(written, FirmwareInventory)

@@ -21,7 +21,7 @@ from tests.device.support import (
 # --- the plain one ---
 
 
-def test_the_nightlight_is_what_it_was_set_to_and_only_a_change_is_told() -> None:
+def test_the_nightlight_is_what_it_was_set_to_and_only_a_change_is_pushed() -> None:
     outlet = an_outlet()
     assert returned(outlet, 15) == [0, 100]
     for args in ([1, 75], [0, 75], [0, 0], [1, 0], [1, 100]):
@@ -52,7 +52,7 @@ def row(*leds: Any, count: int = 9) -> list[Any]:
 
 
 def colored(outlet: Outlet, args: list[Any], light: int = 5) -> list[Any]:
-    """The status after callback 17, which was told."""
+    """The status after callback 17, which was pushed."""
     pushes = expect_success(outlet, 17, args)
     status: list[Any] = returned(outlet, 18, [light])
     assert pushes == [(18, status)]
@@ -119,7 +119,7 @@ LEDS = st.tuples(
 
 
 @pytest.mark.parametrize("mode", range(1, 8))
-def test_an_led_that_is_too_short_is_refused_with_the_form_that_its_mode_wants(mode: int) -> None:
+def test_an_led_that_is_too_short_is_rejected_with_the_form_of_its_mode(mode: int) -> None:
     outlet = an_outlet("aura")
     form = "[state, brightness, kelvin]" if mode == 2 else "[state, brightness, [hue, saturation]]"
     for entry, found in (
@@ -161,7 +161,7 @@ def test_a_scenario_gives_one_led_for_all_or_the_first_ones() -> None:
     assert returned(two, 18, [5])[2] == row(led, led)
 
 
-def test_a_change_that_the_wire_does_not_show_is_not_told() -> None:
+def test_a_change_that_the_wire_does_not_show_is_not_pushed() -> None:
     led = [1, 20, [300, 40], 2700]
     outlet = an_outlet("aura", color_light={"leds": [led]})
     assert change(outlet, color_light={"leds": [led] * 9}) == ()
@@ -193,7 +193,7 @@ def test_the_push_of_a_colour_light_has_a_puback_by_a_quirk_alone() -> None:
 
 
 @pytest.mark.parametrize("product", ["bare", "pro"])
-def test_what_is_no_aura_fails_or_answers_too_short_by_a_quirk(product: Any) -> None:
+def test_callback_18_without_an_aura_fails_or_is_short_by_a_quirk(product: Any) -> None:
     expect_failure(an_outlet(product), 18, [5])
     expect_failure(an_outlet(product), 17, [5, 1, [[1, 60, [200, 30]]]])
     short = an_outlet(product, quirks={"color_light_without_aura": "short"})

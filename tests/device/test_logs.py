@@ -1,4 +1,4 @@
-"""What the outlet logs for whoever reads the journal, even while no client is connected."""
+"""What the outlet logs, even while no client is connected."""
 
 from typing import Any
 

@@ -66,7 +66,7 @@ NO_NAMES: tuple[Any, ...] = (0, True, 1.5, None, ["x"], {})
         ([FAN] * 1001, ("callbackArgs",)),
     ],
 )
-def test_what_is_no_list_of_names_is_refused(args: Any, at: tuple[Key, ...]) -> None:
+def test_a_bad_list_of_names_is_rejected(args: Any, at: tuple[Key, ...]) -> None:
     expect_failure(an_outlet(), 4, args, at=at)
 
 

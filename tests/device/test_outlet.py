@@ -61,7 +61,7 @@ def test_a_failed_update_check_has_no_payload_and_says_why_in_a_note() -> None:
     assert "update check fails" in note.reason
 
 
-def test_firmware_replaced_at_run_time_shows_in_the_next_answer_and_not_in_earlier_ones() -> None:
+def test_replaced_firmware_shows_in_later_answers_alone() -> None:
     outlet = with_firmware(FirmwareInventory(IM=IM))
     before = reply_of(outlet, asked())
     written = before.encode()
@@ -107,7 +107,7 @@ def test_arguments_where_none_are_taken_are_ignored_and_noted(callback: int, arg
 
 
 @pytest.mark.parametrize("callback", RESTARTS)
-def test_arguments_keep_nobody_from_restarting_it(callback: int) -> None:
+def test_arguments_do_not_prevent_a_restart(callback: int) -> None:
     answer = make_request(an_outlet(), callback, [1])
     assert answer.reply is None
     assert len(answer.notes) == len(answer.effects) == 1
@@ -119,7 +119,7 @@ def test_arguments_keep_nobody_from_restarting_it(callback: int) -> None:
 @pytest.mark.parametrize("product", PRODUCTS)
 @pytest.mark.parametrize("number", [0, 8, 13, 16, 19, 22, 23, 29, 99, -1])
 @pytest.mark.parametrize("args", [msgspec.UNSET, [1, 1]])
-def test_a_callback_that_it_does_not_know_fails_with_a_note_and_no_payload(
+def test_an_unknown_callback_fails_with_a_note_and_no_payload(
     product: Product, number: int, args: Any
 ) -> None:
     outlet = an_outlet(product)
@@ -217,7 +217,7 @@ def test_six_digits_are_always_served(packet_id: int) -> None:
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
-def test_each_outlet_is_switched_by_itself_and_only_a_change_is_told(product: Product) -> None:
+def test_each_outlet_is_switched_by_itself_and_only_a_change_is_pushed(product: Product) -> None:
     outlet = an_outlet(product, outlets={"states": [1, 0]})
     steps = [([2, 1], [1, 1]), ([1, 0], [0, 1]), ([2, 0], [0, 0]), ([1, 1], [1, 0])]
     for args, states in steps:

@@ -92,9 +92,7 @@ def test_each_preference_takes_both_ends_of_its_range_and_changes_alone(
 
 @PATHS
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_what_a_preference_cannot_be_is_refused_with_its_place(
-    path: tuple[str, ...], wrapped: bool
-) -> None:
+def test_a_bad_preference_is_rejected_with_its_place(path: tuple[str, ...], wrapped: bool) -> None:
     outlet = an_outlet()
     limits = RANGES[path]
     wrong: list[Any] = [None, True, False, [1], {"x": 1}]
@@ -143,7 +141,7 @@ def test_durations_may_have_fractions() -> None:
 
 
 @pytest.mark.parametrize("path", READ_ONLY, ids=".".join)
-def test_what_is_read_only_is_refused(path: tuple[str, ...]) -> None:
+def test_read_only_preferences_are_rejected(path: tuple[str, ...]) -> None:
     outlet = an_outlet()
     reason = expect_failure(outlet, 2, nested(path, "192.0.2.99"), at=("callbackArgs", *path[:-1]))
     assert "read-only" in reason
@@ -172,12 +170,12 @@ def test_what_is_read_only_is_refused(path: tuple[str, ...]) -> None:
         ({"sys_prefs": {"internet": {}}}, ("callbackArgs", "sys_prefs", "internet")),
     ],
 )
-def test_what_is_no_part_of_the_tree_is_refused(args: Any, at: tuple[Key, ...]) -> None:
+def test_what_is_not_in_the_tree_is_rejected(args: Any, at: tuple[Key, ...]) -> None:
     expect_failure(an_outlet(), 2, args, at=at)
 
 
 @pytest.mark.parametrize("args", [{}, [{}], {"acc_prefs": {}}, {"sys_prefs": {"mqtt": {}}}])
-def test_an_empty_subset_changes_nothing_and_is_no_error(args: Any) -> None:
+def test_an_empty_subset_changes_nothing_and_succeeds(args: Any) -> None:
     outlet = an_outlet()
     before = outlet.state
     assert expect_success(outlet, 2, args) == []

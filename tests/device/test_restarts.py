@@ -110,7 +110,7 @@ def test_a_restart_and_a_network_reset_forget_nothing(product: str, callback: in
 
 
 @pytest.mark.parametrize("product", ["bare", "pro", "aura"])
-def test_a_factory_reset_restores_what_the_scenario_says_of_what_clients_can_change(
+def test_a_factory_reset_restores_what_clients_can_change(
     product: str,
 ) -> None:
     outlet = settled(product)
@@ -159,7 +159,7 @@ def is_offline(outlet: Outlet) -> bool:
     return outlet.offline
 
 
-def test_nothing_is_told_while_it_is_away_and_the_present_state_shows_afterwards() -> None:
+def test_nothing_is_pushed_while_offline_and_the_state_shows_afterwards() -> None:
     outlet = an_outlet(sensors={"lux": [0.0, 1.0, 2.0]})
     outlet.go_offline(now(outlet))
     assert is_offline(outlet)
@@ -188,17 +188,17 @@ def test_the_faceplate_comes_back_with_the_outlet() -> None:
     assert outlet.schedule.next_due(daemon=False) is None
 
 
-def test_readings_go_on_after_a_restart_in_the_old_rhythm() -> None:
+def test_readings_go_on_after_a_restart_at_the_old_interval() -> None:
     outlet = an_outlet()
     pass_time(outlet, 4)
     restart(outlet, 3)
     assert [moment.seconds for moment in pass_time(outlet, 9)] == [10, 15]
 
 
-# --- the greeting ---
+# --- clients that connect soon after a restart ---
 
 
-def test_whoever_connects_soon_after_a_restart_is_told_who_the_outlet_is() -> None:
+def test_a_client_that_connects_soon_after_a_restart_is_sent_callback_12() -> None:
     outlet = an_outlet()
     assert connect(outlet) == []
     restart(outlet)
@@ -220,7 +220,7 @@ def test_for_how_long_is_a_setting_that_begins_again_with_each_restart() -> None
     assert connect(outlet) == []
 
 
-def test_while_it_is_away_nobody_is_greeted() -> None:
+def test_nothing_is_sent_to_a_client_while_offline() -> None:
     outlet = an_outlet()
     restart(outlet)
     outlet.go_offline(now(outlet))
@@ -291,6 +291,10 @@ def test_a_request_brings_the_outlets_time_up_to_date() -> None:
     assert outlet.schedule.next_due() == 104
     make_request(outlet, 10, [1, 1], seconds=50.0)
     assert outlet.schedule.now == 100
+    make_request(outlet, 9, seconds=101.0)
+    assert outlet.schedule.now == 101
+    make_request(outlet, 0, seconds=102.0)
+    assert outlet.schedule.now == 102
 
 
 def test_what_is_changed_while_a_factory_reset_goes_on_stays() -> None:

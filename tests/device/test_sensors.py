@@ -143,7 +143,7 @@ def test_the_same_seed_drifts_in_the_same_way_and_another_in_another() -> None:
     assert drifted(1) != drifted(1, "humidity")
 
 
-def test_a_drift_goes_on_through_other_changes_and_begins_again_when_it_is_another() -> None:
+def test_a_drift_continues_unless_it_is_changed_itself() -> None:
     drift = {"start": 20.0, "step": 5.0}
     outlet, other = (an_outlet(sensors={"lux": drift}) for _ in range(2))
     series(outlet, "lux", 5)
@@ -173,7 +173,7 @@ def test_a_drift_goes_on_through_other_changes_and_begins_again_when_it_is_anoth
         {"luxury": 1},
     ],
 )
-def test_what_is_no_reading_is_refused(wrong: dict[str, Any]) -> None:
+def test_a_bad_reading_is_rejected(wrong: dict[str, Any]) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(wrong, Sensors)
     outlet = an_outlet()
@@ -183,7 +183,7 @@ def test_what_is_no_reading_is_refused(wrong: dict[str, Any]) -> None:
     assert outlet.state == before
 
 
-# --- the rhythm ---
+# --- the interval ---
 
 
 def pushed(moments: list[Moment]) -> list[float]:
@@ -200,7 +200,7 @@ def test_readings_are_pushed_every_five_seconds_unless_said_otherwise() -> None:
     assert reading(none, "lux") == "1.00"
 
 
-def test_the_rhythm_changes_at_run_time() -> None:
+def test_the_interval_changes_at_run_time() -> None:
     outlet = an_outlet()
     pass_time(outlet, 12)
     change(outlet, timing={"sensor_seconds": 2})
@@ -211,7 +211,7 @@ def test_the_rhythm_changes_at_run_time() -> None:
     assert pushed(pass_time(outlet, 11)) == [77]
 
 
-def test_samples_are_taken_whether_or_not_they_can_be_told() -> None:
+def test_samples_are_taken_even_if_they_are_not_pushed() -> None:
     outlet = an_outlet(sensors={"lux": [0.0, 1.0, 2.0, 3.0, 4.0]})
     change(outlet, faceplate={"online": False})
     assert pass_time(outlet, 16) == []
@@ -239,7 +239,7 @@ def test_a_calibration_begins_in_ten_seconds_and_has_three_stages() -> None:
     assert stages(outlet, 45) == expected
 
 
-def test_the_stages_are_pushed_in_the_rhythm_of_the_sensors() -> None:
+def test_the_stages_are_pushed_at_the_interval_of_the_sensors() -> None:
     outlet = an_outlet(timing={"calibration_delay_seconds": 0})
     make_request(outlet, 26, [12])
     moments = pass_time(outlet, 17)
@@ -331,7 +331,7 @@ def test_what_is_measured_after_a_calibration_is_off_by_as_much(given: Any) -> N
         assert climate(calibrated)[1] == pytest.approx(climate(plain)[1] + humidity, abs=0.02)
 
 
-def test_a_reset_of_the_faceplate_clears_a_calibration_and_a_restart_does_not() -> None:
+def test_a_faceplate_reset_clears_a_calibration_and_a_restart_does_not() -> None:
     outlet = an_outlet()
     usual = climate(outlet)
     expect_success(outlet, 28, [25_000, 50_000])

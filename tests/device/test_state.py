@@ -88,9 +88,7 @@ def test_a_table_that_was_not_there_is_made_and_can_go_again() -> None:
         ({"quirks": {"names_list": "both"}}, "quirks.names_list"),
     ],
 )
-def test_what_a_scenario_could_not_say_is_refused_with_its_path_and_changes_nothing(
-    changes: dict[str, Any], path: str
-) -> None:
+def test_an_impossible_change_is_rejected_with_its_path(changes: dict[str, Any], path: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(path)}: "):
         changed(OutletState(), changes)
     outlet = an_outlet()
@@ -142,7 +140,7 @@ def test_what_a_scenario_could_not_say_is_refused_with_its_path_and_changes_noth
         ),
     ],
 )
-def test_what_is_refused_is_told_in_the_words_of_a_scenario_file(
+def test_a_rejected_change_is_reported_in_the_words_of_a_scenario_file(
     changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):

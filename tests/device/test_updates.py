@@ -37,7 +37,7 @@ TARGETS: tuple[Target, ...] = ("IM", "PM")
 BOTH = pytest.mark.parametrize("target", TARGETS)
 
 QUIET = {"sensor_seconds": 0}
-"""No readings between what is told of an update."""
+"""No readings between the pushes of an update."""
 
 
 def to_update(target: Target = "IM", /, *, revision: str = "revA", **update: Any) -> Outlet:
@@ -106,7 +106,7 @@ def test_an_update_of_the_outlet_runs_from_www_to_the_restart(args: list[int]) -
 
 
 @pytest.mark.parametrize("args", [[2], [2, 0], [2, 1]])
-def test_an_update_of_the_faceplate_ends_with_its_own_restart_and_no_connection(
+def test_an_update_of_the_faceplate_ends_with_the_restart_of_that_alone(
     args: list[int],
 ) -> None:
     outlet = to_update("PM", seconds=10, steps=2)
@@ -176,7 +176,7 @@ def test_progress_goes_from_0_to_100_in_so_many_steps_and_so_much_time(
 
 
 @BOTH
-def test_without_something_on_offer_no_update_starts(target: Target) -> None:
+def test_without_an_available_update_none_starts(target: Target) -> None:
     outlet = an_outlet()
     report = returned(outlet, 20)
     assert report[target]["available_fw_rev"] == report[target]["fw_rev"]
@@ -244,7 +244,7 @@ def test_an_update_is_started_from_outside_as_by_a_client(target: Target) -> Non
     assert revisions(started) == UPDATED[target]
 
 
-def test_what_is_no_target_and_an_outlet_that_is_down_are_not_updated_from_outside() -> None:
+def test_an_unknown_target_and_an_offline_outlet_are_not_updated() -> None:
     outlet = to_update()
     wrong: Any = "WWW"
     with pytest.raises(ValueError, match="target"):
@@ -261,7 +261,7 @@ def test_what_is_no_target_and_an_outlet_that_is_down_are_not_updated_from_outsi
 
 
 @BOTH
-def test_an_update_that_is_refused_says_so_at_once(target: Target) -> None:
+def test_an_update_with_outcome_refused_fails_at_once(target: Target) -> None:
     outlet = to_update(target, outcome="refused")
     assert "does not start" in expect_failure(outlet, 21, [part(target)])
     assert pass_time(outlet) == []
@@ -407,7 +407,7 @@ def test_without_its_faceplate_the_update_of_that_fails(how: str) -> None:
         assert revisions(outlet) == OLD
 
 
-def test_the_failure_is_told_after_the_reply_to_the_request_that_caused_it() -> None:
+def test_the_failure_is_pushed_after_the_reply_that_caused_it() -> None:
     outlet = to_update("PM")
     expect_success(outlet, 21, [2])
     pass_time(outlet, 5)
@@ -462,7 +462,7 @@ def goes_on(target: Target, does: int = 1) -> tuple[int, list[int]]:
 
 
 @BOTH
-def test_a_revb_restarts_without_a_reply_and_goes_on_when_somebody_is_back(target: Target) -> None:
+def test_a_revb_restarts_without_a_reply_and_continues_with_a_client(target: Target) -> None:
     outlet, rev_a = to_update(target, revision="revB"), to_update(target)
     gone = expect_offline(make_request(outlet, 21, [part(target)]))
     assert gone == GoOffline("a restart for an update", 3.0, "close")
@@ -482,7 +482,7 @@ def test_a_revb_restarts_without_a_reply_and_goes_on_when_somebody_is_back(targe
 
 
 @BOTH
-def test_everybody_is_told_who_comes_soon_and_the_update_runs_once(target: Target) -> None:
+def test_each_early_client_is_sent_callback_21_and_the_update_runs_once(target: Target) -> None:
     outlet = to_update(target, revision="revB", seconds=20)
     make_request(outlet, 21, [part(target)])
     restart(outlet)
@@ -495,7 +495,7 @@ def test_everybody_is_told_who_comes_soon_and_the_update_runs_once(target: Targe
 
 
 @BOTH
-def test_a_revb_to_which_nobody_comes_back_goes_on_by_itself(target: Target) -> None:
+def test_a_revb_without_a_client_continues_by_itself(target: Target) -> None:
     outlet = to_update(target, revision="revB")
     change(outlet, timing={"reconnect_seconds": 40})
     make_request(outlet, 21, [part(target)])
@@ -521,7 +521,7 @@ def test_a_revb_whose_update_does_not_start_says_so_after_its_restart(target: Ta
 
 
 @BOTH
-def test_a_revb_refuses_at_once_what_it_can_tell_at_once(target: Target) -> None:
+def test_a_revb_rejects_without_a_restart_what_cannot_be(target: Target) -> None:
     expect_failure(an_outlet(device={"hw_rev": "revB"}), 21, [part(target)])
     failing = to_update(target, revision="revB")
     change(failing, firmware={"update_check": "fail"})
@@ -530,7 +530,7 @@ def test_a_revb_refuses_at_once_what_it_can_tell_at_once(target: Target) -> None
 
 
 @BOTH
-def test_a_second_restart_before_anybody_is_back_loses_the_update_and_says_so(
+def test_a_second_restart_before_a_client_is_back_loses_the_update(
     target: Target,
 ) -> None:
     outlet = to_update(target, revision="revB")
@@ -570,7 +570,7 @@ def test_how_the_update_of_a_revb_goes_is_settled_when_it_is_asked_for(target: T
 
 
 @pytest.mark.parametrize("back", [False, True])
-def test_a_faceplate_that_goes_while_somebody_is_waited_for_ends_its_update(back: bool) -> None:
+def test_a_faceplate_lost_while_waiting_for_a_client_ends_its_update(back: bool) -> None:
     outlet = to_update("PM", revision="revB")
     make_request(outlet, 21, [2])
     restart(outlet)
