@@ -14,18 +14,16 @@ import textwrap
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import trio
 
 from invis_sim.cli import CommandError
-from invis_sim.cli.log import LineWriter, PushGrouper, dup_stdout, json_line, text_line
+from invis_sim.cli.log import JournalWriter, JsonLog, LogFormat, TextLog, dup_stdout
 from invis_sim.cli.signals import STOP_SIGNALS, on_signals
 from invis_sim.faults.fault import Fault
-from invis_sim.journal import Entry, Event
-from invis_sim.journal.jsonl import encode_head
+from invis_sim.journal.jsonl import encode_header
 from invis_sim.scenario.inline_fault import parse_fault
 from invis_sim.scenario.loading import ScenarioError, load, override, with_faults
 from invis_sim.scenario.model import Scenario
@@ -43,10 +41,13 @@ WS_PORT = 8080
 JOIN_SIGNALS = tuple(one for one in signal.Signals if one.name == "SIGUSR1")
 """The signal that lets the outlet join the network again, where the platform has it."""
 
-_LEFT_FOR_GOOD = "(until it joins the network again)"
-"""How the event ends that tells of an outlet that does not come back by itself."""
+MAX_WAITING_LINES = 20_000
+"""How many entries wait for a slow terminal or disk before some are lost: about 16 MB."""
 
-LOG_FORMS = {"text": text_line, "json": json_line}
+JOURNAL_WAIT_SECONDS = 1.0
+"""How long the outlet waits once for a slow disk before the journal file loses entries: a fast test
+run loses nothing, and a disk that hangs does not stop the outlet.
+"""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -138,13 +139,13 @@ async def _live(scenario: Scenario, args: argparse.Namespace) -> None:
     with on_signals(STOP_SIGNALS, ended.set), ExitStack() as after:
         async with open_simulator(scenario, speed=args.speed, owns_loop=True) as simulator:
             if args.journal is not None:
-                _keep(simulator, args.journal, after)
+                _write_journal(simulator, args.journal, after)
             with ExitStack() as during:
                 during.enter_context(on_signals(JOIN_SIGNALS, join))
                 if args.ready_file is not None:
                     during.enter_context(_ready_file(simulator, Path(args.ready_file)))
                 if args.log != "quiet" and sys.stdout is not None:
-                    _tell(simulator, args.log, after)
+                    _log_to_stdout(simulator, args.log, after)
                 _warn_of_strangers(simulator)
                 if args.exit_with_stdin:
                     _watch_stdin(ended)
@@ -170,26 +171,20 @@ def _watch_stdin(ended: trio.Event) -> None:
     threading.Thread(target=watch, name="invis-sim-stdin", daemon=True).start()
 
 
-def _tell(simulator: Simulator, log: str, stack: ExitStack) -> None:
-    """Tells on stdout who is there, and from now on what happens."""
-    started = simulator.journal.started
-    writer = LineWriter(dup_stdout(), partial(LOG_FORMS[log], started=started), drop=True)
-    stack.callback(writer.close)
+def _log_to_stdout(simulator: Simulator, log: str, stack: ExitStack) -> None:
+    """Write to stdout who the outlet is, and then its journal."""
+    log_format: LogFormat
     if log == "json":
-        writer.write(json.dumps({"entry": "ready", **_ready(simulator)}))
-        simulator.journal.listen(recorded=writer.write)
-        return
-    writer.write(_introduction(simulator))
-    token = trio.lowlevel.current_trio_token()
-    folder = PushGrouper(started, writer.write, partial(token.run_sync_soon, idempotent=True))
-    stack.callback(folder.flush)
-
-    def recorded(entry: Entry) -> None:
-        folder.take(entry)
-        if JOIN_SIGNALS and isinstance(entry, Event) and entry.detail.endswith(_LEFT_FOR_GOOD):
-            writer.write(f"To let it join the network again: kill -USR1 {os.getpid()}")
-
-    simulator.journal.listen(recorded=recorded)
+        first = json.dumps({"entry": "ready", **_ready(simulator)})
+        log_format = JsonLog()
+    else:
+        hint = f"To let it join the network again: kill -USR1 {os.getpid()}" if JOIN_SIGNALS else ""
+        first = _introduction(simulator)
+        log_format = TextLog(simulator.journal.started, hint)
+    # From the first entry on: what happened at the start is as interesting as what comes.
+    subscription = simulator.journal.subscribe(after=0, max_waiting=MAX_WAITING_LINES)
+    writer = JournalWriter(dup_stdout(), subscription, log_format, first)
+    stack.callback(writer.close)
 
 
 def _introduction(simulator: Simulator) -> str:
@@ -249,26 +244,32 @@ def _host_and_port(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _keep(simulator: Simulator, path: str, stack: ExitStack) -> None:
-    """Writes to the file what happens: an exchange when nothing more of it will be sent."""
+def _write_journal(simulator: Simulator, path: str, stack: ExitStack) -> None:
+    """Write the journal to the file: an exchange when nothing more of it will be sent."""
 
-    def failed(error: OSError) -> None:
-        problem = f"--journal {path}: {error.strerror}; the outlet goes on without it"
-        print(f"invis-sim: {problem}", file=sys.stderr, flush=True)
-
-    def recorded(entry: Entry) -> None:
-        if isinstance(entry, Event):
-            writer.write(entry)
+    def warn(problem: str) -> None:
+        print(f"invis-sim: --journal {path}: {problem}", file=sys.stderr, flush=True)
 
     try:
         file = open(path, "w", encoding="utf-8")  # noqa: SIM115 - the writer closes it
     except OSError as error:
         raise CommandError(f"--journal {path}: {error.strerror}") from None
-    form = partial(json_line, started=simulator.journal.started)
-    writer = LineWriter(file, form, drop=False, failed=failed)
+    journal = simulator.journal
+    subscription = journal.subscribe(
+        after=0,
+        done=True,
+        max_waiting=MAX_WAITING_LINES,
+        wait_when_full=JOURNAL_WAIT_SECONDS,
+    )
+    writer = JournalWriter(
+        file,
+        subscription,
+        JsonLog(),
+        encode_header(journal.started, journal.sn).decode(),
+        on_error=lambda error: warn(f"{error.strerror}; continuing without it"),
+        on_dropped=lambda: warn("the disk is too slow, so entries are missing"),
+    )
     stack.callback(writer.close, seconds=5)
-    writer.write(encode_head(simulator.journal.started).decode())
-    simulator.journal.listen(recorded=recorded, finished=writer.write)
 
 
 def _ready(simulator: Simulator) -> dict[str, Any]:

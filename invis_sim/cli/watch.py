@@ -41,7 +41,7 @@ async def _watch(args: argparse.Namespace) -> None:
         with suppress(trio.RunFinishedError):
             token.run_sync_soon(scope.cancel)
 
-    writer = LineWriter(dup_stdout(), str, drop=False, failed=failed)
+    writer = LineWriter(dup_stdout(), failed)
     try:
         with (
             trio.move_on_after(math.inf if args.seconds is None else args.seconds) as scope,

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
-from typing import Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import trio
 
@@ -21,7 +21,18 @@ from invis_sim.faults.armed import ArmedFault
 from invis_sim.faults.fault import Fault, OutageFault
 from invis_sim.faults.outage import Outage
 from invis_sim.faults.pipeline import Pipeline
-from invis_sim.journal import Event, Exchange, Expectation, Journal, Waiters
+from invis_sim.journal import (
+    CommandGiven,
+    DeviceLog,
+    Event,
+    Exchange,
+    Expectation,
+    Journal,
+    OutageEnded,
+    OutageStarted,
+    ServerError,
+    Waiters,
+)
 from invis_sim.protocol.packets import Push, Request
 from invis_sim.protocol.transport import DisconnectMode, Transport
 from invis_sim.scenario import Scenario
@@ -69,7 +80,7 @@ class Simulator:
     def __init__(self, scenario: Scenario, speed: float = 1.0, *, owns_loop: bool = False) -> None:
         self.scenario = scenario
         self.seed = scenario.seed if scenario.seed is not None else random.randrange(2**32)
-        self.journal = Journal(started=time.time())
+        self.journal = Journal(started=time.time(), sn=scenario.device.sn)
         self.arrivals = Waiters(self.journal)
         self.faults = Pipeline(scenario.faults, self.seed)
         self._outlet = Outlet(
@@ -268,14 +279,9 @@ class Simulator:
         self._begin(outage)
 
     def _begin(self, outage: Outage, what: Literal["fault", "outlet"] = "fault") -> None:
-        if outage.seconds is not None:
-            lasts = f"{outage.seconds:g} s"
-        elif what == "fault":
-            lasts = "until it is switched off"
-        else:
-            lasts = "until it joins the network again"
-        self._event(what, f"{outage.name} begins ({lasts})")
         under_way = _UnderWay(outage, what)
+        name = under_way.name
+        self._event(OutageStarted, name=name, source=what, duration=outage.seconds)
         if outage.restarts:
             self._outlet.go_down()
             if self._announcement is not None:
@@ -310,7 +316,7 @@ class Simulator:
             self.faults,
             self._reboot,
             self._join_network,
-            lambda words: self._event("step", words),
+            partial(self._event, CommandGiven),
         )
         started = trio.current_time()
         self._clock = Clock(self._outlet, started, self._speed, self._take_along)
@@ -331,7 +337,7 @@ class Simulator:
             hub=hub,
         )
         self._outlet.on_change = self._take_along
-        self._outlet.on_remark = partial(self._event, "outlet")
+        self._outlet.on_remark = lambda text: self._event(DeviceLog, text=text)
         ports: dict[Transport, int | None] = {"tcp": listen.tcp_port, "ws": listen.ws_port}
         for transport in self.scenario.transports:
             port = ports[transport] or 0
@@ -367,7 +373,9 @@ class Simulator:
         # The integration that browses for it was tested with the port of the WebSocket.
         host, port = self._address("ws" if self.has("ws") else "tcp")
         try:
-            return Announcement(self._outlet, host, port, lambda words: self._event("error", words))
+            return Announcement(
+                self._outlet, host, port, lambda text: self._event(ServerError, text=text)
+            )
         except MdnsUnavailable as error:
             raise StartError(str(error)) from None
 
@@ -390,8 +398,10 @@ class Simulator:
         for happening in effects:
             if isinstance(happening, Push):
                 framed: dict[Transport, bytes] = {}
-                for connection in tuple(self._core.connections.values()):
-                    connection.push(happening, framed)
+                everyone = tuple(self._core.connections.values())
+                recipients = sum(connection.takes_push for connection in everyone)
+                for connection in everyone:
+                    connection.push(happening, framed, recipients)
             else:
                 name, seconds, how = happening.name, happening.seconds, happening.connections
                 self._begin(Outage(name, seconds, refuses=True, connections=how), "outlet")
@@ -428,7 +438,8 @@ class Simulator:
                     raise
                 if not exhausted:  # said once, not ten times a second
                     exhausted = True
-                    self._event("error", f"no connection can be accepted for now: {error.strerror}")
+                    text = f"cannot accept connections ({error.strerror}), retrying"
+                    self._event(ServerError, text=text)
                 await trio.sleep(ACCEPT_RETRY_SECONDS)
                 continue
             exhausted = False
@@ -479,14 +490,13 @@ class Simulator:
         """What went away comes back; once."""
         if under_way not in self._outages:
             return
-        outage = under_way.outage
         self._outages.remove(under_way)
         if under_way.timer is not None:
             under_way.timer.cancel()
         self._apply_outages()
         for connection in under_way.silenced:
             connection.cut("reset", under_way.reason)
-        self._event(under_way.what, f"{outage.name} ends")
+        self._event(OutageEnded, name=under_way.name, source=under_way.what)
         if self._outlet.down and not any(one.outage.restarts for one in self._outages):
             self._outlet.come_up()
             self._take_along()
@@ -517,7 +527,8 @@ class Simulator:
             listening.resume()
         except OSError as error:
             place = f"{listening.host} port {listening.port}"
-            self._event("error", f"cannot listen on {place} any more: {error.strerror}")
+            text = f"cannot listen on {place} any more: {error.strerror}"
+            self._event(ServerError, text=text)
 
     def _scaled(self, seconds: float | None) -> float:
         """How long something lasts outside. None: for ever."""
@@ -525,8 +536,8 @@ class Simulator:
             return math.inf
         return scaled(seconds, self._speed)
 
-    def _event(self, what: str, detail: str) -> None:
-        self.journal.event(self._core.seconds(), what, detail)
+    def _event(self, event_type: type[Event], **fields: Any) -> None:
+        self.journal.add(event_type, self._core.seconds(), **fields)
 
 
 @dataclass(slots=True, eq=False)
@@ -542,6 +553,12 @@ class _UnderWay:
     what: Literal["fault", "outlet"] = "fault"
     timer: Timer | None = None
     silenced: tuple[Connection, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """For the journal: "a reboot" of the outlet is "reboot"."""
+        name = self.outage.name
+        return name if self.what == "fault" else name.removeprefix("a ")
 
     @property
     def reason(self) -> str:
@@ -571,7 +588,7 @@ async def _arrival(expectation: Expectation[E], seconds: float) -> E:
         expectation.future.add_done_callback(wake)
         with trio.move_on_after(seconds):
             await here.wait()
-        return expectation.outcome(seconds)
+        return expectation.result(seconds)
 
 
 @asynccontextmanager

@@ -24,7 +24,7 @@ class StepRunner:
     outlet, faults: what they change.
     reboot: called with (seconds or None, how or None) for the outlet to restart.
     join_network: called when it is to be back after a network reset.
-    tell: called with what a step has done, or why it could not, in words.
+    tell: called with the fields of a CommandGiven: what a step does, or why it could not.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class StepRunner:
         faults: Pipeline,
         reboot: Callable[[float | None, DisconnectMode | None], None],
         join_network: Callable[[], None],
-        tell: Callable[[str], None],
+        tell: Callable[..., None],
     ) -> None:
         self._outlet = outlet
         self._faults = faults
@@ -112,11 +112,11 @@ class StepRunner:
         if step.join_network:
             actions.append(("join the network", self._join_network))
         for words, action in actions:
-            self._tell(f"{number}: {words}")
+            self._tell(by=f"step {number}", command=words)
             try:
                 action()
             except (ValueError, TypeError) as error:
-                self._tell(f"{number}: could not {words}: {error}")
+                self._tell(by=f"step {number}", command=words, error=str(error))
 
     def _switch(self, name: str, enabled: bool) -> None:
         for rule in self._faults:

@@ -273,7 +273,7 @@ class SimulatorHandle:
         arrivals = self._simulator.arrivals
         with arrivals.request(callback, connection, transport, packet_id) as expectation:
             await _completed(expectation.future, timeout)
-            return _request(expectation.outcome(timeout))
+            return _request(expectation.result(timeout))
 
     async def async_wait_for_connection(
         self, transport: Transport | None = None, timeout: float = 5.0
@@ -281,14 +281,14 @@ class SimulatorHandle:
         """`wait_for_connection` for asyncio and trio: others run meanwhile."""
         with self._simulator.arrivals.connection(transport) as expectation:
             await _completed(expectation.future, timeout)
-            return expectation.outcome(timeout)
+            return expectation.result(timeout)
 
     def _wait(self, expectation: Expectation[E], timeout: float) -> E:
         if threading.get_ident() == self._thread:
             raise RuntimeError("nothing can come while the simulator's own thread waits")
         with expectation:
             wait((expectation.future,), timeout)
-            return expectation.outcome(timeout, _EVENT_LOOP_HINT if _in_a_loop() else "")
+            return expectation.result(timeout, _EVENT_LOOP_HINT if _in_a_loop() else "")
 
     # Its thread
 

@@ -56,7 +56,7 @@ class _Outlets:
 
     def report(self) -> str:
         """What happened, for a human."""
-        from invis_sim.journal import tell
+        from invis_sim.journal import format_entries
 
         parts = [f"repeat it with {OPTION}={self.seed}"] if self._drawn else []
         for outlet in self.started:
@@ -66,7 +66,7 @@ class _Outlets:
                 places.append(f"{host} port {port}")
             if outlet.has("ws"):
                 places.append(outlet.ws_url)
-            journal = tell(outlet.journal) or "  nobody connected"
+            journal = format_entries(outlet.journal) or "  nobody connected"
             where = " and ".join(places)
             parts.append(f"InvisOutlet {outlet.sn} at {where}, seed {outlet.seed}:\n{journal}")
         return "\n".join(parts)

@@ -337,7 +337,7 @@ def test_waits_that_are_under_way_do_not_hold_up_its_end(tmp_path: Path) -> None
     scenario.write_text('[[faults]]\nkind = "delay"\nseconds = 3600\n')
     with outlet(str(scenario)) as it, it.connect() as client:
         client.sendall(ASK)
-        assert json.loads(it.line())["what"] == "connected"
+        assert json.loads(it.line())["kind"] == "connected"
         assert json.loads(it.line())["entry"] == "exchange"
         assert it.end()[0] == 0
 
@@ -356,7 +356,7 @@ def test_after_a_network_reset_it_says_how_to_let_it_join_again_and_that_works()
             with socket.create_connection(address, timeout=PATIENCE) as client:
                 client.sendall(ASK.replace(b"20}", b"6}"))
                 told = it.line()
-                while "network reset begins" not in told:
+                while "network reset: offline until" not in told:
                     told = it.line()
             assert it.line() == f"To let it join the network again: kill -USR1 {it.pid}\n"
             while "closed" not in it.line():
@@ -364,7 +364,7 @@ def test_after_a_network_reset_it_says_how_to_let_it_join_again_and_that_works()
             with pytest.raises(ConnectionRefusedError):
                 socket.create_connection(address, timeout=PATIENCE)
             it.process.send_signal(signal.SIGUSR1)
-            assert "a network reset ends" in it.line()
+            assert "network reset: back online" in it.line()
         with socket.create_connection(address, timeout=PATIENCE):
             assert it.end()[::2] == (0, "")
 
@@ -376,7 +376,7 @@ def test_a_restart_ends_by_itself_so_nothing_is_said_of_joining(tmp_path: Path) 
         with socket.create_connection(("127.0.0.1", int(tcp)), timeout=PATIENCE) as client:
             client.sendall(ASK.replace(b"20}", b"5}"))
             told = [it.line()]
-            while "a restart ends" not in told[-1]:
+            while "restart: back online" not in told[-1]:
                 told.append(it.line())
         assert not [line for line in told if "USR1" in line]
         assert it.end()[0] == 0
@@ -425,7 +425,7 @@ def test_the_journal_file_has_every_exchange_as_json_lines(tmp_path: Path) -> No
     assert [one["received"] for one in exchanges if one["outcome"] == "malformed"] == [
         {"base64": "/w=="}
     ]
-    events = [entry["what"] for entry in entries if entry["entry"] == "event"]
+    events = [entry["kind"] for entry in entries if entry["entry"] == "event"]
     assert events == ["connected", "closed"]
 
 
@@ -436,8 +436,7 @@ def test_a_journal_on_a_full_disk_is_told_of_and_the_outlet_goes_on() -> None:
         assert is_good(it.ask())
         assert it.process.stderr is not None
         assert it.process.stderr.readline() == (
-            "invis-sim: --journal /dev/full: No space left on device; "
-            "the outlet goes on without it\n"
+            "invis-sim: --journal /dev/full: No space left on device; continuing without it\n"
         )
         assert is_good(it.ask())
         status, _, err = it.end()

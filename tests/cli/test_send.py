@@ -1,7 +1,6 @@
 """`invis-sim send`: one request, and its reply."""
 
 import json
-import queue
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -10,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 from websockets.sync.server import ServerConnection, serve
 
-from invis_sim.journal import Event
+from invis_sim.journal import Closed, EntryFilter
 from invis_sim.testing.handle import SimulatorHandle, start_simulator
 from tests.cli.process import cli, cli_here
 
@@ -241,17 +240,13 @@ def test_a_binary_message_and_one_of_another_are_no_reply() -> None:
 @pytest.mark.parametrize("kind", ["", '[[faults]]\nkind = "drop"'])
 def test_the_outlet_sees_an_orderly_end(transport: str, kind: str) -> None:
     with start_simulator(kind) as sim:
-        sim.journal.listen(
-            recorded=lambda entry: (
-                closed.put(entry.detail)
-                if isinstance(entry, Event) and entry.what == "closed"
-                else None
-            )
-        )
-        closed: queue.SimpleQueue[str] = queue.SimpleQueue()
+        closed = sim.journal.subscribe(EntryFilter(kinds=("closed",)))
         cli("send", address(sim, transport), "10", "[1, 1]", "--timeout", "0.3")
+        assert closed.wait(20)
+        (event,) = closed.read()
+        assert isinstance(event, Closed)
         assert (
-            closed.get(timeout=20)
+            event.reason
             == {
                 "tcp": "by the client",
                 "ws": "by the client, with code 1000",

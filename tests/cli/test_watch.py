@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from websockets.utils import accept_key
 
+from invis_sim.journal import Closed, EntryFilter
 from invis_sim.protocol.frames import close_frame
 from invis_sim.testing.handle import SimulatorHandle, start_simulator
 from tests.cli.process import PATIENCE, Outlet, cli, cli_here, process
@@ -158,13 +159,11 @@ BY_THE_CLIENT = {"tcp": "by the client", "ws": "by the client, with code 1000"}
 
 def how_it_closed(sim: SimulatorHandle) -> str:
     """How the only connection that there was has ended, as the outlet sees it."""
-    closed = threading.Event()
-    sim.journal.listen(recorded=lambda entry: closed.set())
-    while not (events := sim.journal.events(what="closed")):
+    with sim.journal.subscribe(EntryFilter(kinds=("closed",)), after=0) as closed:
         assert closed.wait(PATIENCE)
-        closed.clear()
-    (event,) = events
-    return event.detail
+        (event,) = closed.read()
+    assert isinstance(event, Closed)
+    return event.reason
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

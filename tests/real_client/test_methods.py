@@ -668,14 +668,14 @@ async def connect(visit: Visit) -> None:
 async def close(visit: Visit) -> None:
     events = visit.simulator.journal.events
     gone = Heard(visit.client.on_disconnect)
-    assert len(events(what="connected")) == 2
+    assert len(events(kind="connected")) == 2
     await visit.client.close()
     assert visit.client.transport_name is None
     await visit.other.get_outlet_status()  # the others stay
     async with asyncio.timeout(PATIENCE):
-        while not events(what="closed"):
+        while not events(kind="closed"):
             await visit.other.get_outlet_status()
-    assert [one.transport for one in events(what="closed")] == [visit.transport]
+    assert [one.transport for one in events(kind="closed")] == [visit.transport]
     assert gone.everything == []  # not where it was meant
 
 
@@ -683,7 +683,7 @@ async def close(visit: Visit) -> None:
 async def transport_name(visit: Visit) -> None:
     assert visit.client.transport_name == visit.transport
     assert visit.other.transport_name not in (None, visit.transport)
-    connections = visit.simulator.journal.events(what="connected")
+    connections = visit.simulator.journal.events(kind="connected")
     names = [one.transport for one in connections]
     assert names == [visit.client.transport_name, visit.other.transport_name]
 
@@ -802,7 +802,7 @@ def test_as_a_context_manager_it_connects_and_closes(transport: Transport) -> No
 
     with start_simulator() as simulator:
         asyncio.run(visiting(simulator))
-        assert len(simulator.journal.events(what="connected")) == 2
+        assert len(simulator.journal.events(kind="connected")) == 2
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from invis_sim import SimulatorHandle, start_simulator
+from invis_sim.journal.text import summary
 
 PATIENCE = 10.0
 """Seconds after which what must come is given up."""
@@ -241,10 +242,10 @@ def test_it_reboots_often_and_tells_who_comes_back() -> None:
                 client.listen(lambda callback, args: callback == 12)
                 assert client.pushes[0][0] == 12
                 assert client.ask(20)["PUBACK"] == 1
-        begun = [event for event in sim.journal.events(what="outlet") if "begins" in event.detail]
+        begun = sim.journal.events(kind="outage_started")
         assert len(begun) >= 5
-        steps = [event.detail for event in sim.journal.events(what="step")]
-        assert steps[:5] == ["1: reboot", "2: reboot", "3: reboot", "4: reboot", "1: reboot"]
+        steps = [summary(event) for event in sim.journal.events(kind="command")]
+        assert steps[:5] == [f"step {number}: reboot" for number in (1, 2, 3, 4, 1)]
 
 
 def test_the_faceplate_comes_and_goes() -> None:
@@ -252,13 +253,15 @@ def test_the_faceplate_comes_and_goes() -> None:
         start_simulator("faceplate-comes-and-goes", speed=100) as sim,
         closing(Client(sim)) as client,
     ):
-        steps = sim.journal.events(what="step")
+        steps = sim.journal.events(kind="command")
         while len(steps) < 4:  # twice off and on
             client.listen(lambda callback, args: callback == 11)
-            steps = sim.journal.events(what="step")
+            steps = sim.journal.events(kind="command")
         assert client.args(12)["PM"]["online"] is True
     off, on, off_again, on_again = (step.seconds for step in steps[:4])
-    assert [step.detail for step in steps[:2]] == ["1: faceplate off", "2: faceplate on"]
+    assert [summary(step) for step in steps[:2]] == [
+        *("step 1: faceplate off", "step 2: faceplate on")
+    ]
     told = [one.seconds for one in sim.journal.exchanges(callback=11)]
     assert any(second < off for second in told)
     assert any(on < second < off_again for second in told)

@@ -126,7 +126,7 @@ def test_the_same_serial_number_twice_is_an_error_that_the_outlet_survives(sn: s
     with browsing() as browser, start_simulator(announced(sn)) as first:
         browser.wait_for(sn)
         with start_simulator(announced(sn)) as second, Peers(second) as peers:
-            wait_until(second, lambda journal: bool(journal.events(what="error")), PATIENCE)
+            wait_until(second, lambda journal: bool(journal.events(kind="error")), PATIENCE)
             (error,) = told(second, "error")
             assert sn in error
             peer = peers.tcp()
@@ -159,11 +159,11 @@ def test_what_says_nothing_new_is_not_announced_again(sn: str) -> None:
 def test_what_cannot_be_announced_is_tried_once(sn: str) -> None:
     scenario = announced(sn, device=Device(sn=sn, device="x" * 255))
     with start_simulator(scenario) as sim:
-        wait_until(sim, lambda journal: bool(journal.events(what="error")), PATIENCE)
+        wait_until(sim, lambda journal: bool(journal.events(kind="error")), PATIENCE)
         for brightness in range(20):
             sim.outlet.change(nightlight={"brightness": brightness})
         sim.outlet.change(device={"device": "y" * 254})
-        wait_until(sim, lambda journal: len(journal.events(what="error")) > 1, PATIENCE)
+        wait_until(sim, lambda journal: len(journal.events(kind="error")) > 1, PATIENCE)
         assert len(told(sim, "error")) == 2
 
 
@@ -173,7 +173,7 @@ def test_what_is_too_long_for_mdns_is_an_error_that_the_outlet_survives(sn: str)
         browser.wait_for(sn)
         sim.outlet.change(faceplate=faceplate)
         browser.wait_for_end(sn)
-        wait_until(sim, lambda journal: bool(journal.events(what="error")), PATIENCE)
+        wait_until(sim, lambda journal: bool(journal.events(kind="error")), PATIENCE)
         (error,) = told(sim, "error")
         assert "sub_type and its value have 259 bytes; 255 fit" in error
         peer = peers.tcp()

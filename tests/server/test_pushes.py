@@ -13,6 +13,7 @@ import pytest
 from invis_sim import faults
 from invis_sim.device.state import Device, Timing
 from invis_sim.faults import Fault, When
+from invis_sim.journal import Closed
 from invis_sim.protocol.frames import text_frame
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario.model import Protocol
@@ -180,7 +181,7 @@ def test_who_is_still_in_the_handshake_is_told_nothing() -> None:
     with pushing() as sim, Peers(sim) as peers:
         early, late = peers.ws(shake=False), peers.ws(shake=False)
         early.socket.sendall(HANDSHAKE[:40])
-        wait_until(sim, lambda journal: len(journal.events(what="connected")) == 2)
+        wait_until(sim, lambda journal: len(journal.events(kind="connected")) == 2)
         sim.outlet.push(99, ["too early"])
         early.socket.sendall(HANDSHAKE[40:])
         late.shake_hands()
@@ -192,7 +193,7 @@ def test_who_is_still_in_the_handshake_is_told_nothing() -> None:
 def test_who_is_being_greeted_by_a_slow_outlet_is_told_nothing_yet() -> None:
     with pushing(faults.SlowAccept(seconds=0.2)) as sim, Peers(sim) as peers:
         peer = peers.listen("tcp")
-        wait_until(sim, lambda journal: bool(journal.events(what="connected")))
+        wait_until(sim, lambda journal: bool(journal.events(kind="connected")))
         sim.outlet.push(99, ["too early"])
         assert peer.is_served(1)
         sim.outlet.push(99, ["in time"])
@@ -418,18 +419,19 @@ def test_a_client_that_never_reads_is_dropped_at_last_and_others_get_everything(
     with pushing() as sim, Peers(sim) as peers:
         deaf = peers.listen(transport)
         others = [peers.listen(kind) for kind in TRANSPORTS]
-        wait_until(sim, lambda journal: len(journal.events(what="connected")) == 3)
+        wait_until(sim, lambda journal: len(journal.events(kind="connected")) == 3)
         most = number = 0
-        while not sim.journal.events(what="closed"):
+        while not sim.journal.events(kind="closed"):
             sim.outlet.push(99, [number, BIG])
             for peer in others:
                 assert peer.packet() == push(99, [number, BIG])
             most = max(most, sim.call(waiting_bytes, sim))
             number += 1
             assert number < 2000, "it may still be there"
-        (closed,) = sim.journal.events(what="closed")
+        (closed,) = sim.journal.events(kind="closed")
         assert closed.connection == 1
-        assert closed.detail == "the client reads too slowly: too much waits for it"
+        assert isinstance(closed, Closed)
+        assert closed.reason == "the client reads too slowly: too much waits for it"
         assert 2**19 < most <= outbox.MAX_PENDING_PUSHED_BYTES + 31_000
         assert deaf.end()[1] == "RST"
         assert all(peer.is_served() for peer in others)
@@ -451,7 +453,7 @@ def test_a_client_that_never_reads_many_small_pushes_is_dropped_at_last() -> Non
                 sim._simulator.outlet.push(99, number)
 
         sim.call(tell, outbox.MAX_PENDING_PUSHES)
-        assert sim.journal.events(what="closed") == []
+        assert sim.journal.events(kind="closed") == []
         sim.call(tell, 1)
         assert wait_for_end(sim) == ["the client reads too slowly: too much waits for it"]
         assert peer.end() == (b"", "RST")
@@ -464,7 +466,7 @@ def test_a_client_that_reads_nothing_for_long_is_dropped_though_little_waits(
     patience = Protocol(write_timeout_seconds=0.3)
     with pushing(protocol=patience) as sim, Peers(sim) as peers:
         peers.listen(transport)
-        wait_until(sim, lambda journal: bool(journal.events(what="connected")))
+        wait_until(sim, lambda journal: bool(journal.events(kind="connected")))
         while not sim.call(waiting_bytes, sim):
             sim.outlet.push(99, BIG)
         assert wait_for_end(sim) == ["the client has read nothing for 0.3 s"]

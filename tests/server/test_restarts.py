@@ -10,6 +10,8 @@ import pytest
 
 from invis_sim import faults
 from invis_sim.device.state import Device, Outlets, Quirks, Timing
+from invis_sim.journal import OutageEnded, OutageStarted
+from invis_sim.journal.text import summary
 from invis_sim.protocol.transport import DisconnectMode, Transport
 from invis_sim.scenario import ScenarioError
 from invis_sim.scenario.model import Listen, Scenario
@@ -61,7 +63,7 @@ def is_refused(sim: SimulatorHandle, transport: Transport) -> bool:
 
 
 def wait_for_return(sim: SimulatorHandle) -> None:
-    wait_until(sim, lambda journal: any("ends" in words for words in told(sim, "outlet")))
+    wait_until(sim, lambda journal: bool(journal.events(kind="outage_ended")))
 
 
 @on_both
@@ -94,16 +96,19 @@ def test_a_restart_is_not_answered_ends_every_connection_and_is_over_in_time(
         assert (asked.outcome, asked.sent, asked.done) == ("no reply", (), True)
         if callback == 6 and ends != "blackhole":
             assert is_refused(sim, "tcp")
-            assert told(sim, "outlet") == [
-                "a network reset begins (until it joins the network again)"
-            ]
+            assert told(sim, "outlet") == ["network reset: offline until it joins the network"]
             sim.join_network()
         wait_for_return(sim)
-        began, ended = sim.journal.events(what="outlet")
-        assert ended.detail == f"{NAMES[callback]} ends"
+        began, ended = (
+            event
+            for event in sim.journal.events()
+            if isinstance(event, OutageStarted | OutageEnded)
+        )
+        name = NAMES[callback].removeprefix("a ")
+        assert summary(ended) == f"{name}: back online"
         if callback != 6:
             lasts = 0.3 if callback == 5 else 0.6
-            assert began.detail == f"{NAMES[callback]} begins ({lasts:g} s)"
+            assert summary(began) == f"{name}: offline for {lasts:g} s"
             assert ended.seconds - began.seconds >= lasts - 0.01
         assert [address(sim, kind) for kind in TRANSPORTS] == where
         for kind in TRANSPORTS:
@@ -249,10 +254,10 @@ def test_a_reboot_from_python_ends_connections_as_it_says_or_as_the_quirks_say(h
         assert peer.end()[1] == ends[other]
         sim.wait_until_up()
         assert told(sim, "outlet") == [
-            "a reboot begins (0 s)",
-            "a reboot ends",
-            "a reboot begins (0.05 s)",
-            "a reboot ends",
+            "reboot: offline for 0 s",
+            "reboot: back online",
+            "reboot: offline for 0.05 s",
+            "reboot: back online",
         ]
         wrongs: list[dict[str, Any]] = [{"seconds": -1}, {"seconds": math.inf}, {"how": "gently"}]
         for wrong in wrongs:

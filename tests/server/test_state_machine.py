@@ -37,6 +37,7 @@ from invis_sim.faults import (
     WrongPacketId,
 )
 from invis_sim.journal import Journal
+from invis_sim.journal.text import summary
 from invis_sim.protocol.transport import Transport
 from invis_sim.testing.handle import FaultHandle, SimulatorHandle, start_simulator
 from tests.server.peers import done, push
@@ -295,7 +296,7 @@ class Clients(RuleBasedStateMachine):
                 self.ask(client, [UPDATES, UNKNOWN, UPDATES])
             for client in tuple(self.here):
                 self.leave(client, comes_back=False)
-            why = [event.detail for event in self.simulator.journal.events()]
+            why = [summary(event) for event in self.simulator.journal.events()]
             assert not [detail for detail in why if "internal error" in detail]
 
     # Faults

@@ -31,12 +31,12 @@ def stepping(steps: str, speed: float = 1.0, head: str = "") -> Any:
 
 
 def steps_told(sim: SimulatorHandle) -> list[str]:
-    return told(sim, "step")
+    return told(sim, "command")
 
 
 def wait_for_steps(sim: SimulatorHandle, number: int) -> list[str]:
     """Waits until so many things have been done."""
-    wait_until(sim, lambda journal: len(journal.events(what="step")) >= number)
+    wait_until(sim, lambda journal: len(journal.events(kind="command")) >= number)
     return steps_told(sim)
 
 
@@ -63,14 +63,14 @@ def test_steps_come_in_the_order_of_their_times_and_those_of_one_time_in_file_or
     """
     with stepping(steps, speed) as sim:
         expected = [
-            "4: set outlets.states = [1, 0], nightlight.brightness = 5",
-            "2: set outlets.states = [0, 1]",
-            "1: push 93",
-            "3: push 94",
+            "step 4: set outlets.states = [1, 0], nightlight.brightness = 5",
+            "step 2: set outlets.states = [0, 1]",
+            "step 1: push 93",
+            "step 3: push 94",
         ]
         assert wait_for_steps(sim, 4) == expected
         assert sim.outlet.state.outlets.states == (0, 1)
-        times = [event.seconds for event in sim.journal.events(what="step")]
+        times = [event.seconds for event in sim.journal.events(kind="command")]
         if speed == 100:
             assert times[1] >= 0.1
             assert times[2] >= 0.2
@@ -88,8 +88,8 @@ def test_a_step_is_repeated_in_its_rhythm_from_its_time_on() -> None:
     """
     with stepping(steps, 100) as sim, listening(sim, "tcp") as peer:
         first = wait_for_steps(sim, 6)[:6]
-        assert first == ["2: sample", "1: push 9"] * 3
-        times = [event.seconds for event in sim.journal.events(what="step")][:6]
+        assert first == ["step 2: sample", "step 1: push 9"] * 3
+        times = [event.seconds for event in sim.journal.events(kind="command")][:6]
         due = (0.01, 0.1, 0.11, 0.2, 0.21, 0.3)
         assert all(time >= least for time, least in zip(times, due, strict=True))
         came = [packet["payload"]["callbackName"] for packet in peer.packets(4)]
@@ -114,13 +114,13 @@ def test_at_infinite_speed_what_is_repeated_forever_does_not_run_away() -> None:
                 pass
         # Time has jumped to the one appointment that is no repetition, and stands still there. Of
         # the repetitions that it has jumped over, one was made up for.
-        assert steps_told(sim) == ["1: push 9", "2: sample"]
+        assert steps_told(sim) == ["step 1: push 9", "step 2: sample"]
         # It goes on where there is something to do, and repetitions with it.
         sim.outlet.change(firmware={"PM": {"available_fw_rev": "9.9.9"}})
         sim.outlet.start_update("PM")  # of 30 s, and 3 s for the restart
         wait_until(sim, lambda journal: len(steps_told(sim)) >= 11)
         told_then = steps_told(sim)[2:]
-        assert (told_then.count("1: push 9"), told_then.count("2: sample")) == (3, 6)
+        assert (told_then.count("step 1: push 9"), told_then.count("step 2: sample")) == (3, 6)
 
 
 def test_at_infinite_speed_a_repetition_alone_does_not_even_begin() -> None:
@@ -164,7 +164,7 @@ def test_a_step_follows_the_nth_request_of_its_callback_behind_the_answer(
         for callback in (99, 98):
             other.demand(callback, packet_id=5)
             assert other.packet() == done(5, 0)
-        assert steps_told(sim) == ["1: push 50", "2: push 50"]
+        assert steps_told(sim) == ["step 1: push 50", "step 2: push 50"]
 
 
 @on_both
@@ -190,7 +190,7 @@ def test_a_step_may_follow_some_time_after_its_request(transport: Transport, spe
         peer.demand(98, packet_id=2)
         expected = [push(50, args) for args in ("at once", "early", "late")]
         assert peer.packets(4) == [done(2, 0), *expected]
-        at_once, early, late = (event.seconds for event in sim.journal.events(what="step"))
+        at_once, early, late = (event.seconds for event in sim.journal.events(kind="command"))
         if speed == 100:
             assert early - at_once >= 0.1 - 0.01
             assert late - at_once >= 0.2 - 0.01
@@ -214,9 +214,9 @@ def test_after_a_network_reset_a_step_brings_the_outlet_back_some_time_later() -
                 assert peer.end() == (b"", "FIN")
                 if number == 1:
                     sim.wait_until_up()
-            ends = [words for words in told(sim, "outlet") if words.endswith(" ends")]
-            assert ends == ["a network reset ends"]
-            assert steps_told(sim) == ["1: join the network"]  # the second reset lasts
+            ends = [words for words in told(sim, "outlet") if words.endswith(" online")]
+            assert ends == ["network reset: back online"]
+            assert steps_told(sim) == ["step 1: join the network"]  # the second reset lasts
 
 
 def test_what_a_step_does_some_time_after_its_request_outlasts_a_restart() -> None:
@@ -233,7 +233,7 @@ def test_what_a_step_does_some_time_after_its_request_outlasts_a_restart() -> No
         sim.reboot(seconds=5)
         assert peer.end() == (b"", "FIN")
         sim.wait_until_up()
-        assert wait_for_steps(sim, 1) == ["1: push 50"]
+        assert wait_for_steps(sim, 1) == ["step 1: push 50"]
 
 
 def test_what_a_step_begins_after_a_request_takes_its_time_from_then() -> None:
@@ -341,19 +341,19 @@ def test_every_action_does_what_it_says_in_the_order_of_the_manual() -> None:
         assert peer.end() == (b"", "RST")
         sim.wait_until_up()
         assert steps_told(sim) == [
-            '1: set sensors.lux = "inf", outlets.states = [1, 1]',
-            "1: enable strange",
-            "1: disable odd",
-            "1: push 9",
-            "1: sample",
-            "2: faceplate off",
-            "2: sample",
-            "2: update PM",
-            "2: could not update PM: the InvisDeco is not there at the moment",
-            "3: faceplate on",
-            "3: sample",
-            "4: push 60",
-            "4: reboot",
+            'step 1: set sensors.lux = "inf", outlets.states = [1, 1]',
+            "step 1: enable strange",
+            "step 1: disable odd",
+            "step 1: push 9",
+            "step 1: sample",
+            "step 2: faceplate off",
+            "step 2: sample",
+            "step 2: update PM",
+            "step 2: update PM failed: the InvisDeco is not there at the moment",
+            "step 3: faceplate on",
+            "step 3: sample",
+            "step 4: push 60",
+            "step 4: reboot",
         ]
 
 
@@ -375,11 +375,17 @@ def test_what_a_step_sets_is_told_key_by_key_and_shortened_where_it_is_long() ->
     with stepping(steps, math.inf) as sim:
         *short, long = wait_for_steps(sim, 4)
         assert short == [
-            '1: set firmware.PM = {}, sensors.lux.start = 1, sensors.omit = ["gas"]',
-            "2: set preferences.acc_prefs.homeAwayMode.enabled = 1, timing.restart_seconds = 0.5",
-            '3: set names.outlet1 = "Lämpchen", names.outlet2 = "x", quirks.stray_result = false',
+            'step 1: set firmware.PM = {}, sensors.lux.start = 1, sensors.omit = ["gas"]',
+            (
+                "step 2: set preferences.acc_prefs.homeAwayMode.enabled = 1, "
+                "timing.restart_seconds = 0.5"
+            ),
+            (
+                'step 3: set names.outlet1 = "Lämpchen", names.outlet2 = "x", '
+                "quirks.stray_result = false"
+            ),
         ]
-        assert long.startswith("4: set sensors.co2_equiv = [400, 401, 402, ")
+        assert long.startswith("step 4: set sensors.co2_equiv = [400, 401, 402, ")
         assert long.endswith("…")
         assert 90 < len(long) < 110
 
@@ -440,6 +446,6 @@ def test_what_a_step_pushes_that_has_no_state_is_told_and_goes_on() -> None:
         peer.demand(97)
         assert peer.packets(2) == [done(puback=0), push(9, [0, 0])]
         words, why = steps_told(sim), "the InvisDeco is not there at the moment"
-        assert [word for word in words if "could not" in word] == [
-            f"1: could not push 11: nothing to push for callback 11: {why}"
+        assert [word for word in words if "failed" in word] == [
+            f"step 1: push 11 failed: nothing to push for callback 11: {why}"
         ]

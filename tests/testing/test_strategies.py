@@ -26,6 +26,7 @@ from invis_sim.faults import KINDS, Fault, Refuse, Throttle, When
 from invis_sim.faults.delivery import MAX_STEPS
 from invis_sim.faults.fault import LAYERS, Layer
 from invis_sim.faults.pipeline import MAX_TEXT_BYTES, Pipeline
+from invis_sim.journal import Closed
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.frames import text_frame
 from invis_sim.protocol.packets import parse_request
@@ -453,4 +454,4 @@ def heard_to_the_end(client: socket.socket) -> bytes:
 
 def endings(journal: Journal) -> list[str]:
     """Why each connection that is over ended."""
-    return [event.detail for event in journal.events() if event.what == "closed"]
+    return [event.reason for event in journal.events() if isinstance(event, Closed)]

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import trio
 
@@ -17,7 +18,7 @@ from invis_sim.faults.connection_plan import ConnectionPlan
 from invis_sim.faults.delivery import Delivery
 from invis_sim.faults.outage import Outage
 from invis_sim.faults.pipeline import Pipeline, PlannedDelivery
-from invis_sim.journal import Journal, Outcome
+from invis_sim.journal import Closed, Connected, Event, FaultApplied, Journal, Outcome
 from invis_sim.protocol.packets import (
     MalformedPacket,
     Note,
@@ -136,7 +137,7 @@ class Connection:
             return True
         welcome = self.welcome = reception.welcome
         for touch in reception.applied:
-            self.event("fault", f"{touch.fault} ({touch.detail})" if touch.detail else touch.fault)
+            self.event(FaultApplied, fault=touch.fault, detail=touch.detail)
         if welcome.wait:
             await self.pass_time(welcome.wait)
         if welcome.greeting:
@@ -284,14 +285,20 @@ class Connection:
             done=True,
         )
 
-    def push(self, push: Push, framed: dict[Transport, bytes]) -> None:
+    @property
+    def takes_push(self) -> bool:
+        """Whether a push would be recorded and sent, instead of ignored or too much."""
+        outbox = self.outbox
+        return self.open and not outbox.silent and not outbox.push_backlog_full
+
+    def push(self, push: Push, framed: dict[Transport, bytes], recipients: int = 1) -> None:
         """Tells the client something unasked. Never raises.
 
         framed: transport → the packet as it leaves there. What is missing is added, for the next
-        connection.
+        connection. recipients: how many connections get it at once.
         """
         try:
-            self._push(push, framed)
+            self._push(push, framed, recipients)
         except Exception as error:
             # A defect of ours must cost no more than this connection, and must not go unnoticed.
             logger.error(
@@ -300,7 +307,7 @@ class Connection:
             self.core.defect(error)
             self.cut("reset", f"an internal error: {error!r}")
 
-    def _push(self, push: Push, framed: dict[Transport, bytes]) -> None:
+    def _push(self, push: Push, framed: dict[Transport, bytes], recipients: int) -> None:
         outbox = self.outbox
         if not self.open or outbox.silent:
             return
@@ -325,12 +332,13 @@ class Connection:
                     "push",
                     (data,),
                     done=True,
-                    pushed=push.callback,
+                    push_callback=push.callback,
+                    recipients=recipients,
                 )
                 outbox.send_now(data, now)
                 return
             plan = PlannedDelivery(Delivery.of(data), ())
-        self._dispatch(plan, now, "push", pushed=push.callback)
+        self._dispatch(plan, now, "push", push_callback=push.callback, recipients=recipients)
 
     def _dispatch(
         self,
@@ -340,7 +348,8 @@ class Connection:
         document: bytes | None = None,
         request: Request | None = None,
         notes: tuple[Note, ...] = (),
-        pushed: int | None = None,
+        push_callback: int | None = None,
+        recipients: int = 1,
     ) -> None:
         """Sends a packet on its way that waits for something, or that faults touched.
 
@@ -358,7 +367,8 @@ class Connection:
             (),
             plan.applied,
             notes,
-            pushed=pushed,
+            push_callback=push_callback,
+            recipients=recipients,
         )
         self.outbox.dispatch(plan.delivery, exchange, arrived)
 
@@ -386,10 +396,10 @@ class Connection:
 
     # The end
 
-    def event(self, what: str, detail: str = "") -> None:
-        """Something befell the connection that the author of its client should know."""
+    def event(self, event_type: type[Event], **fields: Any) -> None:
+        """Record an event of this connection in the journal."""
         core = self.core
-        core.journal.event(core.seconds(), what, detail, self.transport, self.number)
+        core.journal.add(event_type, core.seconds(), self.transport, self.number, **fields)
 
     def cut(self, how: DisconnectMode, why: str) -> None:
         """Ends the connection from outside, at once; with "blackhole" it only falls silent."""
@@ -444,7 +454,7 @@ async def serve_client(
             connection = core.connections[number] = Connection(
                 core, wire, transport, number, nursery
             )
-            connection.event("connected", wire.peer)
+            connection.event(Connected, peer=wire.peer)
             with connection.reading:
                 if await connection.begin():
                     await converse(connection)
@@ -472,4 +482,4 @@ async def serve_client(
         core.connections.pop(number, None)
         if connection is not None:
             connection.outbox.finish_pending_entries()
-            connection.event("closed", connection.close_reason)
+            connection.event(Closed, reason=connection.close_reason)

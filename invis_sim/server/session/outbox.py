@@ -73,7 +73,7 @@ class _QueuedPacket:
     @property
     def is_push(self) -> bool:
         """Whether nobody asked for it."""
-        return self.exchange is not None and self.exchange.pushed is not None
+        return self.exchange is not None and self.exchange.push_callback is not None
 
 
 async def no_close_handshake(code: int | None, reason: str) -> None:
