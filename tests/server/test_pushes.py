@@ -128,7 +128,7 @@ def test_what_python_changes_and_pushes_is_told_to_all() -> None:
             assert third == push(99, {"a": None})
             assert fourth == push(9, [1, 1])
         kept = sim.journal.exchanges(callback=99)
-        assert [(one.pushed, one.outcome, one.received, one.done) for one in kept] == [
+        assert [(one.push_callback, one.outcome, one.received, one.done) for one in kept] == [
             (99, "push", None, True)
         ] * 2
 
@@ -280,7 +280,7 @@ def test_pushes_are_dropped_delayed_doubled_and_spoilt(transport: Transport) -> 
         rest = peer.frame().payload if isinstance(peer, WebSocketPeer) else peer.receive(1)
         assert rest.startswith(b"{")
         assert not rest.endswith(b"}")
-        kept = {one.pushed: one for one in sim.journal.exchanges() if one.pushed}
+        kept = {one.push_callback: one for one in sim.journal.exchanges() if one.push_callback}
         assert [touched(kept[number]) for number in (91, 92, 93, 94, 95)] == [
             ["drop"],
             ["duplicate"],

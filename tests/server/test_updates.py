@@ -101,10 +101,10 @@ def test_an_update_of_the_outlet_runs_to_its_end_on_a_rev_a(
             back.demand(21, [1])
             assert back.packet() == done(puback=0)
         assert told(sim, "outlet") == [
-            "the update of the outlet begins",
-            "a restart after an update begins (3 s)",
-            "a restart after an update ends",
-            "after its update, the outlet runs 1.1.0, and web pages 2.1.0",
+            "outlet: the update of the outlet begins",
+            "restart after an update: offline for 3 s",
+            "restart after an update: back online",
+            "outlet: after its update, the outlet runs 1.1.0, and web pages 2.1.0",
         ]
 
 
@@ -148,10 +148,10 @@ def test_an_update_of_the_faceplate_runs_to_its_end_and_drops_nobody(
             assert revisions(peer) == NEW_FACEPLATE
         assert told(sim, "closed") == []
         assert told(sim, "outlet") == [
-            "the update of the faceplate begins",
-            "the faceplate restarts (3 s)",
-            "the faceplate is back",
-            "after its update, the faceplate runs 3.1.0",
+            "outlet: the update of the faceplate begins",
+            "outlet: the faceplate restarts (3 s)",
+            "outlet: the faceplate is back",
+            "outlet: after its update, the faceplate runs 3.1.0",
         ]
 
 
