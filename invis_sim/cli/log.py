@@ -314,4 +314,4 @@ class LineWriter:
             self._broken = True
             self._failed(error)
             while self._queue.get() is not None:
-                pass  # whoever waits for room in the queue must not wait for ever
+                pass  # a thread that waits for room in the queue must not wait for ever

@@ -6,7 +6,7 @@ bounded in number and in bytes, and hands each to its subscriptions; where entri
 terminal, a file, a waiting test) is decided by the subscriber. It can be asked and cleared from any
 thread while one thread records.
 
-No clock: whoever records says when it happened.
+No clock: the caller that records an entry says when it happened.
 """
 
 from invis_sim.journal.budget import JournalBudget

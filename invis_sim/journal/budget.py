@@ -19,8 +19,8 @@ class JournalBudget:
     test reads it then.
 
     max_entries, max_bytes: for all journals together.
-    min_entries, min_bytes: what each may keep in any case: a journal that keeps less is useless to
-    whoever looks for the cause of an error. With very many journals the sum can exceed the maximum.
+    min_entries, min_bytes: what each may keep in any case: a journal that keeps less does not show
+    the cause of an error. With very many journals the sum can exceed the maximum.
     """
 
     def __init__(

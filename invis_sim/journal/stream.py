@@ -158,7 +158,7 @@ class Subscription:
             if first:
                 self._changed.notify_all()
         # Without the lock: what is called may read, close, or make the journal record. Only for the
-        # first, because whoever has not read yet knows already.
+        # first, because a reader that has not read since then knows already.
         if first and self._on_ready is not None:
             try:
                 self._on_ready()

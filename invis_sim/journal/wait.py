@@ -27,7 +27,7 @@ class Waiters:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        # Reentrant: whoever is called back with an entry may wait for the next one.
+        # Reentrant: a caller that is called back with an entry may wait for the next one.
         self._lock = threading.RLock()
         self._consumed: set[int] = set()  # numbers of entries that were delivered and are kept
         self._waiting: list[Expectation[Any]] = []
@@ -61,7 +61,7 @@ class Waiters:
         return Expectation[Event](self, words, matches)
 
     def fail(self, error: BaseException) -> None:
-        """Nothing more will come: give this error to everyone who waits for what is not there."""
+        """Fail all expectations that wait, and later ones for which nothing is kept."""
         with self._lock:
             self._error = error
             waiting, self._waiting = self._waiting, []
