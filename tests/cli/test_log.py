@@ -163,6 +163,24 @@ def test_a_push_whose_others_do_not_come_is_written_by_a_flush() -> None:
     assert len(log.written) == 1
 
 
+def test_pushes_of_different_batches_are_different_lines() -> None:
+    log = Grouped()
+    log.push(1, 3)
+    log.push(2, 2)
+    assert log.lines() == ["tcp #1    push 9 outlet status [1,0]"]
+    log.push(3, 2)
+    assert log.lines()[1:] == ["all 2     push 9 outlet status [1,0]"]
+
+
+def test_a_push_that_waits_is_written_before_the_note_of_what_is_missing() -> None:
+    log, text_log = Grouped(), TextLog(1_000_000.5)
+    push = log.push(1, 3)
+    assert list(text_log.lines(push)) == []
+    waiting, note = text_log.dropped(7, push)
+    assert waiting.endswith("tcp #1    push 9 outlet status [1,0]")
+    assert note == "(7 lines dropped: output too slow)"
+
+
 def test_a_push_that_a_fault_touched_has_a_line_of_its_own() -> None:
     log = Grouped()
     late = (AppliedFault("late", "2 s"),)
@@ -405,10 +423,16 @@ def test_a_slow_stream_is_waited_for_where_it_gets_the_time() -> None:
 
 
 def test_a_stream_that_takes_no_more_is_told_of_once_and_blocks_no_one() -> None:
-    failures: list[OSError] = []
+    failures: list[tuple[OSError, bool]] = []
     journal, stream = Journal(), Full()
     subscription = journal.subscribe(max_waiting=10, wait_when_full=PATIENCE)
-    writer = JournalWriter(stream, subscription, PlainLog(), "first", on_error=failures.append)
+    writer = JournalWriter(
+        stream,
+        subscription,
+        PlainLog(),
+        "first",
+        on_error=lambda error: failures.append((error, subscription.closed)),
+    )
     assert stream.asked.wait(PATIENCE)
     began = time.monotonic()
     recording = record_all(journal, 1, 1000)  # which waits for room
@@ -416,8 +440,10 @@ def test_a_stream_that_takes_no_more_is_told_of_once_and_blocks_no_one() -> None
     assert returns(recording)
     writer.close(PATIENCE)
     assert time.monotonic() - began < PATIENCE / 2
-    assert [error.strerror for error in failures] == ["No space left on device"]
-    assert subscription.closed
+    # The outlet does not wait for room even while the error is reported.
+    assert [(error.strerror, closed) for error, closed in failures] == [
+        ("No space left on device", True)
+    ]
 
 
 def test_a_stream_that_stalls_for_good_does_not_hold_up_the_end() -> None:

@@ -1,13 +1,22 @@
 """A subscription delivers what matches, in order, once, and harms no one."""
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invis_sim.journal import Connected, Entry, EntryFilter, Exchange, Journal, ServerError
+from invis_sim.journal import (
+    Connected,
+    Entry,
+    EntryFilter,
+    Exchange,
+    Journal,
+    ServerError,
+    Subscription,
+)
 from tests.journal.support import record
 
 TIMEOUT = 20.0
@@ -195,6 +204,12 @@ def test_a_full_subscription_is_waited_for_once() -> None:
     recorder.join(TIMEOUT)
     assert not recorder.is_alive()
     assert subscription.read_batch().dropped == 4
+    event(journal)  # the reader has caught up, so it is waited for again
+    recorder = in_a_thread(lambda: event(journal))
+    recorder.join(0.02)
+    assert recorder.is_alive()
+    assert len(subscription.read()) == 1
+    recorder.join(TIMEOUT)
 
 
 def test_a_recorder_that_waits_for_room_goes_on_when_it_is_closed() -> None:
@@ -205,6 +220,43 @@ def test_a_recorder_that_waits_for_room_goes_on_when_it_is_closed() -> None:
     subscription.close()
     recorder.join(TIMEOUT)
     assert not recorder.is_alive()
+
+
+class Lock:
+    """A lock after whose first release another thread might run."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        self._lock = threading.RLock()
+        self._meanwhile: list[Callable[[], None]] = [meanwhile]
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
+        if self._meanwhile:
+            self._meanwhile.pop()()
+
+
+@pytest.mark.parametrize("what", ["event", "exchange", "finish"])
+def test_who_subscribes_in_the_middle_of_a_record_gets_the_entry_once(what: str) -> None:
+    journal = Journal()
+    subscriptions: list[Subscription] = []
+    entry: Entry = record(journal)
+    if what != "finish":
+        journal.clear()
+
+    def subscribe() -> None:
+        subscriptions.append(journal.subscribe(after=0, done=True))
+
+    journal._lock = Lock(subscribe)  # type: ignore[assignment]
+    if what == "event":
+        entry = event(journal)
+    elif what == "exchange":
+        entry = record(journal, done=True)
+    elif isinstance(entry, Exchange):
+        journal.finish(entry)
+    assert subscriptions[0].read() == [entry]
 
 
 def test_who_subscribes_while_another_thread_records_misses_nothing() -> None:
