@@ -8,16 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from invis_sim import faults
+    from invis_sim.commands.command import CommandError
     from invis_sim.device.firmware import FaceplateFirmware, FirmwareInventory, OutletFirmware
     from invis_sim.device.state import OutletState
     from invis_sim.faults import When
     from invis_sim.journal import Event, Exchange, Journal
     from invis_sim.protocol.packets import Request
     from invis_sim.scenario import Scenario, ScenarioError
+    from invis_sim.scenario.steps import Step
     from invis_sim.server import Simulator, StartError, open_simulator
-    from invis_sim.testing.handle import SimulatorHandle, SimulatorStopped, start_simulator
+    from invis_sim.testing.block import start_simulator
+    from invis_sim.testing.handle import SimulatorHandle
+    from invis_sim.testing.thread import SimulatorStopped
 
 __all__ = [
+    "CommandError",
     "Event",
     "Exchange",
     "FaceplateFirmware",
@@ -32,6 +37,7 @@ __all__ = [
     "SimulatorHandle",
     "SimulatorStopped",
     "StartError",
+    "Step",
     "When",
     "__version__",
     "faults",
@@ -43,6 +49,7 @@ __version__ = "0.1.0"
 
 # Name → module that has it. Loaded when asked for: `invis-sim faults` needs no event loop.
 _HOMES = {
+    "CommandError": "invis_sim.commands.command",
     "Event": "invis_sim.journal",
     "Exchange": "invis_sim.journal",
     "FaceplateFirmware": "invis_sim.device.firmware",
@@ -55,11 +62,12 @@ _HOMES = {
     "Scenario": "invis_sim.scenario",
     "ScenarioError": "invis_sim.scenario",
     "Simulator": "invis_sim.server",
-    "SimulatorStopped": "invis_sim.testing.handle",
+    "SimulatorStopped": "invis_sim.testing.thread",
     "StartError": "invis_sim.server",
+    "Step": "invis_sim.scenario.steps",
     "When": "invis_sim.faults",
     "open_simulator": "invis_sim.server",
-    "start_simulator": "invis_sim.testing.handle",
+    "start_simulator": "invis_sim.testing.block",
 }
 
 

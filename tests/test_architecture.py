@@ -19,13 +19,14 @@ LAYERS = {
     "device": 2,
     "faults": 2,
     "client": 2,
-    "scenario": 3,
     "journal": 3,
-    "server": 4,
-    "testing": 5,
-    "cli": 6,
+    "commands": 4,
+    "scenario": 5,
+    "server": 6,
+    "testing": 7,
+    "cli": 8,
 }
-NO_IO = ("protocol", "schema", "device", "faults", "scenario", "journal")
+NO_IO = ("protocol", "schema", "device", "faults", "journal", "commands", "scenario")
 FORBIDDEN_BELOW_THE_SERVER = {"trio", "socket", "time", "asyncio", "select", "subprocess"}
 
 FILES = sorted(path for package in LAYERS for path in (PACKAGE / package).rglob("*.py"))

@@ -28,17 +28,16 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from invis_sim.cli import CommandError, _parser, main
+from invis_sim.cli import CliError, _parser, main
 from invis_sim.cli.run import _scenario
 from invis_sim.scenario import Scenario, parse
-from invis_sim.testing.handle import SimulatorHandle, start_simulator
+from invis_sim.testing.block import start_simulator
+from invis_sim.testing.handle import SimulatorHandle
 from tests.cli.process import cli
+from tests.support import TIMEOUT
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = ("README.md", "CONTRIBUTING.md")
-
-PATIENCE = 60.0
-"""Seconds after which an example that has not ended is given up."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +179,7 @@ def run_python(block: Block, folder: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=PATIENCE,
+        timeout=2 * TIMEOUT,  # an example may be a whole run of pytest
     )
     assert done.returncode == 0, f"{block}:\n{done.stdout}{done.stderr}"
 
@@ -302,5 +301,5 @@ def test_commands_that_are_wrong_are_noticed(
         run_commands(block_of("console", text))
     run_commands(block_of("console", "$ invis-sim send ws://127.0.0.1:8080/ws 77", "status 1"))
     for command in ("run --prot 1", "run flakey", "send 127.0.0.1 77", "faults dealy", "chekc"):
-        with pytest.raises((AssertionError, SystemExit, CommandError)):
+        with pytest.raises((AssertionError, SystemExit, CliError)):
             run_commands(block_of("console", f"$ invis-sim {command}"))

@@ -1,9 +1,10 @@
 """The command `invis-sim`: its arguments.
 
-Each command is a function in one of the modules here, which is loaded when the command is used.
+Each command is a function in one of the modules here, which is imported when the command is used,
+so that a quick command does not wait for imports that it does not need.
 
-Status: 0 all is well, 1 it did not work, 2 the command line or a scenario is wrong. What is wrong
-stands on stderr, one line a problem; no traceback.
+Exit status: 0 success, 1 failure, 2 the command line or a scenario is wrong. Problems are printed
+on stderr, one per line; never a traceback.
 """
 
 import argparse
@@ -18,16 +19,16 @@ from typing import NoReturn
 from invis_sim import __version__
 from invis_sim.client.errors import AddressError, ClientError
 
-__all__ = ["CommandError", "main"]
+__all__ = ["CliError", "main"]
 
 
 _ADDRESS = "HOST[:PORT] for TCP (port 3333), or ws://HOST[:PORT]/ws"
 
 
-class CommandError(Exception):
-    """A command cannot do what it should.
+class CliError(Exception):
+    """A command failed.
 
-    problems: one line each. status: what the process ends with.
+    problems: one line each, for stderr. status: the exit status of the process.
     """
 
     def __init__(self, *problems: str, status: int = 1) -> None:
@@ -37,18 +38,18 @@ class CommandError(Exception):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command that the arguments (default: the process's) name; returns its status."""
+    """Run the command named by the arguments (default: the process's); return its exit status."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # where the locale knows only ASCII
+        sys.stdout.reconfigure(errors="backslashreplace")  # the locale may be ASCII
     try:
         args = _parser().parse_args(arguments)
         module, _, function = args.function.partition(":")
         command = getattr(importlib.import_module(f"invis_sim.cli.{module}"), function)
         status: int = command(args)
-        if sys.stdout is not None:  # as it is where the descriptor is closed
+        if sys.stdout is not None:  # it is None if the descriptor is closed
             sys.stdout.flush()
         return status
-    except CommandError as error:
+    except CliError as error:
         for problem in error.problems:
             print(f"invis-sim: {problem}", file=sys.stderr)
         return error.status
@@ -58,10 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except OSError as error:
-        # Python must not stumble over it again at exit.
+        # Else Python would flush stdout again at exit, and print the same error as a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
-            return 0  # whoever read our output has seen enough
+            return 0  # as with `| head`: the reader has seen enough
         print(f"invis-sim: {error.strerror or error}", file=sys.stderr)
         return 1
 
@@ -75,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="invis-sim",
         description="A simulated InvisOutlet: its JSON protocol over TCP and WebSocket.",
-        epilog="invis-sim COMMAND --help tells more.",
+        epilog="Run `invis-sim COMMAND --help` for details.",
     )
     parser.add_argument("--version", action="version", version=f"invis-sim {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
@@ -84,8 +85,8 @@ def _parser() -> argparse.ArgumentParser:
         "run",
         help="run an outlet until Ctrl-C",
         description=(
-            "Runs an outlet until Ctrl-C or SIGTERM. Options override the scenario. "
-            "After a network reset (callback 6), SIGUSR1 lets it join the network again."
+            "Run an outlet until Ctrl-C or SIGTERM. Options override the scenario. "
+            "After a network reset (callback 6), send SIGUSR1 to reconnect it to the network."
         ),
     )
     run.set_defaults(function="run:run")
@@ -94,28 +95,31 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         default="default",
         metavar="SCENARIO",
-        help="a scenario file, or the name of a shipped one (see invis-sim scenarios)",
+        help="a scenario file, or the name of a bundled one (see invis-sim scenarios)",
     )
-    run.add_argument("--sn", help="the serial number")
-    run.add_argument("--host", help="where to listen (127.0.0.1: this machine only)")
+    run.add_argument("--sn", help="serial number")
+    run.add_argument("--host", help="address to listen on (default: 127.0.0.1, this machine only)")
     run.add_argument(
         "--tcp-port",
         type=_whole,
         metavar="N",
-        help="port of the TCP transport (3333; 0: a free one)",
+        help="TCP port (default: 3333; 0: any free port)",
     )
     run.add_argument(
-        "--ws-port", type=_whole, metavar="N", help="port of the WebSocket (8080; 0: a free one)"
+        "--ws-port",
+        type=_whole,
+        metavar="N",
+        help="WebSocket port (default: 8080; 0: any free port)",
     )
-    run.add_argument("--no-tcp", action="store_true", help="without the TCP transport")
-    run.add_argument("--no-ws", action="store_true", help="without the WebSocket")
+    run.add_argument("--no-tcp", action="store_true", help="disable TCP")
+    run.add_argument("--no-ws", action="store_true", help="disable WebSocket")
     run.add_argument(
         "--mdns",
         action="store_true",
-        help="announce it on the network as _invis._tcp.local. (needs invis-sim[mdns])",
+        help="announce the outlet on the network as _invis._tcp.local. (needs invis-sim[mdns])",
     )
     run.add_argument(
-        "--seed", type=_whole, metavar="N", help="of everything drawn by chance, to repeat a run"
+        "--seed", type=_whole, metavar="N", help="random seed; reuse it to reproduce a run"
     )
     run.add_argument(
         "--fault",
@@ -123,51 +127,69 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         dest="faults",
         metavar="KIND[:key=value,…]",
-        help="one more fault, such as delay:seconds=0.5,when={callback=20} (may be repeated)",
+        help="inject a fault, e.g. delay:seconds=0.5,when={callback=20} (repeatable)",
+    )
+    run.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="settings",
+        metavar="KEY=VALUE",
+        help="change what the outlet is, e.g. sensors.lux=5 (repeatable)",
+    )
+    run.add_argument(
+        "--do",
+        action="append",
+        default=[],
+        dest="commands",
+        metavar="COMMAND",
+        help="carry out a command once the outlet runs, e.g. 'faceplate = off' (repeatable)",
     )
     run.add_argument(
         "--speed",
         type=_speed,
         default=1.0,
         metavar="X",
-        help="divides every wait (1; 100 is fast, inf waits for nothing)",
+        help="time multiplier: 100 is 100 times faster, inf skips all waits (default: 1)",
     )
     run.add_argument(
         "--ready-file",
         metavar="PATH",
-        help="a file to write, whole, once the outlet listens: where it does, as one JSON object",
+        help="once ready, atomically write the addresses to this file as JSON",
     )
     run.add_argument(
         "--exit-with-stdin",
         action="store_true",
-        help="end when standard input ends, so as not to outlive whoever holds its other end",
+        help="exit when stdin reaches EOF, so that it never outlives its parent",
     )
     run.add_argument(
         "--journal",
         metavar="PATH",
-        help="a file to write everything that happens to, as JSON Lines",
+        help="write every exchange and event to this file as JSON Lines",
     )
     run.add_argument(
         "--log",
         choices=("text", "json", "quiet"),
         default="text",
-        help="how to tell on stdout what happens (text)",
+        help="log format on stdout (default: text)",
     )
 
-    check = commands.add_parser("check", help="tell every problem of scenario files")
+    check = commands.add_parser("check", help="validate scenario files and list every problem")
     check.set_defaults(function="info:check")
-    check.add_argument("scenarios", nargs="+", metavar="SCENARIO", help="a file, or a shipped name")
+    check.add_argument(
+        "scenarios", nargs="+", metavar="SCENARIO", help="a file, or the name of a bundled one"
+    )
 
-    faults = commands.add_parser("faults", help="show what can go wrong")
+    faults = commands.add_parser("faults", help="list the fault kinds, or show one in detail")
     faults.set_defaults(function="info:faults")
-    faults.add_argument("kind", nargs="?", metavar="KIND", help="the manual of this kind")
+    faults.add_argument("kind", nargs="?", metavar="KIND", help="show this kind in detail")
 
-    scenarios = commands.add_parser("scenarios", help="list the scenarios that ship with this")
+    scenarios = commands.add_parser("scenarios", help="list the bundled scenarios")
     scenarios.set_defaults(function="info:scenarios")
 
-    keys = commands.add_parser("keys", help="show what a scenario file can say")
+    keys = commands.add_parser("keys", help="show the keys a scenario file accepts")
     keys.set_defaults(function="keys:keys")
-    keys.add_argument("table", nargs="?", metavar="TABLE", help="the keys of this table")
+    keys.add_argument("table", nargs="?", metavar="TABLE", help="show the keys of this table")
 
     schema = commands.add_parser("schema", help="print the JSON Schema of scenario files")
     schema.set_defaults(function="info:schema")
@@ -175,30 +197,28 @@ def _parser() -> argparse.ArgumentParser:
     send = commands.add_parser(
         "send",
         help="send one request and print the reply",
-        description="Sends one request and prints the reply. Status 0: PUBACK 1, otherwise 1.",
+        description="Send one request and print the reply. Exit status 0: PUBACK 1; else 1.",
     )
     send.set_defaults(function="send:send")
     send.add_argument("address", metavar="ADDRESS", help=_ADDRESS)
-    send.add_argument(
-        "callback", type=_whole, metavar="CALLBACK", help="the callbackName, such as 20"
-    )
-    send.add_argument("args", nargs="?", metavar="ARGS", help="the callbackArgs, in JSON")
-    send.add_argument("--packet-id", type=_whole, metavar="N", help="the packetID (a random one)")
+    send.add_argument("callback", type=_whole, metavar="CALLBACK", help="callbackName, e.g. 20")
+    send.add_argument("args", nargs="?", metavar="ARGS", help="callbackArgs as JSON")
+    send.add_argument("--packet-id", type=_whole, metavar="N", help="packetID (default: random)")
     send.add_argument(
         "--timeout",
         type=_seconds,
         default=5.0,
         metavar="SECONDS",
-        help="how long to wait for the reply (5)",
+        help="how long to wait for the connection, and then for the reply (default: 5)",
     )
 
     watch = commands.add_parser(
         "watch",
-        help="print what an outlet tells its clients",
+        help="print every packet an outlet sends",
         description=(
-            "Connects, and prints every packet that the outlet sends, one JSON line each; what is "
-            "no JSON goes to stderr. Status 0: Ctrl-C, SIGTERM or --seconds ended it; 1: the "
-            "outlet ended the connection, or there was none."
+            "Connect, and print every packet that the outlet sends, one JSON line each; anything "
+            "that is not a packet goes to stderr. Exit status 0: stopped by Ctrl-C, SIGTERM or "
+            "--seconds; 1: the outlet closed the connection, or none could be established."
         ),
     )
     watch.set_defaults(function="watch:watch")
@@ -206,7 +226,7 @@ def _parser() -> argparse.ArgumentParser:
     watch.add_argument(
         "--reconnect",
         action="store_true",
-        help="connect again when the connection ends, as with a restart",
+        help="reconnect when the connection ends, e.g. after a restart",
     )
     watch.add_argument(
         "--callback",
@@ -215,9 +235,9 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         dest="callbacks",
         metavar="N",
-        help="only packets with this callbackName, such as 22 (may be repeated)",
+        help="print only packets with this callbackName, e.g. 22 (repeatable)",
     )
-    watch.add_argument("--seconds", type=_seconds, metavar="S", help="end after so long")
+    watch.add_argument("--seconds", type=_seconds, metavar="S", help="stop after this many seconds")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""The commands that only show something: check, faults, scenarios, schema."""
+"""The commands that only print information: check, faults, scenarios, schema."""
 
 import argparse
 import difflib
@@ -6,7 +6,7 @@ import inspect
 import json
 import textwrap
 
-from invis_sim.cli import CommandError
+from invis_sim.cli import CliError
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.faults.fault import LAYERS, Fault
 from invis_sim.faults.when import When
@@ -18,7 +18,7 @@ __all__ = ["check", "faults", "scenarios", "schema"]
 
 
 def check(args: argparse.Namespace) -> int:
-    """Every problem of every file."""
+    """Print a line for each valid file; raise CliError with every problem of the others."""
     problems: list[str] = []
     for source in args.scenarios:
         try:
@@ -28,25 +28,25 @@ def check(args: argparse.Namespace) -> int:
         else:
             print(f"{source}: good{_colon(scenario.description)}")
     if problems:
-        raise CommandError(*problems, status=2)
+        raise CliError(*problems, status=2)
     return 0
 
 
 def faults(args: argparse.Namespace) -> int:
-    """The catalogue by layer, or the manual of one kind."""
+    """Print the catalogue by layer, or the manual of one kind."""
     if args.kind is None:
         print(_catalogue())
         return 0
     if args.kind not in KINDS:
-        near = difflib.get_close_matches(args.kind.replace("-", "_"), KINDS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; there are: {', '.join(KINDS)}"
-        raise CommandError(f"no kind of fault is called {args.kind!r}{hint}", status=2)
+        close = difflib.get_close_matches(args.kind.replace("-", "_"), KINDS, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(KINDS)}"
+        raise CliError(f"no kind of fault is called {args.kind!r}{hint}", status=2)
     print(_manual(KINDS[args.kind]))
     return 0
 
 
 def scenarios(args: argparse.Namespace) -> int:
-    """The scenarios that ship with the package."""
+    """Print the bundled scenarios with their descriptions."""
     files = bundled()
     width = max(map(len, files))
     for name, path in files.items():
@@ -57,7 +57,7 @@ def scenarios(args: argparse.Namespace) -> int:
 
 
 def schema(args: argparse.Namespace) -> int:
-    """The JSON Schema of scenario files."""
+    """Print the JSON Schema of scenario files."""
     print(json.dumps(scenario_schema(), indent=2, ensure_ascii=False))
     return 0
 
@@ -75,27 +75,25 @@ def _catalogue() -> str:
             parts.append("")
             parts.append(textwrap.indent(_toml(fault), " " * 21))
             parts.append("")
-    parts.append("invis-sim faults KIND tells all about one.")
+    parts.append("Run `invis-sim faults KIND` for details of one.")
     return "\n".join(parts)
 
 
 def _manual(fault: type[Fault]) -> str:
-    short_location = " and ".join(
-        {"tcp": "TCP", "ws": "WebSocket"}[name] for name in fault.transports
-    )
+    transports = " and ".join({"tcp": "TCP", "ws": "WebSocket"}[name] for name in fault.transports)
     common = (inspect.getdoc(Fault) or "").partition("\n\n")[2]
     conditions = (inspect.getdoc(When) or "").partition("\n\n")[2]
     return "\n".join(
         (
-            f"{fault.kind()}  ({fault.layer} layer; {short_location})",
+            f"{fault.kind()}  ({fault.layer} layer; {transports})",
             "",
             inspect.getdoc(fault) or "",
             "",
-            "Every kind has these as well:",
+            "Keys of every kind:",
             "",
             common,
             "",
-            "In when there may be any of these; all that are given must hold:",
+            "Keys of `when`; all that are given must match:",
             "",
             conditions,
             "",

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from invis_sim.cli import CommandError
+from invis_sim.cli import CliError
 from invis_sim.faults.fault import Fault
 from invis_sim.scenario.model import Scenario
 from invis_sim.schema.describe import describe, did_you_mean
@@ -33,7 +33,7 @@ def keys(args: argparse.Namespace) -> int:
     if name not in tables:
         hint = _FAULTS if name == "faults" else did_you_mean(name, tables)
         hint = hint or f"; there are: {', '.join(tables)}"
-        raise CommandError(f"no table is called {name!r}{hint}", status=2)
+        raise CliError(f"no table is called {name!r}{hint}", status=2)
     print(_manual(name, tables[name]))
     return 0
 

@@ -1,39 +1,55 @@
-"""Entries of the journal as lines of text or JSON, and a writer that takes them somewhere."""
+"""The journal as lines of text or JSON, and what writes lines to a stream from a thread."""
 
 import os
 import queue
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import IO
+from typing import IO, Protocol
 
-from invis_sim.journal import Entry, Exchange, encode_entry
+from invis_sim.journal import (
+    Batch,
+    Entry,
+    Exchange,
+    OutageStarted,
+    ServerError,
+    Subscription,
+    encode_entry,
+)
 from invis_sim.journal.text import short_location, summary
-from invis_sim.protocol.frames import unframe_text
 
-__all__ = ["LineWriter", "PushGrouper", "dup_stdout", "json_line", "text_line"]
+__all__ = [
+    "JournalWriter",
+    "JsonLog",
+    "LineWriter",
+    "LogFormat",
+    "PushGrouper",
+    "TextLog",
+    "dup_stdout",
+    "text_line",
+]
+
+GROUPING_SECONDS = 0.25
+"""How long a push waits for the others of its batch. They are recorded back to back; only one whose
+connection failed in that moment is missing.
+"""
 
 
 def text_line(entry: Entry, started: float, place: str | None = None) -> str:
     """The entry for a human, in one line.
 
     started: the wall-clock time of the start, in seconds since the epoch.
-    place: where it was, in short; None: as the entry says.
+    place: where it was, in short; None: the entry's own.
     """
     moment = started + entry.seconds
     clock = time.strftime("%H:%M:%S", time.localtime(moment)) + f".{int(moment * 1000) % 1000:03}"
     return f"{clock}  {short_location(entry) if place is None else place:8}  {summary(entry)}"
 
 
-def json_line(entry: Entry, started: float) -> str:
-    """The entry as one JSON object."""
-    return encode_entry(entry).decode()
-
-
 def dup_stdout() -> IO[str]:
-    """Stdout by a descriptor of its own: whoever reads too slowly must not hold up the end of the
+    """Stdout by a descriptor of its own: a reader that is too slow must not hold up the end of the
     process.
     """
     if sys.stdout is None:  # as it is where the descriptor is closed
@@ -43,111 +59,245 @@ def dup_stdout() -> IO[str]:
     )
 
 
-class PushGrouper:
-    """Passes on entries for a text log; a push that many connections are told in one go is one
-    line.
-
-    A push that a fault touched has a line of its own, and so have those that differ.
-
-    started: the wall-clock time of the start, in seconds since the epoch.
-    write: takes entries, and lines that are finished.
-    soon: calls a function once that which is going on is over. It may call it more than once.
-    """
-
-    def __init__(
-        self,
-        started: float,
-        write: Callable[[Entry | str], None],
-        soon: Callable[[Callable[[], None]], None],
-    ) -> None:
-        self._started = started
-        self._write = write
-        self._soon = soon
-        # Pushes of one callback that were recorded back to back, by their connections.
-        self._go: dict[int, Exchange] = {}
-
-    def take(self, entry: Entry) -> None:
-        """The entry is passed on, now or soon, in its turn."""
-        if not isinstance(entry, Exchange) or entry.pushed is None:
-            self.flush()
-            self._write(entry)
-            return
-        if entry.connection in self._go or entry.pushed != self._pushed:
-            self.flush()
-        if not self._go:
-            self._soon(self.flush)
-        self._go[entry.connection] = entry
-
-    def flush(self) -> None:
-        """Passes on what was kept."""
-        go, self._go = self._go, {}
-        alike: dict[bytes | int, list[Exchange]] = {}
-        for entry in go.values():
-            alike.setdefault(entry.number if entry.faults else _said(entry), []).append(entry)
-        for entries in alike.values():
-            number = len(entries)
-            if number == 1:
-                self._write(entries[0])
-            else:
-                place = f"all {number}" if number == len(go) else f"{number} of {len(go)}"
-                self._write(text_line(entries[0], self._started, place))
+class LogFormat(Protocol):
+    """How entries become lines."""
 
     @property
-    def _pushed(self) -> int | None:
-        return next(iter(self._go.values())).pushed if self._go else None
+    def holds(self) -> bool:
+        """Whether it holds an entry back, to join it with others that should come at once."""
+
+    def lines(self, entry: Entry) -> Iterable[str]:
+        """Return the lines that are complete now that this entry has come."""
+
+    def flush(self) -> Iterable[str]:
+        """Return the lines of what is held back."""
+
+    def dropped(self, number: int, last: Entry) -> Iterable[str]:
+        """Return the lines that say how many entries are missing here.
+
+        last: the newest of those that are missing.
+        """
 
 
-def _said(push: Exchange) -> bytes:
-    """The packet, on whichever transport it left; b"" where it has not left yet."""
-    data = b"".join(push.sent)
-    return ((unframe_text(data) or data) if push.transport == "ws" else data).strip()
+class JsonLog:
+    """JSON Lines, as `Journal.load` reads them."""
+
+    holds = False
+
+    def lines(self, entry: Entry) -> Iterable[str]:
+        return (encode_entry(entry).decode(),)
+
+    def flush(self) -> Iterable[str]:
+        return ()
+
+    def dropped(self, number: int, last: Entry) -> Iterable[str]:
+        # In place of the entry that is missing, so that numbers stay unique.
+        note = ServerError(
+            sn=last.sn,
+            number=last.number,
+            seconds=last.seconds,
+            text=f"{number} entries dropped: output too slow",
+        )
+        return self.lines(note)
 
 
-class LineWriter:
-    """Writes lines from a thread of its own, so that a slow terminal or disk holds up no client.
+class TextLog:
+    """Lines for a human; a push that many connections got at once is one line.
 
-    stream: where to; it is closed at the end. form: an entry as a line.
-    drop: whether entries are dropped, and counted, when the stream is too slow for long; otherwise
-    they wait.
-    failed: called, in the thread, when the stream takes no more. The outlet goes on without it.
+    started: the wall-clock time of the start, in seconds since the epoch.
+    join_hint: a line that follows when the outlet leaves the network and does not come back by
+    itself; "": none.
     """
 
-    MAX_WAITING = 20_000
+    def __init__(self, started: float, join_hint: str = "") -> None:
+        self._grouper = PushGrouper(started)
+        self._join_hint = join_hint
+
+    @property
+    def holds(self) -> bool:
+        return self._grouper.holds
+
+    def lines(self, entry: Entry) -> Iterator[str]:
+        yield from self._grouper.lines(entry)
+        if (
+            self._join_hint
+            and isinstance(entry, OutageStarted)
+            and entry.source == "outlet"
+            and entry.duration is None
+        ):
+            yield self._join_hint
+
+    def flush(self) -> Iterator[str]:
+        return self._grouper.flush()
+
+    def dropped(self, number: int, last: Entry) -> Iterator[str]:
+        yield from self.flush()  # its other parts may be among those that are missing
+        yield f"({number} lines dropped: output too slow)"
+
+
+class PushGrouper:
+    """Makes lines of text; a push that many connections got at once is one line.
+
+    A push that a fault was applied to has a line of its own, and so have those that differ.
+
+    started: the wall-clock time of the start, in seconds since the epoch.
+    """
+
+    def __init__(self, started: float) -> None:
+        self._started = started
+        self._batch: dict[int, Exchange] = {}  # by connection; all of one push
+
+    @property
+    def holds(self) -> bool:
+        """Whether a push waits for the others of its batch."""
+        return bool(self._batch)
+
+    def lines(self, entry: Entry) -> Iterator[str]:
+        """Return the lines that are complete; a push may wait for others of the same batch."""
+        if not isinstance(entry, Exchange) or entry.recipients == 1:
+            yield from self.flush()
+            yield text_line(entry, self._started)
+            return
+        if not self._belongs(entry):
+            yield from self.flush()
+        self._batch[entry.connection] = entry
+        if len(self._batch) >= entry.recipients:
+            yield from self.flush()
+
+    def flush(self) -> Iterator[str]:
+        """Return the lines of the batch, whether or not it is complete."""
+        batch, self._batch = self._batch, {}
+        alike: dict[bytes | int, list[Exchange]] = {}
+        for push in batch.values():
+            # One that was sent on TCP ends with a terminator, which says nothing.
+            key = push.number if push.faults else push.sent_text.strip()
+            alike.setdefault(key, []).append(push)
+        for pushes in alike.values():
+            first, number = pushes[0], len(pushes)
+            if number == 1:
+                yield text_line(first, self._started)
+            else:
+                every = number == first.recipients
+                place = f"all {number}" if every else f"{number} of {first.recipients}"
+                yield text_line(first, self._started, place)
+
+    def _belongs(self, push: Exchange) -> bool:
+        """Whether the push is of the same batch as those that wait."""
+        other = next(iter(self._batch.values()), push)
+        return (
+            push.connection not in self._batch
+            and push.push_callback == other.push_callback
+            and push.recipients == other.recipients
+        )
+
+
+class JournalWriter:
+    """Writes a subscription from a thread of its own, so that a slow terminal or disk holds up
+    neither the outlet nor a client.
+
+    stream: where to; it is closed at the end. log_format: how entries become lines.
+    first: what comes before all entries.
+    on_error: called, in the thread, when the stream takes no more; the outlet goes on without it.
+    on_dropped: called, in the thread, when entries are missing; once.
+    """
 
     def __init__(
         self,
         stream: IO[str],
-        form: Callable[[Entry], str],
+        subscription: Subscription,
+        log_format: LogFormat,
+        first: str,
         *,
-        drop: bool,
-        failed: Callable[[OSError], None] = lambda error: None,
+        on_error: Callable[[OSError], None] = lambda error: None,
+        on_dropped: Callable[[], None] = lambda: None,
     ) -> None:
         self._stream = stream
-        self._form = form
-        self._drop = drop
+        self._subscription = subscription
+        self._format = log_format
+        self._first = first
+        self._on_error = on_error
+        self._on_dropped = on_dropped
+        self._warned = False
+        self._thread = threading.Thread(target=self._run, name="invis-sim-writer", daemon=True)
+        self._thread.start()
+
+    def close(self, seconds: float = 0.5) -> None:
+        """End the subscription, and wait until what is left is written.
+
+        seconds: how long to wait at most.
+        """
+        self._subscription.close()
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        try:
+            with self._stream:
+                self._write_all()
+        except OSError as error:
+            self._subscription.close()  # first, for the outlet may wait for room in it
+            self._on_error(error)
+        finally:
+            self._subscription.close()
+
+    def _write_all(self) -> None:
+        self._write((self._first,))
+        while True:
+            # Without a limit while nothing is held back: then False means that it is closed.
+            timeout = GROUPING_SECONDS if self._format.holds else None
+            if self._subscription.wait(timeout):
+                self._write(self._lines(self._subscription.read_batch()))
+            elif timeout is not None:
+                self._write(self._format.flush())
+            else:
+                return
+
+    def _lines(self, batch: Batch) -> Iterator[str]:
+        if batch.last_dropped is not None:
+            if not self._warned:
+                self._warned = True
+                self._on_dropped()
+            yield from self._format.dropped(batch.dropped, batch.last_dropped)
+        for entry in batch.entries:
+            yield from self._format.lines(entry)
+
+    def _write(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self._stream.write(line + "\n")
+        self._stream.flush()
+
+
+class LineWriter:
+    """Writes lines from a thread of its own; none is lost, for its user waits for room.
+
+    stream: where to; it is closed at the end.
+    failed: called, in the thread, when the stream takes no more.
+    """
+
+    MAX_WAITING = 20_000
+
+    def __init__(self, stream: IO[str], failed: Callable[[OSError], None]) -> None:
+        self._stream = stream
         self._failed = failed
-        self._dropped = 0
         self._broken = False
-        self._queue: queue.Queue[Entry | str | None] = queue.Queue(self.MAX_WAITING)
+        self._queue: queue.Queue[str | None] = queue.Queue(self.MAX_WAITING)
         self._thread = threading.Thread(target=self._run, name="invis-sim-writer", daemon=True)
         self._thread.start()
 
     @property
     def full(self) -> bool:
-        """Whether to write would wait, or drop something."""
+        """Whether `write` would wait."""
         return self._queue.full()
 
-    def write(self, entry: Entry | str) -> None:
-        """Takes the entry, or a line that is finished, along."""
-        if self._broken:
-            return
-        if self._drop and self._queue.full():
-            self._dropped += 1
-        else:
-            self._queue.put(entry)
+    def write(self, line: str) -> None:
+        """Queue the line, and block the thread while there is no room for it."""
+        if not self._broken:
+            self._queue.put(line)
 
     def close(self, seconds: float = 0.5) -> None:
-        """Writes what is left, for so long at the most."""
+        """Wait until what is left is written.
+
+        seconds: how long to wait at most.
+        """
         deadline = time.monotonic() + seconds
         with suppress(queue.Full):
             self._queue.put(None, timeout=seconds)
@@ -156,19 +306,12 @@ class LineWriter:
     def _run(self) -> None:
         try:
             with self._stream:
-                self._write_all()
+                while (line := self._queue.get()) is not None:
+                    self._stream.write(line + "\n")
+                    if self._queue.empty():
+                        self._stream.flush()
         except OSError as error:
             self._broken = True
             self._failed(error)
             while self._queue.get() is not None:
-                pass  # whoever waits for room in the queue must not wait for ever
-
-    def _write_all(self) -> None:
-        while (entry := self._queue.get()) is not None:
-            line = entry if isinstance(entry, str) else self._form(entry)
-            self._stream.write(line + "\n")
-            if self._dropped:
-                dropped, self._dropped = self._dropped, 0
-                self._stream.write(f"({dropped} lines left out: nobody read fast enough)\n")
-            if self._queue.empty():
-                self._stream.flush()
+                pass  # a thread that waits for room in the queue must not wait for ever

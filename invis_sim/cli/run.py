@@ -14,23 +14,25 @@ import textwrap
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import trio
 
-from invis_sim.cli import CommandError
-from invis_sim.cli.log import LineWriter, PushGrouper, dup_stdout, json_line, text_line
+from invis_sim.cli import CliError
+from invis_sim.cli.log import JournalWriter, JsonLog, LogFormat, TextLog, dup_stdout
 from invis_sim.cli.signals import STOP_SIGNALS, on_signals
+from invis_sim.commands.command import Command, CommandError
 from invis_sim.faults.fault import Fault
-from invis_sim.journal import Entry, Event
-from invis_sim.journal.jsonl import encode_head
+from invis_sim.journal.jsonl import encode_header
+from invis_sim.scenario.from_keys import parse_commands
+from invis_sim.scenario.inline import parse_inline
 from invis_sim.scenario.inline_fault import parse_fault
 from invis_sim.scenario.loading import ScenarioError, load, override, with_faults
 from invis_sim.scenario.model import Scenario
 from invis_sim.server.mdns import SERVICE_TYPE
-from invis_sim.server.simulator import Simulator, StartError, open_simulator
+from invis_sim.server.opening import open_simulator
+from invis_sim.server.simulator import Simulator, StartError
 
 __all__ = ["run"]
 
@@ -43,10 +45,13 @@ WS_PORT = 8080
 JOIN_SIGNALS = tuple(one for one in signal.Signals if one.name == "SIGUSR1")
 """The signal that lets the outlet join the network again, where the platform has it."""
 
-_LEFT_FOR_GOOD = "(until it joins the network again)"
-"""How the event ends that tells of an outlet that does not come back by itself."""
+MAX_WAITING_LINES = 20_000
+"""How many entries wait for a slow terminal or disk before some are lost: about 16 MB."""
 
-LOG_FORMS = {"text": text_line, "json": json_line}
+JOURNAL_WAIT_SECONDS = 1.0
+"""How long the outlet waits once for a slow disk before the journal file loses entries: a fast test
+run loses nothing, and a disk that hangs does not stop the outlet.
+"""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -55,12 +60,15 @@ def run(args: argparse.Namespace) -> int:
         with suppress(OSError):  # one that was left behind would tell of somebody else
             os.unlink(args.ready_file)
     scenario = _scenario(args)
+    commands = _commands(args)
     # What start-up made stays; collecting garbage need not look at it again and again.
     gc.freeze()
     try:
-        trio.run(_live, scenario, args)
+        trio.run(_main, scenario, commands, args)
+    except CommandError as error:
+        raise CliError(*error.problems, status=2) from None
     except StartError as error:
-        raise CommandError(f"{error}{_free_port_hint(error)}") from None
+        raise CliError(f"{error}{_free_port_hint(error)}") from None
     return 0
 
 
@@ -77,7 +85,7 @@ def _scenario(args: argparse.Namespace) -> Scenario:
     try:
         scenario = load(args.scenario)
     except ScenarioError as error:
-        raise CommandError(*error.problems, status=2) from None
+        raise CliError(*error.problems, status=2) from None
     given: dict[str, Any] = {
         "sn": args.sn,
         "seed": args.seed,
@@ -92,7 +100,7 @@ def _scenario(args: argparse.Namespace) -> Scenario:
         scenario = override(scenario, **given)
     except ScenarioError as error:
         problems = [_of_the_options(problem, given) for problem in error.problems]
-        raise CommandError(*problems, status=2) from None
+        raise CliError(*problems, status=2) from None
     scenario = _with_faults(scenario, args.faults)
     listen = scenario.listen
     return override(
@@ -116,7 +124,7 @@ def _with_faults(scenario: Scenario, texts: Iterable[str]) -> Scenario:
     except ScenarioError as error:
         problems += (f"--fault: {problem}" for problem in error.problems)
     if problems:
-        raise CommandError(*problems, status=2)
+        raise CliError(*problems, status=2)
     return more
 
 
@@ -128,23 +136,45 @@ def _of_the_options(problem: str, names: Iterable[str]) -> str:
     return f"with these options, {problem}"  # it comes of several together, or of the scenario too
 
 
-async def _live(scenario: Scenario, args: argparse.Namespace) -> None:
+def _commands(args: argparse.Namespace) -> list[Command]:
+    """Return the commands of --set and --do, in that order."""
+    commands: list[Command] = []
+    problems: list[str] = []
+    given = [("--set", text) for text in args.settings] + [("--do", text) for text in args.commands]
+    for option, text in given:
+        try:
+            keys = parse_inline(text)
+            commands += parse_commands({"set": keys} if option == "--set" else keys)
+        except CommandError as error:
+            # In --set the keys begin below `set`.
+            found = (one.removeprefix("set.") for one in error.problems)
+            problems += (f"{option} {text!r}: {one}" for one in found)
+        except ValueError as error:
+            problems.append(f"{option} {text!r}: {error}")
+    if problems:
+        raise CliError(*problems, status=2)
+    return commands
+
+
+async def _main(scenario: Scenario, commands: list[Command], args: argparse.Namespace) -> None:
     ended = trio.Event()
 
     def join() -> None:
         if not ended.is_set():
-            simulator.join_network()
+            simulator.do(join_network=True, by="signal")
 
     with on_signals(STOP_SIGNALS, ended.set), ExitStack() as after:
-        async with open_simulator(scenario, speed=args.speed, owns_loop=True) as simulator:
+        async with open_simulator(
+            scenario, speed=args.speed, owns_loop=True, commands=commands, by="command line"
+        ) as simulator:
             if args.journal is not None:
-                _keep(simulator, args.journal, after)
+                _write_journal(simulator, args.journal, after)
             with ExitStack() as during:
                 during.enter_context(on_signals(JOIN_SIGNALS, join))
                 if args.ready_file is not None:
                     during.enter_context(_ready_file(simulator, Path(args.ready_file)))
                 if args.log != "quiet" and sys.stdout is not None:
-                    _tell(simulator, args.log, after)
+                    _log_to_stdout(simulator, args.log, after)
                 _warn_of_strangers(simulator)
                 if args.exit_with_stdin:
                     _watch_stdin(ended)
@@ -170,26 +200,20 @@ def _watch_stdin(ended: trio.Event) -> None:
     threading.Thread(target=watch, name="invis-sim-stdin", daemon=True).start()
 
 
-def _tell(simulator: Simulator, log: str, stack: ExitStack) -> None:
-    """Tells on stdout who is there, and from now on what happens."""
-    started = simulator.journal.started
-    writer = LineWriter(dup_stdout(), partial(LOG_FORMS[log], started=started), drop=True)
-    stack.callback(writer.close)
+def _log_to_stdout(simulator: Simulator, log: str, stack: ExitStack) -> None:
+    """Write to stdout who the outlet is, and then its journal."""
+    log_format: LogFormat
     if log == "json":
-        writer.write(json.dumps({"entry": "ready", **_ready(simulator)}))
-        simulator.journal.listen(recorded=writer.write)
-        return
-    writer.write(_introduction(simulator))
-    token = trio.lowlevel.current_trio_token()
-    folder = PushGrouper(started, writer.write, partial(token.run_sync_soon, idempotent=True))
-    stack.callback(folder.flush)
-
-    def recorded(entry: Entry) -> None:
-        folder.take(entry)
-        if JOIN_SIGNALS and isinstance(entry, Event) and entry.detail.endswith(_LEFT_FOR_GOOD):
-            writer.write(f"To let it join the network again: kill -USR1 {os.getpid()}")
-
-    simulator.journal.listen(recorded=recorded)
+        first = json.dumps({"entry": "ready", **_ready(simulator)})
+        log_format = JsonLog()
+    else:
+        hint = f"To let it join the network again: kill -USR1 {os.getpid()}" if JOIN_SIGNALS else ""
+        first = _introduction(simulator)
+        log_format = TextLog(simulator.journal.started, hint)
+    # From the first entry on: what happened at the start is as interesting as what comes.
+    subscription = simulator.journal.subscribe(after=0, max_waiting=MAX_WAITING_LINES)
+    writer = JournalWriter(dup_stdout(), subscription, log_format, first)
+    stack.callback(writer.close)
 
 
 def _introduction(simulator: Simulator) -> str:
@@ -249,26 +273,32 @@ def _host_and_port(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _keep(simulator: Simulator, path: str, stack: ExitStack) -> None:
-    """Writes to the file what happens: an exchange when nothing more of it will be sent."""
+def _write_journal(simulator: Simulator, path: str, stack: ExitStack) -> None:
+    """Write the journal to the file: an exchange when nothing more of it will be sent."""
 
-    def failed(error: OSError) -> None:
-        problem = f"--journal {path}: {error.strerror}; the outlet goes on without it"
-        print(f"invis-sim: {problem}", file=sys.stderr, flush=True)
-
-    def recorded(entry: Entry) -> None:
-        if isinstance(entry, Event):
-            writer.write(entry)
+    def warn(problem: str) -> None:
+        print(f"invis-sim: --journal {path}: {problem}", file=sys.stderr, flush=True)
 
     try:
         file = open(path, "w", encoding="utf-8")  # noqa: SIM115 - the writer closes it
     except OSError as error:
-        raise CommandError(f"--journal {path}: {error.strerror}") from None
-    form = partial(json_line, started=simulator.journal.started)
-    writer = LineWriter(file, form, drop=False, failed=failed)
+        raise CliError(f"--journal {path}: {error.strerror}") from None
+    journal = simulator.journal
+    subscription = journal.subscribe(
+        after=0,
+        done=True,
+        max_waiting=MAX_WAITING_LINES,
+        wait_when_full=JOURNAL_WAIT_SECONDS,
+    )
+    writer = JournalWriter(
+        file,
+        subscription,
+        JsonLog(),
+        encode_header(journal.started, journal.sn).decode(),
+        on_error=lambda error: warn(f"{error.strerror}; continuing without it"),
+        on_dropped=lambda: warn("the disk is too slow, so entries are missing"),
+    )
     stack.callback(writer.close, seconds=5)
-    writer.write(encode_head(simulator.journal.started).decode())
-    simulator.journal.listen(recorded=recorded, finished=writer.write)
 
 
 def _ready(simulator: Simulator) -> dict[str, Any]:
@@ -293,7 +323,7 @@ def _ready_file(simulator: Simulator, path: Path) -> Iterator[None]:
     except OSError as error:
         with suppress(OSError):
             unfinished.unlink()
-        raise CommandError(f"--ready-file {path}: {error.strerror}") from None
+        raise CliError(f"--ready-file {path}: {error.strerror}") from None
     try:
         yield
     finally:

@@ -4,49 +4,60 @@ import argparse
 import json
 import random
 import sys
-from contextlib import aclosing
 from typing import Any
 
+import msgspec
 import trio
 
-from invis_sim.cli import CommandError
-from invis_sim.client.connection import connect, parsed, shown
-from invis_sim.client.errors import ClientError
+from invis_sim.cli import CliError
+from invis_sim.client.ask import AskResult, ask
+from invis_sim.client.connection import connect
+from invis_sim.client.errors import NoReply
+from invis_sim.protocol.packets import Reply
+from invis_sim.protocol.printable import printable_packet
 
 __all__ = ["send"]
 
 
 def send(args: argparse.Namespace) -> int:
-    """Sends the request, prints the reply on stdout and whatever else comes on stderr."""
+    """Send the request; print the reply on stdout, and on stderr what came before it."""
     packet_id = args.packet_id
     if packet_id is None:
-        packet_id = random.randint(100_000, 999_999)
-    payload: dict[str, Any] = {"callbackName": args.callback}
+        packet_id = random.randint(100_000, 999_999)  # six digits, as the documentation says
+    callback_args: Any = msgspec.UNSET
     if args.args is not None:
         try:
-            payload["callbackArgs"] = json.loads(args.args)
+            callback_args = json.loads(args.args)
         except ValueError as error:
-            raise CommandError(f"ARGS is not JSON: {error}", status=2) from None
+            raise CliError(f"ARGS is not JSON: {error}", status=2) from None
         except RecursionError:
-            raise CommandError("ARGS is nested too deep", status=2) from None
-    request = json.dumps({"packetID": packet_id, "payload": payload}).encode()
-    reply = trio.run(_ask, args.address, request, packet_id, args.timeout)
-    print(json.dumps(reply))
-    return 0 if reply.get("PUBACK") == 1 else 1
+            raise CliError("ARGS is nested too deep", status=2) from None
+    try:
+        result = trio.run(_ask, args, packet_id, callback_args)
+    except NoReply as error:
+        _print_others(error)
+        raise
+    _print_others(result)
+    print(_format(result.reply))
+    return 0 if result.reply.ok else 1
 
 
-async def _ask(address: str, request: bytes, packet_id: int, timeout: float) -> dict[str, Any]:
-    with trio.move_on_after(timeout):
-        async with connect(address) as connection, aclosing(connection.packets()) as packets:
-            await connection.say(request)
-            async for packet in packets:
-                try:
-                    answer = parsed(packet)
-                except ValueError:
-                    answer = None
-                if isinstance(answer, dict) and answer.get("packetID") == packet_id:
-                    return answer
-                print(f"also received: {shown(packet)}", file=sys.stderr)
-        end = f"closed {connection.kind} without a reply{connection.goodbye}"
-        raise ClientError(f"{address} {end}")
-    raise ClientError(f"{address} sent no reply within {timeout:g} s")
+def _format(reply: Reply) -> str:
+    try:
+        return json.dumps(reply.fields)
+    except ValueError:  # an integer with more digits than Python converts by default
+        return reply.encode().decode()
+
+
+async def _ask(args: argparse.Namespace, packet_id: int, callback_args: Any) -> AskResult:
+    async with connect(args.address, args.timeout) as client:
+        return await ask(
+            client, args.callback, callback_args, packet_id=packet_id, timeout=args.timeout
+        )
+
+
+def _print_others(result: AskResult | NoReply) -> None:
+    for packet in result.others:
+        print(f"also received: {printable_packet(packet)}", file=sys.stderr)
+    if result.omitted:
+        print(f"also received: {result.omitted} packets more", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What a command does when a signal comes."""
+"""Signals that a command handles."""
 
 import signal
 from collections.abc import Callable, Iterable, Iterator
@@ -10,17 +10,18 @@ import trio
 __all__ = ["STOP_SIGNALS", "on_signals"]
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-"""Those that ask a command to end."""
+"""The signals that ask a command to stop: Ctrl-C, and what service managers send."""
 
 
 @contextmanager
 def on_signals(numbers: Iterable[signal.Signals], function: Callable[[], object]) -> Iterator[None]:
-    """For the time of the block, calls the function in trio's thread when one of the signals
-    comes. Of several that come at once, one may stand for all.
+    """For the time of the block, call the function in trio's thread when one of the signals
+    arrives. Several signals that arrive together may cause one call.
     """
     token = trio.lowlevel.current_trio_token()
 
     def handle(number: int, frame: FrameType | None) -> None:
+        # The handler may interrupt trio's own code anywhere, so the call waits for the event loop.
         token.run_sync_soon(function, idempotent=True)
 
     before = {number: signal.signal(number, handle) for number in numbers}

@@ -1,17 +1,13 @@
-"""A connection to an outlet, simulated or real, for the commands that are its clients."""
+"""A connection to an outlet, simulated or real, over TCP or WebSocket."""
 
-import json
 import math
 import os
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import (
-    asynccontextmanager,
-    contextmanager,
-    suppress,
-)
-from typing import Any, NoReturn
+from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import cast
 from urllib.parse import urlsplit
 
 import trio
@@ -21,224 +17,310 @@ from trio_websocket import (
     WebSocketConnection,
     wrap_client_stream,
 )
+from wsproto.utilities import RemoteProtocolError
 
-from invis_sim.client.errors import AddressError, ClientError
+from invis_sim.client.errors import (
+    AddressError,
+    ConnectError,
+    ConnectionLost,
+    HandshakeError,
+)
 from invis_sim.protocol.json_stream import JsonFramer, PacketTooLarge
-from invis_sim.protocol.printable import printable
+from invis_sim.protocol.printable import printable, printable_packet
 
-__all__ = ["Connection", "check_address", "connect", "parsed", "shown"]
+__all__ = ["MAX_PACKET_BYTES", "OutletClient", "check_address", "connect", "only_error"]
 
 TCP_PORT, WS_PORT = 3333, 80
-MAX_PACKET_BYTES = 2**20
-"""The longest packet that is waited for, in bytes."""
+"""The ports of an address without one: the protocol's for TCP, that of HTTP for WebSocket."""
 
-CLOSE_TIMEOUT = 0.2
-"""How long the outlet has to end its side of a TCP connection when ours has ended."""
+MAX_PACKET_BYTES = 2**20
+"""The longest packet that is read, in bytes. An outlet's are a few thousand; a server that sends
+something else without end must not fill the memory. The WebSocket library has the same limit.
+"""
+
+TCP_CLOSE_TIMEOUT = 0.2
+"""Seconds in which the outlet has to close its side of a TCP connection after the client's. Short,
+because a person waits for the command to end, and nothing is lost if the outlet does not.
+"""
 
 WEBSOCKET_CLOSE_TIMEOUT = 0.5
-"""The same for a WebSocket, where it has to answer."""
+"""The same for a WebSocket. Longer, because the outlet has to answer the close frame."""
+
+MAX_SHOWN_BYTES = 60
+"""How much of an invalid answer to the handshake an error message shows."""
 
 
-class Connection(ABC):
-    """One connection to an outlet. `connect` makes one.
+_INVALID_HANDSHAKE = "sent an invalid WebSocket handshake"
+_DURING_HANDSHAKE = "during the WebSocket handshake"
 
-    kind: what it is, in words.
-    goodbye: what the outlet said as it closed the connection, to be put behind that it did; "" for
-    nothing.
+
+class OutletClient(ABC):
+    """One connection to an outlet; `connect` makes it.
+
+    address: the outlet's, as the caller wrote it.
+    noun: what it is, for messages: "the connection" or "the WebSocket".
+    close_detail: after the outlet has closed a WebSocket, its code and reason, to be appended to a
+    message: ": code 1011, so there"; else "".
     """
 
-    kind: str
-    goodbye = ""
+    noun: str
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.close_detail = ""
 
     @abstractmethod
-    async def say(self, request: bytes) -> None:
-        """Sends the request. Raises ClientError if the connection breaks."""
+    async def send(self, request: bytes) -> None:
+        """Send one request: UTF-8 JSON without a terminator.
 
-    @abstractmethod
-    def packets(self) -> AsyncGenerator[bytes, None]:
-        """What the outlet says, packet by packet, until it closes the connection; also what is
-        none.
-
-        Raises ClientError if the connection breaks.
+        Raises ConnectionLost if the connection breaks.
         """
+
+    @abstractmethod
+    async def receive(self) -> bytes | None:
+        """Return the next packet, or the next piece of input that is not JSON; None after the
+        outlet has closed the connection. Nothing is lost if the call is cancelled.
+
+        Raises ConnectionLost if the connection breaks, or if a packet is too long.
+        """
+
+    async def packets(self) -> AsyncIterator[bytes]:
+        """Iterate over what `receive` returns, until the outlet closes the connection."""
+        while (packet := await self.receive()) is not None:
+            yield packet
 
 
 @asynccontextmanager
-async def connect(address: str, patience: float = math.inf) -> AsyncIterator[Connection]:
-    """A connection for the time of the block. Then it ends in an orderly way, so that it does not
-    look like a fault.
+async def connect(address: str, timeout: float = math.inf) -> AsyncIterator[OutletClient]:
+    """Connect for the time of the block, and then close in an orderly way, so that the end does not
+    look like a fault to the outlet.
 
-    address: HOST[:PORT] for TCP, or ws://HOST[:PORT]/…
-    patience: seconds in which it must come about.
+    address: HOST[:PORT] for TCP, or ws://HOST[:PORT]/path.
+    timeout: seconds in which the connection must be established, the handshake included.
 
-    Raises ClientError.
+    Raises AddressError, ConnectError, HandshakeError.
     """
     host, port = check_address(address)
+    deadline = trio.current_time() + timeout
     try:
-        with trio.fail_after(patience):
+        with trio.fail_at(deadline):
             stream = await trio.open_tcp_stream(host, port)
     except trio.TooSlowError:
-        raise _not_in_time(address, patience) from None
+        raise _too_slow(address, timeout) from None
     except (OSError, UnicodeError) as error:
-        raise ClientError(f"cannot connect to {address}: {_reason(error)}") from None
+        raise ConnectError(address, _system_reason(error)) from None
     async with stream:
         opened = (
-            _over_websocket(stream, address, patience)
+            _over_websocket(stream, address, timeout, deadline)
             if "://" in address
             else _over_tcp(stream, address)
         )
-        async with opened as connection:
-            yield connection
+        async with opened as client:
+            yield client
 
 
 def check_address(address: str) -> tuple[str, int]:
-    """Host and port. Raises ClientError for what is no address."""
-    problem = AddressError(f"expected HOST[:PORT] or ws://HOST[:PORT]/ws, found {address!r}")
+    """Return the host and the port. Raises AddressError if it is not an address."""
     if "://" in address and not address.startswith("ws://"):
-        raise problem
+        raise AddressError(address)
     try:
-        place = urlsplit(address if "://" in address else f"//{address}")
-        host, port = place.hostname, place.port
+        parts = urlsplit(address if "://" in address else f"//{address}")
+        host, port = parts.hostname, parts.port
     except ValueError:
-        raise problem from None
+        raise AddressError(address) from None
     if not host:
-        raise problem
+        raise AddressError(address)
     if port is None:
         port = WS_PORT if "://" in address else TCP_PORT
     return host, port
 
 
-def parsed(packet: bytes) -> Any:
-    """The JSON of a packet. Raises ValueError where it is none."""
-    try:
-        return json.loads(packet.decode(), parse_constant=_reject)
-    except RecursionError:
-        raise ValueError("nested too deep") from None
-
-
-def _reject(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
-
-
-def shown(packet: bytes) -> str:
-    """The packet for a human, in one line, whatever is in it."""
-    return printable(packet.decode(errors="replace"))
-
-
-class _Tcp(Connection):
-    kind = "the connection"
+class _TcpClient(OutletClient):
+    noun = "the connection"
 
     def __init__(self, address: str, stream: trio.SocketStream) -> None:
-        self._address = address
+        super().__init__(address)
         self._stream = stream
+        self._framer = JsonFramer(MAX_PACKET_BYTES)
+        self._found: deque[bytes] = deque()  # packets of the last chunk not yet returned
+        self._too_large = False
+        self._closed = False
 
-    async def say(self, request: bytes) -> None:
-        with self._telling():
-            await self._stream.send_all(request + b"\n")
+    async def send(self, request: bytes) -> None:
+        with self._connection_lost():
+            await self._stream.send_all(request + b"\n")  # as the published client does
 
-    async def packets(self) -> AsyncGenerator[bytes, None]:
-        framer = JsonFramer(MAX_PACKET_BYTES)
-        while chunk := await self._receive():
-            for found in framer.feed(chunk):
-                if isinstance(found, PacketTooLarge):
-                    raise ClientError(
-                        f"{self._address} sends a packet of more than {MAX_PACKET_BYTES} bytes"
-                    )
-                yield found if isinstance(found, bytes) else found.raw
-        unfinished = framer.finish()
-        if unfinished is not None:
-            yield unfinished.raw
-
-    async def _receive(self) -> bytes:
-        with self._telling():
-            return bytes(await self._stream.receive_some())
+    async def receive(self) -> bytes | None:
+        while not self._found:
+            if self._too_large:
+                raise ConnectionLost(
+                    self.address, f"sends a packet of more than {MAX_PACKET_BYTES} bytes"
+                )
+            if self._closed:
+                return None
+            with self._connection_lost():
+                chunk = bytes(await self._stream.receive_some())
+            for framed in self._framer.feed(chunk):
+                if isinstance(framed, PacketTooLarge):
+                    self._too_large = True  # after the packets before it
+                else:
+                    self._found.append(framed if isinstance(framed, bytes) else framed.raw)
+            if not chunk:
+                self._closed = True
+                unfinished = self._framer.finish()
+                if unfinished is not None:
+                    self._found.append(unfinished.raw)
+        return self._found.popleft()
 
     @contextmanager
-    def _telling(self) -> Iterator[None]:
+    def _connection_lost(self) -> Iterator[None]:
+        """Convert trio's error for a broken connection."""
         try:
             yield
         except trio.BrokenResourceError as error:
             cause = error.__cause__
-            why = _reason(cause) if isinstance(cause, OSError) else str(error)
-            raise ClientError(f"{self._address} broke the connection: {why}") from None
+            reason = _system_reason(cause) if isinstance(cause, OSError) else str(error)
+            raise ConnectionLost(self.address, f"broke the connection: {reason}") from None
 
 
 @asynccontextmanager
-async def _over_tcp(stream: trio.SocketStream, address: str) -> AsyncIterator[Connection]:
+async def _over_tcp(stream: trio.SocketStream, address: str) -> AsyncIterator[OutletClient]:
     try:
-        yield _Tcp(address, stream)
+        yield _TcpClient(address, stream)
     finally:
-        with _at_any_rate(CLOSE_TIMEOUT), suppress(trio.BrokenResourceError):
+        with _shielded_timeout(TCP_CLOSE_TIMEOUT), suppress(trio.BrokenResourceError):
             await stream.send_eof()
             async for _ in stream:
-                pass  # what nobody has read when a socket is closed makes a reset of its end
+                pass  # a socket that is closed with unread data sends a RST
 
 
-class _WebSocket(Connection):
-    kind = "the WebSocket"
+class _WebSocketClient(OutletClient):
+    noun = "the WebSocket"
 
     def __init__(self, address: str, websocket: WebSocketConnection) -> None:
-        self._address = address
+        super().__init__(address)
         self._websocket = websocket
 
-    async def say(self, request: bytes) -> None:
+    async def send(self, request: bytes) -> None:
         try:
             await self._websocket.send_message(request.decode())
         except ConnectionClosed as error:
-            self._closed(error)
-            raise ClientError(f"{self._address} closed {self.kind}{self.goodbye}") from None
+            self._set_close_detail(error)
+            raise ConnectionLost(self.address, f"closed {self.noun}{self.close_detail}") from None
 
-    async def packets(self) -> AsyncGenerator[bytes, None]:
-        while True:
-            try:
-                message = await self._websocket.get_message()
-            except ConnectionClosed as error:
-                self._closed(error)
-                return
-            yield message.encode() if isinstance(message, str) else bytes(message)
+    async def receive(self) -> bytes | None:
+        try:
+            message = await self._websocket.get_message()
+        except ConnectionClosed as error:
+            self._set_close_detail(error)
+            return None
+        return message.encode() if isinstance(message, str) else bytes(message)
 
-    def _closed(self, error: ConnectionClosed) -> None:
-        """Keeps what the outlet said. Raises ClientError where it said nothing."""
-        end = error.reason
-        if end is None or end.code == 1006:  # no close frame came
-            raise ClientError(f"{self._address} broke the connection") from None
-        self.goodbye = f": code {end.code}" + (f", {printable(end.reason)}" if end.reason else "")
+    def _set_close_detail(self, error: ConnectionClosed) -> None:
+        """Keep the code and reason of the close frame. Raises ConnectionLost if there was none."""
+        reason = error.reason
+        if reason is None or reason.code == 1006:  # RFC 6455, 7.1.5: no close frame was received
+            raise ConnectionLost(self.address, "broke the connection") from None
+        detail = f", {printable(reason.reason)}" if reason.reason else ""
+        self.close_detail = f": code {reason.code}{detail}"
 
 
 @asynccontextmanager
 async def _over_websocket(
-    stream: trio.SocketStream, address: str, patience: float
-) -> AsyncIterator[Connection]:
-    place = urlsplit(address)
-    resource = (place.path or "/") + (f"?{place.query}" if place.query else "")
+    stream: trio.SocketStream, address: str, timeout: float, deadline: float
+) -> AsyncIterator[OutletClient]:
     is_open = False
     try:
         async with trio.open_nursery() as nursery:
-            with trio.fail_after(patience):
-                websocket = await wrap_client_stream(nursery, stream, place.netloc, resource)
+            with trio.fail_at(deadline):
+                websocket = await _handshake(nursery, stream, address)
             is_open = True
             try:
-                yield _WebSocket(address, websocket)
+                yield _WebSocketClient(address, websocket)
             finally:
-                with _at_any_rate(WEBSOCKET_CLOSE_TIMEOUT):
+                with _shielded_timeout(WEBSOCKET_CLOSE_TIMEOUT):
                     await websocket.aclose()
-                nursery.cancel_scope.cancel()  # what reads would wait until the outlet hangs up
+                # Its reader task would go on until the outlet closes the TCP connection.
+                nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
-        error = _only(group)
+        error = only_error(group)
     else:
         return
     if isinstance(error, ConnectionRejected):
         body = printable((error.body or b"").decode(errors="replace").strip())
-        raise ClientError(f"{address} refused: HTTP {error.status_code} {body}")
-    if isinstance(error, trio.TooSlowError):
-        raise _not_in_time(address, patience)
-    if not is_open and isinstance(error, Exception):
-        raise ClientError(f"{address} answers the handshake wrongly: {printable(str(error))}")
-    raise error  # out here, so that its own cause and context stay what they are
+        raise HandshakeError(address, f"refused: HTTP {error.status_code} {body}".rstrip())
+    if isinstance(error, trio.TooSlowError) and not is_open:
+        raise _too_slow(address, timeout)
+    if not is_open and isinstance(error, Exception) and not isinstance(error, HandshakeError):
+        raise HandshakeError(address, f"{_INVALID_HANDSHAKE}: {_protocol_reason(error)}")
+    raise error  # outside of `except`, so that its own cause and context are kept
 
 
-def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """What has gone wrong, which has cancelled everything else; the group if only that is in it."""
+async def _handshake(
+    nursery: trio.Nursery, stream: trio.SocketStream, address: str
+) -> WebSocketConnection:
+    """Open the WebSocket. Raises HandshakeError if the stream ends before it is open."""
+    parts = urlsplit(address)
+    resource = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    with trio.CancelScope() as waiting:
+        observed = _ObservedStream(stream, waiting)
+        return await wrap_client_stream(
+            nursery,
+            cast(trio.SocketStream, observed),  # which is more than it needs
+            parts.netloc,
+            resource,
+        )
+    raise HandshakeError(address, observed.end_reason)
+
+
+class _ObservedStream(trio.abc.Stream):
+    """The stream of a WebSocket, which cancels the wait for the handshake when the stream ends.
+
+    trio-websocket's reader task returns without an error when a stream ends, and the task that
+    waits for the handshake would then wait for ever.
+
+    waiting: the scope of that wait; after it, to cancel it has no effect.
+    end_reason: how the stream ended, with the start of what the server sent.
+    """
+
+    def __init__(self, stream: trio.SocketStream, waiting: trio.CancelScope) -> None:
+        self.end_reason = ""
+        self._stream = stream
+        self._waiting = waiting
+        self._received = b""
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        try:
+            data = bytes(await self._stream.receive_some(max_bytes))
+        except trio.BrokenResourceError:
+            self._end(f"broke the connection {_DURING_HANDSHAKE}")
+            raise
+        if not data:
+            self._end(f"closed the connection {_DURING_HANDSHAKE}")
+        elif len(self._received) < MAX_SHOWN_BYTES:
+            self._received += data[:MAX_SHOWN_BYTES]
+        return data
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        self._end(_INVALID_HANDSHAKE)  # by trio-websocket, which could not parse it
+        await self._stream.aclose()
+
+    def _end(self, reason: str) -> None:
+        if not self.end_reason:  # the first is the cause of the others
+            first_line = self._received.split(b"\r\n")[0][:MAX_SHOWN_BYTES].strip()
+            found = f"; received: {printable_packet(first_line)}" if first_line else ""
+            self.end_reason = reason + found
+        self._waiting.cancel()
+
+
+def only_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the error that cancelled everything else in a nursery; the group if it has several."""
     error: BaseException = group.split(trio.Cancelled)[1] or group
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
@@ -246,23 +328,33 @@ def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 @contextmanager
-def _at_any_rate(seconds: float) -> Iterator[None]:
-    """The block goes on for so long at the most, also where the command has been told to end."""
+def _shielded_timeout(seconds: float) -> Iterator[None]:
+    """Run the block for at most this long, even if the task around it has been cancelled."""
     with trio.move_on_after(seconds) as scope:
         scope.shield = True
         yield
 
 
-def _not_in_time(address: str, seconds: float) -> ClientError:
-    return ClientError(f"cannot connect to {address} within {seconds:g} s")
+def _too_slow(address: str, timeout: float) -> ConnectError:
+    return ConnectError(address, f"no connection within {timeout:g} s")
 
 
-def _reason(error: OSError | UnicodeError) -> str:
-    """Why no connection came about; of several attempts, the first one's reason."""
+def _protocol_reason(error: BaseException) -> str:
+    """Return what is wrong with a handshake. wsproto raises that first, and then another error as
+    trio-websocket tries to reject the handshake, which a client cannot.
+    """
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, RemoteProtocolError):
+        cause = cause.__context__
+    return printable(str(cause or error))
+
+
+def _system_reason(error: OSError | UnicodeError) -> str:
+    """Return why a connection failed; if several addresses were tried, the first one's reason."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, UnicodeError):
-            return "that is no host name"  # what Python makes of "a..b"
+            return "not a valid host name"  # what Python makes of "a..b"
         if isinstance(cause, BaseExceptionGroup):
             cause = cause.exceptions[0]
         elif isinstance(cause, socket.gaierror):

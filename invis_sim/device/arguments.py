@@ -1,5 +1,5 @@
-"""What clients send as `callbackArgs`, checked: the value that is meant, or `RequestRejected` with
-the reason and the place.
+"""Checks of the `callbackArgs` that clients send: each returns the value, or raises
+`RequestRejected` with the reason and the place.
 """
 
 import reprlib
@@ -10,7 +10,11 @@ import msgspec
 from invis_sim.protocol.json_positions import Key
 from invis_sim.protocol.packets import Note
 
-__all__ = ["RequestRejected", "array", "integer", "refuse", "shown"]
+__all__ = ["RequestRejected", "expect_array", "expect_int", "format_value", "reject"]
+
+MAX_INTEGER_BITS = 200
+"""Longer integers are not written out in a message; and Python refuses to convert those of more
+than 4300 digits."""
 
 
 class RequestRejected(ValueError):
@@ -21,16 +25,16 @@ class RequestRejected(ValueError):
         self.note = note
 
 
-def refuse(reason: str, *path: Key) -> NoReturn:
-    """Raises Refused.
+def reject(reason: str, *path: Key) -> NoReturn:
+    """Raise RequestRejected.
 
-    path: from the arguments on, to the value concerned.
+    path: from the arguments to the value concerned.
     """
     raise RequestRejected(Note(reason, path=("payload", "callbackArgs", *path)))
 
 
-def array(args: Any, expected: str, least: int, most: int, *path: Key) -> list[Any]:
-    """The value as a list.
+def expect_array(args: Any, expected: str, least: int, most: int, *path: Key) -> list[Any]:
+    """Return the value as a list. Raises RequestRejected.
 
     args: what the client sent there. expected: what should be there, in words.
     least, most: how many elements it has, ≥ 0.
@@ -38,28 +42,30 @@ def array(args: Any, expected: str, least: int, most: int, *path: Key) -> list[A
     if args is msgspec.UNSET:
         raise RequestRejected(Note(f"no arguments; expected {expected}", path=("payload",)))
     if not isinstance(args, list):
-        refuse(f"expected {expected}, found {shown(args)}", *path)
+        reject(f"expected {expected}, found {format_value(args)}", *path)
     if not least <= len(args) <= most:
         elements = "element" if len(args) == 1 else "elements"
-        refuse(f"expected {expected}, found {len(args)} {elements}", *path)
+        reject(f"expected {expected}, found {len(args)} {elements}", *path)
     return args
 
 
-def integer(value: Any, what: str, least: int, most: int, *path: Key) -> int:
-    """The value as an integer from `least` to `most`. JSON's booleans are none."""
+def expect_int(value: Any, what: str, least: int, most: int, *path: Key) -> int:
+    """Return the value as an integer from `least` to `most`. Raises RequestRejected, also for
+    JSON's booleans.
+    """
     if type(value) is not int or not least <= value <= most:
         either = f"{least} or {most}" if most == least + 1 else f"{least} to {most}"
-        refuse(f"{what}: expected {either}, found {shown(value)}", *path)
+        reject(f"{what}: expected {either}, found {format_value(value)}", *path)
     return value
 
 
-def shown(value: Any) -> str:
-    """A client's value in a message, shortened where it is long."""
+def format_value(value: Any) -> str:
+    """A client's value as a message shows it, shortened where it is long."""
     if value is None:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int) and value.bit_length() > 200:
+    if isinstance(value, int) and value.bit_length() > MAX_INTEGER_BITS:
         return "a number of more than sixty digits"
     if isinstance(value, list):
         return f"an array of {len(value)}"

@@ -5,31 +5,29 @@
 
 from typing import Any
 
+from invis_sim.device.faceplate import Presence
 from invis_sim.device.state import OutletState, Radar
 
 __all__ = ["device_information", "faceplate_sn"]
 
-# First bytes of hardware addresses that nobody owns (locally administered, to one station).
+# First bytes of hardware addresses that belong to no manufacturer (locally administered, to one
+# station), so that no simulated device has the address of a real one.
 OUTLET_MAC, FACEPLATE_MAC, RADAR_MAC = "02", "06", "0A"
 
 
-def device_information(state: OutletState, *, there: bool, online: bool) -> dict[str, Any]:
-    """The `callbackArgs` of callback 12.
-
-    there: whether the faceplate, if the product has one, is there at the moment.
-    online: whether it answers.
-    """
+def device_information(state: OutletState, presence: Presence) -> dict[str, Any]:
+    """Return the `callbackArgs` of callback 12."""
     device = state.device
     blocks: dict[str, Any] = {
         "IM": {
             "sn": device.sn,
-            "MAC": _or_made(device.MAC, OUTLET_MAC, state),
+            "MAC": _or_derived(device.MAC, OUTLET_MAC, state),
             "device": device.device,
             "hw_rev": device.hw_rev,
             "fw_rev": state.firmware.IM.fw_rev,
         }
     }
-    is_shown = there or state.quirks.absent_faceplate == "offline"
+    is_shown = presence.present or state.quirks.absent_faceplate == "offline"
     if state.firmware.PM is None or not is_shown:
         return blocks
     faceplate, aura = state.faceplate, state.product == "aura"
@@ -37,9 +35,9 @@ def device_information(state: OutletState, *, there: bool, online: bool) -> dict
     if kind is None:
         kind = "Aura" if aura else "Pro"
     blocks["PM"] = {
-        "online": online,
+        "online": presence.online,
         "sn": faceplate_sn(state),
-        "MAC": _or_made(faceplate.MAC, FACEPLATE_MAC, state),
+        "MAC": _or_derived(faceplate.MAC, FACEPLATE_MAC, state),
         "device": faceplate.device,
         "type": kind,
         "hw_rev": faceplate.hw_rev,
@@ -50,15 +48,14 @@ def device_information(state: OutletState, *, there: bool, online: bool) -> dict
         blocks["PM"]["radar"] = {
             state.quirks.radar_key: radar.fw_ver,
             "hw_type": radar.hw_type,
-            "MAC": _or_made(radar.MAC, RADAR_MAC, state),
+            "MAC": _or_derived(radar.MAC, RADAR_MAC, state),
         }
     return blocks
 
 
 def faceplate_sn(state: OutletState) -> str:
-    """The faceplate's serial number: what the state says, or the outlet's with another first digit.
-
-    So two outlets of different serial numbers have nothing in common that should be their own.
+    """Return the faceplate's serial number: what the state says, or the outlet's with another first
+    digit, so that outlets with different serial numbers also have different faceplates.
     """
     if state.faceplate.sn is not None:
         return state.faceplate.sn
@@ -66,8 +63,8 @@ def faceplate_sn(state: OutletState) -> str:
     return f"{int(sn[0], 16) ^ 1:X}{sn[1:]}"
 
 
-def _or_made(mac: str | None, first: str, state: OutletState) -> str:
-    """A hardware address: what the state says, or one that is made from the serial number.
+def _or_derived(mac: str | None, first: str, state: OutletState) -> str:
+    """Return a hardware address: what the state says, or one derived from the serial number.
 
     first: its first byte.
     """

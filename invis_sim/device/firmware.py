@@ -19,9 +19,9 @@ class OutletFirmware(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """The firmware of the outlet (IM): the application and the WWW partition (its web pages).
 
     fw_rev: the application that runs.
-    available_fw_rev: the newest application on offer; left out: the one that runs, so no update.
+    available_fw_rev: the newest application available; omitted: the one that runs, so no update.
     www_fw_rev: the WWW partition in use.
-    available_www_fw_rev: the newest on offer; left out: the one in use.
+    available_www_fw_rev: the newest available; omitted: the one in use.
     """
 
     fw_rev: Revision = "0.0.1"
@@ -41,11 +41,11 @@ class OutletFirmware(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     @property
     def has_update(self) -> bool:
-        """Whether something else is on offer than what runs."""
+        """Whether something else is available than what runs."""
         return (self.newest, self.newest_www) != (self.fw_rev, self.www_fw_rev)
 
-    def report(self) -> dict[str, str]:
-        """The `IM` block of a reply to callback 20."""
+    def to_wire(self) -> dict[str, str]:
+        """Return the `IM` block of a reply to callback 20."""
         return {
             "fw_rev": self.fw_rev,
             "available_fw_rev": self.newest,
@@ -58,7 +58,7 @@ class FaceplateFirmware(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """The firmware of the InvisDeco faceplate (PM).
 
     fw_rev: what runs.
-    available_fw_rev: the newest on offer; left out: the one that runs, so no update.
+    available_fw_rev: the newest available; omitted: the one that runs, so no update.
     """
 
     fw_rev: Revision = "0.5.0"
@@ -71,19 +71,19 @@ class FaceplateFirmware(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
     @property
     def has_update(self) -> bool:
-        """Whether something else is on offer than what runs."""
+        """Whether something else is available than what runs."""
         return self.newest != self.fw_rev
 
-    def report(self) -> dict[str, str]:
-        """The `PM` block of a reply to callback 20."""
+    def to_wire(self) -> dict[str, str]:
+        """Return the `PM` block of a reply to callback 20."""
         return {"fw_rev": self.fw_rev, "available_fw_rev": self.newest}
 
 
 class FirmwareInventory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the outlet says about firmware when it is asked for available updates (callback 20).
+    """What a reply to callback 20 says about firmware.
 
     IM: the outlet.
-    PM: the faceplate; left out: there is none, unless [device] names a product that has one.
+    PM: the faceplate; omitted: the outlet has none, unless [device] names a product that has one.
     update_check: "ok", or "fail": the outlet cannot reach its update service and answers `PUBACK`
     0.
     """
@@ -92,14 +92,14 @@ class FirmwareInventory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     PM: FaceplateFirmware | None = None
     update_check: Literal["ok", "fail"] = "ok"
 
-    def report(self, *, faceplate: bool = True) -> dict[str, Any]:
-        """The `callbackArgs` of a successful reply to callback 20.
+    def to_wire(self, *, faceplate: bool = True) -> dict[str, Any]:
+        """Return the `callbackArgs` of a successful reply to callback 20.
 
-        faceplate: whether the faceplate, if there is one, can be asked.
+        faceplate: whether the faceplate, if there is one, answers.
         """
-        blocks = {"IM": self.IM.report()}
+        blocks = {"IM": self.IM.to_wire()}
         if self.PM is not None and faceplate:
-            blocks["PM"] = self.PM.report()
+            blocks["PM"] = self.PM.to_wire()
         return blocks
 
 

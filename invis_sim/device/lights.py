@@ -8,17 +8,20 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from invis_sim.device.arguments import array, integer, refuse, shown
+from invis_sim.device.arguments import expect_array, expect_int, format_value, reject
 from invis_sim.device.preferences import Percent, Switch
 from invis_sim.protocol.json_positions import Key
 
-__all__ = ["ColorLight", "IndicatorLight", "Led", "Nightlight"]
+__all__ = ["COLOR_LIGHTS", "ColorLight", "IndicatorLight", "Led", "Nightlight"]
 
 STATIC_TEMPERATURE = 2
 """The mode in which an LED is white of some temperature; in all others it has a colour."""
 
 LOWEST_KELVIN, HIGHEST_KELVIN = 1000, 40_000
 """By the documentation. Clients keep to 6500 and less."""
+
+COLOR_LIGHTS = {5: ("color_light", 9), 7: ("indicator_light", 7)}
+"""The number of a coloured light on the wire → its field of the state, and how many LEDs it has."""
 
 
 class Nightlight(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,17 +34,17 @@ class Nightlight(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     mode: Switch = 0
     brightness: Percent = 100
 
-    def report(self) -> list[int]:
-        """The `callbackArgs` of callback 15."""
+    def to_wire(self) -> list[int]:
+        """Return the `callbackArgs` of callback 15."""
         return [self.mode, self.brightness]
 
     @classmethod
-    def controlled(cls, args: Any) -> "Nightlight":
-        """The nightlight as callback 14 wants it. Raises RequestRejected."""
-        mode, brightness = array(args, "[mode, brightness]", 2, 2)
+    def with_args(cls, args: Any) -> "Nightlight":
+        """Return the nightlight as set by callback 14. Raises RequestRejected."""
+        mode, brightness = expect_array(args, "[mode, brightness]", 2, 2)
         return cls(
-            mode=integer(mode, "mode", 0, 1, 0),
-            brightness=integer(brightness, "brightness", 0, 100, 1),
+            mode=expect_int(mode, "mode", 0, 1, 0),
+            brightness=expect_int(brightness, "brightness", 0, 100, 1),
         )
 
 
@@ -59,8 +62,8 @@ class Led(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=Tr
     color: tuple[Annotated[int, msgspec.Meta(ge=0, le=360)], Percent] = (0, 0)
     kelvin: Annotated[int, msgspec.Meta(ge=LOWEST_KELVIN, le=HIGHEST_KELVIN)] = 4000
 
-    def report(self) -> list[Any]:
-        """The LED as callback 18 shows it."""
+    def to_wire(self) -> list[Any]:
+        """Return the LED as callback 18 shows it."""
         return [self.state, self.brightness, list(self.color), self.kelvin]
 
 
@@ -70,10 +73,10 @@ class ColorLight(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     mode: what the LEDs do together: 1 static colour, 2 static temperature, 3 breathing, 4 strobing,
     5 colour cycle, 6 rainbow, 7 starry night.
     leds: each `[state, brightness 0-100, [hue 0-360, saturation 0-100], kelvin 1000-40000]`. One
-    stands for all of them; after a few, the others are off.
-    speed: how fast modes 3-7 go; nobody says in which unit.
-    random: whether modes 3-7 draw their colours by chance.
-    level: how bright colours are that are drawn by chance.
+    is used for all of them; after a few, the others are off.
+    speed: how fast modes 3-7 go; the unit is not documented.
+    random: whether the colours of modes 3-7 are random.
+    level: how bright random colours are.
     """
 
     mode: Annotated[int, msgspec.Meta(ge=1, le=7)] = STATIC_TEMPERATURE
@@ -82,40 +85,40 @@ class ColorLight(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     random: Switch = 0
     level: Percent = 40
 
-    def of(self, count: int) -> "ColorLight":
-        """The light with so many LEDs."""
+    def with_leds(self, count: int) -> "ColorLight":
+        """Return the light with this number of LEDs, above 0."""
         leds = self.leds * count if len(self.leds) == 1 else (*self.leds, *[Led()] * count)
         return msgspec.structs.replace(self, leds=leds[:count])
 
-    def report(self, light: int) -> list[Any]:
-        """The `callbackArgs` of callback 18.
+    def to_wire(self, light: int) -> list[Any]:
+        """Return the `callbackArgs` of callback 18.
 
-        light: the number of this one.
+        light: the number of this light.
         """
-        leds = [led.report() for led in self.leds]
+        leds = [led.to_wire() for led in self.leds]
         return [light, self.mode, leds, self.speed, self.random, self.level]
 
-    def controlled(self, args: list[Any]) -> "ColorLight":
-        """The light as callback 17 wants it.
+    def with_args(self, args: list[Any]) -> "ColorLight":
+        """Return the light, which has all its LEDs, as changed by callback 17.
 
         args: `[light, mode, leds]`, and up to three more: speed, random, level. One LED with a
         colour is meant for the whole row; of LEDs with a temperature, and of several, each is meant
-        for one. Those that are not mentioned stay as they are.
+        for one. Omitted ones stay as they are.
 
-        Raises Refused.
+        Raises RequestRejected.
         """
-        mode = integer(args[1], "mode", 1, 7, 1)
-        entries = array(args[2], f"1 to {len(self.leds)} LEDs", 1, len(self.leds), 2)
+        mode = expect_int(args[1], "mode", 1, 7, 1)
+        entries = expect_array(args[2], f"1 to {len(self.leds)} LEDs", 1, len(self.leds), 2)
         form = _TEMPERATURE if mode == STATIC_TEMPERATURE else _COLOR
         if len(entries) == 1 and mode != STATIC_TEMPERATURE:
-            leds = [_changed(led, entries[0], 0, form) for led in self.leds]
+            leds = [_patched(led, entries[0], 0, form) for led in self.leds]
         else:
             leds = [
-                _changed(led, entries[index], index, form) if index < len(entries) else led
+                _patched(led, entries[index], index, form) if index < len(entries) else led
                 for index, led in enumerate(self.leds)
             ]
         more = {
-            name: integer(value, name, 0, highest, index)
+            name: expect_int(value, name, 0, highest, index)
             for index, (name, highest, value) in enumerate(
                 zip(("speed", "random", "level"), (7, 1, 100), args[3:], strict=False), 3
             )
@@ -124,8 +127,8 @@ class ColorLight(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class IndicatorLight(ColorLight, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The coloured indicator of an Aura (light 7 of callbacks 17 and 18): a row of 7 LEDs, with
-    `indicator_light = true` under [quirks] alone.
+    """The coloured indicator of an Aura (light 7 of callbacks 17 and 18): a row of 7 LEDs. It
+    exists only with `indicator_light = true` under [quirks].
     """
 
     leds: Annotated[tuple[Led, ...], msgspec.Meta(min_length=1, max_length=7)] = (Led(),)
@@ -142,27 +145,27 @@ class _Form(NamedTuple):
     change: Callable[[list[Any], tuple[Key, ...]], dict[str, Any]]
 
 
-def _changed(led: Led, entry: Any, index: int, form: _Form) -> Led:
-    """The LED as an entry of callback 17 wants it.
+def _patched(led: Led, entry: Any, index: int, form: _Form) -> Led:
+    """Return the LED as changed by an entry of callback 17. Raises RequestRejected.
 
     index: of the entry. form: how it is written.
     """
     place = (2, index)
-    entry = array(entry, f"an LED as {form.words}", 3, 4, *place)
+    entry = expect_array(entry, f"an LED as {form.words}", 3, 4, *place)
     return msgspec.structs.replace(
         led,
-        state=integer(entry[0], "state", 0, 1, *place, 0),
-        brightness=integer(entry[1], "brightness", 0, 100, *place, 1),
+        state=expect_int(entry[0], "state", 0, 1, *place, 0),
+        brightness=expect_int(entry[1], "brightness", 0, 100, *place, 1),
         **form.change(entry, place),
     )
 
 
 def _with_color(entry: list[Any], place: tuple[Key, ...]) -> dict[str, Any]:
-    """`[state, brightness, [hue, saturation]]`, or with kelvin behind."""
-    hue, saturation = array(entry[2], "[hue, saturation]", 2, 2, *place, 2)
+    """`[state, brightness, [hue, saturation]]`, or with kelvin at the end."""
+    hue, saturation = expect_array(entry[2], "[hue, saturation]", 2, 2, *place, 2)
     color = (
-        integer(hue, "hue", 0, 360, *place, 2, 0),
-        integer(saturation, "saturation", 0, 100, *place, 2, 1),
+        expect_int(hue, "hue", 0, 360, *place, 2, 0),
+        expect_int(saturation, "saturation", 0, 100, *place, 2, 1),
     )
     return {"color": color, **({"kelvin": _kelvin(entry, 3, place)} if len(entry) == 4 else {})}
 
@@ -172,12 +175,12 @@ def _with_temperature(entry: list[Any], place: tuple[Key, ...]) -> dict[str, Any
     if len(entry) == 4:
         return _with_color(entry, place)
     if isinstance(entry[2], list):
-        refuse(f"kelvin: expected a number, found {shown(entry[2])}", *place, 2)
+        reject(f"kelvin: expected a number, found {format_value(entry[2])}", *place, 2)
     return {"kelvin": _kelvin(entry, 2, place)}
 
 
 def _kelvin(entry: list[Any], index: int, place: tuple[Key, ...]) -> int:
-    return integer(entry[index], "kelvin", LOWEST_KELVIN, HIGHEST_KELVIN, *place, index)
+    return expect_int(entry[index], "kelvin", LOWEST_KELVIN, HIGHEST_KELVIN, *place, index)
 
 
 _COLOR = _Form("[state, brightness, [hue, saturation]]", _with_color)

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from invis_sim.device.arguments import array, refuse, shown
+from invis_sim.device.arguments import expect_array, format_value, reject
 
 __all__ = ["Names"]
 
@@ -16,23 +16,26 @@ ACCESSORIES = {1: "outlet1", 2: "outlet2", 3: "nightlight"}
 
 NIGHTLIGHT = 3
 
+MAX_ITEMS = 1000
+"""Far more than a client has use for; the documentation gives no limit."""
+
 
 class Names(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the user calls the accessories.
 
     outlet1: accessory 1, the top outlet.
     outlet2: accessory 2, the bottom outlet.
-    nightlight: accessory 3, which is only there with a faceplate.
+    nightlight: accessory 3, which exists only with a faceplate.
     """
 
     outlet1: str = "Outlet 1"
     outlet2: str = "Outlet 2"
     nightlight: str = "Nightlight"
 
-    def report(self, *, nightlight: bool) -> list[dict[str, Any]]:
-        """The list that callback 3 returns.
+    def to_wire(self, *, nightlight: bool) -> list[dict[str, Any]]:
+        """Return the list of callback 3.
 
-        nightlight: whether there is one.
+        nightlight: whether there is one, as with every faceplate.
         """
         return [
             {"accessory": number, "name": getattr(self, name)}
@@ -40,32 +43,34 @@ class Names(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             if nightlight or number != NIGHTLIGHT
         ]
 
-    def configured(self, args: Any, *, nightlight: bool) -> "Names":
-        """The names as callback 4 wants them.
+    def with_args(self, args: Any, *, nightlight: bool) -> "Names":
+        """Return the names as changed by callback 4.
 
-        args: a list of `{"accessory": number, "name": text}`; those left out stay as they are.
+        args: a list of `{"accessory": number, "name": text}`; omitted ones stay as they are.
         nightlight: whether there is one.
 
-        Raises Refused, also where an accessory is unknown.
+        Raises RequestRejected, also where an accessory is unknown.
         """
         names: dict[str, str] = {}
-        for index, item in enumerate(array(args, "a list of {accessory, name}", 0, 1000)):
+        for index, item in enumerate(
+            expect_array(args, "a list of {accessory, name}", 0, MAX_ITEMS)
+        ):
             if not isinstance(item, dict):
-                refuse(f"expected {{accessory, name}}, found {shown(item)}", index)
+                reject(f"expected {{accessory, name}}, found {format_value(item)}", index)
             for key in item:
                 if key not in ("accessory", "name"):
-                    refuse(f"{shown(key)} is not known here", index, key)
+                    reject(f"unknown key {format_value(key)}", index, key)
             for key in ("accessory", "name"):
                 if key not in item:
-                    refuse(f"{key} is missing", index)
+                    reject(f"{key} is missing", index)
             number, name = item["accessory"], item["name"]
             known = [number for number in ACCESSORIES if nightlight or number != NIGHTLIGHT]
             if type(number) is not int or number not in known:
                 expected = ", ".join(map(str, known))
-                found = shown(number)
+                found = format_value(number)
                 reason = f"accessory: expected one of {expected}, found {found}"
-                refuse(reason, index, "accessory")
+                reject(reason, index, "accessory")
             if not isinstance(name, str):
-                refuse(f"name: expected text, found {shown(name)}", index, "name")
+                reject(f"name: expected text, found {format_value(name)}", index, "name")
             names[ACCESSORIES[number]] = name
         return msgspec.structs.replace(self, **names)

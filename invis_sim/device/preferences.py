@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from invis_sim.device.arguments import array, refuse, shown
+from invis_sim.device.arguments import expect_array, format_value, reject
 from invis_sim.protocol.json_positions import Key
 from invis_sim.schema.describe import type_errors
 from invis_sim.schema.fields import fields
@@ -22,19 +22,23 @@ Duration = (
 )
 
 
+MAX_KEY_LENGTH = 60
+"""Longer keys of clients are shortened in messages. The longest known one has 42 characters."""
+
+
 class HomeAwayMode(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The mode in which the outlet pretends that somebody is at home.
+    """The mode in which the outlet pretends that people are at home.
 
     enabled: whether the mode is on.
     outlet1Enabled: whether it switches the top outlet.
     outlet2Enabled: whether it switches the bottom outlet.
     nightlightEnabled: whether it switches the nightlight.
-    minBrightness: the nightlight's brightness is this at the least.
-    maxBrightness: the nightlight's brightness is this at the most.
-    minOnDuration: for how long something is on, at the least; nobody says in which unit.
-    maxOnDuration: for how long something is on, at the most; in the same unit.
-    minOffDuration: for how long something is off, at the least; in the same unit.
-    maxOffDuration: for how long something is off, at the most; in the same unit.
+    minBrightness: the nightlight's brightness is never below this.
+    maxBrightness: the nightlight's brightness is never above this.
+    minOnDuration: the shortest time that something is on; the unit is not documented.
+    maxOnDuration: the longest time that something is on; in the same unit.
+    minOffDuration: the shortest time that something is off; in the same unit.
+    maxOffDuration: the longest time that something is off; in the same unit.
     """
 
     enabled: Switch = 0
@@ -56,15 +60,15 @@ class AccPrefs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     pmIndicatorBrightness: how bright the faceplate's indicator is, in percent.
     capacitiveCtrl: whether the touch controls work.
     aqiColorRGBFeature: whether the indicator shows the air quality as a colour.
-    motionAwayFeature: by its name, for motion while somebody is away; nobody says more.
+    motionAwayFeature: by its name, for motion while people are away; not documented further.
     adaptiveNightlightFeature: whether the nightlight follows the light in the room.
-    adaptiveMinBrightness: the least brightness of a nightlight that follows the light.
-    adaptiveMaxBrightness: the most brightness of a nightlight that follows the light.
+    adaptiveMinBrightness: the lowest brightness of a nightlight that follows the light.
+    adaptiveMaxBrightness: the highest brightness of a nightlight that follows the light.
     occupancyNightlightFeature: whether the nightlight follows the occupancy sensor.
     overrideAdaptiveOccupancyNightlightFeature: by its name, whether something goes before these two
-    features of the nightlight; nobody says more.
-    magicTouchCtrl: by its name, another control by touch; nobody says more.
-    homeAwayMode: the mode in which the outlet pretends that somebody is at home.
+    features of the nightlight; not documented further.
+    magicTouchCtrl: by its name, another control by touch; not documented further.
+    homeAwayMode: the mode in which the outlet pretends that people are at home.
     """
 
     outletPwrIndicatorOn: Switch = 1
@@ -139,52 +143,59 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     acc_prefs: AccPrefs = AccPrefs()
     sys_prefs: SysPrefs = SysPrefs()
 
-    def report(self) -> dict[str, Any]:
-        """The `callbackArgs` of a reply to callback 1."""
+    def to_wire(self) -> dict[str, Any]:
+        """Return the `callbackArgs` of a reply to callback 1."""
         tree: dict[str, Any] = msgspec.to_builtins(self)
         return tree
 
-    def configured(self, args: Any) -> "Preferences":
-        """The preferences as callback 2 wants them.
+    def with_args(self, args: Any) -> "Preferences":
+        """Return the preferences as changed by callback 2.
 
         args: its `callbackArgs`: any subset of the tree, or a list of one such object. [the
         documentation; the client `invisoutlet`]
 
-        Raises Refused where a key is unknown or read-only, or a value has another type or range.
+        Raises RequestRejected where a key is unknown or read-only, or a value has another type or
+        range.
         """
         place: tuple[Key, ...] = ()
         if not isinstance(args, dict):
-            args = array(args, "an object, or a list of one object", 1, 1)[0]
+            args = expect_array(args, "an object, or a list of one object", 1, 1)[0]
             place = (0,)
-        changed = _changed(self, args, place, place)
-        assert isinstance(changed, Preferences)
-        return changed
+        patched = _patched(self, args, place, place)
+        assert isinstance(patched, Preferences)
+        return patched
 
 
-def _changed(
+def _patched(
     struct: msgspec.Struct, changes: Any, place: tuple[Key, ...], root: tuple[Key, ...]
 ) -> msgspec.Struct:
-    """A copy of the struct with some fields changed.
+    """Return a copy of the struct with some fields changed. Raises RequestRejected.
 
-    place: of the changes in the arguments; root: where the whole tree begins.
+    place: of the changes in the arguments. root: where the whole tree begins.
     """
-    name = ".".join(map(str, place[len(root) :]))
+    name_parts = tuple(map(str, place[len(root) :]))
+    name = ".".join(name_parts)
     if isinstance(struct, Internet):
-        refuse(f"{name} is read-only", *place)
+        reject(f"{name} is read-only", *place)
     if not isinstance(changes, Mapping):
-        refuse(f"{name or 'preferences'}: expected an object, found {shown(changes)}", *place)
+        reject(
+            f"{name or 'preferences'}: expected an object, found {format_value(changes)}", *place
+        )
     known = fields(type(struct))
-    changed: dict[str, Any] = {}
+    patched: dict[str, Any] = {}
     for key, value in changes.items():
         here = (*place, key)
         field = known.get(key)
         if field is None:
-            refuse(f"{shown(key)} is no preference{f' of {name}' if name else ''}", *here)
+            # Any text can be a key; only a short name is shown as it is.
+            plain = key.isidentifier() and len(key) <= MAX_KEY_LENGTH
+            unknown = (*name_parts, key if plain else format_value(key))
+            reject(f"unknown preference {'.'.join(unknown)}", *here)
         old = getattr(struct, field.name)
         if isinstance(old, msgspec.Struct):
-            changed[field.name] = _changed(old, value, here, root)
+            patched[field.name] = _patched(old, value, here, root)
             continue
-        for where, message in type_errors(value, field.annotation, here, shown):
-            refuse(f"{key}: {message}", *where)
-        changed[field.name] = msgspec.convert(value, field.annotation)
-    return msgspec.structs.replace(struct, **changed)
+        for where, message in type_errors(value, field.annotation, here, format_value):
+            reject(f"{key}: {message}", *where)
+        patched[field.name] = msgspec.convert(value, field.annotation)
+    return msgspec.structs.replace(struct, **patched)

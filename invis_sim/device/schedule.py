@@ -1,144 +1,154 @@
-"""What the outlet has to do later, and when: a list of appointments that somebody with a clock
-keeps.
+"""What is to happen later, and when: a list of timers, kept by a caller that has a clock.
 
-Nothing here waits. Whoever owns the agenda sets `now`, asks what is due next (`due`), and lets it
-happen (`run_next`).
+Nothing here waits. The caller asks when the next timer is due (`next_due`), and runs it once that
+time has come (`run_due`), which returns the effects of its action.
 """
 
 import heapq
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from itertools import count
+from typing import TypeAlias
 
-__all__ = ["Schedule", "Timer"]
+from invis_sim.device.effects import Effect
+
+__all__ = ["Action", "Schedule", "Timer"]
 
 MIN_CANCELLED_BEFORE_COMPACTION = 64
-"""So many cancelled appointments may lie about in any case."""
+"""The heaps are compacted only above this many cancelled timers: below, popping them one by one is
+cheaper than building the heaps again."""
+
+Action: TypeAlias = Callable[[], Iterable[Effect] | None]
+"""What a timer does when it is due. It returns its effects in order; None: there are none."""
 
 
 class Timer:
-    """Something to be done at a time. An agenda makes them.
+    """Something to be done at a time. Made by `Schedule.after` and `Schedule.every`.
 
-    due: when, in seconds since the start; of a rhythm, when it is next.
+    due: when, in seconds since the start; of a repeating timer, when it is next.
+    action: what is done then.
+    daemon: whether it is part of something that goes on for ever, or that no client waits for. A
+    clock that jumps from timer to timer does not jump to a daemon.
+    interval: the seconds between two runs of a repeating timer; None: it runs once.
     """
 
-    __slots__ = ("_cancelled", "_forget", "action", "background", "due", "every")
+    __slots__ = ("_cancelled", "_queued", "_schedule", "action", "daemon", "due", "interval")
 
     def __init__(
-        self,
-        due: float,
-        action: Callable[[], None],
-        background: bool,
-        every: float | None,
-        forget: Callable[["Timer"], None],
+        self, schedule: "Schedule", due: float, action: Action, daemon: bool, interval: float | None
     ) -> None:
         self.due = due
         self.action = action
-        self.background = background
-        self.every = every
+        self.daemon = daemon
+        self.interval = interval
         self._cancelled = False
-        self._forget = forget
+        self._queued = False
+        self._schedule = schedule
 
     @property
     def cancelled(self) -> bool:
-        """Whether it is not to be done after all."""
+        """Whether it was cancelled."""
         return self._cancelled
 
     def cancel(self) -> None:
-        """It will not be done. Once more, or after it was done, is no error."""
+        """Cancel the timer. Idempotent, and no error after it has run."""
         if not self._cancelled:
             self._cancelled = True
-            self._forget(self)
+            # One that has run is not in a heap any more, so there is nothing to compact.
+            if self._queued:
+                self._schedule._count_cancelled()
 
 
 class Schedule:
-    """Appointments, in the order of their time; those of one time in the order in which they were
+    """Timers in the order of their time; those of the same time in the order in which they were
     made.
-
-    Those in the background are part of something that goes on for ever, or that nobody waits for.
-    Who lets time jump from appointment to appointment does not jump for these.
-
-    now: the present, in seconds since the start. It never goes back.
     """
 
     def __init__(self) -> None:
         self._now = 0.0
         self._numbers = count()
-        # Whether in the background → those appointments, as a heap.
+        # Two heaps, so that `next_due(daemon=False)` need not search. By `Timer.daemon`.
         self._heaps: dict[bool, list[tuple[float, int, Timer]]] = {False: [], True: []}
-        self._cancelled = 0  # how many of them
+        self._cancelled = 0  # cancelled timers that are still in a heap
 
     @property
     def now(self) -> float:
-        """The present, in seconds since the start. To set it to an earlier time changes nothing."""
+        """The present, in seconds since the start."""
         return self._now
 
-    @now.setter
-    def now(self, seconds: float) -> None:
-        self._now = max(self._now, seconds)
+    def move_to(self, seconds: float) -> None:
+        """Set the present, without running any timer. An earlier time than `now` changes nothing.
+
+        seconds: since the start.
+        """
+        if seconds > self._now:
+            self._now = seconds
 
     def __len__(self) -> int:
-        """How many appointments lie here, cancelled ones that are not yet cleared away included."""
+        """How many timers are kept, cancelled ones that are not yet removed included."""
         return sum(map(len, self._heaps.values()))
 
-    def after(
-        self, seconds: float, action: Callable[[], None], *, background: bool = False
-    ) -> Timer:
-        """Makes an appointment.
+    def after(self, seconds: float, action: Action, *, daemon: bool = False) -> Timer:
+        """Add a timer that runs once.
 
         seconds: from now, ≥ 0.
         """
-        return self._add(Timer(self.now + seconds, action, background, None, self._cancel_one))
+        return self._add(Timer(self, self._now + seconds, action, daemon, None))
 
-    def every(self, seconds: float, action: Callable[[], None]) -> Timer:
-        """Makes an appointment in the background that comes again and again, the first time after
-        as long. Where it was missed, it is not made up for: it goes on in its rhythm.
+    def every(self, seconds: float, action: Action) -> Timer:
+        """Add a repeating daemon timer, which first runs after one interval. Runs that were missed
+        are not made up for: it continues at the next multiple of its interval.
 
-        seconds: above 0.
+        seconds: between two runs, above 0.
         """
-        return self._add(Timer(self.now + seconds, action, True, seconds, self._cancel_one))
+        return self._add(Timer(self, self._now + seconds, action, True, seconds))
 
-    def due(self, *, background: bool = True) -> float | None:
-        """When the next appointment is; None where there is none.
+    def next_due(self, *, daemon: bool = True) -> float | None:
+        """When the next timer is due, in seconds since the start; None: there are no timers.
 
-        background: whether those count that are in the background.
+        daemon: whether daemon timers count.
         """
-        heap = self._next_heap(background)
+        heap = self._next_heap(daemon)
         return heap[0][0] if heap else None
 
-    def run_next(self, seconds: float) -> bool:
-        """Lets the next appointment happen if its time has come, and says whether it did.
+    def run_due(self, until: float) -> tuple[Effect, ...] | None:
+        """Run the next timer if it is due by `until`, and return its effects.
 
-        seconds: since the start, as late as it is. `now` becomes the time of the appointment, or
-        this where nothing is due.
+        `now` becomes the time of the timer, unless it is later already. Where no timer is due,
+        `now` becomes `until`, and None is returned.
+
+        until: in seconds since the start.
         """
-        heap = self._next_heap(background=True)
-        if not heap or heap[0][0] > seconds:
-            self.now = seconds
-            return False
+        heap = self._next_heap(daemon=True)
+        if not heap or heap[0][0] > until:
+            self.move_to(until)
+            return None
         due, _, timer = heapq.heappop(heap)
-        self.now = due
-        if timer.every is not None:
-            missed = max(0.0, (seconds - due) // timer.every)
-            timer.due = due + timer.every * (missed + 1)
+        timer._queued = False
+        self.move_to(due)
+        if timer.interval is not None:
+            missed = max(0.0, (until - due) // timer.interval)
+            timer.due = due + timer.interval * (missed + 1)
+            # Before the action, which may cancel it.
             self._add(timer)
-        timer.action()
-        return True
+        effects = timer.action()
+        return () if effects is None else tuple(effects)
 
     def _add(self, timer: Timer) -> Timer:
-        entry = (timer.due, next(self._numbers), timer)
-        heapq.heappush(self._heaps[timer.background], entry)
+        timer._queued = True
+        heapq.heappush(self._heaps[timer.daemon], (timer.due, next(self._numbers), timer))
         return timer
 
-    def _next_heap(self, background: bool) -> list[tuple[float, int, Timer]]:
-        """The heap with the next appointment on top; an empty one where there is none."""
-        heaps = [self._heaps[False], *([self._heaps[True]] if background else [])]
+    def _next_heap(self, daemon: bool) -> list[tuple[float, int, Timer]]:
+        """The heap with the next timer on top; an empty one where there is no timer."""
+        heaps = [self._heaps[False], *([self._heaps[True]] if daemon else [])]
         for heap in heaps:
             while heap and heap[0][2].cancelled:
                 heapq.heappop(heap)
                 self._cancelled -= 1
-        return min(heaps, key=lambda heap: heap[0][:2] if heap else (float("inf"), 0))
+        return min(heaps, key=lambda heap: heap[0][:2] if heap else (math.inf, 0))
 
-    def _cancel_one(self, timer: Timer) -> None:
+    def _count_cancelled(self) -> None:
         self._cancelled += 1
         if self._cancelled > max(MIN_CANCELLED_BEFORE_COMPACTION, len(self) // 2):
             for heap in self._heaps.values():

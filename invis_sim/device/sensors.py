@@ -1,7 +1,7 @@
 """What the faceplate measures: constant, from a list, or drifting.
 
-Field names are the wire's. A new sample is taken in a rhythm, whether anybody asks or not, so what
-is read depends on the time and the seed, and not on who reads it.
+Field names are the wire's. A new sample is taken at a fixed interval, whether a client asks or
+not, so what is read depends on the time and the seed, and not on how often it is read.
 [documentation of callback 11; the client `invisoutlet`; the vendor's app]
 """
 
@@ -20,9 +20,9 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A reading that wanders: each sample is the one before, up to a step more or less.
 
     start: the first.
-    step: how far apart two samples are at the most, ≥ 0.
-    min: it never falls below this; left out: no limit.
-    max: it never rises above this; left out: no limit.
+    step: the largest difference of two samples, ≥ 0.
+    min: it never falls below this; omitted: no limit.
+    max: it never rises above this; omitted: no limit.
     """
 
     start: Number
@@ -36,9 +36,9 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         if not low <= self.start <= high:
             raise ValueError(f"start ({self.start:g}) is not between min and max")
 
-    def next(self, value: float, draw: Random) -> float:
-        """The sample after this one."""
-        value += draw.uniform(-self.step, self.step)
+    def next(self, value: float, random: Random) -> float:
+        """Return the sample after this one."""
+        value += random.uniform(-self.step, self.step)
         if self.min is not None:
             value = max(value, self.min)
         return value if self.max is None else min(value, self.max)
@@ -59,11 +59,11 @@ Whole: TypeAlias = (
 
 class Sensors(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the faceplate measures. A reading is a number; a list, of which each sample is the next,
-    over and over; or a drift, `{ start = 21.5, step = 0.1, min = 18, max = 25 }`. Left out: what
-    the product has by itself. An Aura measures the light alone, unless a reading is given.
+    over and over; or a drift, `{ start = 21.5, step = 0.1, min = 18, max = 25 }`. Omitted: what
+    the product measures by default. An Aura measures the light alone, unless a reading is given.
 
-    device_type: the number in front of the readings; left out: 1 for a Pro, 2 for an Aura.
-    omit: names of readings that the faceplate does not have after all.
+    device_type: the number in front of the readings; omitted: 1 for a Pro, 2 for an Aura.
+    omit: names of readings that the faceplate does not have.
 
     temp_valid: whether temp_celsius and humidity are valid, 0 or 1.
     aqi_valid: whether AQI is valid, 0 or 1.
@@ -79,16 +79,16 @@ class Sensors(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     co2_equiv: carbon dioxide, or what amounts to it, in ppm.
     co2_peak_lvl: its peak, in ppm.
     co2_accuracy: how sure co2_equiv is, 0-3.
-    bvoc_equiv: what breath leaves in the air (volatile organic compounds); nobody says in which
-    unit.
+    bvoc_equiv: what breath leaves in the air (volatile organic compounds); the unit is not
+    documented.
     bvoc_accuracy: how sure bvoc_equiv is, 0-3.
     lux_valid: whether lux is valid, 0 or 1.
     lux: the light in the room; real devices say "inf" as well.
     occupancy_valid: whether occupancy_state is valid, 0 or 1.
-    occupancy_state: 0: nobody; above: somebody. 4, 5 and 6 are stages of a calibration.
-    distance: how far off somebody is; nobody says in which unit.
-    movement_energy: what the radar sees that moves; nobody says in which unit.
-    stationary_energy: what the radar sees that stands still; nobody says in which unit.
+    occupancy_state: 0: the room is empty; above: it is not. 4, 5 and 6 are stages of a calibration.
+    distance: how far off a person is; the unit is not documented.
+    movement_energy: what the radar sees that moves; the unit is not documented.
+    stationary_energy: what the radar sees that does not move; the unit is not documented.
     """
 
     device_type: WholeNumber | None = None
@@ -120,13 +120,18 @@ class Sensors(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     def __post_init__(self) -> None:
         for name in self.omit:
             if name not in READINGS:
-                raise ValueError(f"omit: {name!r} is no reading; those are {', '.join(READINGS)}")
+                raise ValueError(
+                    f"omit: {name!r} is not a reading; those are {', '.join(READINGS)}"
+                )
 
-    def given(self, aura: bool) -> dict[str, Any]:
-        """The readings that there are, by name, in the order of the wire."""
-        usual = AURA_DEFAULTS if aura else PRO_DEFAULTS
+    def effective(self, product: str) -> dict[str, Any]:
+        """Return the readings that a product has, by name, in the order of the wire.
+
+        product: "pro" or "aura"; of "bare", those of a Pro, which no client sees.
+        """
+        defaults = AURA_DEFAULTS if product == "aura" else PRO_DEFAULTS
         readings = ((name, getattr(self, name)) for name in READINGS)
-        filled = ((name, usual.get(name) if one is None else one) for name, one in readings)
+        filled = ((name, defaults.get(name) if one is None else one) for name, one in readings)
         return {n: one for n, one in filled if one is not None and n not in self.omit}
 
 
@@ -186,9 +191,11 @@ class Sampler:
         self._drifts: dict[str, float] = {}  # reading → where its drift is
         self._offsets: dict[str, float] = {}  # reading → what a calibration has added to it
 
-    def prepare(self, readings: dict[str, Any]) -> None:
-        """From now on these are the readings, by name. One that is as it was goes on; of another,
-        a drift begins anew, and a calibration is forgotten.
+    def set_readings(self, readings: dict[str, Any]) -> None:
+        """Replace the readings. Unchanged ones keep their drift and calibration; changed ones
+        restart.
+
+        readings: by name, as `Sensors.effective` returns them.
         """
         for name in self._readings:
             if readings.get(name) != self._readings[name]:
@@ -199,37 +206,48 @@ class Sampler:
             if isinstance(reading, Drift):
                 self._drifts.setdefault(name, reading.start)
 
+    def restart(self) -> None:
+        """Begin again at the first sample, with every drift at its start."""
+        self.sample = 0
+        for name in self._drifts:
+            self._drifts[name] = self._readings[name].start
+
     def advance(self) -> None:
-        """Takes the next sample."""
+        """Take the next sample."""
         self.sample += 1
         for name, value in self._drifts.items():
-            draw = Random(f"{self._seed}/sensors/{name}/{self.sample}")
-            self._drifts[name] = self._readings[name].next(value, draw)
+            # A generator of its own for each sample of each reading, so that a drift does not
+            # depend on which other readings there are, or were before.
+            random = Random(f"{self._seed}/sensors/{name}/{self.sample}")
+            self._drifts[name] = self._readings[name].next(value, random)
 
-    def measures(self, name: str) -> bool:
+    def has(self, name: str) -> bool:
         """Whether there is such a reading."""
         return name in self._readings
 
     def calibrate(self, name: str, value: float) -> None:
-        """Lets a reading be this now, and differ from it later as it would have."""
-        measured = self._measured(name)
-        self._offsets[name] = value - (0.0 if isinstance(measured, str) else measured)
+        """Make the present reading this value, and shift those after it as much.
+
+        name: of a reading that there is.
+        """
+        raw = self._raw(name)
+        self._offsets[name] = value - (0.0 if isinstance(raw, str) else raw)
 
     def forget_calibrations(self) -> None:
-        """Lets all readings be what the sensors measure."""
+        """Make all readings what the sensors measure."""
         self._offsets.clear()
 
-    def report(self, decimals: Literal["strings", "numbers"]) -> dict[str, Any]:
-        """The present readings as callback 11 has them.
+    def to_wire(self, decimals: Literal["strings", "numbers"]) -> dict[str, Any]:
+        """Return the present readings as callback 11 has them.
 
         decimals: whether readings with decimals are strings that hold them, as on real devices.
         """
-        return {name: self._on_the_wire(name, decimals) for name in self._readings}
+        return {name: self._to_wire(name, decimals) for name in self._readings}
 
-    def _on_the_wire(self, name: str, decimals: Literal["strings", "numbers"]) -> Any:
+    def _to_wire(self, name: str, decimals: Literal["strings", "numbers"]) -> Any:
         if name == "occupancy_state" and self.stage is not None:
             return self.stage
-        value = self._measured(name)
+        value = self._raw(name)
         if name in self._offsets:
             value = (0.0 if isinstance(value, str) else value) + self._offsets[name]
         if isinstance(value, str):
@@ -241,7 +259,8 @@ class Sampler:
             text = f"{value:.3f}".removesuffix("0")
         return text if decimals == "strings" else float(text)
 
-    def _measured(self, name: str) -> float | str:
+    def _raw(self, name: str) -> float | str:
+        """What the sensor measures, without its calibration."""
         reading: Any = self._readings[name]
         if isinstance(reading, tuple):
             reading = reading[self.sample % len(reading)]

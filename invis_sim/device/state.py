@@ -1,7 +1,7 @@
 """Everything that an outlet is and knows, as one value.
 
 The structs are also the tables of a scenario file, so whatever a client can see can be set there,
-by a step, and from Python. A state is never changed in place: `patched` makes another one.
+by a step, and from Python. A state is never changed in place: `patched` returns another one.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,8 @@ __all__ = [
     "patched",
 ]
 
-LEAST_SENSOR_SECONDS = 0.01
+MIN_SENSOR_SECONDS = 0.01
+"""A shorter interval would occupy the processor with readings alone."""
 
 Product: TypeAlias = Literal["bare", "pro", "aura"]
 
@@ -50,13 +51,13 @@ ShortText = Annotated[str, msgspec.Meta(max_length=256)]
 class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who the outlet is.
 
-    sn: its serial number, which stands in every packet.
+    sn: its serial number, which is in every packet.
     product: "bare": the outlet alone. "pro": with an InvisDeco Pro, which has sensors for air,
     climate and occupancy, and a nightlight. "aura": with an InvisDeco Aura, which has a coloured
-    nightlight and a light sensor. Left out: a Pro where there is a [firmware.PM], else bare.
+    nightlight and a light sensor. Omitted: a Pro where there is a [firmware.PM], else bare.
     hw_rev: its hardware revision: "revA", or "revB", which updates itself in another way. Other
-    text is shown as it is, and the outlet is as a revA.
-    MAC: its hardware address, as callback 12 shows it; left out: made from its serial number.
+    text is shown as it is, and the outlet behaves as a revA.
+    MAC: its hardware address, as callback 12 shows it; omitted: derived from its serial number.
     device: its name in callback 12. Firmware in a bad state says "Unknown", or nothing.
     """
 
@@ -79,7 +80,7 @@ class Radar(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     fw_ver: the version of its firmware; see `radar_key` under [quirks].
     hw_type: which hardware it is.
-    MAC: its hardware address; left out: made from the outlet's serial number.
+    MAC: its hardware address; omitted: derived from the outlet's serial number.
     """
 
     fw_ver: ShortText = "1.0.0"
@@ -90,15 +91,15 @@ class Radar(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Faceplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The InvisDeco, where the product has one.
 
-    attached: whether it is clipped on at the moment.
+    attached: whether it is clipped on.
     online: whether it answers. One that does not is shown by callback 12, with `online` false, and
     sends no readings.
-    sn: its own serial number, in callback 12; left out: made from the outlet's.
-    MAC: its hardware address, in callback 12; left out: made from the outlet's serial number.
+    sn: its own serial number, in callback 12; omitted: derived from the outlet's.
+    MAC: its hardware address, in callback 12; omitted: derived from the outlet's serial number.
     hw_rev: its hardware revision, in callback 12; any text.
     device: its name in callback 12.
-    type: its kind in callback 12; left out: "Pro" or "Aura", by the product.
-    radar: its radar; left out: a Pro has one, an Aura has none.
+    type: its kind in callback 12; omitted: "Pro" or "Aura", by the product.
+    radar: its radar; omitted: a Pro has one, an Aura has none.
     """
 
     attached: bool = True
@@ -130,17 +131,20 @@ class Mqtt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How long things take, in seconds, each ≥ 0. How long they take a real outlet, nobody says.
+    """How long things take, in seconds, each ≥ 0. How long they take a real outlet is not
+    documented.
 
-    restart_seconds: how long the outlet is away when it restarts.
+    restart_seconds: how long the outlet is offline when it restarts.
     factory_reset_seconds: the same, for a factory reset: it blinks for 3 s before.
-    faceplate_restart_seconds: how long the faceplate is away when it restarts or is reset.
+    faceplate_restart_seconds: how long the faceplate is offline when it restarts or is
+    reset.
     sensor_seconds: how far apart two samples of the sensors are, and so two pushes of them; 0: no
     new samples and no pushes.
     calibration_delay_seconds: after how long a calibration of the occupancy sensor begins.
-    reconnect_seconds: for how long after a restart the outlet tells whoever connects that it has
-    restarted. A revB that restarts for an update goes on with that when the first client is back,
-    or at the end of this time (with an infinite `speed`, only when the first client is back).
+    reconnect_seconds: for how long after a restart each client that connects is sent that the
+    outlet has restarted. A revB that restarts for an update continues with that when the first
+    client has connected, or at the end of this time (with an infinite `speed`, only when the first
+    client has connected).
     """
 
     restart_seconds: Seconds = 3.0
@@ -151,16 +155,16 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     reconnect_seconds: Seconds = 30.0
 
     def __post_init__(self) -> None:
-        if 0 < self.sensor_seconds < LEAST_SENSOR_SECONDS:
+        if 0 < self.sensor_seconds < MIN_SENSOR_SECONDS:
             raise ValueError(
-                f"sensor_seconds: expected 0, or {LEAST_SENSOR_SECONDS} and more, "
+                f"sensor_seconds: expected 0, or {MIN_SENSOR_SECONDS} and more, "
                 f"found {self.sensor_seconds:g}"
             )
 
 
 class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where real firmware, documentation and clients differ, or where nobody knows. The default is
-    what real devices were seen to do, where any were seen.
+    """Where real firmware, documentation and clients differ, or where nothing is known. The default
+    is what real devices were seen to do, where any were seen.
 
     names_list: callback 3 returns the list "bare", as real firmware does, or "wrapped" in
     `{"payload": …}`, as documented.
@@ -170,8 +174,8 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     as documented.
     decimals: readings with decimals are "strings" that hold them, as on real devices, or "numbers".
     color_push_puback: whether a push of callback 18 has a `PUBACK`, as in the documented example.
-    color_light_without_aura: on a device that is no Aura, callback 18 is a "fail" (`PUBACK` 0), or
-    "short": a success with fewer than three arguments.
+    color_light_without_aura: on a device that is not an Aura, callback 18 is a "fail" (`PUBACK` 0),
+    or "short": a success with fewer than three arguments.
     indicator_light: whether an Aura has the coloured light 7, its indicator of 7 LEDs, as on an
     older page of the documentation.
     plain_nightlight_on_aura: whether callbacks 14 and 15 also work on an Aura.
@@ -179,7 +183,7 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     or one with `online` false ("offline").
     restart_disconnect: how connections end when the outlet restarts. "close": the stream ends
     (FIN). "close_frame": with a close frame on WebSocket, and FIN. "reset": RST. "blackhole":
-    nothing is said, and a RST comes when the outlet is back.
+    nothing is sent, and a RST comes when the outlet is back.
     transports: "both", whatever the hardware, as documented; or "by_revision": TCP on revB only,
     and WebSocket on all others only, as a client has it.
     """
@@ -202,7 +206,7 @@ class OutletState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     device: who it is, and which product.
     faceplate: its InvisDeco, where it has one.
-    firmware: what it runs, and what is on offer.
+    firmware: what it runs, and what is available.
     outlets: the two switches.
     nightlight: the plain nightlight of a Pro.
     color_light: the coloured nightlight of an Aura (light 5), of 9 LEDs.
@@ -233,15 +237,16 @@ class OutletState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def product(self) -> Product:
-        """Which product it is, also where that is said by its firmware alone."""
+        """Which product it is, even if only its firmware says so."""
         if self.device.product is not None:
             return self.device.product
         return "bare" if self.firmware.PM is None else "pro"
 
-    def resolved(self, product: Product | None = None) -> "OutletState":
-        """The same, with product and firmware in keeping: what has a faceplate has firmware for it.
+    def with_product(self, product: Product | None = None) -> "OutletState":
+        """Return the state with product and firmware in agreement: with firmware for the faceplate
+        if the product has one, and else without.
 
-        product: which it is to be; None: which it is.
+        product: which it is to be; None: as it is.
         """
         product = product or self.product
         inventory = self.firmware

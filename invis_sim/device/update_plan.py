@@ -1,4 +1,4 @@
-"""How a firmware update goes: its course as data, which the outlet then follows.
+"""How a firmware update goes: its events and their times, as data.
 
 [documentation of callbacks 21, 22 and 23; what the client `invisoutlet` says of real devices]
 """
@@ -9,7 +9,16 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-__all__ = ["FaceplateUpdate", "OutletUpdate", "Part", "Progress", "Result", "Updates", "course"]
+__all__ = [
+    "FaceplateUpdate",
+    "OutletUpdate",
+    "Part",
+    "Progress",
+    "Result",
+    "UpdateEvent",
+    "Updates",
+    "update_timeline",
+]
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 
@@ -34,13 +43,13 @@ class Part(IntEnum):
 class FaceplateUpdate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How an update of the faceplate goes.
 
-    outcome: "success". "refused": it does not start, and the request is answered so.
+    outcome: "success". "refused": it does not start, and the request fails.
     "fails_at_start": it starts, and fails before any progress. "fails": it fails at `at_percent`.
-    "hangs": nothing more is heard of it from `at_percent` on. "keeps_old_revision": all seems well,
+    "hangs": no packet follows from `at_percent` on. "keeps_old_revision": all seems well,
     and then the old firmware runs.
     at_percent: where it fails or hangs, 0-100.
     seconds: how long the download takes.
-    steps: in how many steps progress is told, 1-100.
+    steps: in how many steps progress is pushed, 1-100.
     """
 
     outcome: UpdateOutcome = "success"
@@ -55,7 +64,7 @@ class OutletUpdate(FaceplateUpdate, frozen=True, kw_only=True, forbid_unknown_fi
     at_part: in which of the two it fails or hangs.
     seconds: how long the download of the application takes.
     www_seconds: how long the download of the WWW partition takes.
-    steps: in how many steps the progress of each is told, 1-100.
+    steps: in how many steps the progress of each is pushed, 1-100.
     """
 
     at_part: Literal["www", "application"] = "application"
@@ -63,9 +72,9 @@ class OutletUpdate(FaceplateUpdate, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class Updates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How updates go. There is one at a time: while it runs or hangs, another is refused. A restart
-    of the outlet in the middle loses it, and so does, for one of the faceplate, whatever takes
-    that away.
+    """How updates go. There is one at a time: while it runs or hangs, another is rejected. A
+    restart of the outlet aborts it, and so does, for one of the faceplate, whatever takes that
+    offline.
 
     IM: how those of the outlet go.
     PM: how those of the faceplate go.
@@ -90,10 +99,15 @@ class Result(msgspec.Struct, frozen=True):
     stray: bool = False
 
 
-def course(update: FaceplateUpdate, *, stray: bool) -> Iterator[tuple[float, Progress | Result]]:
-    """What is told of an update that has begun, and after how many seconds.
+UpdateEvent: TypeAlias = Progress | Result
+"""What is pushed of an update."""
 
-    update: not one that is refused. stray: whether it begins with a result that means nothing.
+
+def update_timeline(update: FaceplateUpdate, *, stray: bool) -> Iterator[tuple[float, UpdateEvent]]:
+    """Yield what is pushed of an update that has begun, after how many seconds from then.
+
+    update: not one whose outcome is "refused". stray: whether it begins with a result that means
+    nothing.
     """
     main = Part.OUTLET if isinstance(update, OutletUpdate) else Part.FACEPLATE
     ends_badly = update.outcome in ("fails", "hangs")
@@ -114,7 +128,7 @@ def course(update: FaceplateUpdate, *, stray: bool) -> Iterator[tuple[float, Pro
 
 def _part(
     update: FaceplateUpdate, part: Part, begins: float, seconds: float, ends_badly: bool
-) -> Iterator[tuple[float, Progress | Result]]:
+) -> Iterator[tuple[float, UpdateEvent]]:
     last = update.at_percent if ends_badly else 100
     percents = (round(100 * step / update.steps) for step in range(update.steps + 1))
     for percent in percents:

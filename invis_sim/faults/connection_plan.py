@@ -1,17 +1,16 @@
-"""How a new connection is treated, and what may befall the whole outlet: as data, which the server
-carries out.
+"""How a new connection is treated, as data, which the server carries out.
 
 As a `Delivery` is the plan of how a packet leaves, a `ConnectionPlan` is the plan of how a
-connection begins, and an `Outage` is a time during which something of the outlet is away.
+connection begins and how long it may last.
 """
 
 from typing import Literal, TypeAlias
 
 import msgspec
 
-__all__ = ["ConnectionPlan", "HandshakeAnswer"]
+__all__ = ["ConnectionPlan", "HandshakeResponse"]
 
-HandshakeAnswer: TypeAlias = Literal["right", "wrong_accept", "missing_header", "plain_200"]
+HandshakeResponse: TypeAlias = Literal["right", "wrong_accept", "missing_header", "plain_200"]
 """How a WebSocket handshake is answered."""
 
 
@@ -19,15 +18,15 @@ class ConnectionPlan(msgspec.Struct, frozen=True):
     """How a connection begins.
 
     wait: seconds before anything is read or written, ≥ 0.
-    greeting: bytes that are sent first, unasked.
-    end: how it ends at once, instead of being served; None: it is served.
-    drops_oldest: whether the oldest connection is ended, as `end` says, in place of this one.
-    idle_seconds: how long it may be silent before it is closed; None: for ever.
+    greeting: bytes to send first, unasked.
+    end: how the connection ends at once, instead of being served; None: it is served.
+    drops_oldest: whether the oldest connection ends, as `end` says, in place of this one.
+    idle_seconds: how long the client may be silent before the connection is closed; None: forever.
     handshake_wait: seconds before the WebSocket handshake is answered, ≥ 0.
-    rejection: HTTP status (300-599) and body with which the handshake is refused; None: it is
+    http_rejection: HTTP status (300-599) and body with which the handshake is rejected; None: it is
     accepted.
-    handshake: how it is answered otherwise.
-    pongs: whether pings are answered.
+    handshake_response: how an accepted handshake is answered.
+    answers_pings: whether pings are answered.
     """
 
     wait: float = 0.0
@@ -37,5 +36,5 @@ class ConnectionPlan(msgspec.Struct, frozen=True):
     idle_seconds: float | None = None
     handshake_wait: float = 0.0
     http_rejection: tuple[int, str] | None = None
-    handshake: HandshakeAnswer = "right"
+    handshake_response: HandshakeResponse = "right"
     answers_pings: bool = True

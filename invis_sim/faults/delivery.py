@@ -31,19 +31,20 @@ __all__ = [
 ]
 
 MAX_STEPS = 20_000
-"""How many steps a plan may have. Faults that multiply each other would otherwise have no bound."""
+"""How many steps a plan may have. Faults that multiply each other (`duplicate`, `split`) would
+otherwise have no bound. The longest split into pieces, with gaps, just fits."""
 
 Moment: TypeAlias = Literal["before", "middle", "after"]
 """Where in a packet something happens: in place of it, after half of its bytes, or after all."""
 
 
 class PlanTooLong(ValueError):
-    """Raised where a plan would have more than `MAX_STEPS` steps."""
+    """Raised if a plan would have more than `MAX_STEPS` steps."""
 
 
 class Wait(msgspec.Struct, frozen=True, tag=True):
-    """Let time pass. Before the first write it counts from when the request arrived, later from the
-    last write.
+    """Wait. Before the first write it counts from when the request arrived, later from the last
+    write.
 
     seconds: ≥ 0, before the simulator's `speed` divides it.
     """
@@ -56,8 +57,7 @@ class Write(msgspec.Struct, frozen=True, tag=True):
 
     data: as they go on the wire (on WebSocket: frames, or parts of one).
     rate: bytes per second, above 0, before the simulator's `speed` multiplies it: then they go in
-    small pieces.
-    None: all at once.
+    small pieces. None: all at once.
     """
 
     data: bytes
@@ -75,22 +75,22 @@ class Close(msgspec.Struct, frozen=True, tag=True):
 
 
 class HalfClose(msgspec.Struct, frozen=True, tag=True):
-    """End our side of the stream (FIN) and go on listening."""
+    """End the outlet's side of the stream (FIN) and go on reading."""
 
 
 class Reset(msgspec.Struct, frozen=True, tag=True):
-    """Break the connection off: the peer gets a TCP RST."""
+    """Abort the connection: the peer gets a TCP RST."""
 
 
 class Stall(msgspec.Struct, frozen=True, tag=True):
-    """Keep the connection open and never say anything on it again."""
+    """Keep the connection open and never send anything on it again."""
 
 
 class LetPass(msgspec.Struct, frozen=True, tag=True):
-    """Let packets that come later go first. Counts for the whole plan, wherever it stands in it.
+    """Send later packets first. It is about the whole plan, wherever in it the step is.
 
     count: how many (≥ 1).
-    max_wait: leave after so many seconds all the same, ≥ 0.
+    max_wait: seconds after which the packet leaves anyway, ≥ 0.
     """
 
     count: int
@@ -98,17 +98,17 @@ class LetPass(msgspec.Struct, frozen=True, tag=True):
 
 
 class MergeWithNext(msgspec.Struct, frozen=True, tag=True):
-    """Leave together with the next packet, in one write. Counts for the whole plan, wherever it
-    stands in it.
+    """Merge the packet with the next one into one write. It is about the whole plan, wherever in it
+    the step is.
 
-    max_wait: leave alone after so many seconds, ≥ 0.
+    max_wait: seconds after which the packet leaves alone, ≥ 0.
     """
 
     max_wait: float
 
 
 class StartOutage(msgspec.Struct, frozen=True, tag=True):
-    """Something of the outlet goes away, for all connections."""
+    """Start an outage, for all connections."""
 
     outage: Outage
 
@@ -119,7 +119,7 @@ Step: TypeAlias = (
 
 
 def even_cuts(length: int, pieces: int) -> list[int]:
-    """Where to cut so many bytes into pieces of sizes that differ by one at most: the start of each
+    """Where to cut `length` bytes into pieces whose sizes differ by one at most: the start of each
     piece, and the end of the last.
     """
     return [-(-length * n // pieces) for n in range(pieces + 1)]
@@ -131,7 +131,7 @@ class Delivery(msgspec.Struct, frozen=True):
     steps: carried out in this order; none: the packet never leaves.
     ordered: whether it waits for the connection's earlier packets to leave first.
 
-    Methods that change a plan raise PlanTooLong where it would get too long.
+    Methods that return a changed plan raise PlanTooLong if it would get too long.
     """
 
     steps: tuple[Step, ...]
@@ -169,7 +169,7 @@ class Delivery(msgspec.Struct, frozen=True):
         return self.with_steps(steps())
 
     def interrupted(self, moment: Moment, *steps: Step) -> Self:
-        """The plan as far as it goes before this moment of its packet, and then these steps."""
+        """The plan up to this moment of its packet, and then these steps."""
         if moment == "after":
             return self.followed_by(*steps)
         if moment == "before":
@@ -186,6 +186,7 @@ class Delivery(msgspec.Struct, frozen=True):
             left -= len(step.data)
             if left <= 0:
                 break
+        # These are about more than the packet's bytes, so they count even if it is cut before them.
         about_all = (
             step for step in way if isinstance(step, LetPass | MergeWithNext | StartOutage)
         )

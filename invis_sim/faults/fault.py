@@ -5,11 +5,11 @@ a docstring (its manual), an `example` (TOML, tested) and one method (its effect
 
 - `ReplyFault.rewrite`: packet → packet, `TextFault.corrupt`: bytes → bytes, `FrameFault.reframe`:
   WebSocket frames → frames, `DeliveryFault.reroute`: delivery plan → plan. They act on packets.
-- `ConnectionFault.admit`: welcome → welcome. It acts on connections as they come.
-- `OutageFault.outage`: it says what goes away, and acts on the outlet as a whole.
+- `ConnectionFault.admit`: connection plan → connection plan. It acts on new connections.
+- `OutageFault.outage`: what is offline, and for how long. It acts on the outlet as a whole.
 
-Effects are pure: what they need to know comes in the `Context`, and what they draw by chance they
-draw from its generator.
+Effects are pure: what they need to know is in the `Context`, and their random numbers come from its
+generator.
 """
 
 from random import Random
@@ -20,7 +20,7 @@ import msgspec
 from invis_sim.faults.connection_plan import ConnectionPlan
 from invis_sim.faults.delivery import Close, Delivery, HalfClose, Reset, Stall, StartOutage
 from invis_sim.faults.outage import Outage
-from invis_sim.faults.when import When
+from invis_sim.faults.when import Seconds, When
 from invis_sim.protocol.frames import Frame
 from invis_sim.protocol.packets import Packet, Request
 from invis_sim.protocol.transport import PacketKind, Transport
@@ -42,43 +42,41 @@ __all__ = [
 
 Layer: TypeAlias = Literal["content", "text", "websocket", "delivery", "connection", "device"]
 LAYERS: tuple[Layer, ...] = ("content", "text", "websocket", "delivery", "connection", "device")
-"""The order in which faults that match the same packet are applied."""
+"""The order in which faults that match the same packet are applied: from what a packet means
+outwards to the outlet, so that each layer acts on what the ones before it made."""
 
 Target: TypeAlias = PacketKind | Literal["connection"]
 """What a fault acts on."""
 
-Seconds = Annotated[float, msgspec.Meta(ge=0, description="Seconds.")]
-
 
 class Context:
-    """What a fault may know about what it touches.
+    """What a fault may know about the packet or the connection that it is applied to.
 
     packet: "reply" or "push"; None for a connection.
     request: what the reply answers; None for a push and for a connection.
     transport: "tcp" or "ws".
-    connection: the connection's ordinal, from 1.
-    seconds: since the simulator started.
-    honest: replies that this connection has had before, before faults touched them, oldest first (a
-    bounded number). `earlier_replies_about` has those about one callback.
+    connection: the connection's number, from 1.
+    now: simulated seconds since the start of the outlet.
     connections: how many connections are open, a new one included (for connections only).
+    identity: of the armed fault that is being applied; None where there is none, as in a test.
 
-    What a fault tells by its context: `did` and `did_nothing`, and `before`, packets that leave
-    just before.
+    What a fault reports through its context: `detail` and `skip`, and `packets_before`, packets to
+    send just before this one.
     """
 
     __slots__ = (
-        "_asked",
         "_key",
         "_random",
-        "before",
+        "_replies",
         "connection",
         "connections",
         "details",
-        "earlier_replies",
-        "nothing",
+        "identity",
+        "now",
         "packet",
+        "packets_before",
         "request",
-        "seconds",
+        "skipped",
         "transport",
     )
 
@@ -88,48 +86,59 @@ class Context:
         request: Request | None,
         transport: Transport,
         connection: int,
-        seconds: float,
-        earlier_replies: tuple[Packet, ...] = (),
+        now: float,
+        replies: tuple[tuple[int | None, Packet], ...] = (),
         connections: int = 1,
-        asked: tuple[int | None, ...] = (),
     ) -> None:
+        """
+        replies: earlier original replies on this connection, each with the callback number of its
+        request; the oldest first.
+        """
         self.packet = packet
         self.request = request
         self.transport = transport
         self.connection = connection
-        self.seconds = seconds
-        self.earlier_replies = earlier_replies
+        self.now = now
         self.connections = connections
-        self._asked = asked  # the callback of each request that `earlier_replies` has the answer to
-        self.before: list[Packet] = []
-        self.begin("")
+        self._replies = replies
+        self.packets_before: list[Packet] = []
+        self.start_fault("")
 
-    def begin(self, key: str) -> None:
-        """The next fault's turn: it draws from a generator of its own, seeded with this key."""
+    def start_fault(self, key: str, identity: str | None = None) -> None:
+        """Prepare the context for the next fault: nothing is reported, and its generator is new.
+
+        key: seeds the generator.
+        """
         self._key = key
+        # Made when a fault asks for it: seeding costs more than most effects.
         self._random: Random | None = None
+        self.identity = identity
         self.details = ""
-        self.nothing = False
+        self.skipped = False
+
+    @property
+    def earlier_replies(self) -> tuple[Packet, ...]:
+        """Original replies on this connection before this one, the oldest first; at most 64."""
+        return tuple(reply for _, reply in self._replies)
 
     def earlier_replies_about(self, callback: int | None) -> list[Packet]:
         """Those of `earlier_replies` that answer a request about this callback."""
-        asked = zip(self.earlier_replies, self._asked, strict=True)
-        return [reply for reply, about in asked if about == callback]
+        return [reply for about, reply in self._replies if about == callback]
 
     @property
     def random(self) -> Random:
-        """For what the fault draws by chance: the same seed and packet, the same numbers."""
+        """For all random numbers of the fault: the same seed and packet give the same numbers."""
         if self._random is None:
             self._random = Random(self._key)
         return self._random
 
     def detail(self, detail: str) -> None:
-        """Tells the journal what the fault made of this packet, where its name says too little."""
+        """Report to the journal what the fault did, where its name does not say it all."""
         self.details = detail
 
     def skip(self) -> None:
-        """Tells that there was nothing to do here, so the fault has not touched the packet."""
-        self.nothing = True
+        """Report that there was nothing to do, so that the fault does not count as applied."""
+        self.skipped = True
 
 
 class Fault(
@@ -137,7 +146,7 @@ class Fault(
 ):
     """What all kinds have in common.
 
-    name: how to call it, in the journal and from Python; left out: its kind.
+    name: its name in the journal and from Python; its kind if omitted.
     enabled: whether it is on from the start; it can be switched later from Python.
     when: under which conditions it applies.
     """
@@ -146,7 +155,8 @@ class Fault(
     example: ClassVar[str]
     acts_on: ClassVar[tuple[Target, ...]] = ("reply", "push")
     transports: ClassVar[tuple[Transport, ...]] = ("tcp", "ws")
-    # Whether the outlet does not do what it is asked where the fault applies to the reply.
+    # Whether the outlet does not do what it is asked if the fault applies to the reply. Such a
+    # fault is asked before the outlet is (`FaultSession.decide`).
     vetoes_request: ClassVar[bool] = False
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] | None = None
@@ -156,9 +166,7 @@ class Fault(
     def __post_init__(self) -> None:
         if self.acts_on == ("connection",):
             for key in self.when.packet_only_keys:
-                raise ValueError(
-                    f"{self.kind()} acts on connections as they come, which have no when.{key}"
-                )
+                raise ValueError(f"{self.kind()} acts on new connections, which have no when.{key}")
         elif self.when.packet not in ("any", *self.acts_on):
             raise ValueError(
                 f"{self.kind()} acts on {' and '.join(self.acts_on)} packets only, "
@@ -172,7 +180,7 @@ class Fault(
 
     @classmethod
     def kind(cls) -> str:
-        """What a scenario calls it."""
+        """Its `kind` in a scenario."""
         tag = cls.__struct_config__.tag
         assert isinstance(tag, str)
         return tag
@@ -220,41 +228,44 @@ class DeliveryFault(Fault, frozen=True):
     layer = "delivery"
 
     def reroute(self, delivery: Delivery, ctx: Context) -> Delivery:
-        """How the packet leaves instead. May raise PlanTooLong; then the fault is passed over."""
+        """How the packet leaves instead. May raise PlanTooLong; then the fault is skipped."""
         raise NotImplementedError
 
 
 class ConnectionFault(Fault, frozen=True):
-    """A new connection that is not treated as it should be."""
+    """A new connection that is not treated as it should be, from accept to close."""
 
     acts_on = ("connection",)
 
-    def admit(self, welcome: ConnectionPlan, ctx: Context) -> ConnectionPlan:
+    def admit(self, plan: ConnectionPlan, ctx: Context) -> ConnectionPlan:
         """How the connection begins instead."""
         raise NotImplementedError
 
 
 class OutageFault(Fault, frozen=True):
-    """Something of the outlet that is away for a while, for all clients at once."""
+    """A part of the outlet that is offline for a while, for all clients at once."""
 
     def outage(self) -> Outage:
-        """What goes away, and for how long."""
+        """What is offline, and for how long. Without the identity of the armed fault."""
         raise NotImplementedError
 
     @property
     def starts_at_a_time(self) -> bool:
-        """Whether it begins at `from_seconds`, rather than with a packet that matches."""
+        """Whether it starts at `from_seconds`, rather than with a packet that matches."""
         return self.when.has_only_times
 
     def reroute(self, delivery: Delivery, ctx: Context) -> Delivery:
-        """How a packet leaves with which it begins: once it is sent, and before the connection ends
-        with it.
+        """The plan of a packet with which the outage starts: once the packet is sent, and before
+        the connection ends with it. The outage has the identity of the context.
+
+        May raise PlanTooLong; then the fault is skipped.
         """
         steps = delivery.steps
-        endings = (n for n, step in enumerate(steps) if isinstance(step, _TERMINAL_STEPS))
-        end = next(endings, len(steps))
-        return delivery.with_steps((*steps[:end], StartOutage(self.outage()), *steps[end:]))
+        terminal = (n for n, step in enumerate(steps) if isinstance(step, _TERMINAL_STEPS))
+        end = next(terminal, len(steps))
+        outage = msgspec.structs.replace(self.outage(), identity=ctx.identity)
+        return delivery.with_steps((*steps[:end], StartOutage(outage), *steps[end:]))
 
 
 _TERMINAL_STEPS = (Close, HalfClose, Reset, Stall)
-"""Steps behind which a connection carries out no others."""
+"""Steps after which a connection carries out no others."""

@@ -1,4 +1,4 @@
-"""An outage: a time during which something of the outlet is away, as data."""
+"""An outage: a time during which a part of the outlet is offline, as data."""
 
 import msgspec
 
@@ -8,13 +8,15 @@ __all__ = ["Outage"]
 
 
 class Outage(msgspec.Struct, frozen=True):
-    """A time during which something of the outlet is away.
+    """A time during which a part of the outlet is offline.
 
-    name: of the fault that it comes from.
+    name: of the fault that it comes from, or what the outlet does ("reboot").
     seconds: how long, ≥ 0; None: until the fault is switched off.
-    refuses: whether nobody listens, so that new connections are refused.
-    connections: how those that are open end at its beginning; None: they stay.
-    faceplate: whether the faceplate is away.
+    refuses: whether new connections are refused.
+    connections: how the open ones end at its start; None: they stay.
+    faceplate: whether the faceplate is offline.
+    identity: of the armed fault that it comes from; None: it is the outlet's own. Names may be
+    shared, so what holds an outage holds it by this.
     """
 
     name: str
@@ -22,8 +24,9 @@ class Outage(msgspec.Struct, frozen=True):
     refuses: bool = False
     connections: DisconnectMode | None = None
     faceplate: bool = False
+    identity: str | None = None
 
     @property
     def restarts(self) -> bool:
-        """Whether the outlet restarts: all that it was doing is lost."""
+        """Whether the outlet restarts: everything in progress is lost."""
         return self.refuses and self.connections is not None

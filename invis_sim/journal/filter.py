@@ -1,16 +1,26 @@
-"""What somebody asks a journal for."""
+"""Which entries a caller asks a journal for."""
+
+from collections.abc import Iterable
 
 import msgspec
 
-from invis_sim.journal.entries import Exchange
+from invis_sim.journal.entries import (
+    ENTRY_KINDS,
+    Entry,
+    EntryKind,
+    Exchange,
+    FaultApplied,
+    OutageEnded,
+    OutageStarted,
+)
 from invis_sim.journal.text import format_callback, format_int, location
 from invis_sim.protocol.transport import Transport
 
-__all__ = ["ExchangeFilter"]
+__all__ = ["EntryFilter", "ExchangeFilter", "check_kinds"]
 
 
 class ExchangeFilter(msgspec.Struct, frozen=True):
-    """What an exchange must be like; None: anything."""
+    """Which exchanges; None: any."""
 
     callback: int | None = None
     connection: int | None = None
@@ -24,12 +34,12 @@ class ExchangeFilter(msgspec.Struct, frozen=True):
             and (self.connection is None or exchange.connection == self.connection)
             and (self.transport is None or exchange.transport == self.transport)
             and (self.packet_id is None or exchange.packet_id == self.packet_id)
-            and (self.fault is None or any(one.fault == self.fault for one in exchange.faults))
+            and (self.fault is None or _has_fault(exchange, self.fault))
         )
 
     @property
-    def words(self) -> str:
-        """A request that is like this, without the article."""
+    def description(self) -> str:
+        """Such a request in words, without the article."""
         words = "request"
         if self.callback is not None:
             number, _, name = format_callback(self.callback).partition(" ")
@@ -43,4 +53,66 @@ class ExchangeFilter(msgspec.Struct, frozen=True):
         return words
 
     def __str__(self) -> str:
-        return f"a {self.words}"
+        return f"a {self.description}"
+
+
+class EntryFilter(msgspec.Struct, frozen=True):
+    """Which entries of all kinds; None: any.
+
+    kinds: "exchange", "connected", "closed", "fault", "outage_started", "outage_ended", "command",
+    "log", "error".
+    callback, packet_id: of an exchange; an event has neither, so it does not match.
+    transport, connection: of the connection.
+    fault: the name of one that was applied, or that an outage comes from.
+    sn: of the outlet.
+
+    Raises ValueError for a kind that there is not.
+    """
+
+    kinds: frozenset[EntryKind] | tuple[EntryKind, ...] | None = None
+    callback: int | None = None
+    packet_id: int | None = None
+    transport: Transport | None = None
+    connection: int | None = None
+    fault: str | None = None
+    sn: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.kinds is not None:
+            check_kinds(self.kinds)
+
+    def matches(self, entry: Entry) -> bool:
+        if (
+            (self.kinds is not None and entry.kind not in self.kinds)
+            or (self.sn is not None and entry.sn != self.sn)
+            or (self.transport is not None and entry.transport != self.transport)
+            or (self.connection is not None and entry.connection != self.connection)
+            or (self.fault is not None and not _has_fault(entry, self.fault))
+        ):
+            return False
+        if self.callback is None and self.packet_id is None:
+            return True
+        return (
+            isinstance(entry, Exchange)
+            and (self.callback is None or entry.callback == self.callback)
+            and (self.packet_id is None or entry.packet_id == self.packet_id)
+        )
+
+
+def check_kinds(kinds: Iterable[str]) -> None:
+    """Raises ValueError unless there are such kinds: a filter with a misspelled one would match
+    nothing, in silence.
+    """
+    wrong = sorted(set(kinds) - ENTRY_KINDS)
+    if wrong:
+        raise ValueError(f"kind: expected one of {sorted(ENTRY_KINDS)}, found {wrong[0]!r}")
+
+
+def _has_fault(entry: Entry, name: str) -> bool:
+    if isinstance(entry, Exchange):
+        return any(applied.fault == name for applied in entry.faults)
+    if isinstance(entry, FaultApplied):
+        return entry.fault == name
+    if isinstance(entry, OutageStarted | OutageEnded):
+        return entry.source == "fault" and entry.name == name
+    return False

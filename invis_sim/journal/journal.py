@@ -1,51 +1,64 @@
-"""The newest entries: kept within bounds, told of, asked, written and read."""
+"""The newest entries: recorded, kept within bounds, handed to subscribers, written and read."""
 
 import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
 from invis_sim.faults.pipeline import AppliedFault
+from invis_sim.journal.budget import JournalBudget
 from invis_sim.journal.entries import Entry, Event, Exchange, Outcome
-from invis_sim.journal.filter import ExchangeFilter
-from invis_sim.journal.jsonl import HeaderLine, encode_entry, encode_head, read_line
-from invis_sim.journal.text import tell
-from invis_sim.protocol.frames import unframe_text
+from invis_sim.journal.filter import EntryFilter
+from invis_sim.journal.jsonl import HeaderLine, decode_line, encode_entry, encode_header
+from invis_sim.journal.queries import JournalQueries
+from invis_sim.journal.stream import MAX_WAITING, Subscription
 from invis_sim.protocol.packets import Note, Request
 from invis_sim.protocol.transport import Transport
 
 __all__ = ["Journal"]
 
 MAX_ENTRIES = 10_000
+"""How many entries are kept: minutes of a busy client, at about 8 MB with small packets."""
+
 MAX_BYTES = 16 * 2**20
+"""How many bytes, received and sent, are kept: a fault may send packets of a megabyte."""
+
+AnyEvent = TypeVar("AnyEvent", bound=Event)
 
 
-class Journal:
-    """The newest entries, and those who want to hear of them.
+class Journal(JournalQueries):
+    """The newest entries, and the subscriptions to those that come.
 
     One thread records (the simulator's); everything else may be done from any thread.
 
     started: the wall-clock time of the start, in seconds since the epoch; entries count from there.
-    most_entries, most_bytes: what is kept at the most (bytes as received and sent); the oldest go
+    sn: the serial number of the outlet, which each new entry gets.
+    max_entries, max_bytes: how much is kept (bytes as received and sent); the oldest are forgotten
     first. The newest entry is kept, however many bytes it has.
+    budget: what this journal shares with others; it may lower the bounds.
     """
 
     def __init__(
         self,
         started: float = 0.0,
-        most_entries: int = MAX_ENTRIES,
-        most_bytes: int = MAX_BYTES,
+        sn: str = "",
+        max_entries: int = MAX_ENTRIES,
+        max_bytes: int = MAX_BYTES,
+        budget: JournalBudget | None = None,
     ) -> None:
         self.started = started
-        self._most_entries = most_entries
-        self._most_bytes = most_bytes
-        self._lock = threading.RLock()  # for the next two
+        self.sn = sn
+        self._own_max_entries = self._max_entries = max_entries
+        self._own_max_bytes = self._max_bytes = max_bytes
+        self._lock = threading.RLock()  # for the next three
         self._entries: deque[Entry] = deque()
         self._bytes = 0
-        self._numbers = 0
-        self._recorded: tuple[Callable[[Entry], None], ...] = ()
-        self._finished: tuple[Callable[[Exchange], None], ...] = ()
+        self._subscriptions: tuple[Subscription, ...] = ()
+        self._last_number = 0
+        if budget is not None:
+            budget.join(self)
 
     def __iter__(self) -> Iterator[Entry]:
         with self._lock:
@@ -54,163 +67,7 @@ class Journal:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def __str__(self) -> str:
-        """The newest entries in words, as `tell` has them."""
-        return tell(self)
-
-    def exchanges(
-        self,
-        *,
-        callback: int | None = None,
-        connection: int | None = None,
-        transport: Transport | None = None,
-        packet_id: int | None = None,
-        fault: str | None = None,
-    ) -> list[Exchange]:
-        """The exchanges that are kept and like this, oldest first; None: whatever it is.
-
-        callback, packet_id: of the request. Malformed input has none. A push has a callback.
-        connection: its ordinal, from 1, over both transports. transport: "tcp" or "ws".
-        fault: the name of one that touched the packet.
-        """
-        return self._alike(ExchangeFilter(callback, connection, transport, packet_id, fault))
-
-    def events(
-        self,
-        *,
-        what: str | None = None,
-        connection: int | None = None,
-        transport: Transport | None = None,
-    ) -> list[Event]:
-        """The events that are kept and like this, oldest first; None: whatever it is.
-
-        what: "connected", "closed", "fault", "error", … connection, transport: as in `exchanges`.
-        """
-        return [
-            entry
-            for entry in self
-            if isinstance(entry, Event)
-            and what in (None, entry.what)
-            and connection in (None, entry.connection)
-            and transport in (None, entry.transport)
-        ]
-
-    def requests(
-        self,
-        *,
-        callback: int | None = None,
-        connection: int | None = None,
-        transport: Transport | None = None,
-        packet_id: int | None = None,
-        fault: str | None = None,
-    ) -> list[Request]:
-        """What clients asked, oldest first. Malformed input is no request; see `exchanges`.
-
-        The arguments are those of `exchanges`.
-        """
-        like = ExchangeFilter(callback, connection, transport, packet_id, fault)
-        return [one.request for one in self._alike(like) if one.request is not None]
-
-    def pushes(
-        self,
-        *,
-        callback: int | None = None,
-        connection: int | None = None,
-        transport: Transport | None = None,
-        fault: str | None = None,
-    ) -> list[bytes]:
-        """What clients were told unasked, oldest first, as it left: one item for each push and each
-        connection that it went to. For its form, see `replies`.
-
-        callback: the `callbackName`. The other arguments are those of `exchanges`.
-        """
-        like = ExchangeFilter(callback, connection, transport, None, fault)
-        return [_said(one) for one in self._alike(like) if one.outcome == "push" and one.sent]
-
-    def replies(
-        self,
-        *,
-        callback: int | None = None,
-        connection: int | None = None,
-        transport: Transport | None = None,
-        packet_id: int | None = None,
-        fault: str | None = None,
-    ) -> list[bytes]:
-        """What has been sent in answer to requests, in the order of the requests, as it left.
-
-        One item for each request of which something has been sent: all that was, with whatever
-        faults made of it. On WebSocket it is the text of the message where whole text frames were
-        sent, and else the raw bytes. The arguments are those of `exchanges`.
-        """
-        like = ExchangeFilter(callback, connection, transport, packet_id, fault)
-        return [
-            _said(one) for one in self._alike(like) if one.request is not None and any(one.sent)
-        ]
-
-    def assert_received(
-        self,
-        *,
-        times: int | None = None,
-        callback: int | None = None,
-        connection: int | None = None,
-        transport: Transport | None = None,
-        packet_id: int | None = None,
-        fault: str | None = None,
-    ) -> None:
-        """Fails with an AssertionError, which says what was received instead, unless there has
-        been such a request.
-
-        times: how often exactly, ≥ 0; None: once or more. The other arguments are those of
-        `exchanges`.
-        """
-        like = ExchangeFilter(callback, connection, transport, packet_id, fault)
-        found = sum(one.request is not None for one in self._alike(like))
-        if found != times and (times is not None or not found):
-            wanted = f"{like}" if times is None else f"{like}, {_times(times)}"
-            came = "there was none" if not found else f"it came {_times(found)}"
-            raise AssertionError(f"expected {wanted}; {came}\n{self._received()}")
-
-    def assert_not_received(
-        self,
-        *,
-        callback: int | None = None,
-        connection: int | None = None,
-        transport: Transport | None = None,
-        packet_id: int | None = None,
-        fault: str | None = None,
-    ) -> None:
-        """Fails with an AssertionError, which says what was received, if there has been such a
-        request. The arguments are those of `exchanges`.
-        """
-        like = ExchangeFilter(callback, connection, transport, packet_id, fault)
-        found = sum(one.request is not None for one in self._alike(like))
-        if found:
-            raise AssertionError(
-                f"expected no {like.words}; it came {_times(found)}\n{self._received()}"
-            )
-
-    def _alike(self, like: "ExchangeFilter") -> list[Exchange]:
-        return [entry for entry in self if isinstance(entry, Exchange) and like.matches(entry)]
-
-    def _received(self) -> str:
-        received = [
-            entry for entry in self if isinstance(entry, Exchange) and entry.received is not None
-        ]
-        return f"received:\n{tell(received)}" if received else "nothing at all was received"
-
-    def listen(
-        self,
-        recorded: Callable[[Entry], None] | None = None,
-        finished: Callable[[Exchange], None] | None = None,
-    ) -> None:
-        """Calls `recorded` with each new entry, and `finished` with each exchange that is done, in
-        the thread that records.
-        """
-        with self._lock:
-            if recorded is not None:
-                self._recorded += (recorded,)
-            if finished is not None:
-                self._finished += (finished,)
+    # Recording
 
     def record(
         self,
@@ -224,12 +81,14 @@ class Journal:
         faults: tuple[AppliedFault, ...] = (),
         notes: tuple[Note, ...] = (),
         done: bool = False,
-        pushed: int | None = None,
+        push_callback: int | None = None,
+        recipients: int = 1,
     ) -> Exchange:
-        """A new exchange; the arguments are its fields."""
-        self._numbers += 1
+        """Record a new exchange; the arguments are its fields."""
+        # Every request comes through here, so this calls as little as possible.
+        self._last_number = number = self._last_number + 1
         exchange = Exchange(
-            self._numbers,
+            number,
             seconds,
             transport,
             connection,
@@ -240,19 +99,29 @@ class Journal:
             faults,
             notes,
             done,
-            pushed,
+            push_callback,
+            self.sn,
+            recipients,
         )
         size = 0 if received is None else len(received)
         for data in sent:
             size += len(data)
-        self._keep(exchange, size)
-        if done:
-            for listener in self._finished:
-                listener(exchange)
+        entries = self._entries
+        with self._lock:
+            entries.append(exchange)
+            self._bytes += size
+            if len(entries) > self._max_entries or self._bytes > self._max_bytes:
+                self._trim()
+            # Taken with the lock: each subscription gets the entry either from here or as one that
+            # was kept before it began, and never twice.
+            subscriptions = self._subscriptions
+        for subscription in subscriptions:
+            if done or not subscription.done:
+                subscription.offer(exchange)
         return exchange
 
     def sent(self, exchange: Exchange, data: bytes) -> None:
-        """These bytes of the exchange have left."""
+        """Record that these bytes of the exchange were sent."""
         with self._lock:
             exchange.sent += (data,)
             if self._entries and self._entries[0].number <= exchange.number:  # it is kept
@@ -260,52 +129,145 @@ class Journal:
                 self._trim()
 
     def finish(self, exchange: Exchange) -> None:
-        """Nothing more of the exchange will leave."""
-        if not exchange.done:
+        """Record that nothing more of the exchange will be sent. Idempotent."""
+        with self._lock:  # as in `record`
+            if exchange.done:
+                return
             exchange.done = True
-            for listener in self._finished:
-                listener(exchange)
+            subscriptions = self._subscriptions
+        for subscription in subscriptions:
+            if subscription.done:
+                subscription.offer(exchange)
 
-    def event(
+    def add(
         self,
+        event_type: type[AnyEvent],
         seconds: float,
-        what: str,
-        detail: str = "",
         transport: Transport | None = None,
         connection: int | None = None,
-    ) -> Event:
-        """A new event; the arguments are its fields."""
-        self._numbers += 1
-        event = Event(
-            number=self._numbers,
+        **fields: Any,
+    ) -> AnyEvent:
+        """Record a new event of this type.
+
+        seconds: real seconds since the start. transport, connection: None for an event of the
+        outlet as a whole. fields: those that the type has of its own.
+        """
+        self._last_number = number = self._last_number + 1
+        event = event_type(
+            sn=self.sn,
+            number=number,
             seconds=seconds,
             transport=transport,
             connection=connection,
-            what=what,
-            detail=detail,
+            **fields,
         )
-        self._keep(event, 0)
+        with self._lock:
+            self._entries.append(event)
+            self._trim()
+            subscriptions = self._subscriptions
+        for subscription in subscriptions:
+            subscription.offer(event)
         return event
 
     def clear(self) -> None:
-        """Forgets all entries; numbers go on."""
+        """Forget all entries. Numbers go on, and subscribers still get what waits for them."""
         with self._lock:
             self._entries.clear()
             self._bytes = 0
 
+    # Subscriptions
+
+    def subscribe(
+        self,
+        filter: EntryFilter | None = None,  # noqa: A002 - there is no better word
+        *,
+        after: int | None = None,
+        done: bool = False,
+        max_waiting: int = MAX_WAITING,
+        wait_when_full: float = 0.0,
+        on_ready: Callable[[], None] | None = None,
+    ) -> Subscription:
+        """Return a subscription to the entries that come; read it, and close it.
+
+        filter: which entries; None: all.
+        after: start with the entries that are kept and have a higher number; 0: with all that are
+        kept; None: with new ones only.
+        done: deliver exchanges when they are finished, in that order, as a file needs them; else
+        when they are recorded, while `sent` may still grow.
+        max_waiting: how many entries may wait to be read, ≥ 1; of more, the oldest are lost, and
+        counted by `dropped`.
+        wait_when_full: how many seconds the recording thread, and with it the outlet, waits for
+        room before entries are lost: once, until the reader has caught up.
+        on_ready: called in the recording thread when an entry comes and none was waiting (not for
+        those of `after`: read them). One that raises closes the subscription.
+        """
+        subscription = Subscription(
+            filter,
+            done=done,
+            max_waiting=max_waiting,
+            wait_when_full=wait_when_full,
+            on_ready=on_ready,
+            unsubscribe=self._unsubscribe,
+        )
+        with self._lock:
+            if after is not None:
+                subscription.start_with(
+                    [
+                        entry
+                        for entry in self._entries
+                        if entry.number > after
+                        # One that is not finished yet comes when it is.
+                        and not (done and isinstance(entry, Exchange) and not entry.done)
+                    ]
+                )
+            self._subscriptions += (subscription,)
+        return subscription
+
+    def _unsubscribe(self, subscription: Subscription) -> None:
+        with self._lock:
+            self._subscriptions = tuple(
+                one for one in self._subscriptions if one is not subscription
+            )
+
+    # Bounds
+
+    def limit(self, max_entries: int, max_bytes: int) -> None:
+        """Set what the budget grants; the journal's own bounds hold as well.
+
+        This takes no lock and forgets nothing: the garbage collector may be the caller.
+        """
+        self._max_entries = min(self._own_max_entries, max_entries)
+        self._max_bytes = min(self._own_max_bytes, max_bytes)
+
+    def trim(self) -> None:
+        """Forget the oldest entries that exceed the bounds."""
+        with self._lock:
+            self._trim()
+
+    def _trim(self) -> None:
+        """`trim`, with the lock held. A full journal does this at each record."""
+        entries = self._entries
+        most = self._max_entries
+        while len(entries) > most or (self._bytes > self._max_bytes and len(entries) > 1):
+            oldest = entries.popleft()
+            if isinstance(oldest, Exchange):
+                self._bytes -= _size(oldest)
+
+    # Files
+
     def lines(self) -> list[str]:
-        """What is kept as JSON Lines: when it started, then the entries. `load` reads them."""
-        head = encode_head(self.started)
-        return [line.decode() for line in (head, *map(encode_entry, self))]
+        """Return what is kept as JSON Lines: a header, then the entries. `load` reads them."""
+        header = encode_header(self.started, self.sn)
+        return [line.decode() for line in (header, *map(encode_entry, self))]
 
     def dump(self, path: str | os.PathLike[str]) -> None:
-        """Writes `lines` to a file. Raises OSError."""
+        """Write `lines` to a file. Raises OSError."""
         text = "".join(f"{line}\n" for line in self.lines())
         Path(path).write_text(text, encoding="utf-8")
 
     @classmethod
     def load(cls, source: str | os.PathLike[str] | Iterable[str | bytes]) -> "Journal":
-        """A journal from JSON Lines, as `dump` and `invis-sim run --journal` write them.
+        """Return a journal from JSON Lines, as `dump` and `invis-sim run --journal` write them.
 
         source: the path of a file, or lines.
 
@@ -313,66 +275,37 @@ class Journal:
         microsecond; everything else is as it was. Raises OSError, and ValueError that names the
         line for one that is not of this kind.
         """
-        short_location = ""
+        file = ""
         if isinstance(source, str | os.PathLike):
-            short_location = f"{os.fspath(source)}:"
+            file = f"{os.fspath(source)}:"
             source = Path(source).read_bytes().split(b"\n")
-        started = 0.0
+        header = HeaderLine(0.0)
         entries: list[Entry] = []
         for number, line in enumerate(source, 1):
             if not line.strip():
                 continue
             try:
-                read = read_line(line)
+                decoded = decode_line(line)
             except ValueError as error:
-                raise ValueError(
-                    f"{short_location}{number}: not a line of a journal: {error}"
-                ) from None
-            if isinstance(read, HeaderLine):
-                started = read.started
+                raise ValueError(f"{file}{number}: not a line of a journal: {error}") from None
+            if isinstance(decoded, HeaderLine):
+                header = decoded
             else:
-                entries.append(read)
+                entries.append(decoded)
+        # `run --journal` writes exchanges when they are finished, so not in the order of numbers.
         entries.sort(key=lambda entry: entry.number)
         size = sum(_size(entry) for entry in entries if isinstance(entry, Exchange))
-        journal = cls(started, max(MAX_ENTRIES, len(entries)), max(MAX_BYTES, size))
+        journal = cls(
+            header.started, header.sn, max(MAX_ENTRIES, len(entries)), max(MAX_BYTES, size)
+        )
         journal._entries.extend(entries)
         journal._bytes = size
-        journal._numbers = entries[-1].number if entries else 0
+        journal._last_number = entries[-1].number if entries else 0
         return journal
-
-    def _keep(self, entry: Entry, size: int) -> None:
-        with self._lock:
-            self._entries.append(entry)
-            self._bytes += size
-            self._trim()
-        for listener in self._recorded:
-            listener(entry)
-
-    def _trim(self) -> None:
-        entries = self._entries
-        while len(entries) > self._most_entries or (
-            self._bytes > self._most_bytes and len(entries) > 1
-        ):
-            oldest = entries.popleft()
-            if isinstance(oldest, Exchange):
-                self._bytes -= _size(oldest)
 
 
 def _size(exchange: Exchange) -> int:
-    return len(exchange.received or b"") + sum(map(len, exchange.sent))
-
-
-def _said(exchange: Exchange) -> bytes:
-    """What the client was told, without frames where that is possible."""
-    whole = b"".join(exchange.sent)
-    if exchange.transport == "tcp":
-        return whole
-    text = unframe_text(whole)
-    if text is not None:
-        return text
-    texts = [unframe_text(data) for data in exchange.sent]
-    return whole if None in texts else b"".join(text for text in texts if text is not None)
-
-
-def _times(number: int) -> str:
-    return "once" if number == 1 else f"{number} times"
+    size = 0 if exchange.received is None else len(exchange.received)
+    for data in exchange.sent:
+        size += len(data)
+    return size

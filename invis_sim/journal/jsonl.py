@@ -3,23 +3,28 @@
 import base64
 import binascii
 import json
-from decimal import Decimal
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import msgspec
 
 from invis_sim.faults.pipeline import AppliedFault
-from invis_sim.journal.entries import Entry, Event, Exchange, Outcome
-from invis_sim.protocol.frames import text_frame, unframe_text
+from invis_sim.journal.entries import EVENT_TYPES, Entry, Event, Exchange, Outcome, text_of_write
+from invis_sim.protocol.frames import text_frame
+from invis_sim.protocol.json_text import parse_int
 from invis_sim.protocol.packets import MalformedPacket, Note, encode_json, parse_request
 from invis_sim.protocol.transport import Transport
 
-__all__ = ["HeaderLine", "encode_entry", "encode_head", "read_line"]
+__all__ = ["HeaderLine", "decode_line", "encode_entry", "encode_header"]
 
 
-def encode_head(started: float) -> bytes:
-    """The first line of a journal: when it started, in seconds since the epoch."""
-    return encode_json({"entry": "journal", "started": started})
+def encode_header(started: float, sn: str) -> bytes:
+    """The first line of a journal.
+
+    started: when it started, in seconds since the epoch. sn: the serial number of the outlet.
+    """
+    return encode_json({"entry": "journal", "sn": sn, "started": started})
 
 
 def encode_entry(entry: Entry) -> bytes:
@@ -27,39 +32,49 @@ def encode_entry(entry: Entry) -> bytes:
 
     Bytes are text where they are UTF-8, else `{"base64": …}`; on WebSocket `sent` shows the text of
     whole text frames in UTF-8, and in base64 whatever else was written, as it was. An exchange of
-    which more may be sent has `"done": false`.
+    which more may be sent has `"done": false`, and a push that was sent to several connections at
+    once the number of these `recipients`. An event has its `kind` and the fields of that kind.
     """
-    return encode_json(_plain(entry))
+    return encode_json(_event(entry) if isinstance(entry, Event) else _exchange(entry))
 
 
-def _plain(entry: Entry) -> dict[str, Any]:
-    head: dict[str, Any] = {
-        "entry": "exchange" if isinstance(entry, Exchange) else "event",
-        "number": entry.number,
-        "seconds": round(entry.seconds, 6),
-        "transport": entry.transport,
-        "connection": entry.connection,
-    }
-    if isinstance(entry, Event):
-        return {**head, "what": entry.what, "detail": entry.detail}
+def _event(event: Event) -> dict[str, Any]:
+    # The struct's tag makes the key "kind".
+    plain = {"entry": "event", **msgspec.to_builtins(event)}
+    plain["seconds"] = _rounded(event.seconds)
+    return plain
+
+
+def _exchange(exchange: Exchange) -> dict[str, Any]:
     return {
-        **head,
-        "callback": entry.callback,
-        "packetID": entry.packet_id,
-        "outcome": entry.outcome,
-        "received": None if entry.received is None else _text(entry.received),
-        "sent": [_sent(data, entry.transport) for data in entry.sent],
-        "faults": [{"fault": touch.fault, "detail": touch.detail} for touch in entry.faults],
-        "notes": [{"reason": note.reason, "offset": note.offset} for note in entry.notes],
-        **({} if entry.done else {"done": False}),
+        "entry": "exchange",
+        "sn": exchange.sn,
+        "number": exchange.number,
+        "seconds": _rounded(exchange.seconds),
+        "transport": exchange.transport,
+        "connection": exchange.connection,
+        "callback": exchange.callback,
+        "packetID": exchange.packet_id,
+        "outcome": exchange.outcome,
+        "received": None if exchange.received is None else _text(exchange.received),
+        "sent": [_sent(data, exchange.transport) for data in exchange.sent],
+        "faults": [{"fault": one.fault, "detail": one.detail} for one in exchange.faults],
+        "notes": [{"reason": note.reason, "offset": note.offset} for note in exchange.notes],
+        **({} if exchange.done else {"done": False}),
+        **({} if exchange.recipients == 1 else {"recipients": exchange.recipients}),
     }
+
+
+def _rounded(seconds: float) -> float:
+    return round(seconds, 6)  # finer than any clock that a test compares it with
 
 
 def _sent(data: bytes, transport: Transport) -> Any:
-    if transport == "tcp":
-        return _text(data)
-    text = unframe_text(data)
-    shown = None if text is None else _text(text)
+    text = text_of_write(data, transport)
+    if text is None:
+        return _base64(data)
+    shown = _text(text)
+    # A text frame that is not UTF-8 is shown with its frame, so that it can be read back.
     return shown if isinstance(shown, str) else _base64(data)
 
 
@@ -79,18 +94,14 @@ class _Base64(msgspec.Struct, frozen=True):
 
 
 class HeaderLine(msgspec.Struct, tag_field="entry", tag="journal"):
-    """The first line of a journal, read."""
+    """The first line of a journal, decoded."""
 
     started: float
+    sn: str = ""
 
 
 class _EventLine(msgspec.Struct, tag_field="entry", tag="event"):
-    number: int
-    seconds: float
-    transport: Transport | None
-    connection: int | None
-    what: str
-    detail: str = ""
+    """What an event's line is recognised by; the rest depends on its kind."""
 
 
 class _ExchangeLine(msgspec.Struct, tag_field="entry", tag="exchange"):
@@ -105,44 +116,48 @@ class _ExchangeLine(msgspec.Struct, tag_field="entry", tag="exchange"):
     notes: tuple[Note, ...]
     done: bool = True
     callback: int | None = None
+    sn: str = ""
+    recipients: int = 1
 
 
-def read_line(line: str | bytes) -> HeaderLine | Entry:
-    """What a line says. Raises ValueError."""
+_ANY_EVENT: Any = reduce(or_, EVENT_TYPES)
+
+
+def decode_line(line: str | bytes) -> HeaderLine | Entry:
+    """Decode one line. Raises ValueError."""
     try:
-        plain = json.loads(line, parse_int=_integer)
+        plain = json.loads(line, parse_int=parse_int)
     except RecursionError:
         raise ValueError("nested too deep") from None
-    read = msgspec.convert(plain, HeaderLine | _EventLine | _ExchangeLine)
-    if isinstance(read, HeaderLine):
-        return read
-    if isinstance(read, _EventLine):
-        return Event(**msgspec.structs.asdict(read))
-    received = None if read.received is None else _bytes(read.received)
+    decoded = msgspec.convert(plain, HeaderLine | _EventLine | _ExchangeLine)
+    if isinstance(decoded, HeaderLine):
+        return decoded
+    if isinstance(decoded, _EventLine):
+        event: Event = msgspec.convert(plain, _ANY_EVENT)
+        return event
+    received = None if decoded.received is None else _bytes(decoded.received)
     request = None
-    if received is not None and read.outcome != "malformed":
+    if received is not None and decoded.outcome != "malformed":
         try:
             request = parse_request(received)
         except MalformedPacket as error:
-            raise ValueError(f"what was received is no request: {error}") from None
+            raise ValueError(f"what was received is not a request: {error}") from None
     return Exchange(
-        number=read.number,
-        seconds=read.seconds,
-        transport=read.transport,
-        connection=read.connection,
+        number=decoded.number,
+        seconds=decoded.seconds,
+        transport=decoded.transport,
+        connection=decoded.connection,
         received=received,
         request=request,
-        outcome=read.outcome,
-        sent=tuple(_written(data, read.transport) for data in read.sent),
-        faults=read.faults,
-        notes=read.notes,
-        done=read.done,
-        pushed=read.callback if request is None else None,
+        outcome=decoded.outcome,
+        sent=tuple(_written(data, decoded.transport) for data in decoded.sent),
+        faults=decoded.faults,
+        notes=decoded.notes,
+        done=decoded.done,
+        push_callback=decoded.callback if request is None else None,
+        sn=decoded.sn,
+        recipients=decoded.recipients,
     )
-
-
-def _integer(digits: str) -> int:
-    return int(digits) if len(digits) < 100 else int(Decimal(digits))  # of any length
 
 
 def _written(shown: str | _Base64, transport: Transport) -> bytes:

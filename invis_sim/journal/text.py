@@ -1,39 +1,60 @@
-"""Entries in words, for humans."""
+"""Entries in words, for humans: the only place where an entry becomes a sentence."""
 
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from invis_sim.faults.pipeline import AppliedFault
-from invis_sim.journal.entries import Entry, Event, Exchange
+from invis_sim.journal.entries import (
+    Closed,
+    CommandGiven,
+    Connected,
+    DeviceLog,
+    Entry,
+    Event,
+    Exchange,
+    FaultApplied,
+    OutageEnded,
+    OutageStarted,
+    ServerError,
+)
 from invis_sim.protocol.callbacks import Callback
-from invis_sim.protocol.frames import unframe_text
 from invis_sim.protocol.packets import encode_json
 from invis_sim.protocol.printable import printable
 from invis_sim.protocol.transport import Transport
 
 __all__ = [
     "MAX_LINES",
-    "describe",
     "format_callback",
+    "format_entries",
+    "format_entry",
     "format_int",
     "location",
     "short_location",
     "summary",
-    "tell",
 ]
 
 MAX_LINES = 50
-"""How many entries a text for humans shows; of more, the newest."""
+"""How many entries a text for humans shows, of more the newest: about a screen."""
 
 MAX_CHARACTERS = 60
-"""How much is shown of each thing that comes from a client or goes to one."""
+"""How much is shown of each thing that a client sent or was sent, so that an entry fits a line."""
 
 
-def describe(entry: Entry) -> str:
+def format_entry(entry: Entry) -> str:
     """The entry for a human, in one line: seconds since the start, where, and what."""
     return f"{entry.seconds:8.3f} s  {short_location(entry):7}  {summary(entry)}"
+
+
+def format_entries(entries: Iterable[Entry], max_lines: int = MAX_LINES) -> str:
+    """The entries for a human, a line each, oldest first.
+
+    max_lines: how many lines, ≥ 1; of more entries, the newest.
+    """
+    every = tuple(entries)
+    omitted = len(every) - max_lines
+    first = [f"  … {omitted} earlier entries omitted"] if omitted > 0 else []
+    return "\n".join([*first, *(f"  {format_entry(entry)}" for entry in every[-max_lines:])])
 
 
 def short_location(entry: Entry) -> str:
@@ -43,18 +64,36 @@ def short_location(entry: Entry) -> str:
 
 def summary(entry: Entry) -> str:
     """What happened, for a human, in one line."""
-    return f"{entry.what} {entry.detail}".rstrip() if isinstance(entry, Event) else _exchange(entry)
+    return _event(entry) if isinstance(entry, Event) else _exchange(entry)
 
 
-def tell(entries: Iterable[Entry], most: int = MAX_LINES) -> str:
-    """The entries for a human, a line each, oldest first.
+def _event(event: Event) -> str:
+    match event:
+        case Connected(peer=peer):
+            return f"connected {peer}"
+        case Closed(reason=reason):
+            return f"closed {reason}"
+        case FaultApplied(fault=fault, detail=detail):
+            return f"fault {_with_detail(fault, detail)}"
+        case OutageStarted(source="fault", name=name, duration=duration):
+            return f"fault {name}: in effect {_lasting(duration, 'switched off')}"
+        case OutageStarted(name=name, duration=duration):
+            return f"{name}: offline {_lasting(duration, 'it joins the network')}"
+        case OutageEnded(source="fault", name=name):
+            return f"fault {name}: ended"
+        case OutageEnded(name=name):
+            return f"{name}: back online"
+        case CommandGiven(by=by, command=command, error=error):
+            return f"{by}: {command}" + ("" if error is None else f" failed: {error}")
+        case DeviceLog(text=text):
+            return f"outlet: {text}"
+        case ServerError(text=text):
+            return f"error: {text}"
+    raise NotImplementedError(f"no text for {type(event).__name__}")
 
-    most: how many lines, ≥ 1; of more entries, the newest.
-    """
-    every = tuple(entries)
-    omit = len(every) - most
-    first = [f"  … {omit} earlier ones left out"] if omit > 0 else []
-    return "\n".join([*first, *(f"  {describe(entry)}" for entry in every[-most:])])
+
+def _lasting(duration: float | None, end: str) -> str:
+    return f"until {end}" if duration is None else f"for {duration:g} s"
 
 
 def _exchange(exchange: Exchange) -> str:
@@ -65,13 +104,13 @@ def _exchange(exchange: Exchange) -> str:
         parts.append(f"callback {name}{_args(exchange.request.args)}")
         parts.append(f"packetID {format_int(exchange.packet_id)}")
     outcome = _OUTCOMES.get(exchange.outcome, exchange.outcome)
-    pushed = exchange.pushed
+    pushed = exchange.push_callback
     parts.append(
         outcome
         if pushed is None
         else f"{outcome} {format_callback(pushed)}{_args(_pushed_args(exchange))}"
     )
-    parts += [f"fault {_did(touch)}" for touch in exchange.faults]
+    parts += [f"fault {_with_detail(one.fault, one.detail)}" for one in exchange.faults]
     parts += [f"note: {note}" for note in exchange.notes]
     if exchange.outcome == "malformed" and exchange.received:
         parts.append(_shortened(repr(exchange.received[:100])[1:]))
@@ -79,16 +118,14 @@ def _exchange(exchange: Exchange) -> str:
 
 
 def _args(args: Any) -> str:
-    """The arguments, to be put behind the callback; "" for UNSET."""
+    """The arguments, to be put after the callback; "" for UNSET."""
     return "" if args is msgspec.UNSET else f" {_shortened(encode_json(args).decode())}"
 
 
 def _pushed_args(exchange: Exchange) -> Any:
-    """What has been pushed; UNSET where that is not as it should be, or not known yet."""
-    data = b"".join(exchange.sent)
-    text = unframe_text(data) if exchange.transport == "ws" else data
+    """What was pushed; UNSET where nothing is sent yet, or where a fault has changed its form."""
     try:
-        return msgspec.json.decode(text or b"")["payload"]["callbackArgs"]
+        return msgspec.json.decode(exchange.sent_text)["payload"]["callbackArgs"]
     except (msgspec.DecodeError, UnicodeDecodeError, LookupError, TypeError, RecursionError):
         return msgspec.UNSET
 
@@ -96,8 +133,8 @@ def _pushed_args(exchange: Exchange) -> Any:
 _OUTCOMES = {"success": "PUBACK 1", "failure": "PUBACK 0"}
 
 
-def _did(touch: AppliedFault) -> str:
-    return f"{touch.fault} ({touch.detail})" if touch.detail else touch.fault
+def _with_detail(fault: str, detail: str) -> str:
+    return f"{fault} ({detail})" if detail else fault
 
 
 def format_callback(number: int) -> str:

@@ -1,4 +1,4 @@
-"""Waiting for an entry that is like this, from any thread."""
+"""Waiting for an entry, from any thread."""
 
 import threading
 from collections.abc import Callable
@@ -6,10 +6,11 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from invis_sim.journal.entries import Entry, Event, Exchange
+from invis_sim.journal.entries import Connected, Entry, Event, Exchange
 from invis_sim.journal.filter import ExchangeFilter
 from invis_sim.journal.journal import Journal
-from invis_sim.journal.text import MAX_LINES, describe
+from invis_sim.journal.stream import Subscription
+from invis_sim.journal.text import MAX_LINES, format_entry
 from invis_sim.protocol.transport import Transport
 
 __all__ = ["Expectation", "Waiters"]
@@ -18,18 +19,19 @@ E = TypeVar("E", Exchange, Event)
 
 
 class Waiters:
-    """Hands entries of a journal to those who wait for one like it: each entry once, to one of
-    them, also if it was there before they waited.
+    """Delivers entries of a journal to those who wait for one like it: each entry once, to one of
+    them, and even if it was there before they waited.
 
-    May be used from any thread.
+    May be used from any thread. The journal is subscribed to only while someone waits.
     """
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
+        # Reentrant: a caller that is called back with an entry may wait for the next one.
         self._lock = threading.RLock()
-        self._listens = False
-        self._handed: set[int] = set()  # numbers of entries
+        self._consumed: set[int] = set()  # numbers of entries that were delivered and are kept
         self._waiting: list[Expectation[Any]] = []
+        self._subscription: Subscription | None = None
         self._error: BaseException | None = None
 
     def request(
@@ -39,97 +41,106 @@ class Waiters:
         transport: Transport | None,
         packet_id: int | None,
     ) -> "Expectation[Exchange]":
-        """Somebody waits for a request. The arguments are those of `Journal.exchanges`."""
-        like = ExchangeFilter(callback, connection, transport, packet_id)
-
-        def matches(entry: Entry) -> bool:
-            return isinstance(entry, Exchange) and entry.request is not None and like.matches(entry)
-
-        expectation = Expectation[Exchange](self, str(like), matches)
-        self._expect(expectation)
-        return expectation
-
-    def connection(self, transport: Transport | None) -> "Expectation[Event]":
-        """Somebody waits for a client that connects."""
+        """Expect a request. The arguments are those of `Journal.exchanges`."""
+        wanted = ExchangeFilter(callback, connection, transport, packet_id)
 
         def matches(entry: Entry) -> bool:
             return (
-                isinstance(entry, Event)
-                and entry.what == "connected"
-                and transport in (None, entry.transport)
+                isinstance(entry, Exchange) and entry.request is not None and wanted.matches(entry)
             )
 
+        return Expectation[Exchange](self, str(wanted), matches)
+
+    def connection(self, transport: Transport | None) -> "Expectation[Event]":
+        """Expect a client that connects."""
+
+        def matches(entry: Entry) -> bool:
+            return isinstance(entry, Connected) and transport in (None, entry.transport)
+
         words = "a connection" if transport is None else f"a connection on {transport}"
-        expectation = Expectation[Event](self, words, matches)
-        self._expect(expectation)
-        return expectation
+        return Expectation[Event](self, words, matches)
 
     def fail(self, error: BaseException) -> None:
-        """Nothing more will come: whoever waits for what is not there gets this error."""
+        """Fail all expectations that wait, and later ones for which nothing is kept."""
         with self._lock:
             self._error = error
             waiting, self._waiting = self._waiting, []
+            self._subscribe_if_needed()
             for expectation in waiting:
                 expectation.future.set_exception(error)
 
+    def wait_for(self, expectation: "Expectation[Any]") -> None:
+        """Complete the expectation with the oldest entry that matches, now or when it comes."""
+        with self._lock:
+            # Before the look at what is kept: what comes from here on waits in the subscription.
+            self._waiting.append(expectation)
+            self._subscribe_if_needed()
+            kept = tuple(self._journal)
+            # What the journal has forgotten cannot be delivered again.
+            self._consumed.intersection_update(entry.number for entry in kept)
+            for entry in kept:
+                if self._deliver(entry, expectation):
+                    return
+            if self._error is not None:
+                self.withdraw(expectation)
+                expectation.future.set_exception(self._error)
+
     def withdraw(self, expectation: "Expectation[Any]") -> None:
-        """Nobody waits for it any more. One that is not waited for is no error."""
+        """Stop waiting. Idempotent."""
         with self._lock:
             if expectation in self._waiting:
                 self._waiting.remove(expectation)
+            self._subscribe_if_needed()
 
-    def report(self) -> str:
-        """The journal for a human; what has been handed out is marked."""
+    def format(self) -> str:
+        """The newest entries for a human; those that were delivered are marked."""
         lines = []
         for entry in tuple(self._journal)[-MAX_LINES:]:
-            mark = "  (already waited for)" if entry.number in self._handed else ""
-            lines.append(f"  {describe(entry)}{mark}")
+            mark = "  (already waited for)" if entry.number in self._consumed else ""
+            lines.append(f"  {format_entry(entry)}{mark}")
         return "\n".join(lines)
 
-    def _expect(self, expectation: "Expectation[Any]") -> None:
+    def _subscribe_if_needed(self) -> None:
+        # A closed one is one whose `_on_ready` failed; that must not make the next waiter hang.
+        if self._waiting and (self._subscription is None or self._subscription.closed):
+            self._subscription = self._journal.subscribe(on_ready=self._on_ready)
+        elif not self._waiting and self._subscription is not None:
+            self._subscription.close()
+            self._subscription = None
+
+    def _on_ready(self) -> None:
         with self._lock:
-            if not self._listens:
-                self._listens = True
-                self._journal.listen(recorded=self._recorded)
-            kept = tuple(self._journal)
-            oldest = kept[0].number if kept else 0
-            self._handed = {number for number in self._handed if number >= oldest}
-            if any(self._hand(entry, expectation) for entry in kept):
+            if self._subscription is None:  # another thread has just stopped to wait
                 return
-            if self._error is not None:
-                expectation.future.set_exception(self._error)
-            else:
-                self._waiting.append(expectation)
+            for entry in self._subscription.read():
+                for expectation in tuple(self._waiting):
+                    if self._deliver(entry, expectation):
+                        break
 
-    def _recorded(self, entry: Entry) -> None:
-        with self._lock:
-            for expectation in self._waiting:
-                if self._hand(entry, expectation):
-                    self._waiting.remove(expectation)
-                    return
-
-    def _hand(self, entry: Entry, expectation: "Expectation[Any]") -> bool:
-        if entry.number in self._handed or not expectation.matches(entry):
+    def _deliver(self, entry: Entry, expectation: "Expectation[Any]") -> bool:
+        if entry.number in self._consumed or not expectation.matches(entry):
             return False
-        self._handed.add(entry.number)
+        self._consumed.add(entry.number)
+        self.withdraw(expectation)
         expectation.future.set_result(entry)
         return True
 
 
 class Expectation(Generic[E]):
-    """What somebody waits for, for the time of a `with` block.
+    """What a caller waits for, for the time of a `with` block; outside of one it waits for nothing.
 
     matches: whether an entry is what is waited for.
-    future: it, as soon as it is there.
+    future: that entry, as soon as it is there.
     """
 
-    def __init__(self, arrivals: Waiters, words: str, matches: Callable[[Entry], bool]) -> None:
+    def __init__(self, waiters: Waiters, words: str, matches: Callable[[Entry], bool]) -> None:
         self.matches = matches
         self.future: Future[E] = Future()
-        self._arrivals = arrivals
+        self._waiters = waiters
         self._words = words
 
     def __enter__(self) -> Self:
+        self._waiters.wait_for(self)
         return self
 
     def __exit__(
@@ -138,20 +149,20 @@ class Expectation(Generic[E]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._arrivals.withdraw(self)
+        self._waiters.withdraw(self)
 
-    def outcome(self, seconds: float, hint: str = "") -> E:
-        """What has come; to be asked when the waiting is over.
+    def result(self, seconds: float, hint: str = "") -> E:
+        """Return the entry; to be called when the waiting is over.
 
-        seconds: how long it was waited for. hint: what else to tell if it was for nothing.
+        seconds: how long the caller waited. hint: what to add where it waited in vain.
 
         Raises AssertionError that says what came instead, or what ended the simulator.
         """
-        self._arrivals.withdraw(self)
+        self._waiters.withdraw(self)
         if self.future.done():
             return self.future.result()
-        came = self._arrivals.report()
+        came = self._waiters.format()
         raise AssertionError(
-            f"{self._words} has not come within {seconds:g} s{hint}\n"
-            + (f"what came:\n{came}" if came else "nothing came, not even a connection")
+            f"timed out after {seconds:g} s waiting for {self._words}{hint}\n"
+            + (f"received:\n{came}" if came else "no client connected")
         )

@@ -1,4 +1,4 @@
-"""The wire: bytes → documents → requests, and packets → bytes.
+"""The wire format: bytes → JSON documents → requests and packets, and packets → bytes.
 
-No sockets, no clock, no state but the framer's.
+No sockets and no clock; the only state is that of `JsonFramer` and `FastPathFilter`.
 """

@@ -1,28 +1,27 @@
-"""Where things stand inside a JSON document.
+"""The byte offsets of the values in a JSON document.
 
-Parsers say what a document means; whoever wrote a wrong one wants to know at which byte. This
-module answers that for documents that a parser has accepted, and is only asked when there is
-something to complain about.
+A parser gives the values, but the author of a wrong request wants to know at which byte it is
+wrong. This module finds the offsets in a document that a parser has accepted. It is slow, and is
+only called when there is something to report.
 """
 
 import json
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
+
+from invis_sim.protocol.json_text import TOKEN
 
 __all__ = ["JsonValue", "Key", "iter_values", "offset_of"]
 
 Key = str | int
 """One step of a path: the key in an object, or the index in an array."""
 
-_TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 
-
-@dataclass(frozen=True, slots=True)
-class JsonValue:
+class JsonValue(msgspec.Struct, frozen=True):
     """One value of a document.
 
-    path: how to get there from the top.
+    path: the keys and indices that lead to it from the top.
     offset: the byte, from 0, where the value starts.
     token: its first token: a whole scalar, or an opening bracket.
     """
@@ -33,15 +32,14 @@ class JsonValue:
 
 
 def iter_values(document: bytes) -> Iterator[JsonValue]:
-    """Every value of the document, in the order in which they stand there; duplicates of a key
-    included.
+    """Iterate over every value of the document, in its order, values of repeated keys included.
 
-    document: UTF-8 JSON that a parser accepted (`NaN` and its like are passed through as scalars).
+    document: UTF-8 JSON that a parser accepted (`NaN` and `Infinity` are reported as scalars).
     """
     path: list[Key] = []
     containers: list[bytes] = []
     key_expected = False
-    for match in _TOKEN.finditer(document):
+    for match in TOKEN.finditer(document):
         token = match[0]
         if token == b":":
             continue
@@ -68,10 +66,10 @@ def iter_values(document: bytes) -> Iterator[JsonValue]:
 
 
 def offset_of(document: bytes, *path: Key) -> int:
-    """The byte at which the value at `path` starts; of several, the last, which is the one that
-    counts.
+    """Return the byte, from 0, at which the value at `path` starts. If a key is repeated, that of
+    the last value, which is the one that parsers return.
 
-    Raises LookupError where there is no such value.
+    Raises LookupError if there is no such value.
     """
     offsets = [place.offset for place in iter_values(document) if place.path == path]
     if not offsets:

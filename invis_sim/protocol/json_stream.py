@@ -1,53 +1,56 @@
 """Bytes from a TCP stream → JSON documents.
 
 The stream has no delimiter: the vendor's app writes bare objects, the published client adds a
-newline, several requests may share a segment and one may come in many. So a document ends with the
-brace that closes it, and the framer must find that brace.
+newline, several requests may share a segment and one may be spread over many. So a document ends
+with the brace that closes it, and the framer must find that brace.
 
-What the framer must do:
+Requirements:
 
-- hand out a document as soon as its last byte is there, whatever the chunking, in time linear in
-  the bytes (a megabyte fed byte by byte included) and with memory bounded by `max_packet_bytes`;
-- lose nothing beside the broken piece: after it, the next good request is found;
-- report each broken piece once, with the byte that gave it away.
+- return a document as soon as its last byte has arrived, whatever the chunking, in time linear in
+  the bytes (even for a megabyte fed byte by byte) and with memory bounded by `max_packet_bytes`;
+- lose only the malformed piece: the next valid request after it is found;
+- report each malformed piece once, with the byte that is wrong.
 
-How: a *structural* automaton. It follows strings, braces, brackets, colons and commas, so it
-notices a byte that can never become JSON at that place (`{` where a key belongs, a newline inside a
-string) and looks for the next document from that very byte. Scalars (`12`, `true`, `NaN`) it takes
-as they come; judging them is the parser's work. The rest of the rules:
+Method: a *structural* automaton. It follows strings, braces, brackets, colons and commas, so it
+detects a byte that can never become JSON in its place (`{` where a key belongs, a newline inside a
+string) and looks for the next document from that byte on. It accepts any scalar (`12`, `true`,
+`NaN`); checking those is the parser's work. The other rules:
 
 - `{` at the top starts a document; whitespace, NULs between documents are skipped;
-- anything else at the top, and whatever follows a broken piece, is rubbish up to the next newline
+- anything else at the top, and what follows a malformed piece, is garbage up to the next newline
   or `{`;
-- a document that is nested too deep is followed to its end and is one broken piece;
-- a document may take as long as it likes to arrive, but not be longer than `max_packet_bytes`: then
-  the framer says so (`PacketTooLarge`) and hears no more.
+- a document that is nested too deep is followed to its end and is one malformed piece;
+- a document may arrive as slowly as it likes, but not be longer than `max_packet_bytes`: then the
+  framer reports `PacketTooLarge` and stops reading.
 
-Nearly every request in real life is small, whole and flat. `_FLAT` recognises those in one
-regular-expression match; the automaton sees the rest. Both give the same answer, which the tests
-hold them to.
+Nearly every real request is small, whole and flat. `_FLAT` recognises those in one
+regular-expression match; the automaton handles the rest. The tests check that both agree.
 """
 
 import re
-from dataclasses import dataclass
 from typing import TypeAlias
+
+import msgspec
 
 __all__ = ["MAX_DEPTH", "MAX_PACKET_BYTES", "Framed", "JsonFramer", "Malformed", "PacketTooLarge"]
 
 MAX_PACKET_BYTES = 64 * 1024
-"""Default of the longest document that a client may send, in bytes."""
+"""Default of the longest document that a client may send, in bytes. The protocol's requests are
+much shorter; this bounds the memory that a client can use.
+"""
 
 MAX_DEPTH = 64
-"""How deep the objects and arrays of a document may be nested. The protocol itself needs six."""
+"""How deep the objects and arrays of a document may be nested. The protocol itself needs six;
+this is far below the depth at which Python's JSON parser raises RecursionError.
+"""
 
 
-@dataclass(frozen=True, slots=True)
-class Malformed:
-    """A piece of input that is no JSON object.
+class Malformed(msgspec.Struct, frozen=True):
+    """A piece of input that is not a JSON object.
 
     raw: the piece, as far as it had arrived when it was recognised.
     reason: what is wrong with it, for the author of the client.
-    offset: the byte of `raw`, from 0, that gave it away.
+    offset: the byte of `raw`, from 0, that is wrong.
     """
 
     raw: bytes
@@ -55,17 +58,15 @@ class Malformed:
     offset: int
 
 
-@dataclass(frozen=True, slots=True)
-class PacketTooLarge(Malformed):
-    """A piece over `max_packet_bytes`. The framer hears no more; close the connection."""
+class PacketTooLarge(Malformed, frozen=True):
+    """A piece over `max_packet_bytes`. The framer stops reading; close the connection."""
 
 
 Framed: TypeAlias = bytes | Malformed
 """What `JsonFramer.feed` finds: a document's bytes, from `{` to `}`, or a malformed piece."""
 
-# A document of at most two levels whose strings have no escapes, with nothing questionable about
-# it.
-# Possessive quantifiers: a mismatch is found in one pass, without backtracking.
+# A document of at most two levels whose strings have no escapes, and which the automaton would
+# accept. Possessive quantifiers: a mismatch is found in one pass, without backtracking.
 _W = rb"[ \t\r\n]*+"
 _STRING = rb'"[^"\\\x00-\x1f]*+"'
 _SCALAR = rb'(?:%s|[^\s\x00-\x1f{}\[\],:"]++)' % _STRING
@@ -76,7 +77,7 @@ _OUTER = _PAIR + rb"(?:%s|%s)" % (_SCALAR, _INNER) + _W
 _FLAT = re.compile(rb"\{%s(?:,%s)*+\}" % (_OUTER, _OUTER))
 
 _BETWEEN = re.compile(rb"[ \t\r\n\x00]*+")
-_RUBBISH = re.compile(rb"[^\n{]*+")
+_GARBAGE = re.compile(rb"[^\n{]*+")
 _WHITESPACE = re.compile(rb"[ \t\r\n]*+")
 _STRING_RUN = re.compile(rb'[^"\\\x00-\x1f]*+')
 _SCALAR_RUN = re.compile(rb'[^\s\x00-\x1f{}\[\],:"]++')
@@ -91,15 +92,15 @@ _EXPECTED = (
     "a value or ']'",
     "',' or the closing bracket",
 )
-# Within what the scanner may be cut off by the end of a chunk.
+# Where the end of a chunk may interrupt the automaton.
 _STRUCTURE, _IN_STRING, _ESCAPED, _IN_SCALAR = range(4)
 
 _BRACE, _BRACKET, _QUOTE, _BACKSLASH = b'{["\\'
 _COMMA, _COLON_BYTE, _END_BRACE, _END_BRACKET = b",:}]"
-# What a closing bracket closes, and what is expected where that may be empty.
+# What each closing bracket closes, and the state in which it closes an empty container.
 _CLOSES = {_END_BRACE: (_BRACE, _KEY_OR_END), _END_BRACKET: (_BRACKET, _VALUE_OR_END)}
 
-# How HTTP methods begin. One byte must do: what follows may be in the next chunk.
+# First letters of HTTP methods. Only one byte can decide: the next may be in another chunk.
 _HTTP_INITIALS = b"CDGHOPT"
 
 
@@ -117,7 +118,7 @@ class JsonFramer:
         self._within = _STRUCTURE
         self._expect = _KEY_OR_END
         self._too_deep_at: int | None = None  # where in the document the limit on depth was passed
-        self._skipping = False  # inside rubbish that is already reported
+        self._skipping = False  # inside garbage that has been reported
         self._closed = False
 
     @property
@@ -126,7 +127,7 @@ class JsonFramer:
         return not (self._containers or self._skipping or self._closed)
 
     def feed(self, chunk: bytes) -> list[Framed]:
-        """What this chunk completes, in order.
+        """Return what this chunk completes, in order.
 
         chunk: any number of bytes, cut from the stream anywhere.
         """
@@ -144,7 +145,7 @@ class JsonFramer:
         return self._scan()
 
     def finish(self) -> Malformed | None:
-        """The document that the end of the stream leaves unfinished, if there is one."""
+        """Return the document that the end of the stream leaves unfinished, if there is one."""
         if not self._containers or self._closed:
             return None
         self._closed = True
@@ -167,11 +168,11 @@ class JsonFramer:
                     continue
                 self._begin()
                 position += 1
-            position, broken = self._follow(start, position)
+            position, malformed = self._follow(start, position)
             if position - start > self._limit:
-                found.append(self._refuse(start))
+                found.append(self._reject_too_large(start))
                 return found
-            if broken:
+            if malformed:
                 found.append(self._abandon(start, position))
             elif self._containers:
                 break  # the end of the buffer, not of the document
@@ -182,7 +183,7 @@ class JsonFramer:
         return found
 
     def _skip(self, found: list[Framed], position: int) -> int:
-        """Passes over what lies between documents; reports rubbish where it starts."""
+        """Skip what is between documents, and report garbage where it starts."""
         buffer = self._buffer
         while True:
             if not self._skipping:
@@ -192,10 +193,10 @@ class JsonFramer:
             if buffer[position] == _BRACE:
                 self._skipping = False
                 return position
-            end = _end(_RUBBISH, buffer, position)
+            end = _end(_GARBAGE, buffer, position)
             if not self._skipping:
                 raw = bytes(buffer[position : min(end, position + self._limit)])
-                found.append(Malformed(raw, _rubbish_reason(raw[0]), 0))
+                found.append(Malformed(raw, _garbage_reason(raw[0]), 0))
             self._skipping = end == len(buffer)
             position = end
 
@@ -212,29 +213,29 @@ class JsonFramer:
         return Malformed(raw, f"nested deeper than {MAX_DEPTH} levels", self._too_deep_at)
 
     def _abandon(self, start: int, position: int) -> Malformed:
-        """The document is broken at this byte; the search for the next one begins there."""
+        """Report the document as malformed at this byte, and search for the next one from there."""
         byte = self._buffer[position]
         if self._within == _STRUCTURE:
-            reason = f"expected {_EXPECTED[self._expect]}, found {_show(byte)}"
+            reason = f"expected {_EXPECTED[self._expect]}, found {_format_byte(byte)}"
         else:
-            reason = f"a raw {_show(byte)} inside a string"
+            reason = f"a raw {_format_byte(byte)} inside a string"
         self._containers.clear()
         self._skipping = True
-        end = _end(_RUBBISH, self._buffer, position)
+        end = _end(_GARBAGE, self._buffer, position)
         raw = bytes(self._buffer[start : min(end, start + self._limit)])
         return Malformed(raw, reason, position - start)
 
-    def _refuse(self, start: int) -> PacketTooLarge:
+    def _reject_too_large(self, start: int) -> PacketTooLarge:
         raw = bytes(self._buffer[start : start + self._limit])
         self._closed = True
         self._buffer.clear()
         return PacketTooLarge(raw, f"longer than {self._limit} bytes", self._limit)
 
     def _follow(self, start: int, position: int) -> tuple[int, bool]:
-        """Goes on through the document that began at `start`.
+        """Continue through the document that began at `start`.
 
-        Returns where it stopped, and whether that is a byte that can never become JSON there.
-        Otherwise it is the end of the document (then no container is open) or of the buffer.
+        Returns where it stopped, and whether that is a byte that can never become JSON there. If
+        not, it is the end of the document (then no container is open) or of the buffer.
         """
         buffer = self._buffer
         length = len(buffer)
@@ -243,7 +244,7 @@ class JsonFramer:
                 position = _end(_WHITESPACE, buffer, position)
                 if position == length:
                     break
-                if not self._take(buffer[position]):
+                if not self._process(buffer[position]):
                     return position, True
                 position += self._within != _IN_SCALAR
                 if not self._containers:
@@ -270,8 +271,8 @@ class JsonFramer:
                     self._within = _STRUCTURE
         return position, False
 
-    def _take(self, byte: int) -> bool:
-        """Moves on by one byte of structure; False where that byte can never become JSON."""
+    def _process(self, byte: int) -> bool:
+        """Process one byte of structure; return False if it can never become JSON there."""
         expect = self._expect
         value_expected = expect in (_VALUE, _VALUE_OR_END)
         if byte == _QUOTE:
@@ -308,17 +309,17 @@ class JsonFramer:
 
 
 def _end(pattern: re.Pattern[bytes], buffer: bytearray, position: int) -> int:
-    """Where a run of what the pattern describes, starting at `position`, is over."""
+    """Return the end of the run that starts at `position` and matches the pattern."""
     match = pattern.match(buffer, position)
     return position if match is None else match.end()
 
 
-def _show(byte: int) -> str:
+def _format_byte(byte: int) -> str:
     return repr(chr(byte)) if 0x20 <= byte < 0x7F else f"byte 0x{byte:02x}"
 
 
-def _rubbish_reason(first: int) -> str:
-    reason = f"a request is a JSON object and starts with '{{', this starts with {_show(first)}"
+def _garbage_reason(first: int) -> str:
+    reason = f"expected '{{', found {_format_byte(first)}"
     if first in _HTTP_INITIALS:
-        reason += " (an HTTP request? this is the raw TCP port, the WebSocket has another)"
+        reason += " (looks like HTTP; the WebSocket is on another port)"
     return reason

@@ -1,27 +1,23 @@
-"""Packets: what a client asks (Request), what the outlet answers (Reply) and says unasked (Push).
+"""Packets: what a client asks (Request), what the outlet answers (Reply) and sends unasked (Push).
 
-Reading is strict about JSON and patient about everything else: whatever has a usable packetID
-becomes a `Request`, with its problems noted at their byte, because the outlet answers it; only what
-cannot be answered is a `MalformedPacket`. Writing keeps the wire's key order: sn, packetID, PUBACK,
-payload.
+Reading is strict about JSON and lenient about everything else. For a client's bytes: a document
+with a usable packetID becomes a `Request`, with its problems noted at their bytes, because the
+outlet answers it; only what cannot be answered is a `MalformedPacket`. For an outlet's bytes: any
+JSON object is a `Reply` or a `Push`, because a client has to deal with whatever the outlet sends.
+Writing keeps the wire's key order: sn, packetID, PUBACK, payload.
 """
 
 import json
 import re
-import reprlib
-import sys
-from collections.abc import Iterator
-from decimal import Decimal
-from itertools import chain, islice
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 import msgspec
 
-from invis_sim.protocol.json_positions import Key, iter_values, offset_of
-from invis_sim.protocol.json_stream import MAX_DEPTH
+from invis_sim.protocol.json_object import MalformedPacket, Note, kind_of, parse_object
+from invis_sim.protocol.json_positions import Key, offset_of
+from invis_sim.protocol.json_text import encode_int
 
 __all__ = [
-    "MAX_NOTES",
     "MalformedPacket",
     "Note",
     "Packet",
@@ -30,58 +26,19 @@ __all__ = [
     "Request",
     "encode_json",
     "parse_common_request",
+    "parse_packet",
     "parse_request",
 ]
-
-MAX_NOTES = 8
-"""How many oddities of one document are noted; a client that repeats a key does so often."""
-
-
-class MalformedPacket(ValueError):
-    """Input that cannot be answered: no JSON object, or one without a usable packetID.
-
-    reason: what is wrong, for the author of the client.
-    offset: the byte of the input, from 0, where it is wrong.
-    """
-
-    def __init__(self, reason: str, offset: int) -> None:
-        super().__init__(f"{reason} (at byte {offset})")
-        self.reason = reason
-        self.offset = offset
-
-
-class Note(msgspec.Struct, frozen=True):
-    """Something about a request that its author should know.
-
-    reason: what is odd or wrong.
-    offset: the byte of the request, from 0, where it stands.
-    path: instead of the offset, from those who see the request and not its bytes: the value
-    concerned.
-    """
-
-    reason: str
-    offset: int | None = None
-    path: tuple[Key, ...] = ()
-
-    def with_offset(self, document: bytes) -> Self:
-        """The note with its offset, looked up in the document that the request was read from."""
-        if self.offset is not None or not self.path:
-            return self
-        return type(self)(self.reason, offset_of(document, *self.path))
-
-    def __str__(self) -> str:
-        return self.reason if self.offset is None else f"{self.reason} (at byte {self.offset})"
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a client asks.
 
     packet_id: any integer (the documentation says six digits; real devices echo others).
-    callback: the `callbackName`, or None where it is missing or no integer; `problem` then says so.
-    args: the `callbackArgs` as parsed JSON, or `msgspec.UNSET` where there are none.
-    problem: why the request can only be answered with `PUBACK` 0, if that shows from the envelope
-    alone.
-    notes: oddities that do not keep it from being answered.
+    callback: the `callbackName`; None if it is missing or not an integer; `problem` then says so.
+    args: the `callbackArgs` as parsed JSON; `msgspec.UNSET` if there are none.
+    problem: why the request can only be answered with `PUBACK` 0, if its envelope shows that.
+    notes: what is unusual about it, although it can be answered.
     """
 
     packet_id: int
@@ -91,7 +48,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     notes: tuple[Note, ...] = ()
 
 
-# The request as nearly every client writes it: no arguments, keys in the documented order.
+# The request as nearly every client writes it: no arguments, keys in the documented order. It is
+# read without the JSON parser, for speed. The bounds on digits keep the packetID within 64 bits.
 _PLAIN = re.compile(
     rb'W\{W"packetID"W:W(-?(?:0|[1-9][0-9]{0,17}))W,'
     rb'W"payload"W:W\{W"callbackName"W:W(0|[1-9][0-9]{0,8})W\}W\}W'.replace(b"W", rb"[ \t\r\n]*")
@@ -99,7 +57,7 @@ _PLAIN = re.compile(
 
 
 def parse_common_request(document: bytes) -> Request | None:
-    """The request in a document of the form that nearly all have; None where it has another."""
+    """Parse a request of the most common form; return None if the document has another form."""
     plain = _PLAIN.fullmatch(document)
     if plain is None:
         return None
@@ -107,22 +65,23 @@ def parse_common_request(document: bytes) -> Request | None:
 
 
 def parse_request(document: bytes) -> Request:
-    """The request in a document.
+    """Parse a request: packetID, and a payload with callbackName and perhaps callbackArgs.
 
     document: the bytes of one TCP document or one WebSocket message.
 
-    Raises MalformedPacket where it cannot be answered. [reference, "The envelope"]
+    Raises MalformedPacket if it cannot be answered. Source of the envelope: the vendor's public API
+    documentation, and the published client `invisoutlet` 1.1.5.
     """
     plain = parse_common_request(document)
     if plain is not None:
         return plain
-    fields, notes = _parse_object(document)
+    fields, notes = parse_object(document, "a request")
     packet_id = fields.get("packetID", msgspec.UNSET)
     if packet_id is msgspec.UNSET:
         raise MalformedPacket("no packetID, so nothing can be answered", 0)
     if type(packet_id) is not int:
         raise MalformedPacket(
-            f"packetID is {_kind(packet_id)}, not an integer, so nothing can be answered",
+            f"packetID is {kind_of(packet_id)}, not an integer, so nothing can be answered",
             offset_of(document, "packetID"),
         )
     payload = fields.get("payload", msgspec.UNSET)
@@ -133,7 +92,7 @@ def parse_request(document: bytes) -> Request:
         problem = Note("no payload", 0)
     elif not isinstance(payload, dict):
         problem = Note(
-            f"payload is {_kind(payload)}, not an object", offset_of(document, "payload")
+            f"payload is {kind_of(payload)}, not an object", offset_of(document, "payload")
         )
     else:
         args = payload.get("callbackArgs", msgspec.UNSET)
@@ -144,7 +103,7 @@ def parse_request(document: bytes) -> Request:
             problem = Note("no callbackName in the payload", offset_of(document, "payload"))
         else:
             problem = Note(
-                f"callbackName is {_kind(name)}, not an integer",
+                f"callbackName is {kind_of(name)}, not an integer",
                 offset_of(document, "payload", "callbackName"),
             )
     return Request(
@@ -152,149 +111,69 @@ def parse_request(document: bytes) -> Request:
     )
 
 
-class _NotJsonConstant(Exception):
-    """NaN, Infinity or -Infinity, which Python's parser would take."""
-
-
-def _parse_object(document: bytes) -> tuple[dict[str, Any], list[Note]]:
-    """The document's top-level object, strictly by RFC 8259, and what is odd about it."""
-    duplicates = False
-
-    def pairs_to_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        nonlocal duplicates
-        fields = dict(pairs)
-        duplicates = duplicates or len(fields) != len(pairs)
-        return fields
-
-    decoder = json.JSONDecoder(
-        object_pairs_hook=pairs_to_dict, parse_int=_integer, parse_constant=_reject_constant
-    )
-    try:
-        text = document.decode()
-    except UnicodeDecodeError as error:
-        raise MalformedPacket(f"not UTF-8: {error.reason}", error.start) from None
-    try:
-        tree = decoder.decode(text)
-    except json.JSONDecodeError as error:
-        offset = len(text[: error.pos].encode())
-        raise MalformedPacket(f"not JSON: {error.msg}", offset) from None
-    except _NotJsonConstant as error:
-        name = error.args[0]
-        offset = next(p.offset for p in iter_values(document) if p.token.startswith(name.encode()))
-        raise MalformedPacket(f"not JSON: {name}", offset) from None
-    except RecursionError:
-        _check_depth(document)
-        raise
-    if document.count(b"{") + document.count(b"[") > MAX_DEPTH:
-        _check_depth(document)
-    if not isinstance(tree, dict):
-        offset = next(iter_values(document)).offset
-        raise MalformedPacket(f"a request is a JSON object, this is {_kind(tree)}", offset)
-    oddities = chain(
-        _duplicate_keys(document) if duplicates else (),
-        _lone_surrogates(document) if b"\\u" in document else (),
-    )
-    return tree, list(islice(oddities, MAX_NOTES))
-
-
-def _integer(digits: str) -> int:
-    """An integer of any length. Decimal takes the way around Python's limit on long conversions."""
-    short = len(digits) <= sys.int_info.str_digits_check_threshold
-    return int(digits) if short else int(Decimal(digits))
-
-
-def _reject_constant(name: str) -> NoReturn:
-    raise _NotJsonConstant(name)
-
-
-def _check_depth(document: bytes) -> None:
-    for place in iter_values(document):
-        if len(place.path) >= MAX_DEPTH and place.token in (b"{", b"["):
-            raise MalformedPacket(f"nested deeper than {MAX_DEPTH} levels", place.offset)
-
-
-def _duplicate_keys(document: bytes) -> Iterator[Note]:
-    newest: dict[tuple[Key, ...], int] = {}  # where the last value at each path starts
-    seen: set[tuple[int, Key]] = set()  # an object, by where it starts, and a key in it
-    for place in iter_values(document):
-        newest[place.path] = place.offset
-        if not place.path:
-            continue
-        key = place.path[-1]
-        member = (newest[place.path[:-1]], key)
-        if member in seen:
-            yield Note(f"key {reprlib.repr(key)} appears again; the last one counts", place.offset)
-        seen.add(member)
-
-
-def _lone_surrogates(document: bytes) -> Iterator[Note]:
-    for place in iter_values(document):
-        if place.token.startswith(b'"'):
-            try:
-                json.loads(place.token).encode()
-            except UnicodeEncodeError:
-                yield Note("this string has half of a surrogate pair, no character", place.offset)
-
-
-_KINDS = {
-    str: "a string",
-    float: "a fraction",
-    int: "an integer",
-    bool: "a boolean",
-    type(None): "null",
-    list: "an array",
-    dict: "an object",
-}
-
-
-def _kind(value: object) -> str:
-    return _KINDS[type(value)]
-
-
 _encode = msgspec.json.Encoder().encode
 
 
 def encode_json(tree: Any) -> bytes:
-    """Plain data as UTF-8 JSON without spaces; integers of any size, also what JSON says of strings
-    that are no Unicode text.
+    """Encode plain data as UTF-8 JSON without spaces, integers of any size and strings with lone
+    surrogates included.
     """
     try:
         return _encode(tree)
     except ValueError:
-        return _spelled(tree)
+        return _encode_slow(tree)
 
 
 class Packet(msgspec.Struct, frozen=True, gc=False):
-    """A packet of the outlet's own, as the JSON object that it is.
+    """A packet that an outlet sends, as its JSON object.
 
-    fields: the members in the order of the wire. Never changed in place: the methods return changed
-    copies.
+    fields: the members in the order of the wire, unknown ones included. Never changed in place: the
+    methods return changed copies.
     """
 
     fields: dict[str, Any]
 
     def with_field(self, path: tuple[Key, ...], value: Any) -> Self:
-        """The packet with `value` at `path`; objects on the way are made where they are missing."""
+        """Return a copy with `value` at `path`; missing objects on the way are created."""
         return type(self)(_replaced(self.fields, path, value))
 
     def without_field(self, path: tuple[Key, ...]) -> Self:
-        """The packet without what stands at `path`; itself where nothing does."""
+        """Return a copy without the value at `path`; an equal packet if there is none."""
         return type(self)(_replaced(self.fields, path, msgspec.UNSET))
 
     @property
+    def sn(self) -> str | None:
+        """The outlet's serial number; None if it is missing or not a string."""
+        sn = self.fields.get("sn")
+        return sn if isinstance(sn, str) else None
+
+    @property
+    def packet_id(self) -> int | None:
+        """A reply has that of its request; None if it is missing or not an integer."""
+        return _integer_or_none(self.fields.get("packetID"))
+
+    @property
     def callback(self) -> int | None:
-        """The payload's `callbackName`; None where there is no payload."""
+        """The payload's `callbackName`; None if it is missing or not an integer."""
         payload = self.fields.get("payload")
         name = payload.get("callbackName") if isinstance(payload, dict) else None
         return name if type(name) is int else None
 
+    @property
+    def args(self) -> Any:
+        """The payload's `callbackArgs` as plain data; `msgspec.UNSET` if there are none."""
+        payload = self.fields.get("payload")
+        if not isinstance(payload, dict):
+            return msgspec.UNSET
+        return payload.get("callbackArgs", msgspec.UNSET)
+
     def encode(self) -> bytes:
-        """The packet as UTF-8 JSON without spaces."""
+        """Encode the packet as UTF-8 JSON without spaces."""
         return encode_json(self.fields)
 
 
 def _replaced(tree: Any, path: tuple[Key, ...], value: Any) -> Any:
-    """A copy of the tree with `value` at `path`, or with nothing there if it is UNSET."""
+    """Return a copy of the tree with `value` at `path`, or without a value there if it is UNSET."""
     if not path:
         return value
     key, rest = path[0], path[1:]
@@ -314,26 +193,38 @@ def _replaced(tree: Any, path: tuple[Key, ...], value: Any) -> Any:
     return {**members, key: changed}
 
 
-def _spelled(tree: Any) -> bytes:
-    """The tree as JSON, with what the encoder refuses: huge integers and lone surrogates."""
+def _encode_slow(tree: Any) -> bytes:
+    """Encode what msgspec refuses: integers beyond 64 bits and lone surrogates."""
     if isinstance(tree, dict):
-        members = (b"%b:%b" % (_spelled(str(key)), _spelled(one)) for key, one in tree.items())
+        members = (
+            b"%b:%b" % (_encode_slow(str(key)), _encode_slow(one)) for key, one in tree.items()
+        )
         return b"{%b}" % b",".join(members)
     if isinstance(tree, list | tuple):
-        return b"[%b]" % b",".join(map(_spelled, tree))
+        return b"[%b]" % b",".join(map(_encode_slow, tree))
     if isinstance(tree, int) and not isinstance(tree, bool):
-        return str(Decimal(tree)).encode()
+        return encode_int(tree).encode()
     if isinstance(tree, str):
         return json.dumps(tree).encode()
     return _encode(tree)
 
 
 class Reply(Packet, frozen=True, gc=False):
-    """An answer: sn, packetID (the request's), PUBACK, and the payload where there is data."""
+    """A reply: sn, packetID (the request's), PUBACK, and the payload if there is data."""
+
+    @property
+    def puback(self) -> int | None:
+        """`PUBACK`: 1 for success, 0 for failure; None if it is missing or not an integer."""
+        return _integer_or_none(self.fields.get("PUBACK"))
+
+    @property
+    def ok(self) -> bool:
+        """Whether the outlet reports success."""
+        return self.puback == 1
 
     @classmethod
     def success(cls, sn: str, packet_id: int, callback: int, args: Any = msgspec.UNSET) -> Self:
-        """PUBACK 1, with a payload where the callback returns data."""
+        """Make a reply with PUBACK 1, and a payload if the callback returns data."""
         fields: dict[str, Any] = {"sn": sn, "packetID": packet_id, "PUBACK": 1}
         if args is not msgspec.UNSET:
             fields["payload"] = {"callbackName": callback, "callbackArgs": args}
@@ -341,14 +232,33 @@ class Reply(Packet, frozen=True, gc=False):
 
     @classmethod
     def failure(cls, sn: str, packet_id: int) -> Self:
-        """PUBACK 0 and no payload."""
+        """Make a reply with PUBACK 0, which has no payload."""
         return cls({"sn": sn, "packetID": packet_id, "PUBACK": 0})
 
 
 class Push(Packet, frozen=True, gc=False):
-    """A synchronous update: sn, the device's own packetID, payload; no PUBACK."""
+    """A synchronous update: sn, a packetID that the outlet chose, payload; no PUBACK."""
 
     @classmethod
     def of(cls, sn: str, packet_id: int, callback: int, args: Any) -> Self:
         payload = {"callbackName": callback, "callbackArgs": args}
         return cls({"sn": sn, "packetID": packet_id, "payload": payload})
+
+
+def parse_packet(document: bytes) -> Reply | Push:
+    """Parse what an outlet sends: a Reply if it has a PUBACK, a Push if it has none.
+
+    document: the bytes of one TCP document or one WebSocket message.
+
+    Every member is kept; of a repeated key the last value counts. A push that has a PUBACK, as the
+    documentation's example for callback 18 does, becomes a Reply: only the packetID distinguishes
+    them.
+
+    Raises MalformedPacket if it is not a JSON object; with the same strictness as `parse_request`.
+    """
+    fields, _ = parse_object(document, "a packet")
+    return Reply(fields) if "PUBACK" in fields else Push(fields)
+
+
+def _integer_or_none(value: object) -> int | None:
+    return value if type(value) is int else None

@@ -8,7 +8,7 @@ Transport: TypeAlias = Literal["tcp", "ws"]
 """Raw TCP, or WebSocket."""
 
 PacketKind: TypeAlias = Literal["reply", "push"]
-"""What the outlet sends: an answer to a request, or an update that no client asked for."""
+"""What the outlet sends: a reply to a request, or a push, which no client asked for."""
 
 DisconnectMode: TypeAlias = Literal["close", "reset", "close_frame", "blackhole"]
 """How the outlet ends a connection.

@@ -81,11 +81,14 @@ def _unknown_fault_names(
     every = tuple(faults)
     if None in every:
         return  # one that is not valid may have the name
+    given = [(index, step.commands) for index, step in enumerate(steps) if step is not None]
     known = {fault.display_name for fault in every if fault is not None}
-    for index, step in enumerate(steps):
-        for key, names in () if step is None else step.fault_names.items():
-            for name in names:
-                if name not in known:
+    # A fault that a step injects may be switched by another one, whichever comes first.
+    known |= {name for _, commands in given for one in commands for name in one.injects}
+    for index, commands in given:
+        for command in commands:
+            for name in command.fault_names:
+                if name not in known and name.partition("#")[0] not in known:
                     there = ", ".join(map(repr, sorted(known))) or "none"
                     message = f"no fault is called {name!r}; there are: {there}"
-                    yield ("steps", index, key), message
+                    yield ("steps", index, command.key), message

@@ -5,6 +5,7 @@ are about.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from invis_sim.commands.set_state import SetState
 from invis_sim.device.state import OutletState, Product, Quirks
 from invis_sim.scenario.steps import Step
 from invis_sim.schema.fields import MISSING, Path, value_at
@@ -40,7 +41,7 @@ def ineffective_settings(parts: Mapping[str, Any]) -> Iterator[tuple[Path, str]]
     if device is None or firmware is None or quirks is None or steps is None or None in steps:
         return
     planned = [step for step in steps if step is not None]
-    changes = [step.set or {} for step in planned]
+    changes = [_state_set_by(step) for step in planned]
     if any(_mentions(one, ("device", "product")) for one in changes):
         return
     if any(_mentions(one, ("firmware", "PM")) for one in changes):
@@ -59,12 +60,17 @@ def ineffective_settings(parts: Mapping[str, Any]) -> Iterator[tuple[Path, str]]
     if product == "bare":
         why = _why_not("faceplate", _PARTS[("faceplate",)], product, quirks, changes)
         for index, step in enumerate(planned):
-            needs = {
-                "faceplate": step.faceplate is not None,
-                "sample": step.sample,
-                "update": step.update == "PM",
-            }
-            yield from ((("steps", index, key), why) for key, given in needs.items() if given)
+            for command in step.commands:
+                if command.needs_faceplate:
+                    yield ("steps", index, command.key), why
+
+
+def _state_set_by(step: Step) -> dict[str, Any]:
+    """Return what a step sets of the state of the outlet."""
+    for command in step.commands:
+        if isinstance(command, SetState):
+            return command.state
+    return {}
 
 
 def _why_not(

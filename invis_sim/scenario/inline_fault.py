@@ -1,19 +1,12 @@
 """A fault in one line, for the command line: `delay:seconds=0.5,when={callback=20}`."""
 
-import re
-
-import tomli
-
 from invis_sim.faults.fault import Fault
+from invis_sim.scenario.inline import parse_inline
 from invis_sim.scenario.loading import ScenarioError
 from invis_sim.scenario.validation import validate
 from invis_sim.schema.build import Problem
 
 __all__ = ["parse_fault"]
-
-_BARE_WORD = re.compile(
-    r'("(?:[^"\\]|\\.)*"|\'[^\']*\')|(=\s*)(?!(?:true|false|inf|nan)\b)([A-Za-z_][\w-]*)'
-)
 
 
 def parse_fault(text: str) -> Fault:
@@ -24,11 +17,9 @@ def parse_fault(text: str) -> Fault:
     Raises ScenarioError.
     """
     kind, _, settings = text.partition(":")
-    # In an inline table of TOML, words need quotes.
-    quoted = _BARE_WORD.sub(lambda m: m[0] if m[1] else f'{m[2]}"{m[3]}"', settings)
     try:
-        table = tomli.loads(f"fault = {{ {quoted} }}")["fault"]
-    except (tomli.TOMLDecodeError, ValueError, RecursionError):
+        table = parse_inline(settings)
+    except ValueError:
         found = f"{text!r}: expected KIND or KIND:key=value,…, with values as in TOML"
         raise ScenarioError([found]) from None
     if "kind" in table:

@@ -26,7 +26,6 @@ def scenario_schema() -> dict[str, Any]:
     _, definitions = msgspec.json.schema_components(
         (Scenario, OutletState, *kinds), ref_template=_REF
     )
-    definitions.pop(Fault.__name__, None)  # only its kinds can be in a file
     definitions = _without_null(definitions)
     mentioned = (Scenario, OutletState, *kinds)
     for struct in {inner for outer in mentioned for inner in structs_in(outer)}:
@@ -39,10 +38,14 @@ def scenario_schema() -> dict[str, Any]:
     # What a step sets is any part of the state; no key of that is required.
     definitions["Step"]["properties"]["set"]["$ref"] = _REF.format(name=OutletState.__name__)
     scenario = definitions.pop(Scenario.__name__)
-    scenario["properties"]["faults"] |= {
-        "type": "array",
-        "items": {"oneOf": [{"$ref": _REF.format(name=kind.__name__)} for kind in kinds]},
+    # Only the kinds of a fault can be in a file, which msgspec does not know of their base class.
+    fault = _REF.format(name=Fault.__name__)
+    definitions[Fault.__name__] = {
+        "title": Fault.__name__,
+        "description": inspect.getdoc(Fault),
+        "oneOf": [{"$ref": _REF.format(name=kind.__name__)} for kind in kinds],
     }
+    scenario["properties"]["faults"] |= {"type": "array", "items": {"$ref": fault}}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **scenario,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from invis_sim.device.outlet import PacketIds
+from invis_sim.device.requests import PacketIds
 from invis_sim.device.state import Device, Quirks
 from invis_sim.protocol.json_stream import MAX_PACKET_BYTES
 from invis_sim.protocol.transport import Transport

@@ -1,33 +1,22 @@
-"""What a scenario changes over time, or after a request."""
+"""A step: conditions and commands. What a scenario changes over time, or after a request.
 
-from typing import Annotated, Any, Literal, TypeAlias
+The commands are those of the registry (`commands/registry.py`): each is a key of a step, with the
+type that `annotation` gives it. So a new command needs no line here.
+"""
+
+import inspect
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from invis_sim.protocol.callbacks import Callback
-from invis_sim.protocol.transport import DisconnectMode
+from invis_sim.commands.command import Command
+from invis_sim.commands.registry import COMMANDS, annotation, from_value
 
-__all__ = ["AfterRequest", "Patch", "Step", "StepPush", "StepReboot"]
+__all__ = ["AfterRequest", "CommandTable", "Step"]
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
+# Shorter than a millisecond, a rhythm would keep a core busy and nothing else.
 Interval = Annotated[float, msgspec.Meta(ge=0.001, le=1e9)]
-FaultNames: TypeAlias = str | Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
-
-Patch = Annotated[
-    dict[str, Any],
-    msgspec.Meta(description="Tables and keys as at the top of the file, with new values."),
-]
-"""What a step sets: tables of the scenario file that say what the outlet is and knows."""
-
-
-PUSHABLE_STATE = (
-    Callback.OUTLET_STATUS,
-    Callback.SENSOR_READINGS,
-    Callback.DEVICE_INFORMATION,
-    Callback.NIGHTLIGHT_STATUS,
-    Callback.COLOR_LIGHT_STATUS,
-)
-"""The callbacks whose present state can be pushed."""
 
 
 class AfterRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -41,67 +30,51 @@ class AfterRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     nth: Annotated[int, msgspec.Meta(ge=1)] = 1
 
 
-class StepPush(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Something that every connection is told.
+class _HasCommands(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What has a key for each command."""
 
-    callback: the `callbackName`.
-    args: the `callbackArgs`; left out: the present state, for callbacks 9, 11, 12, 15 and 18.
-    """
-
-    callback: int
-    args: Any = msgspec.UNSET
+    @property
+    def commands(self) -> tuple[Command, ...]:
+        """The commands that are given, in the order in which they are carried out."""
+        return tuple(_commands(self))
 
     def __post_init__(self) -> None:
-        if self.args is msgspec.UNSET:
-            _check_has_state(self.callback, "callback")
+        _commands(self)
 
 
-class StepReboot(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A reboot of the outlet.
+def _commands(table: Any) -> list[Command]:
+    """Return the commands of a table. Raises ValueError for fields that do not fit together."""
+    found = []
+    for key, command in COMMANDS.items():
+        value = getattr(table, key)
+        if value is None or value == {}:
+            continue
+        try:
+            one = from_value(command, value)
+        except ValueError as error:
+            # The key of the short form is the command's own.
+            message = str(error).removeprefix(f"{command.short}: ")
+            raise ValueError(f"{key}: {message}") from None
+        if one is not None:
+            found.append(one)
+    return found
 
-    seconds: how long it is away; left out: as [timing] says.
-    how: how connections end, as for the fault `reboot`; left out: as [quirks] says.
-    """
 
-    seconds: Seconds | None = None
-    how: DisconnectMode | None = None
+class _Conditions(_HasCommands, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Something that happens to the outlet: at a time, again and again, or after a request. The
+    commands of a step are carried out in the order of this list; one that cannot be is logged, and
+    the others are carried out all the same.
 
-
-class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Something that happens to the outlet: at a time, again and again, or after a request. Of what
-    one step does, the first comes first here.
-
-    after_seconds: so long after the start; with `after_request`, so long after that request.
-    every_seconds: again each time after so long, the first time with `after_seconds`, or after the
-    same time where that is left out. It does not go with `after_request`.
+    after_seconds: how long after the start; with `after_request`, how long after that request.
+    every_seconds: again each time after this long, the first time with `after_seconds`, or after
+    the same time where that is omitted. It does not go with `after_request`.
     after_request: once a request has been answered: { callback = 20, nth = 3 }; with
-    `after_seconds`, so long after that.
-
-    set: new values for what the outlet is and knows, in the tables and keys of this file:
-    { sensors = { lux = "inf" }, outlets = { states = [1, 0] } }.
-    faceplate: "off": the InvisDeco is taken off; "on": it is put back.
-    enable: the name of a fault that is to be on from now on, or a list of names.
-    disable: the same for faults that are to be off.
-    push: a callback number, to tell every connection the present state of it; or { callback = 99,
-    args = [1] }.
-    sample: true: the sensors take a new sample, which is pushed.
-    update: "IM" or "PM": an update starts, as if a client had asked; nothing where it cannot.
-    reboot: true, or { seconds = 3, how = "reset" }.
-    join_network: true: the outlet is back on the network after a network reset.
+    `after_seconds`, that long after it.
     """
 
     after_seconds: Seconds | None = None
     every_seconds: Interval | None = None
     after_request: AfterRequest | None = None
-    set: Patch | None = None
-    faceplate: Literal["on", "off"] | None = None
-    enable: FaultNames | None = None
-    disable: FaultNames | None = None
-    push: int | StepPush | None = None
-    sample: bool = False
-    update: Literal["IM", "PM"] | None = None
-    reboot: bool | StepReboot = False
-    join_network: bool = False
 
     def __post_init__(self) -> None:
         conditions = ("after_seconds", "every_seconds", "after_request")
@@ -112,25 +85,66 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             )
         if self.every_seconds is not None and self.after_request is not None:
             raise ValueError("every_seconds: does not go with after_request; after_seconds does")
-        actions = [name for name in self.__struct_fields__ if name not in conditions]
-        if not any(getattr(self, name) not in (None, False, {}) for name in actions):
-            raise ValueError(f"step has no action; expected one of {', '.join(actions)}")
-        if isinstance(self.push, int):
-            _check_has_state(self.push, "push")
-
-    @property
-    def fault_names(self) -> dict[str, tuple[str, ...]]:
-        """The faults that it switches: by key, their names."""
-        given = {"enable": self.enable, "disable": self.disable}
-        return {
-            key: (names,) if isinstance(names, str) else names or () for key, names in given.items()
-        }
+        if not _commands(self):
+            raise ValueError(f"step has no action; expected one of {', '.join(COMMANDS)}")
 
 
-def _check_has_state(callback: int, key: str) -> None:
-    """Raises ValueError where a push of this callback cannot do without arguments."""
-    if callback not in PUSHABLE_STATE:
-        known = ", ".join(str(int(number)) for number in PUSHABLE_STATE)
-        raise ValueError(
-            f"{key}: expected one of {known}, or {{ callback = …, args = … }}, found {callback}"
-        )
+def _fields() -> list[tuple[str, Any, Any]]:
+    """Return a field for each command: optional, or a switch that is off."""
+    fields: list[tuple[str, Any, Any]] = []
+    for key, command in COMMANDS.items():
+        form = annotation(command)
+        fields.append((key, form, False) if form is bool else (key, form | None, None))
+    return fields
+
+
+def _manual(conditions: type[msgspec.Struct]) -> str:
+    """Return the docstring of a table with conditions and commands: a part for each key."""
+    parts = [inspect.cleandoc(conditions.__doc__ or "")]
+    for key, command in COMMANDS.items():
+        summary = inspect.cleandoc(command.__doc__ or "").partition("\n\n")[0]
+        parts.append(f"{key}: {summary}")
+    return "\n".join(parts)
+
+
+if TYPE_CHECKING:
+    # To type checkers the commands are keyword arguments of any type: their types are known at
+    # run time only, from the registry.
+    class CommandTable(_HasCommands, frozen=True):
+        """A key for each command."""
+
+        def __init__(self, **commands: Any) -> None: ...
+
+    class Step(_Conditions, frozen=True):
+        """Conditions, and a key for each command."""
+
+        def __init__(
+            self,
+            *,
+            after_seconds: float | None = None,
+            every_seconds: float | None = None,
+            after_request: AfterRequest | None = None,
+            **commands: Any,
+        ) -> None: ...
+
+else:
+    CommandTable = msgspec.defstruct(
+        "CommandTable",
+        _fields(),
+        bases=(_HasCommands,),
+        namespace={"__doc__": _manual(_HasCommands)},
+        module=__name__,
+        frozen=True,
+        kw_only=True,
+        forbid_unknown_fields=True,
+    )
+    Step = msgspec.defstruct(
+        "Step",
+        _fields(),
+        bases=(_Conditions,),
+        namespace={"__doc__": _manual(_Conditions)},
+        module=__name__,
+        frozen=True,
+        kw_only=True,
+        forbid_unknown_fields=True,
+    )

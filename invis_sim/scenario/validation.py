@@ -7,14 +7,15 @@ from typing import Any
 
 import msgspec
 
+from invis_sim.commands.set_state import Patch
 from invis_sim.device.state import OutletState
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.faults.fault import Fault
-from invis_sim.faults.from_plain import build_faults
+from invis_sim.faults.from_plain import build_fault, build_faults
 from invis_sim.faults.when import When
 from invis_sim.scenario.conflicts import conflicts
 from invis_sim.scenario.model import Scenario
-from invis_sim.scenario.steps import Patch, Step
+from invis_sim.scenario.steps import CommandTable, Step
 from invis_sim.schema.build import Builder, Problem, Rules, build, build_table
 from invis_sim.schema.describe import did_you_mean
 from invis_sim.schema.fields import Path, fields
@@ -39,6 +40,8 @@ class _ScenarioRules(Rules):
     def builder(self, annotation: Any) -> Builder | None:
         if annotation == tuple[Fault, ...]:
             return self._build_faults
+        if annotation in (Fault, Fault | None):
+            return self._build_fault
         if annotation in (Patch, Patch | None):
             return self._build_patch
         return None
@@ -53,6 +56,14 @@ class _ScenarioRules(Rules):
             return ()
         defaults = {field.name: field.default for field in fields(Scenario).values()}
         return conflicts({**defaults, **values})
+
+    def _build_fault(self, plain: Any, path: Path) -> tuple[Any, list[Problem]]:
+        if not isinstance(plain, Fault):
+            return build_fault(plain, path, self)
+        # From Python it is a fault already, whose values nothing has checked yet, and perhaps of a
+        # kind that only the caller knows.
+        keys = {key: item for key, item in msgspec.to_builtins(plain).items() if key != "kind"}
+        return build_table(type(plain), keys, path, rules=self)
 
     def _build_faults(self, plain: Any, path: Path) -> tuple[Any, list[Problem]]:
         return build_faults(plain, path, self)
@@ -89,7 +100,7 @@ def _placement_hint(key: str, struct: type[msgspec.Struct], value: Any) -> str:
         return ""
     if struct is OutletState:  # what a step sets
         return "; a step cannot set it" if key in at_the_top else ""
-    if struct is Step and key in fields(OutletState):
+    if struct in (Step, CommandTable) and key in fields(OutletState):
         return "; it belongs in set"
     if key in at_the_top:
         return "; it belongs at the top of the file, before the first [table]"

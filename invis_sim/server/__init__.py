@@ -1,10 +1,11 @@
-"""The outlet on the network, with trio: listeners, connections, and the two transports.
+"""The outlet on the network, with trio. The only package, but for `client/`, that does I/O.
 
-`simulator.py` gives life to one outlet; `connection.py` answers one client and carries out delivery
-plans; `tcp.py` and `websocket.py` find the requests in what a client sends; `wire.py` alone touches
-sockets.
+`opening.py` opens an outlet, `simulator.py` composes its parts and carries out what comes of
+anything, `outages.py`, `step_runner.py` and `mdns.py` are such parts. `clock.py` is time,
+`runtime.py` what several outlets share. `session/` serves one client, `net/` has the sockets.
 """
 
-from invis_sim.server.simulator import Simulator, StartError, open_simulator
+from invis_sim.server.opening import open_simulator
+from invis_sim.server.simulator import Simulator, StartError
 
 __all__ = ["Simulator", "StartError", "open_simulator"]

@@ -1,71 +1,391 @@
-"""Keeps the outlet's appointments: sleeps until one is due, and lets it happen."""
+"""Simulated time: one clock for all outlets that share it.
 
+    real seconds (trio's clock, monotonic) ── times speed ──▶ simulated seconds
+
+Everything that the simulator waits for on purpose is a timer in the schedule of its outlet: the
+outlet's own timers, waits of faults, outages, steps, idle limits. The clock runs those timers. So
+simulated time can run faster, stand still, be advanced, and at infinite speed jump from timer to
+timer, and everything that depends on it stays right. Waits that protect the simulator from bad
+clients (write and handshake time-outs) are real time and do not come here.
+
+Daemon timers (rhythms, such as samples of the sensors) do not keep time going: at infinite speed
+they run only when another timer's time lies beyond theirs, and `settle` does not wait for them.
+"""
+
+import heapq
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import NewType
 
 import trio
 
-from invis_sim.device.outlet import Outlet
+from invis_sim.device.effects import Effect
+from invis_sim.device.schedule import Schedule, Timer
 
-__all__ = ["Clock"]
+__all__ = ["Clock", "RealTime", "SimTime", "Timeline"]
+
+RealTime = NewType("RealTime", float)
+"""Seconds of trio's clock, which is monotonic; its zero means nothing."""
+
+SimTime = NewType("SimTime", float)
+"""Simulated seconds since the clock, or an outlet, started."""
+
+TIMERS_PER_TURN = 32
+"""How many timers run before other tasks have their turn: a thousand replies that are due at once
+must not hold up a client, and a turn of the event loop costs as much as several timers."""
+
+MAX_TIMERS_TO_SETTLE = 100_000
+"""After how many timers `settle` gives up. Steps that start something longer than their own rhythm
+would keep it going for ever."""
+
+SETTLE_SECONDS = 0.25
+"""How long (real time) other tasks have to deal with a timer while time is advanced. They need far
+less; the limit is for event loops in which some task of the caller never waits."""
 
 
 class Clock:
-    """The outlet's time.
+    """The time of the outlets that share it. It starts at 0.
 
-    outlet: whose agenda is kept.
-    started: when it started, by trio's clock.
-    speed: by how much every wait is divided, above 0. With an infinite one, time stands still but
-    for jumping to each appointment that is not part of a rhythm, as soon as it is made.
-    happened: called after each appointment.
+    speed: how many simulated seconds pass in a real one, above 0; infinite: time jumps from timer
+    to timer as soon as one is set, and does not pass otherwise.
+
+    Raises ValueError for another speed.
     """
 
-    def __init__(
-        self, outlet: Outlet, started: float, speed: float, happened: Callable[[], None]
-    ) -> None:
-        self._agenda = outlet.schedule
-        self._started = started
-        self._speed = speed
-        self._happened = happened
-        self._changed = trio.Event()
+    def __init__(self, speed: float = 1.0) -> None:
+        self._speed = _check_speed(speed)
+        self._paused = False
+        # Simulated time at the moment (real) when it last changed its pace.
+        self._sim_base = 0.0
+        self._rate = 0.0
+        self._real_base = trio.current_time()
+        self._timelines: set[Timeline] = set()
+        # (due, number, timeline), the earliest first. An entry whose due time is not the present
+        # one of its timeline is out of date, and is skipped.
+        self._heap: list[tuple[float, int, Timeline]] = []
+        self._numbers = count()
+        self._woken = trio.Event()
+        self._sleeps_until = 0.0  # simulated; `run` need not wake for a timer after that
+        self._set_rate()
 
-    def seconds(self) -> float:
-        """Seconds since the start, as the outlet counts them."""
-        if self._speed == math.inf:
-            return self._agenda.now
-        return (trio.current_time() - self._started) * self._speed
+    # What time it is
 
-    def changed(self) -> None:
-        """There may be other appointments than before."""
-        self._changed.set()
+    def real(self) -> RealTime:
+        """Return the real time."""
+        return RealTime(trio.current_time())
 
-    def jump(self) -> bool:
-        """With an infinite speed: lets the next appointment happen that is not part of a rhythm,
-        and all before it. Says whether there was one.
+    def sim(self) -> SimTime:
+        """Return the simulated time."""
+        return SimTime(self._sim())
+
+    def _sim(self) -> float:
+        return self._sim_at(trio.current_time())
+
+    def _sim_at(self, real: float) -> float:
+        return self._sim_base + (real - self._real_base) * self._rate
+
+    def _set_rate(self) -> None:
+        """Follow the speed and the pause: how much simulated time passes in a real second by
+        itself.
         """
-        due = self._agenda.due(background=False)
-        if due is None:
+        jumps = self._speed == math.inf
+        self._rate = 0.0 if self._paused or jumps else self._speed
+        self._woken.set()
+
+    def _set_sim(self, seconds: float) -> None:
+        """Make it this time now, or leave it where it is already later."""
+        self._sim_base = max(self._sim(), seconds)
+        self._real_base = trio.current_time()
+
+    # How it passes
+
+    @property
+    def speed(self) -> float:
+        """How many simulated seconds pass in a real one; may be set at any time."""
+        return self._speed
+
+    @speed.setter
+    def speed(self, speed: float) -> None:
+        speed = _check_speed(speed)
+        self._set_sim(self._sim())
+        self._speed = speed
+        self._set_rate()
+
+    @property
+    def paused(self) -> bool:
+        """Whether time is stopped."""
+        return self._paused
+
+    def pause(self) -> None:
+        """Stop time. Requests are still answered; whatever waits goes on waiting."""
+        self._set_sim(self._sim())
+        self._paused = True
+        self._set_rate()
+
+    def resume(self) -> None:
+        """Let time pass again."""
+        self._set_sim(self._sim())
+        self._paused = False
+        self._set_rate()
+
+    async def advance(self, seconds: float) -> None:
+        """Move time forward, also while it is paused, and return when all that falls due by then
+        has happened.
+
+        seconds: simulated, 0 or more, finite.
+
+        Raises ValueError for another number.
+        """
+        if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+            raise ValueError(f"seconds: expected a number from 0, found {seconds!r}")
+        await self._run_until(self._sim() + seconds)
+
+    async def settle(self) -> None:
+        """Move time forward until no timer is left but rhythms, also while it is paused.
+
+        Raises RuntimeError where that does not come to an end.
+        """
+        await _let_tasks_run()
+        for _ in range(MAX_TIMERS_TO_SETTLE):
+            due = self._next_due(daemon=False)
+            if due is None:
+                return
+            self._skip_to(due)
+            self._woken.set()
+            await _let_tasks_run()
+        raise RuntimeError(
+            f"after {MAX_TIMERS_TO_SETTLE} timers there are still more; "
+            "does a step start something that lasts longer than the time between two of them?"
+        )
+
+    async def settle_at_infinite_speed(self) -> None:
+        """At infinite speed, jump from timer to timer until only rhythms are left."""
+        await self._jump()
+
+    def _skip_to(self, target: float) -> None:
+        """Run what is due by this time in order, each rhythm only once, however often it was due:
+        a wait of years must not take as long as the samples of the sensors in these years.
+        """
+        while (first := self._next_due()) is not None and first <= target:
+            self._set_sim(first)
+            self._run_one(target)
+        self._set_sim(target)
+
+    async def _run_until(self, target: float) -> None:
+        """Run every timer due by this time, each at its own time, and make it this time."""
+        await _let_tasks_run()
+        while (due := self._next_due()) is not None and due <= target:
+            self._set_sim(due)
+            while self._run_one(due):
+                pass
+            # What a timer has woken may set further timers that are due by then.
+            await _let_tasks_run()
+        self._set_sim(target)
+        self._woken.set()
+
+    # Its timers
+
+    def timeline(self, schedule: Schedule, apply: Callable[[Iterable[Effect]], None]) -> "Timeline":
+        """Return the time of one outlet, which starts now. See `Timeline`."""
+        timeline = Timeline(self, schedule, apply, self._sim())
+        self._timelines.add(timeline)
+        timeline.changed()
+        return timeline
+
+    def _forget(self, timeline: "Timeline") -> None:
+        self._timelines.discard(timeline)
+        timeline.due = None
+
+    def _note(self, timeline: "Timeline") -> None:
+        """Take note that the timeline's next timer may be another."""
+        due = timeline.next_due()
+        if due != timeline.due:
+            timeline.due = due
+            if due is not None:
+                heapq.heappush(self._heap, (due, next(self._numbers), timeline))
+        # At infinite speed a timer that is no rhythm is due at once, whatever comes first.
+        if self._speed == math.inf or (due is not None and due < self._sleeps_until):
+            self._woken.set()
+
+    def _first(self) -> "Timeline | None":
+        heap = self._heap
+        while heap and heap[0][0] != heap[0][2].due:
+            heapq.heappop(heap)
+        return heap[0][2] if heap else None
+
+    def _next_due(self, *, daemon: bool = True) -> float | None:
+        if daemon:
+            first = self._first()
+            return None if first is None else first.due
+        dues = [timeline.next_due(daemon=False) for timeline in self._timelines]
+        return min((due for due in dues if due is not None), default=None)
+
+    def _run_one(self, until: float) -> bool:
+        """Run the first timer due by this time, and say whether there was one."""
+        first = self._first()
+        if first is None or first.due is None or first.due > until:
             return False
-        while self._agenda.run_next(due):
-            self._happened()
+        first.run_due(until)
         return True
 
     async def run(self) -> None:
-        """Keeps the appointments, until it is cancelled."""
-        slept_until = 0.0
+        """Run the timers when they are due, until cancelled."""
+        overslept = 0.0  # a time that has come, even if rounding makes it appear not to have
         while True:
-            self._changed = trio.Event()
-            if self._speed == math.inf:
-                while self.jump():
-                    pass  # nobody sees anything in between
-            else:
-                until = max(self.seconds(), slept_until)
-                while self._agenda.run_next(until):
-                    self._happened()
-                    await trio.lowlevel.checkpoint()  # many at once must not hold up others
-            due = self._agenda.due(background=self._speed < math.inf)
-            moment = math.inf if due is None else self._started + due / self._speed
-            with trio.move_on_at(moment) as sleep:
-                await self._changed.wait()
-            if sleep.cancelled_caught and due is not None:
-                slept_until = due  # rounding may have it that this is not yet
+            self._woken = trio.Event()
+            self._sleeps_until = math.inf
+            deadline = math.inf
+            if not self._paused:
+                if self._speed == math.inf:
+                    await self._jump()
+                else:
+                    await self._catch_up(max(self._sim(), overslept))
+                    due = self._next_due()
+                    if due is not None:
+                        self._sleeps_until = due
+                        deadline = self._real_base + (due - self._sim_base) / self._speed
+            with trio.move_on_at(deadline) as sleep:
+                await self._woken.wait()
+            overslept = self._sleeps_until if sleep.cancelled_caught else 0.0
+
+    async def _catch_up(self, until: float) -> None:
+        number = 0
+        while self._run_one(until):
+            number += 1
+            if number % TIMERS_PER_TURN == 0:
+                await trio.lowlevel.checkpoint()
+
+    async def _jump(self) -> None:
+        """Jump from timer to timer until only rhythms are left."""
+        while self._speed == math.inf and not self._paused:
+            due = self._next_due(daemon=False)
+            if due is None:
+                return
+            self._skip_to(due)
+            # Those that a timer has woken come before the next jump: they may set earlier timers.
+            await trio.lowlevel.checkpoint()
+
+
+class Timeline:
+    """The time of one outlet: simulated seconds since it started, and timers in its schedule.
+
+    `Clock.timeline` makes one. apply: called with the effects of a timer.
+
+    due: when the next timer is, by the clock; for the clock alone.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        schedule: Schedule,
+        apply: Callable[[Iterable[Effect]], None],
+        started: float,
+    ) -> None:
+        self.clock = clock
+        self.due: float | None = None
+        self._schedule = schedule
+        self._apply = apply
+        self._started = started
+        self._runs_timer = False
+
+    def now(self) -> SimTime:
+        """Return the simulated seconds since the outlet started.
+
+        While a timer runs, that is the time of the timer, however late it is: what comes of it
+        must not depend on how busy the machine is.
+        """
+        if self._runs_timer:
+            return SimTime(self._schedule.now)
+        return SimTime(self.clock._sim() - self._started)
+
+    def at_real(self, moment: float) -> SimTime:
+        """Return the simulated seconds since the outlet started at a real time, which has just
+        passed.
+        """
+        clock = self.clock  # its `_sim_at`, written out: this is asked for each request
+        sim = clock._sim_base + (moment - clock._real_base) * clock._rate
+        return SimTime(sim - self._started)
+
+    def changed(self) -> None:
+        """Look at the schedule again: a timer was set or cancelled in it."""
+        self.clock._note(self)
+
+    def after(
+        self, seconds: float, action: Callable[[], Iterable[Effect] | None], *, daemon: bool = False
+    ) -> Timer:
+        """Run an action once, after a number of simulated seconds."""
+        self._schedule.move_to(self.now())
+        timer = self._schedule.after(seconds, action, daemon=daemon)
+        self.changed()
+        return timer
+
+    def at(self, moment: float, action: Callable[[], Iterable[Effect] | None]) -> Timer:
+        """Run an action once, at a time since the outlet started; at once where that has passed."""
+        return self.after(max(0.0, moment - self.now()), action)
+
+    async def sleep_until(self, moment: float) -> None:
+        """Return at a simulated time since the outlet started; at once where that has passed."""
+        if moment <= self.now():
+            return
+        woken = trio.Event()
+        timer = self.at(moment, woken.set)
+        try:
+            await woken.wait()
+        finally:
+            timer.cancel()
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after a number of simulated seconds."""
+        await self.sleep_until(self.now() + seconds)
+
+    @contextmanager
+    def move_on_after(self, seconds: float) -> Iterator[trio.CancelScope]:
+        """Cancel the block after a number of simulated seconds."""
+        with trio.CancelScope() as scope:
+            timer = self.after(seconds, scope.cancel)
+            try:
+                yield scope
+            finally:
+                timer.cancel()
+
+    def next_due(self, *, daemon: bool = True) -> float | None:
+        """Return when the next timer is due, by the clock; None: there is no timer."""
+        due = self._schedule.next_due(daemon=daemon)
+        return None if due is None else self._started + due
+
+    def run_due(self, until: float) -> None:
+        """Run one timer that is due by this time of the clock, and apply what comes of it."""
+        due = self._schedule.next_due()
+        if due is None or self._started + due > until:  # the timer was cancelled meanwhile
+            self.changed()
+            return
+        # Subtracting what was added may leave a little less: the timer is due all the same.
+        self._runs_timer = True
+        try:
+            effects = self._schedule.run_due(max(due, until - self._started))
+            if effects:
+                self._apply(effects)
+        finally:
+            self._runs_timer = False
+        self.changed()
+
+    def close(self) -> None:
+        """Run no more timers of this outlet."""
+        self.clock._forget(self)
+
+
+def _check_speed(speed: float) -> float:
+    if isinstance(speed, bool) or not isinstance(speed, int | float) or not speed > 0:
+        raise ValueError(f"speed: expected a number above 0, or inf, found {speed!r}")
+    return speed
+
+
+async def _let_tasks_run() -> None:
+    """Return when every other task waits for something, such as a client or a timer."""
+    # Imported here: only those who advance time need it, and every start would pay for it.
+    from trio.testing import wait_all_tasks_blocked
+
+    with trio.move_on_after(SETTLE_SECONDS):
+        await wait_all_tasks_blocked()

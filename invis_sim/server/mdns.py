@@ -34,15 +34,17 @@ class MdnsUnavailable(Exception):
 
 
 class Announcement:
-    """What the network is told of one outlet.
+    """The announcement of one outlet.
 
     outlet: who it is. host: an IP address at which it listens. port: where.
-    tell: called with what went wrong, in words; the outlet goes on.
+    log_error: called with what went wrong, in words; the outlet goes on.
 
     Raises MdnsUnavailable.
     """
 
-    def __init__(self, outlet: Outlet, host: str, port: int, tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, outlet: Outlet, host: str, port: int, log_error: Callable[[str], None]
+    ) -> None:
         try:
             import zeroconf  # here, for it is an extra
         except ImportError:
@@ -51,17 +53,17 @@ class Announcement:
         self._outlet = outlet
         self._host = ipaddress.ip_address(host)
         self._port = port
-        self._tell = tell
+        self._log_error = log_error
         self._wanted = True
         self._changed = trio.Event()
 
-    def show(self, there: bool) -> None:
-        """Whether the network is to know of the outlet from now on."""
-        self._wanted = there
+    def set_visible(self, visible: bool) -> None:
+        """Announce the outlet, or withdraw it, from now on."""
+        self._wanted = visible
         self._changed.set()
 
-    def look(self) -> None:
-        """The outlet may be another than was announced."""
+    def refresh(self) -> None:
+        """Announce again if name or TXT record have changed."""
         self._changed.set()
 
     def _message(self) -> tuple[str, dict[str, str] | str]:
@@ -72,11 +74,11 @@ class Announcement:
             return self._name(), str(error)
 
     async def run(self) -> None:
-        """Keeps what the network knows up to date, until it is cancelled; then withdraws it."""
+        """Keep what the network knows up to date, until it is cancelled; then withdraws it."""
         try:
             network = await trio.to_thread.run_sync(self._join)
         except OSError as error:
-            self._tell(f"mDNS is not possible on {self._host}: {error.strerror or error}")
+            self._log_error(f"mDNS is not possible on {self._host}: {error.strerror or error}")
             return
         announced: ServiceInfo | None = None
         tried: tuple[str, dict[str, str] | str] | None = None  # also what could not be said
@@ -106,7 +108,7 @@ class Announcement:
         return joined
 
     def _announce(self, network: "Zeroconf") -> "ServiceInfo | None":
-        """Announces the outlet, in a thread; None where that cannot be."""
+        """Announce the outlet, in a thread; None where that cannot be."""
         try:
             info = self._info()
             network.register_service(info)
@@ -115,18 +117,18 @@ class Announcement:
             if isinstance(error, self._zeroconf.NonUniqueNameException):
                 why = "there is one already; give this one a serial number of its own"
             words = f"mDNS: it cannot be announced as {self._name()}: {why}"
-            trio.from_thread.run_sync(self._tell, words)
+            trio.from_thread.run_sync(self._log_error, words)
             return None
         return info
 
     def _withdraw(self, network: "Zeroconf", info: "ServiceInfo") -> None:
-        """Takes back what was announced, in a thread."""
+        """Withdraw the announcement, in a thread."""
         try:
             network.unregister_service(info)
         except (self._zeroconf.Error, OSError) as error:
             why = str(error) or type(error).__name__
             words = f"mDNS: {info.name} cannot be taken back: {why}"
-            trio.from_thread.run_sync(self._tell, words)
+            trio.from_thread.run_sync(self._log_error, words)
 
     def _name(self) -> str:
         return f"{self._outlet.state.device.sn}.{SERVICE_TYPE}"

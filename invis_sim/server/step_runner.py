@@ -1,139 +1,138 @@
-"""Carries out the steps of a scenario."""
+"""Carries out the steps of a scenario, and those that are added while the outlet runs."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
 
-from invis_sim.device.outlet import Outlet
-from invis_sim.faults.pipeline import Pipeline
-from invis_sim.protocol.transport import DisconnectMode
-from invis_sim.scenario.steps import Step, StepPush, StepReboot
-from invis_sim.schema.describe import format_path, to_toml_text
+from invis_sim.commands.command import Command
+from invis_sim.device.schedule import Schedule, Timer
+from invis_sim.scenario.steps import Step
+from invis_sim.server.clock import Timeline
 
-__all__ = ["StepRunner"]
+__all__ = ["StepHandle", "StepRunner"]
 
-MAX_CHARACTERS = 100
-"""So long are the words for what a step sets at the most."""
+
+class _RunningStep:
+    """A step with its number and the timers that will carry it out."""
+
+    def __init__(self, step: Step, number: int) -> None:
+        self.step = step
+        self.number = number
+        self.timers: list[Timer] = []
 
 
 class StepRunner:
-    """What a scenario changes over time, or after a request.
+    """What changes over time, or after a request.
 
     steps: in file order; of those that are due at once, the first comes first.
-    outlet, faults: what they change.
-    reboot: called with (seconds or None, how or None) for the outlet to restart.
-    join_network: called when it is to be back after a network reset.
-    tell: called with what a step has done, or why it could not, in words.
+    timeline, schedule: where their timers are set.
+    perform: carries out commands: (commands, who gives them, in words).
+
+    after_requests: the steps that wait for a request, by its callback; empty: none does.
     """
 
     def __init__(
         self,
         steps: Iterable[Step],
-        outlet: Outlet,
-        faults: Pipeline,
-        reboot: Callable[[float | None, DisconnectMode | None], None],
-        join_network: Callable[[], None],
-        tell: Callable[[str], None],
+        timeline: Timeline,
+        schedule: Schedule,
+        perform: Callable[[Sequence[Command], str], None],
     ) -> None:
-        self._outlet = outlet
-        self._faults = faults
-        self._reboot = reboot
-        self._join_network = join_network
-        self._tell = tell
-        self._asked: Counter[int | None] = Counter()
-        self._after_requests: dict[int | None, list[tuple[int, Step, int]]] = defaultdict(list)
-        for number, step in enumerate(steps, 1):
-            if step.after_request is not None:
-                after = step.after_request
-                self._after_requests[after.callback].append((after.nth, step, number))
-            elif step.after_seconds is not None:
-                outlet.schedule.after(step.after_seconds, partial(self._on_time, step, number))
-            else:
-                assert step.every_seconds is not None
-                outlet.schedule.every(step.every_seconds, partial(self._perform, step, number))
+        self._initial = tuple(steps)
+        self._timeline = timeline
+        self._schedule = schedule
+        self._perform = perform
+        self._requests: Counter[int | None] = Counter()
+        self.after_requests: dict[int | None, list[_RunningStep]] = defaultdict(list)
+        self._running: dict[int, _RunningStep] = {}
+        self._last_number = 0
+        self._start()
 
-    @property
-    def counts_requests(self) -> bool:
-        """Whether it wants to know of requests."""
-        return bool(self._after_requests)
+    def _start(self) -> None:
+        for step in self._initial:
+            self.add(step)
 
-    def requested(self, callback: int | None) -> None:
-        """A request has been answered.
+    def add(self, step: Step) -> "StepHandle":
+        """Add a step; its times count from now."""
+        self._last_number += 1
+        running = self._running[self._last_number] = _RunningStep(step, self._last_number)
+        self._schedule.move_to(self._timeline.now())
+        if step.after_request is not None:
+            self.after_requests[step.after_request.callback].append(running)
+        elif step.after_seconds is not None:
+            action = partial(self._on_time, running)
+            running.timers.append(self._schedule.after(step.after_seconds, action))
+        else:
+            self._repeat(running)
+        self._timeline.changed()
+        return StepHandle(self, running.number)
+
+    def remove(self, number: int) -> None:
+        """Remove a step. One that is not there is no error."""
+        running = self._running.pop(number, None)
+        if running is None:
+            return
+        for timer in running.timers:
+            timer.cancel()
+        after = running.step.after_request
+        if after is not None:
+            waiting = self.after_requests[after.callback]
+            waiting.remove(running)
+            if not waiting:
+                del self.after_requests[after.callback]
+
+    def reset_counts(self) -> None:
+        """Count requests from zero again."""
+        self._requests.clear()
+
+    def restart(self) -> None:
+        """Begin the steps of the scenario again, as at the start of the outlet; added ones go."""
+        for number in tuple(self._running):
+            self.remove(number)
+        self._last_number = 0
+        self.reset_counts()
+        self._start()
+
+    def on_request(self, callback: int | None) -> None:
+        """Carry out the steps that wait for this request, which has been answered.
 
         callback: its number.
         """
-        waiting = self._after_requests.get(callback)
+        waiting = self.after_requests.get(callback)
         if waiting is None:
             return
-        self._asked[callback] += 1
-        for nth, step, number in waiting:
-            if nth != self._asked[callback]:
+        self._requests[callback] += 1
+        for running in tuple(waiting):
+            after = running.step.after_request
+            if after is None or after.nth != self._requests[callback]:
                 continue
-            if step.after_seconds is None:
-                self._perform(step, number)
+            if running.step.after_seconds is None:
+                self._run(running)
             else:
-                later = partial(self._perform, step, number)
-                self._outlet.schedule.after(step.after_seconds, later)
+                action = partial(self._run, running)
+                running.timers.append(self._timeline.after(running.step.after_seconds, action))
 
-    def _on_time(self, step: Step, number: int) -> None:
-        if step.every_seconds is not None:
-            self._outlet.schedule.every(step.every_seconds, partial(self._perform, step, number))
-        self._perform(step, number)
+    def _on_time(self, running: _RunningStep) -> None:
+        if running.step.every_seconds is not None:
+            self._repeat(running)
+        self._run(running)
 
-    def _perform(self, step: Step, number: int) -> None:
-        """Does what the step says, in the order of its fields.
+    def _repeat(self, running: _RunningStep) -> None:
+        assert running.step.every_seconds is not None
+        action = partial(self._run, running)
+        running.timers.append(self._schedule.every(running.step.every_seconds, action))
 
-        number: of the step, from 1.
-        """
-        actions: list[tuple[str, Callable[[], None]]] = []
-        if step.set is not None:
-            actions.append((f"set {_said(step.set)}", partial(self._outlet.change, **step.set)))
-        if step.faceplate is not None:
-            there = {"attached": step.faceplate == "on"}
-            change = partial(self._outlet.change, faceplate=there)
-            actions.append((f"faceplate {step.faceplate}", change))
-        for key, names in step.fault_names.items():
-            for name in names:
-                switch = partial(self._switch, name, key == "enable")
-                actions.append((f"{key} {name}", switch))
-        if step.push is not None:
-            push = step.push if isinstance(step.push, StepPush) else StepPush(callback=step.push)
-            tell = partial(self._outlet.push, push.callback, push.args)
-            actions.append((f"push {push.callback}", tell))
-        if step.sample:
-            actions.append(("sample", self._outlet.sample))
-        if step.update is not None:
-            start = partial(self._outlet.start_update, step.update)
-            actions.append((f"update {step.update}", start))
-        if step.reboot:
-            how = step.reboot if isinstance(step.reboot, StepReboot) else StepReboot()
-            actions.append(("reboot", partial(self._reboot, how.seconds, how.how)))
-        if step.join_network:
-            actions.append(("join the network", self._join_network))
-        for words, action in actions:
-            self._tell(f"{number}: {words}")
-            try:
-                action()
-            except (ValueError, TypeError) as error:
-                self._tell(f"{number}: could not {words}: {error}")
-
-    def _switch(self, name: str, enabled: bool) -> None:
-        for rule in self._faults:
-            if rule.name == name:
-                rule.enabled = enabled
+    def _run(self, running: _RunningStep) -> None:
+        self._perform(running.step.commands, f"step {running.number}")
 
 
-def _said(changes: Mapping[str, Any]) -> str:
-    """What a step sets, shortened where it is long."""
-    words = ", ".join(_settings(changes))
-    return words if len(words) <= MAX_CHARACTERS else f"{words[: MAX_CHARACTERS - 1]}…"
+class StepHandle:
+    """A step of a running outlet. number: its number, from 1."""
 
+    def __init__(self, runner: StepRunner, number: int) -> None:
+        self._runner = runner
+        self.number = number
 
-def _settings(changes: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[str]:
-    for key, value in changes.items():
-        here = (*path, key)
-        if isinstance(value, Mapping) and value:
-            yield from _settings(value, here)
-        else:
-            yield f"{format_path(here)} = {to_toml_text(value)}"
+    def remove(self) -> None:
+        """Take the step away. One that is gone already is no error."""
+        self._runner.remove(self.number)

@@ -35,7 +35,7 @@ class SimulatorFactory(Protocol):
     def __call__(
         self, scenario: "ScenarioSource" = None, *, speed: float = 1.0, **overrides: Any
     ) -> "SimulatorHandle":
-        """Starts an outlet, which runs until the test ends. As `invis_sim.start_simulator`."""
+        """Start an outlet, which runs until the test ends. As `invis_sim.start_simulator`."""
 
 
 class _Outlets:
@@ -56,7 +56,7 @@ class _Outlets:
 
     def report(self) -> str:
         """What happened, for a human."""
-        from invis_sim.journal import tell
+        from invis_sim.journal import format_entries
 
         parts = [f"repeat it with {OPTION}={self.seed}"] if self._drawn else []
         for outlet in self.started:
@@ -66,7 +66,7 @@ class _Outlets:
                 places.append(f"{host} port {port}")
             if outlet.has("ws"):
                 places.append(outlet.ws_url)
-            journal = tell(outlet.journal) or "  nobody connected"
+            journal = format_entries(outlet.journal) or "  no client connected"
             where = " and ".join(places)
             parts.append(f"InvisOutlet {outlet.sn} at {where}, seed {outlet.seed}:\n{journal}")
         return "\n".join(parts)
@@ -86,8 +86,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         OPTION,
         type=_seed,
         metavar="SEED",
-        help="the seed of what outlets of a test draw by chance, as the report of a failed test "
-        "shows it; without it, a new one for each test",
+        help="the seed of the random numbers of the outlets of a test, as the report of a failed "
+        "test shows it; without it, a new one for each test",
     )
 
 
@@ -97,11 +97,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def invis_sim_factory(request: pytest.FixtureRequest) -> Iterator[SimulatorFactory]:
-    """Starts as many outlets as wanted: called as `invis_sim.start_simulator`, it returns the
+    """Start any number of outlets: called as `invis_sim.start_simulator`, it returns the
     outlet, which runs until the test ends.
     """
     from invis_sim.scenario.loading import resolve
-    from invis_sim.testing.handle import start_simulator
+    from invis_sim.testing.block import start_simulator
 
     given: int | None = request.config.getoption(OPTION)
     outlets = _Outlets(secrets.randbelow(2**32) if given is None else given)
@@ -126,7 +126,7 @@ def invis_sim(
     request: pytest.FixtureRequest, invis_sim_factory: SimulatorFactory
 ) -> "SimulatorHandle":
     """An outlet that runs until the test ends: the default one, or the one that the marker
-    `invis_scenario` says.
+    `invis_scenario` names.
     """
     scenario, options = _wanted(request.node)
     return invis_sim_factory(scenario, **options)

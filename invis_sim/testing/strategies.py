@@ -243,7 +243,7 @@ def _request(packet_id: int, callback: int, args: Any, swapped: bool, form: _For
 
 
 def _replies() -> st.SearchStrategy[bytes]:
-    reports = firmware_inventories().map(FirmwareInventory.report)
+    reports = firmware_inventories().map(FirmwareInventory.to_wire)
     return st.one_of(
         st.builds(Reply.success, serial_numbers(), packet_ids(), st.just(20), reports),
         st.builds(Reply.failure, serial_numbers(), packet_ids()),
@@ -252,7 +252,7 @@ def _replies() -> st.SearchStrategy[bytes]:
 
 def _corrupted(fault: TextFault, text: bytes, key: int) -> bytes:
     at = Context("reply", Request(packet_id=1, callback=20), "tcp", 1, 0.0)
-    at.begin(str(key))
+    at.start_fault(str(key))
     return fault.corrupt(text, at)
 
 

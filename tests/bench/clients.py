@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import cycle
 from time import perf_counter_ns
 
 from tests.bench.cores import client_core
@@ -58,6 +59,7 @@ class Target:
 
     def __init__(self, server: Server) -> None:
         self.server = server
+        self._ports = cycle((server.port, *server.more_ports))
         self.request = self.framed(REQUEST)
         with _connected(self, 1) as [sock]:
             sock.sendall(self.request)
@@ -70,7 +72,7 @@ class Target:
     def connect(self) -> socket.socket:
         """A new connection, after the handshake where there is one. Raises LoadError."""
         server = self.server
-        sock = socket.create_connection((server.host, server.port), PATIENCE_SECONDS)
+        sock = socket.create_connection((server.host, next(self._ports)), PATIENCE_SECONDS)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if server.transport == "ws":
             sock.sendall(handshake(server.host, server.port, server.path))

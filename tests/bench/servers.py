@@ -22,7 +22,9 @@ __all__ = [
     "Server",
     "ServerError",
     "Transport",
+    "firmware",
     "outlet_command",
+    "run_many_outlets",
     "run_outlet",
     "run_peer",
     "stop",
@@ -50,6 +52,7 @@ class Server:
     """A running server, and where it listens on one transport.
 
     path: of the WebSocket.
+    more_ports: further ones of the same server; connections are spread over all.
     """
 
     name: str
@@ -58,6 +61,7 @@ class Server:
     host: str
     port: int
     path: str = "/"
+    more_ports: tuple[int, ...] = ()
 
     def cpu_seconds(self) -> float | None:
         """The processor time that it has used so far; None where the system does not say."""
@@ -97,7 +101,7 @@ def run_outlet(
         ready_file = Path(folder, "ready.json")
         silence = "" if readings else "[timing]\nsensor_seconds = 0\n"
         file = Path(folder, "scenario.toml")
-        file.write_text(f"{_firmware()}{silence}{more}", encoding="utf-8")
+        file.write_text(f"{firmware()}{silence}{more}", encoding="utf-8")
         process = subprocess.Popen(outlet_command(ready_file, str(file), *options), cwd=ROOT)
         try:
             pin_server(process.pid)
@@ -114,7 +118,7 @@ def run_outlet(
             stop(process)
 
 
-def _firmware() -> str:
+def firmware() -> str:
     """The firmware that all servers report, as part of a scenario file."""
     return "".join(
         f"[firmware.{place}]\n" + "".join(f'{key} = "{value}"\n' for key, value in versions.items())
@@ -155,6 +159,24 @@ def run_peer(name: str, transport: Transport) -> Iterator[Server]:
         if not port.isdigit():
             raise ServerError(f"{name} did not start")
         yield Server(name, process.pid, transport, "127.0.0.1", int(port))
+    finally:
+        stop(process)
+
+
+@contextmanager
+def run_many_outlets(name: str, number: int) -> Iterator[Server]:
+    """So many outlets in one process."""
+    module = "tests.bench.peers.many_outlets"
+    command = [sys.executable, "-m", module, str(number)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+    try:
+        pin_server(process.pid)
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line:
+            raise ServerError(f"{name} did not start")
+        first, *others = json.loads(line)
+        yield Server(name, process.pid, "tcp", "127.0.0.1", first, more_ports=tuple(others))
     finally:
         stop(process)
 

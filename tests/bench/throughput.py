@@ -7,9 +7,9 @@ from pathlib import Path
 
 from tests.bench.contest import compare
 from tests.bench.report import Goal, heading
-from tests.bench.servers import PEERS, Transport, run_outlet, run_peer
+from tests.bench.servers import PEERS, Transport, run_many_outlets, run_outlet, run_peer
 
-__all__ = ["journal", "rules", "transport"]
+__all__ = ["journal", "outlets", "rules", "transport"]
 
 GOALS: dict[Transport, dict[int, dict[str, Goal]]] = {
     "tcp": {
@@ -56,6 +56,20 @@ def rules(connection_counts: Sequence[int], rounds: int, requests: int) -> None:
         for connections in connection_counts:
             servers = [burdened.tcp, free.tcp]
             compare(servers, {"none": FEATURE_COST}, connections, rounds, requests)
+
+
+def outlets(connection_counts: Sequence[int], rounds: int, requests: int) -> None:
+    """Many outlets in one process with a client each, and one outlet with as many clients."""
+    heading("outlets: many in one process with a client each, and one with as many (tcp)")
+    for connections in connection_counts:
+        if connections == 1:
+            continue  # nothing to compare
+        with (
+            run_many_outlets(f"{connections} outlets", connections) as many,
+            run_many_outlets("one outlet", 1) as one,
+        ):
+            goals = {"one outlet": FEATURE_COST}
+            compare([many, one], goals, connections, rounds, requests)
 
 
 def journal(connection_counts: Sequence[int], rounds: int, requests: int) -> None:

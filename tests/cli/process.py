@@ -14,13 +14,9 @@ from typing import Any
 import pytest
 
 from invis_sim.cli import main
-
-PATIENCE = 30.0
-"""Seconds after which a process that should have done something is killed."""
+from tests.support import TIMEOUT, make_request
 
 INVIS_SIM = (sys.executable, "-m", "invis_sim")
-
-ASK = b'{"packetID": 221040, "payload": {"callbackName": 20}}'
 
 
 def cli(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
@@ -30,7 +26,7 @@ def cli(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
         **more,
     )
@@ -72,7 +68,7 @@ class Outlet:
         return (self.ready["tcp"]["host"], self.ready["tcp"]["port"])
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(self.tcp_address, timeout=PATIENCE)
+        return socket.create_connection(self.tcp_address, timeout=TIMEOUT)
 
     def ask(self) -> dict[str, Any]:
         """One exchange on a connection of its own."""
@@ -87,17 +83,17 @@ class Outlet:
 
 
 def exchange(client: socket.socket) -> dict[str, Any]:
-    client.sendall(ASK)
+    client.sendall(make_request())
     reply: dict[str, Any] = json.loads(client.recv(4096))
     return reply
 
 
 @contextmanager
 def process(*arguments: str, **more: Any) -> Iterator[Outlet]:
-    """`invis-sim` with these arguments, which goes on for the time of the block at the most."""
+    """`invis-sim` with these arguments; it is killed at the end of the block."""
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
     with subprocess.Popen([*INVIS_SIM, *arguments], text=True, **streams) as running:
-        watchdog = threading.Timer(PATIENCE, running.kill)
+        watchdog = threading.Timer(TIMEOUT, running.kill)
         watchdog.start()
         try:
             yield Outlet(running)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.process import PATIENCE, Outlet, outlet, process, quiet_outlet
+from tests.cli.process import Outlet, outlet, process, quiet_outlet
+from tests.support import TIMEOUT
 
 OPTION = "--exit-with-stdin"
 
@@ -53,7 +54,7 @@ def test_it_ends_at_once_where_stdin_is_closed_from_the_start() -> None:
     shell = ("sh", "-c", '"$@" <&-', "sh", sys.executable, "-m", "invis_sim")
     options = ("run", "--tcp-port", "0", "--ws-port", "0", "--log", "json", OPTION)
     done = subprocess.run(
-        [*shell, *options], capture_output=True, text=True, check=False, timeout=PATIENCE
+        [*shell, *options], capture_output=True, text=True, check=False, timeout=TIMEOUT
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout.splitlines()[0])["entry"] == "ready"

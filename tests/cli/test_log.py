@@ -1,6 +1,7 @@
 """Entries as lines of text, and the writer that takes them somewhere from a thread of its own."""
 
 import io
+import queue
 import re
 import threading
 import time
@@ -11,17 +12,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invis_sim.cli.log import LineWriter, PushGrouper, text_line
+from invis_sim.cli.log import JournalWriter, JsonLog, LineWriter, PushGrouper, TextLog, text_line
 from invis_sim.faults.pipeline import AppliedFault
-from invis_sim.journal import Entry, Event, Exchange, Journal
+from invis_sim.journal import (
+    Closed,
+    Entry,
+    Exchange,
+    Journal,
+    OutageEnded,
+    OutageStarted,
+    ServerError,
+)
 from invis_sim.protocol.frames import text_frame
 from invis_sim.protocol.packets import Note, Push, parse_request
-
-PATIENCE = 20.0
-
-
-def ask(packet_id: int = 221040, callback: int = 20) -> bytes:
-    return b'{"packetID": %d, "payload": {"callbackName": %d}}' % (packet_id, callback)
+from tests.support import SN, TIMEOUT, make_request
 
 
 def exchange(received: bytes, outcome: Any = "success", **more: Any) -> Exchange:
@@ -40,19 +44,21 @@ def line(entry: Entry) -> str:
     ("entry", "expected"),
     [
         (
-            exchange(ask()),
+            exchange(make_request()),
             "tcp #3    callback 20 available updates  packetID 221040  PUBACK 1",
         ),
         (
-            exchange(ask(7, 4711), "failure", notes=(Note("not known", 32),)),
+            exchange(make_request(4711, packet_id=7), "failure", notes=(Note("not known", 32),)),
             "tcp #3    callback 4711  packetID 7  PUBACK 0  note: not known (at byte 32)",
         ),
         (
-            exchange(ask(7, 10)[:-2] + b', "callbackArgs": [1, 1]}}'),
+            exchange(make_request(10, [1, 1], packet_id=7)),
             "tcp #3    callback 10 control outlet [1,1]  packetID 7  PUBACK 1",
         ),
         (
-            exchange(ask(), faults=(AppliedFault("late", "0.100 s"), AppliedFault("drop"))),
+            exchange(
+                make_request(), faults=(AppliedFault("late", "0.100 s"), AppliedFault("drop"))
+            ),
             (
                 "tcp #3    callback 20 available updates  packetID 221040  PUBACK 1"
                 "  fault late (0.100 s)  fault drop"
@@ -63,14 +69,12 @@ def line(entry: Entry) -> str:
             "tcp #3    malformed  note: odd (at byte 0)  '\\x1b[31m\\n\\xff'",
         ),
         (
-            Event(
-                number=1, seconds=0.25, transport="ws", connection=12, what="closed", detail="so"
-            ),
+            Closed(number=1, seconds=0.25, transport="ws", connection=12, reason="so"),
             "ws #12    closed so",
         ),
         (
-            Event(number=1, seconds=0.25, transport="tcp", connection=None, what="error"),
-            "          error",
+            ServerError(number=1, seconds=0.25, text="so"),
+            "          error: so",
         ),
     ],
 )
@@ -84,8 +88,8 @@ def test_a_line_is_one_line_and_not_endless_whatever_a_client_sends(
 ) -> None:
     for entry in (
         exchange(raw, "malformed"),
-        exchange(ask().replace(b"221040", str(number).encode())),
-        exchange(ask()[:-2] + b',"callbackArgs":%d}}' % number),
+        exchange(make_request(packet_id=number)),
+        exchange(make_request(args=number)),
     ):
         assert line(entry).isprintable()
         assert len(line(entry)) < 200
@@ -94,65 +98,91 @@ def test_a_line_is_one_line_and_not_endless_whatever_a_client_sends(
 # Pushes
 
 
-class Folded:
-    """What becomes of entries, as lines without the time of day.
-
-    soon: what is to be called when that which goes on is over.
-    """
+class Grouped:
+    """What becomes of entries, as lines without the time of day."""
 
     def __init__(self) -> None:
         self.journal = Journal()
-        self.written: list[Entry | str] = []
-        self.soon: list[Callable[[], None]] = []
-        self.folder = PushGrouper(1_000_000.5, self.written.append, self.soon.append)
-        self.journal.listen(recorded=self.folder.take)
+        self.grouper = PushGrouper(1_000_000.5)
+        self.written: list[str] = []
 
-    def push(self, connection: int, packet_id: int = 7, callback: int = 9, **more: Any) -> Exchange:
+    def push(
+        self, connection: int, recipients: int, packet_id: int = 7, callback: int = 9, **more: Any
+    ) -> Exchange:
         """Even connections are WebSockets, the others TCP with a terminator."""
-        data = Push.of("0003C44076", packet_id, callback, [1, 0]).encode()
+        data = Push.of(SN, packet_id, callback, [1, 0]).encode()
         ws = connection % 2 == 0
         sent = (text_frame(data) if ws else data + b"\r\n",)
-        given = {"sent": sent, "done": True, "pushed": callback, **more}
+        given = {"sent": sent, "done": True, "push_callback": callback, **more}
         transport: Any = "ws" if ws else "tcp"
-        return self.journal.record(0.25, transport, connection, None, None, "push", **given)
+        push = self.journal.record(
+            0.25, transport, connection, None, None, "push", recipients=recipients, **given
+        )
+        self.written += self.grouper.lines(push)
+        return push
 
-    def over(self) -> None:
-        """What was going on is over."""
-        functions, self.soon[:] = tuple(self.soon), []
-        for function in functions:
-            function()
+    def event(self, text: str) -> None:
+        event = self.journal.add(ServerError, 0.25, text=text)
+        self.written += self.grouper.lines(event)
+
+    def flush(self) -> None:
+        self.written += self.grouper.flush()
 
     def lines(self) -> list[str]:
-        """What has been written."""
-        return [
-            one.partition("  ")[2] if isinstance(one, str) else line(one) for one in self.written
-        ]
+        """What has been written, without the time of day."""
+        return [one.partition("  ")[2] for one in self.written]
 
 
 def test_a_push_to_many_connections_is_one_line_over_both_transports() -> None:
-    log = Folded()
-    for connection in range(1, 201):
-        log.push(connection)
+    log = Grouped()
+    for connection in range(1, 200):
+        log.push(connection, 200)
+    assert log.grouper.holds
     assert log.lines() == []
-    log.over()
+    log.push(200, 200)
     assert log.lines() == ["all 200   push 9 outlet status [1,0]"]
-    assert isinstance(log.written[0], str)
-    assert log.written[0].partition("  ")[0].endswith(":40.750")
+    assert not log.grouper.holds
 
 
-def test_a_push_to_one_connection_is_told_as_ever() -> None:
-    log = Folded()
-    pushed = log.push(3)
-    log.over()
-    assert log.written == [pushed]
+def test_a_push_to_one_connection_is_written_at_once() -> None:
+    log = Grouped()
+    pushed = log.push(3, 1)
+    assert log.lines() == [line(pushed)]
+
+
+def test_a_push_whose_others_do_not_come_is_written_by_a_flush() -> None:
+    log = Grouped()
+    for connection in (1, 2):
+        log.push(connection, 3)
+    log.flush()
+    assert log.lines() == ["2 of 3    push 9 outlet status [1,0]"]
+    log.flush()
+    assert len(log.written) == 1
+
+
+def test_pushes_of_different_batches_are_different_lines() -> None:
+    log = Grouped()
+    log.push(1, 3)
+    log.push(2, 2)
+    assert log.lines() == ["tcp #1    push 9 outlet status [1,0]"]
+    log.push(3, 2)
+    assert log.lines()[1:] == ["all 2     push 9 outlet status [1,0]"]
+
+
+def test_a_push_that_waits_is_written_before_the_note_of_what_is_missing() -> None:
+    log, text_log = Grouped(), TextLog(1_000_000.5)
+    push = log.push(1, 3)
+    assert list(text_log.lines(push)) == []
+    waiting, note = text_log.dropped(7, push)
+    assert waiting.endswith("tcp #1    push 9 outlet status [1,0]")
+    assert note == "(7 lines dropped: output too slow)"
 
 
 def test_a_push_that_a_fault_touched_has_a_line_of_its_own() -> None:
-    log = Folded()
+    log = Grouped()
     late = (AppliedFault("late", "2 s"),)
     for connection in (1, 2, 3, 4, 5):
-        log.push(connection, faults=late if connection in (2, 5) else ())
-    log.over()
+        log.push(connection, 5, faults=late if connection in (2, 5) else ())
     assert log.lines() == [
         "3 of 5    push 9 outlet status [1,0]",
         "ws #2     push 9 outlet status [1,0]  fault late (2 s)",
@@ -161,83 +191,98 @@ def test_a_push_that_a_fault_touched_has_a_line_of_its_own() -> None:
 
 
 def test_pushes_that_wait_behind_something_are_told_together() -> None:
-    log = Folded()
+    log = Grouped()
     waiting: dict[str, Any] = {"sent": (), "done": False}
     for connection in (1, 2, 3, 4):
-        log.push(connection, **(waiting if connection > 2 else {}))
-    log.over()
+        log.push(connection, 4, **(waiting if connection > 2 else {}))
     assert log.lines() == ["2 of 4    push 9 outlet status [1,0]", "2 of 4    push 9 outlet status"]
 
 
 def test_different_pushes_are_different_lines_in_their_order_among_everything_else() -> None:
-    log = Folded()
-    log.journal.event(0.25, "first")
+    log = Grouped()
+    log.event("first")
     for packet_id in (7, 8):
         for connection in (1, 2):
-            log.push(connection, packet_id)
+            log.push(connection, 2, packet_id)
     for connection in (3, 4):
-        log.push(connection, 9, callback=15)
+        log.push(connection, 2, 9, callback=15)
     for connection, packet_id in ((1, 10), (2, 11)):  # not the same one
-        log.push(connection, packet_id)
-    log.journal.event(0.25, "last")
+        log.push(connection, 2, packet_id)
+    log.event("last")
     expected = [
-        "          first",
+        "          error: first",
         "all 2     push 9 outlet status [1,0]",
         "all 2     push 9 outlet status [1,0]",
         "all 2     push 15 ",
         "tcp #1    push 9 outlet status [1,0]",
         "ws #2     push 9 outlet status [1,0]",
-        "          last",
+        "          error: last",
     ]
     for written, beginning in zip(log.lines(), expected, strict=True):
         assert written.startswith(beginning)
-    log.over()
-    assert len(log.written) == len(expected)
+    assert not log.grouper.holds
 
 
 effects = st.lists(
     st.tuples(
-        st.sampled_from(["push", "touched", "waiting", "event", "over"]),
+        st.sampled_from(["push", "touched", "waiting", "event", "flush"]),
         st.integers(1, 4),
         st.integers(1, 2),
         st.sampled_from([9, 15]),
+        st.integers(1, 4),
     ),
     max_size=30,
 )
 
 
 @given(effects)
-def test_no_entry_is_lost_or_told_twice(happening: list[tuple[str, int, int, int]]) -> None:
-    log = Folded()
-    for kind, connection, packet_id, callback in happening:
-        if kind == "over":
-            log.over()
+def test_no_entry_is_lost_or_told_twice(happening: list[tuple[str, int, int, int, int]]) -> None:
+    log = Grouped()
+    for kind, connection, packet_id, callback, recipients in happening:
+        if kind == "flush":
+            log.flush()
         elif kind == "event":
-            log.journal.event(0.25, "event")
+            log.event("event")
         else:
             more: dict[str, dict[str, Any]] = {
                 "touched": {"faults": (AppliedFault("late"),)},
                 "waiting": {"sent": ()},
             }
-            log.push(connection, packet_id, callback, **more.get(kind, {}))
-    log.over()
+            log.push(connection, recipients, packet_id, callback, **more.get(kind, {}))
+    log.flush()
     told = 0
-    for one in log.written:
-        number = re.search(r"  (?:all )?(\d+)(?: of \d+)? ", one) if isinstance(one, str) else None
-        assert isinstance(one, str) == (number is not None)
+    for one in log.lines():
+        number = re.match(r"(?:all )?(\d+)(?: of \d+)? ", one)
         told += int(number[1]) if number is not None else 1
     assert told == len(log.journal)
-    whole = [one for one in log.written if not isinstance(one, str)]
-    assert [e for e in whole if isinstance(e, Event)] == log.journal.events()
+    events = [one for one in log.lines() if "event" in one]
+    assert len(events) == len(log.journal.events())
 
 
-def event(number: int) -> Event:
-    return Event(number=number, seconds=0, transport=None, connection=None, what=str(number))
+def test_an_outlet_that_does_not_come_back_by_itself_is_followed_by_the_hint() -> None:
+    outage: dict[str, Any] = {"number": 1, "seconds": 0.25, "name": "network reset"}
+    for_good = OutageStarted(**outage, source="outlet")
+    log = TextLog(1_000_000.5, "the hint")
+    assert next(one.partition("  ")[2] for one in log.lines(for_good)) == line(for_good)
+    assert list(log.lines(for_good))[1:] == ["the hint"]
+    for other in (
+        OutageStarted(**outage, source="outlet", duration=3),
+        OutageStarted(**outage, source="fault"),
+        OutageEnded(**outage, source="outlet"),
+    ):
+        assert len(list(log.lines(other))) == 1
+    assert len(list(TextLog(1_000_000.5).lines(for_good))) == 1
 
 
-def what(entry: Entry) -> str:
-    assert isinstance(entry, Event)
-    return entry.what
+# The writer
+
+
+class PlainLog(JsonLog):
+    """Entries as their texts alone."""
+
+    def lines(self, entry: Entry) -> tuple[str, ...]:
+        assert isinstance(entry, ServerError)
+        return (entry.text,)
 
 
 class Kept(io.StringIO):
@@ -251,6 +296,18 @@ class Kept(io.StringIO):
         super().close()
 
 
+class Lines(Kept):
+    """A stream whose lines can be waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def write(self, text: str) -> int:
+        self.lines.put(text.removesuffix("\n"))
+        return super().write(text)
+
+
 class Stalled(Kept):
     """A stream that takes nothing until it may."""
 
@@ -261,7 +318,7 @@ class Stalled(Kept):
 
     def write(self, text: str) -> int:
         self.asked.set()
-        assert self.may.wait(PATIENCE)
+        assert self.may.wait(TIMEOUT)
         return super().write(text)
 
 
@@ -281,45 +338,145 @@ def in_a_thread(function: Callable[[], None]) -> threading.Thread:
 
 
 def returns(thread: threading.Thread) -> bool:
-    thread.join(PATIENCE)
+    thread.join(TIMEOUT)
     return not thread.is_alive()
 
 
+def record_all(journal: Journal, first: int, end: int) -> threading.Thread:
+    """Records errors with these numbers as texts, in a thread."""
+
+    def record() -> None:
+        for number in range(first, end):
+            journal.add(ServerError, 0.0, text=str(number))
+
+    return in_a_thread(record)
+
+
+def test_all_that_was_recorded_is_there_in_order_when_the_writer_is_closed() -> None:
+    journal, stream = Journal(), Kept()
+    writer = JournalWriter(stream, journal.subscribe(), PlainLog(), "first")
+    assert returns(record_all(journal, 0, 5000))
+    writer.close(TIMEOUT)
+    assert stream.text == "first\n" + "".join(f"{number}\n" for number in range(5000))
+
+
+def test_a_push_is_not_held_back_for_long() -> None:
+    log, stream = Grouped(), Lines()
+    subscription = log.journal.subscribe()
+    writer = JournalWriter(stream, subscription, TextLog(1_000_000.5), "first")
+    log.push(1, 3)
+    log.push(2, 3)
+    assert stream.lines.get(timeout=TIMEOUT) == "first"
+    assert stream.lines.get(timeout=TIMEOUT).endswith("2 of 3    push 9 outlet status [1,0]")
+    log.push(1, 3)  # and one that waits when it is closed
+    writer.close(TIMEOUT)
+    assert stream.lines.get(timeout=TIMEOUT).endswith("tcp #1    push 9 outlet status [1,0]")
+
+
+@pytest.mark.parametrize("wait_when_full", [0.0, 0.05])
+def test_a_slow_stream_loses_entries_and_the_loss_is_told(wait_when_full: float) -> None:
+    journal, stream, warned = Journal(), Stalled(), []
+    subscription = journal.subscribe(max_waiting=10, wait_when_full=wait_when_full)
+    writer = JournalWriter(
+        stream, subscription, TextLog(0.0), "first", on_dropped=lambda: warned.append(True)
+    )
+    assert stream.asked.wait(TIMEOUT)
+    assert returns(record_all(journal, 1, 101))
+    assert warned == []
+    stream.may.set()
+    writer.close(TIMEOUT)
+    first, dropped, *kept = stream.text.splitlines()
+    assert first == "first"
+    assert dropped == "(90 lines dropped: output too slow)"
+    assert [one.split()[-1] for one in kept] == [str(number) for number in range(91, 101)]
+    assert warned == [True]
+
+
+def test_a_journal_file_that_loses_entries_says_so_and_can_be_read() -> None:
+    journal, stream = Journal(sn="0003C44076"), Stalled()
+    head = journal.lines()[0]
+    writer = JournalWriter(stream, journal.subscribe(max_waiting=10), JsonLog(), head)
+    assert stream.asked.wait(TIMEOUT)
+    assert returns(record_all(journal, 1, 101))
+    stream.may.set()
+    writer.close(TIMEOUT)
+    read = Journal.load(stream.text.splitlines())
+    assert [one.number for one in read] == list(range(90, 101))
+    note = read.events()[0]
+    assert isinstance(note, ServerError)
+    assert (note.text, note.sn) == ("90 entries dropped: output too slow", "0003C44076")
+
+
+def test_a_slow_stream_is_waited_for_where_it_gets_the_time() -> None:
+    journal, stream = Journal(), Stalled()
+    subscription = journal.subscribe(max_waiting=10, wait_when_full=TIMEOUT)
+    writer = JournalWriter(stream, subscription, PlainLog(), "first")
+    assert stream.asked.wait(TIMEOUT)
+    recording = record_all(journal, 0, 100)
+    stream.may.set()
+    assert returns(recording)
+    writer.close(TIMEOUT)
+    assert stream.text.splitlines() == ["first", *(str(number) for number in range(100))]
+
+
+def test_a_stream_that_takes_no_more_is_told_of_once_and_blocks_no_one() -> None:
+    failures: list[tuple[OSError, bool]] = []
+    journal, stream = Journal(), Full()
+    subscription = journal.subscribe(max_waiting=10, wait_when_full=TIMEOUT)
+    writer = JournalWriter(
+        stream,
+        subscription,
+        PlainLog(),
+        "first",
+        on_error=lambda error: failures.append((error, subscription.closed)),
+    )
+    assert stream.asked.wait(TIMEOUT)
+    began = time.monotonic()
+    recording = record_all(journal, 1, 1000)  # which waits for room
+    stream.may.set()
+    assert returns(recording)
+    writer.close(TIMEOUT)
+    assert time.monotonic() - began < TIMEOUT / 2
+    # The outlet does not wait for room even while the error is reported.
+    assert [(error.strerror, closed) for error, closed in failures] == [
+        ("No space left on device", True)
+    ]
+
+
+def test_a_stream_that_stalls_for_good_does_not_hold_up_the_end() -> None:
+    journal, stream = Journal(), Stalled()
+    writer = JournalWriter(stream, journal.subscribe(), PlainLog(), "first")
+    assert stream.asked.wait(TIMEOUT)
+    writer.close(0.05)
+    assert stream.text == ""
+    stream.may.set()
+    writer.close(TIMEOUT)
+
+
+# The writer of lines that must not be lost
+
+
 def write_all(writer: LineWriter, first: int, end: int) -> threading.Thread:
-    """Writes events with these numbers, in a thread."""
+    """Writes these numbers, in a thread."""
 
     def write() -> None:
         for number in range(first, end):
-            writer.write(event(number))
+            writer.write(str(number))
 
     return in_a_thread(write)
 
 
+def fails(error: OSError) -> None:
+    raise AssertionError(error)
+
+
 def test_all_that_was_written_is_there_in_order_when_the_writer_is_closed() -> None:
     stream = Kept()
-    writer = LineWriter(stream, what, drop=False)
+    writer = LineWriter(stream, fails)
     for number in range(5000):
-        writer.write(event(number))
-    writer.write("the end")
-    writer.close(PATIENCE)
-    assert stream.text == "".join(f"{number}\n" for number in range(5000)) + "the end\n"
-
-
-def test_a_slow_stream_loses_entries_where_it_may_and_the_loss_is_told(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(LineWriter, "MAX_WAITING", 10)
-    stream = Stalled()
-    writer = LineWriter(stream, what, drop=True)
-    writer.write(event(0))
-    assert stream.asked.wait(PATIENCE)
-    assert returns(write_all(writer, 1, 101))
-    stream.may.set()
-    writer.close(PATIENCE)
-    kept = stream.text.splitlines()
-    assert kept[0] == "0"
-    assert kept[1] == "(90 lines left out: nobody read fast enough)"
-    assert kept[2:] == [str(number) for number in range(1, 11)]
+        writer.write(str(number))
+    writer.close(TIMEOUT)
+    assert stream.text == "".join(f"{number}\n" for number in range(5000))
 
 
 def test_a_slow_stream_is_waited_for_where_nothing_may_be_lost(
@@ -327,40 +484,38 @@ def test_a_slow_stream_is_waited_for_where_nothing_may_be_lost(
 ) -> None:
     monkeypatch.setattr(LineWriter, "MAX_WAITING", 10)
     stream = Stalled()
-    writer = LineWriter(stream, what, drop=False)
+    writer = LineWriter(stream, fails)
     writing = write_all(writer, 0, 100)
-    assert stream.asked.wait(PATIENCE)
+    assert stream.asked.wait(TIMEOUT)
     stream.may.set()
     assert returns(writing)
-    writer.close(PATIENCE)
+    writer.close(TIMEOUT)
     assert stream.text.splitlines() == [str(number) for number in range(100)]
 
 
-def test_a_stream_that_takes_no_more_is_told_of_once_and_blocks_nobody(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_full_disk_is_told_of_once_and_blocks_no_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LineWriter, "MAX_WAITING", 10)
     failures: list[OSError] = []
     stream = Full()
-    writer = LineWriter(stream, what, drop=False, failed=failures.append)
-    writer.write(event(0))
-    assert stream.asked.wait(PATIENCE)
+    writer = LineWriter(stream, failures.append)
+    writer.write("0")
+    assert stream.asked.wait(TIMEOUT)
     assert returns(write_all(writer, 1, 11))  # now the queue is full
     writing = write_all(writer, 11, 1000)
     stream.may.set()
     assert returns(writing)
     began = time.monotonic()
-    writer.close(PATIENCE)
-    assert time.monotonic() - began < PATIENCE / 2
+    writer.close(TIMEOUT)
+    assert time.monotonic() - began < TIMEOUT / 2
     assert [error.strerror for error in failures] == ["No space left on device"]
 
 
-def test_a_stream_that_stalls_for_good_does_not_hold_up_the_end() -> None:
+def test_lines_for_a_stream_that_stalls_for_good_do_not_hold_up_the_end() -> None:
     stream = Stalled()
-    writer = LineWriter(stream, what, drop=True)
-    writer.write(event(0))
-    assert stream.asked.wait(PATIENCE)
+    writer = LineWriter(stream, fails)
+    writer.write("0")
+    assert stream.asked.wait(TIMEOUT)
     writer.close(0.05)
     assert stream.text == ""
     stream.may.set()
-    writer.close(PATIENCE)
+    writer.close(TIMEOUT)

@@ -1,7 +1,6 @@
 """`invis-sim send`: one request, and its reply."""
 
 import json
-import queue
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -10,9 +9,12 @@ from contextlib import contextmanager
 import pytest
 from websockets.sync.server import ServerConnection, serve
 
-from invis_sim.journal import Event
-from invis_sim.testing.handle import SimulatorHandle, start_simulator
+from invis_sim.journal import Closed, EntryFilter
+from invis_sim.testing.block import start_simulator
+from invis_sim.testing.handle import SimulatorHandle
 from tests.cli.process import cli, cli_here
+from tests.client.support import TRANSPORTS, address_of, reset, server
+from tests.support import TIMEOUT
 
 
 @pytest.fixture(scope="module", name="sim")
@@ -21,18 +23,11 @@ def an_outlet() -> Iterator[SimulatorHandle]:
         yield sim
 
 
-def address(sim: SimulatorHandle, transport: str) -> str:
-    return "{}:{}".format(*sim.tcp_address) if transport == "tcp" else sim.ws_url
-
-
-TRANSPORTS = ("tcp", "ws")
-
-
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_the_reply_is_printed_and_puback_1_is_status_0(
     sim: SimulatorHandle, transport: str
 ) -> None:
-    ended = cli("send", address(sim, transport), "20", "--packet-id", "123456")
+    ended = cli("send", address_of(sim, transport), "20", "--packet-id", "123456")
     assert (ended.returncode, ended.stderr) == (0, "")
     reply = json.loads(ended.stdout)
     assert (reply["packetID"], reply["PUBACK"]) == (123456, 1)
@@ -41,13 +36,13 @@ def test_the_reply_is_printed_and_puback_1_is_status_0(
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_puback_0_is_status_1(sim: SimulatorHandle, transport: str) -> None:
-    ended = cli("send", address(sim, transport), "4711")
+    ended = cli("send", address_of(sim, transport), "4711")
     assert (ended.returncode, ended.stderr) == (1, "")
     assert json.loads(ended.stdout)["PUBACK"] == 0
 
 
 def test_arguments_are_sent_as_the_json_they_are(sim: SimulatorHandle) -> None:
-    assert cli("send", address(sim, "tcp"), "20", '[1, {"a": null}]').returncode == 0
+    assert cli("send", address_of(sim, "tcp"), "20", '[1, {"a": null}]').returncode == 0
     request = sim.journal.exchanges()[-1].request
     assert request is not None
     assert request.args == [1, {"a": None}]
@@ -83,8 +78,8 @@ def test_what_is_wrong_with_the_command_line_is_status_2_and_one_line(
     [
         ("127.0.0.1:{port}", "Connection refused"),
         ("ws://127.0.0.1:{port}/ws", "Connection refused"),
-        ("a..b:{port}", "that is no host name"),
-        ("ws://a..b:{port}/ws", "that is no host name"),
+        ("a..b:{port}", "not a valid host name"),
+        ("ws://a..b:{port}/ws", "not a valid host name"),
     ],
 )
 def test_where_nobody_listens_is_status_1_and_one_line(place: str, why: str) -> None:
@@ -99,7 +94,7 @@ def test_where_nobody_listens_is_status_1_and_one_line(place: str, why: str) -> 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_no_reply_in_time_is_status_1_and_says_so(transport: str) -> None:
     with start_simulator('[[faults]]\nkind = "drop"') as silent:
-        where = address(silent, transport)
+        where = address_of(silent, transport)
         ended = cli("send", where, "20", "--timeout", "0.2")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == f"invis-sim: {where} sent no reply within 0.2 s\n"
@@ -108,7 +103,7 @@ def test_no_reply_in_time_is_status_1_and_says_so(transport: str) -> None:
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_a_connection_that_ends_without_a_reply_is_status_1_and_says_so(transport: str) -> None:
     with start_simulator('[[faults]]\nkind = "close"\nreason = "so there"') as closing:
-        where = address(closing, transport)
+        where = address_of(closing, transport)
         ended = cli("send", where, "20")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert (
@@ -123,7 +118,7 @@ def test_a_connection_that_ends_without_a_reply_is_status_1_and_says_so(transpor
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_half_a_reply_is_shown_on_stderr(transport: str) -> None:
     with start_simulator('[[faults]]\nkind = "malformed_json"\nhow = "truncate"') as broken:
-        ended = cli("send", address(broken, transport), "20", "--timeout", "0.5")
+        ended = cli("send", address_of(broken, transport), "20", "--timeout", "0.5")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "Traceback" not in ended.stderr
     if transport == "ws":
@@ -131,9 +126,9 @@ def test_half_a_reply_is_shown_on_stderr(transport: str) -> None:
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
-def test_an_answer_to_somebody_else_is_shown_on_stderr(transport: str) -> None:
+def test_a_reply_to_another_request_is_shown_on_stderr(transport: str) -> None:
     with start_simulator('[[faults]]\nkind = "wrong_packet_id"\nhow = "zero"') as confused:
-        ended = cli("send", address(confused, transport), "20", "--timeout", "0.5")
+        ended = cli("send", address_of(confused, transport), "20", "--timeout", "0.5")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith('also received: {"sn":"0003C44076","packetID":0,"PUBACK":1')
 
@@ -141,26 +136,20 @@ def test_an_answer_to_somebody_else_is_shown_on_stderr(transport: str) -> None:
 @contextmanager
 def peer(serve_one: Callable[[socket.socket], None]) -> Iterator[str]:
     """A server of one TCP connection that behaves as no outlet should; its address."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(20)
 
-        def run() -> None:
-            connection, _ = listener.accept()
-            with connection:
-                connection.recv(4096)
-                serve_one(connection)
+    def handle(connection: socket.socket) -> None:
+        connection.recv(4096)
+        serve_one(connection)
 
-        thread = threading.Thread(target=run)
-        thread.start()
-        yield "{}:{}".format(*listener.getsockname())
-        thread.join()
+    with server(handle) as where:
+        yield where
 
 
 REPLY = b'{"sn":"1","packetID":123456,"PUBACK":1}'
 PUSH = b'{"sn":"1","packetID":1,"payload":{"callbackName":9,"callbackArgs":[0,1]}}'
 
 
-def test_pushes_and_rubbish_before_the_reply_are_shown_on_stderr() -> None:
+def test_pushes_and_garbage_before_the_reply_are_shown_on_stderr() -> None:
     def answer(connection: socket.socket) -> None:
         connection.sendall(PUSH + b'oops\n{"packetID": 123456,}\n\xff\n[]\n' + REPLY + PUSH)
 
@@ -185,10 +174,6 @@ def test_what_was_left_unfinished_at_the_end_is_shown_on_stderr() -> None:
 
 
 def test_a_broken_connection_is_status_1_and_says_so() -> None:
-    def reset(connection: socket.socket) -> None:
-        linger = b"\x01\0\0\0\0\0\0\0"
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-
     with peer(reset) as where:
         ended = cli("send", where, "20")
     assert (ended.returncode, ended.stdout) == (1, "")
@@ -241,17 +226,13 @@ def test_a_binary_message_and_one_of_another_are_no_reply() -> None:
 @pytest.mark.parametrize("kind", ["", '[[faults]]\nkind = "drop"'])
 def test_the_outlet_sees_an_orderly_end(transport: str, kind: str) -> None:
     with start_simulator(kind) as sim:
-        sim.journal.listen(
-            recorded=lambda entry: (
-                closed.put(entry.detail)
-                if isinstance(entry, Event) and entry.what == "closed"
-                else None
-            )
-        )
-        closed: queue.SimpleQueue[str] = queue.SimpleQueue()
-        cli("send", address(sim, transport), "10", "[1, 1]", "--timeout", "0.3")
+        closed = sim.journal.subscribe(EntryFilter(kinds=("closed",)))
+        cli("send", address_of(sim, transport), "10", "[1, 1]", "--timeout", "0.3")
+        assert closed.wait(TIMEOUT)
+        (event,) = closed.read()
+        assert isinstance(event, Closed)
         assert (
-            closed.get(timeout=20)
+            event.reason
             == {
                 "tcp": "by the client",
                 "ws": "by the client, with code 1000",
@@ -259,7 +240,7 @@ def test_the_outlet_sees_an_orderly_end(transport: str, kind: str) -> None:
         )
 
 
-def test_what_comes_behind_the_reply_does_not_make_a_reset_of_its_end() -> None:
+def test_what_comes_after_the_reply_does_not_make_its_end_a_reset() -> None:
     over = threading.Event()
     heard: list[object] = []
 
@@ -268,7 +249,7 @@ def test_what_comes_behind_the_reply_does_not_make_a_reset_of_its_end() -> None:
         heard.append(connection.recv(4096))
         connection.sendall(PUSH)
         connection.shutdown(socket.SHUT_WR)
-        assert over.wait(20)
+        assert over.wait(TIMEOUT)
         heard.append(connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
 
     with peer(answer) as where:
@@ -282,7 +263,7 @@ def test_an_outlet_that_does_not_hang_up_is_not_waited_for() -> None:
 
     def answer(connection: socket.socket) -> None:
         connection.sendall(REPLY)
-        over.wait(20)
+        over.wait(TIMEOUT)
 
     with peer(answer) as where:
         ended = cli("send", where, "20", "--packet-id", "123456")
@@ -299,8 +280,28 @@ def test_a_packet_that_is_nested_too_deep_is_no_reply_and_no_traceback() -> None
     assert "Traceback" not in ended.stderr
 
 
+def test_a_reply_with_a_huge_integer_is_printed() -> None:
+    reply = REPLY[:-1] + b',"more":%b}' % (b"9" * 5000)
+    with peer(lambda connection: connection.sendall(reply)) as where:
+        ended = cli("send", where, "20", "--packet-id", "123456")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout == reply.decode() + "\n"
+
+
+@pytest.mark.parametrize("command", [("watch",), ("send", "20", "--timeout", "10000")])
+def test_a_server_that_hangs_up_in_the_handshake_is_noticed_at_once(
+    command: tuple[str, ...],
+) -> None:
+    with peer(lambda connection: None) as where:
+        ended = cli(command[0], f"ws://{where}/ws", *command[1:])
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == (
+        f"invis-sim: ws://{where}/ws closed the connection during the WebSocket handshake\n"
+    )
+
+
 def test_what_comes_in_between_does_nothing_to_a_terminal() -> None:
-    rubbish = b"\x1b[31m\r\xc2\x9b\n"
-    with peer(lambda connection: connection.sendall(rubbish + REPLY)) as where:
+    garbage = b"\x1b[31m\r\xc2\x9b\n"
+    with peer(lambda connection: connection.sendall(garbage + REPLY)) as where:
         ended = cli("send", where, "20", "--packet-id", "123456")
     assert ended.stderr == "also received: \\u001b[31m\\r\\u009b\n"

@@ -1,4 +1,4 @@
-"""`invis-sim watch`: what an outlet tells its clients, a line each."""
+"""`invis-sim watch`: every packet that an outlet sends, a line each."""
 
 import json
 import os
@@ -7,26 +7,23 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from websockets.utils import accept_key
 
+from invis_sim.journal import Closed, EntryFilter
 from invis_sim.protocol.frames import close_frame
-from invis_sim.testing.handle import SimulatorHandle, start_simulator
-from tests.cli.process import PATIENCE, Outlet, cli, cli_here, process
-
-TRANSPORTS = ("tcp", "ws")
+from invis_sim.testing.block import start_simulator
+from invis_sim.testing.handle import SimulatorHandle
+from tests.cli.process import Outlet, cli, cli_here, process
+from tests.client.support import TRANSPORTS, accept_websocket, address_of, reset, server
+from tests.support import TIMEOUT
 
 PUSH = b'{"sn":"1","packetID":1,"payload":{"callbackName":9,"callbackArgs":[0,1]}}'
 
 Watcher = Outlet
-
-
-def address(sim: SimulatorHandle, transport: str) -> str:
-    return "{}:{}".format(*sim.tcp_address) if transport == "tcp" else sim.ws_url
 
 
 def error_line(it: Watcher) -> str:
@@ -38,7 +35,7 @@ def error_line(it: Watcher) -> str:
 @contextmanager
 def watching(sim: SimulatorHandle, transport: str, *options: str) -> Iterator[Watcher]:
     """`invis-sim watch` in a process, once the outlet knows of it."""
-    where = address(sim, transport)
+    where = address_of(sim, transport)
     with process("watch", where, *options) as it:
         assert error_line(it) == f"invis-sim: watching {where}\n"
         sim.wait_for_connection()
@@ -47,7 +44,7 @@ def watching(sim: SimulatorHandle, transport: str, *options: str) -> Iterator[Wa
 
 def ended(it: Watcher) -> tuple[int, str, str]:
     """Waits for its end; status, and what is left on stdout and stderr."""
-    out, err = it.process.communicate(timeout=PATIENCE)
+    out, err = it.process.communicate(timeout=TIMEOUT)
     return it.process.returncode, out, err
 
 
@@ -58,7 +55,7 @@ def ended(it: Watcher) -> tuple[int, str, str]:
 def test_every_push_is_a_line_as_soon_as_it_comes_and_as_it_came(transport: str) -> None:
     with start_simulator() as sim, watching(sim, transport) as it:
         for callback in (9, 12, 15):
-            sim.outlet.push(callback)
+            sim.push(callback)
             line = it.line()
             assert json.loads(line)["payload"]["callbackName"] == callback
             assert line.encode() == sim.journal.pushes()[-1] + b"\n"
@@ -70,7 +67,7 @@ def test_only_the_callbacks_that_are_asked_for_are_printed(transport: str) -> No
     options = ("--callback", "15", "--callback", "9")
     with start_simulator() as sim, watching(sim, transport, *options) as it:
         for callback in (12, 9, 12, 15, 12):
-            sim.outlet.push(callback)
+            sim.push(callback)
         lines = [json.loads(it.line()) for _ in range(2)]
         assert [line["payload"]["callbackName"] for line in lines] == [9, 15]
         assert it.end() == (0, "", "")
@@ -86,7 +83,7 @@ def test_what_is_no_json_is_shown_on_stderr_and_json_is_one_harmless_line() -> N
             b"oops\x1b[31m\n" + pretty + b'{"a":\xff}\n{"a": NaN}' + odd + nested + PUSH[:-1]
         )
 
-    with peer(say) as where:
+    with server(say) as where:
         status, out, err = ran("watch", where)
     assert status == 1
     assert out.splitlines() == [
@@ -109,7 +106,7 @@ def test_what_is_no_json_is_shown_on_stderr_and_json_is_one_harmless_line() -> N
 @pytest.mark.parametrize("packet", [b"[1]", b"{}", b'{"payload": 9}', b'{"payload": [9]}'])
 def test_what_has_no_callback_is_not_printed_where_callbacks_are_asked_for(packet: bytes) -> None:
     yes = b'{"payload": {"callbackName": true}}'
-    with peer(lambda connection: connection.sendall(packet + yes + PUSH)) as where:
+    with server(lambda connection: connection.sendall(packet + yes + PUSH)) as where:
         status, out, _ = ran("watch", where, "--callback", "9", "--callback", "1")
     assert (status, out) == (1, PUSH.decode() + "\n")
 
@@ -119,32 +116,12 @@ def ran(*arguments: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-@contextmanager
-def peer(*conversations: Callable[[socket.socket], None]) -> Iterator[str]:
-    """A server of TCP connections, one after the other, that says what no outlet should; its
-    address.
-    """
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(20)
-
-        def run() -> None:
-            for converse in conversations:
-                connection, _ = listener.accept()
-                with connection, suppress(ConnectionError):
-                    converse(connection)
-
-        thread = threading.Thread(target=run)
-        thread.start()
-        yield "{}:{}".format(*listener.getsockname())
-        thread.join()
-
-
 # How it ends
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_with_status_0_and_the_connection_in_an_orderly_way(
+def test_a_signal_ends_it_with_status_0_and_closes_the_connection(
     transport: str, number: signal.Signals
 ) -> None:
     with start_simulator() as sim:
@@ -158,13 +135,11 @@ BY_THE_CLIENT = {"tcp": "by the client", "ws": "by the client, with code 1000"}
 
 def how_it_closed(sim: SimulatorHandle) -> str:
     """How the only connection that there was has ended, as the outlet sees it."""
-    closed = threading.Event()
-    sim.journal.listen(recorded=lambda entry: closed.set())
-    while not (events := sim.journal.events(what="closed")):
-        assert closed.wait(PATIENCE)
-        closed.clear()
-    (event,) = events
-    return event.detail
+    with sim.journal.subscribe(EntryFilter(kinds=("closed",)), after=0) as closed:
+        assert closed.wait(TIMEOUT)
+        (event,) = closed.read()
+    assert isinstance(event, Closed)
+    return event.reason
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
@@ -179,9 +154,9 @@ def test_it_ends_after_so_many_seconds(transport: str) -> None:
 def test_that_the_outlet_closes_the_connection_is_status_1_and_one_line(transport: str) -> None:
     fault = '[[faults]]\nkind = "close"\nreason = "so there"\nwhen.packet = "push"'
     with start_simulator(fault) as sim:
-        where = address(sim, transport)
+        where = address_of(sim, transport)
         with watching(sim, transport) as it:
-            sim.outlet.push(9)
+            sim.push(9)
             status, out, err = ended(it)
     assert (status, out) == (1, "")
     assert (
@@ -196,33 +171,26 @@ def test_that_the_outlet_closes_the_connection_is_status_1_and_one_line(transpor
 def test_a_connection_that_breaks_is_status_1_and_one_line() -> None:
     watched = threading.Event()
 
-    def reset(connection: socket.socket) -> None:
-        assert watched.wait(PATIENCE)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+    def wait_and_reset(connection: socket.socket) -> None:
+        assert watched.wait(TIMEOUT)
+        reset(connection)
 
-    with peer(reset) as where, process("watch", where) as it:
+    with server(wait_and_reset) as where, process("watch", where) as it:
         assert error_line(it) == f"invis-sim: watching {where}\n"
         watched.set()
         broken = f"invis-sim: {where} broke the connection: Connection reset by peer\n"
         assert ended(it) == (1, "", broken)
 
 
-def test_a_websocket_is_over_with_its_close_frame_also_where_the_outlet_does_not_hang_up() -> None:
+def test_a_websocket_ends_with_its_close_frame() -> None:
     over = threading.Event()
 
     def close(connection: socket.socket) -> None:
-        request = connection.recv(4096)
-        assert request.startswith(b"GET /ws?a=1 HTTP/1.1\r\n")
-        key = re.search(rb"(?i)sec-websocket-key: *(\S+)", request)
-        assert key is not None
-        accept = accept_key(key[1].decode())
-        connection.sendall(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: %b\r\n\r\n" % accept.encode() + close_frame(1001, "\x1b so")
-        )
-        over.wait(PATIENCE)
+        assert accept_websocket(connection).startswith(b"GET /ws?a=1 HTTP/1.1\r\n")
+        connection.sendall(close_frame(1001, "\x1b so"))
+        over.wait(TIMEOUT)
 
-    with peer(close) as place:
+    with server(close) as place:
         status, _, err = ran("watch", f"ws://{place}/ws?a=1")
         over.set()
     assert status == 1
@@ -237,7 +205,7 @@ def test_a_packet_without_end_is_not_waited_for() -> None:
         while connection.recv(4096):
             pass
 
-    with peer(say) as where:
+    with server(say) as where:
         status, out, err = ran("watch", where)
     assert (status, out) == (1, "")
     assert err.splitlines()[1:] == [f"invis-sim: {where} sends a packet of more than 1048576 bytes"]
@@ -285,7 +253,7 @@ def test_what_is_wrong_with_the_command_line_is_status_2_and_one_line(
 
 def test_it_is_among_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     listed = cli_here(capsys, "--help").stdout
-    assert re.search(r"^ +watch +print what an outlet tells its clients$", listed, re.MULTILINE)
+    assert re.search(r"^ +watch +print every packet an outlet sends$", listed, re.MULTILINE)
 
 
 # Connecting again
@@ -295,9 +263,9 @@ def test_it_is_among_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
 def test_with_reconnect_it_goes_on_after_a_restart_and_says_so(transport: str) -> None:
     options = ("--reconnect", "--callback", "9")
     with start_simulator() as sim, watching(sim, transport, *options) as it:
-        where = address(sim, transport)
+        where = address_of(sim, transport)
         for _ in range(2):
-            sim.outlet.push(9)
+            sim.push(9)
             assert json.loads(it.line())["payload"]["callbackName"] == 9
             sim.reboot(0.05)
             said = [error_line(it)]
@@ -308,12 +276,12 @@ def test_with_reconnect_it_goes_on_after_a_restart_and_says_so(transport: str) -
             assert said[-1] == f"invis-sim: watching {where} again\n"
             assert len(said) <= 3
             sim.wait_for_connection()
-        sim.outlet.push(9)
+        sim.push(9)
         assert it.line()
         assert it.end() == (0, "", "")
 
 
-def test_an_outlet_that_stays_away_is_told_of_once_and_a_signal_ends_the_waiting() -> None:
+def test_an_outlet_that_stays_away_is_reported_once() -> None:
     nothing = threading.Event()
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -336,16 +304,16 @@ def test_an_outlet_that_stays_away_is_told_of_once_and_a_signal_ends_the_waiting
 def test_a_reader_that_has_seen_enough_is_status_0() -> None:
     reading, writing = os.pipe()
     with start_simulator() as sim:
-        where = address(sim, "tcp")
+        where = address_of(sim, "tcp")
         with process("watch", where, stdout=writing) as it:
             os.close(writing)
             assert error_line(it) == f"invis-sim: watching {where}\n"
             sim.wait_for_connection()
-            sim.outlet.push(9)
+            sim.push(9)
             with open(reading) as stdout:
                 assert stdout.readline()
             while it.process.poll() is None:
-                sim.outlet.push(9)
+                sim.push(9)
                 with suppress(subprocess.TimeoutExpired):
                     it.process.wait(0.02)
             assert it.process.returncode == 0
@@ -362,9 +330,9 @@ def test_a_reader_that_stalls_does_not_hold_up_its_end() -> None:
             pass
 
     reading, writing = os.pipe()
-    with peer(say) as where, process("watch", where, stdout=writing) as it:
+    with server(say) as where, process("watch", where, stdout=writing) as it:
         os.close(writing)
-        assert seen.wait(PATIENCE)
+        assert seen.wait(TIMEOUT)
         assert error_line(it) == f"invis-sim: watching {where}\n"
         assert it.end() == (0, "", "")
         os.close(reading)
@@ -381,7 +349,7 @@ def test_a_full_disk_is_status_1_and_one_line() -> None:
 
     with (
         open("/dev/full", "w") as full,
-        peer(say) as where,
+        server(say) as where,
         process("watch", where, stdout=full) as it,
     ):
         it.process.wait()
@@ -402,7 +370,7 @@ def test_it_ends_though_nobody_reads_what_never_ends() -> None:
                     flooded.set()
 
     reading, writing = os.pipe()
-    with peer(say) as where, process("watch", where, stdout=writing) as it:
+    with server(say) as where, process("watch", where, stdout=writing) as it:
         os.close(writing)
         assert error_line(it) == f"invis-sim: watching {where}\n"
         flooded.wait(2)
@@ -420,4 +388,4 @@ def test_a_handshake_that_is_answered_wrongly_is_status_1_and_one_line(
         ended = cli(command[0], sim.ws_url, *command[1:])
         assert ended.returncode == 1
         (line,) = ended.stderr.splitlines()
-        assert line.startswith(f"invis-sim: {sim.ws_url} answers the handshake wrongly: ")
+        assert line.startswith(f"invis-sim: {sim.ws_url} sent an invalid WebSocket handshake: ")

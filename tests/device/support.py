@@ -1,4 +1,7 @@
-"""Outlets as scenario files have them, requests as clients write them, and what comes of both."""
+"""Outlets as scenario files have them, requests as clients write them, and what comes of both.
+
+Where no time is given, it is the outlet's present.
+"""
 
 import json
 import math
@@ -7,7 +10,9 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from invis_sim.device.outlet import Answer, Effect, GoOffline, Outlet, PacketIds
+from invis_sim.device.effects import Answer, Effect, GoOffline, Log
+from invis_sim.device.outlet import Outlet
+from invis_sim.device.requests import PacketIds
 from invis_sim.device.state import OutletState, Product
 from invis_sim.protocol.json_positions import Key, offset_of
 from invis_sim.protocol.packets import Push, Reply, parse_request
@@ -50,16 +55,35 @@ def document_of(callback: int, args: Any = msgspec.UNSET, packet_id: int = 221_0
     return compact({"packetID": packet_id, "payload": payload})
 
 
-def ask(
+def now(outlet: Outlet) -> float:
+    """The outlet's present time."""
+    return outlet.schedule.now
+
+
+def make_request(
     outlet: Outlet, callback: int, args: Any = msgspec.UNSET, seconds: float | None = None
 ) -> Answer:
-    """What comes of a request that is written, and read again."""
-    return outlet.handle(parse_request(document_of(callback, args)), seconds)
+    """The answer to a request that is written, and read again.
+
+    seconds: when it arrives; None: now.
+    """
+    request = parse_request(document_of(callback, args))
+    return outlet.handle(request, now(outlet) if seconds is None else seconds)
+
+
+def change(outlet: Outlet, /, **tables: Any) -> tuple[Effect, ...]:
+    """Change the outlet now, by tables of a scenario."""
+    return outlet.set(tables, now(outlet))
+
+
+def push(outlet: Outlet, callback: int, args: Any = msgspec.UNSET) -> tuple[Effect, ...]:
+    """Let the outlet push now."""
+    return outlet.push(callback, args, now(outlet))
 
 
 def returned(outlet: Outlet, callback: int, args: Any = msgspec.UNSET) -> Any:
     """The `callbackArgs` of a reply that is a success with a payload."""
-    answer = ask(outlet, callback, args)
+    answer = make_request(outlet, callback, args)
     assert answer.reply is not None
     fields = json.loads(answer.reply.encode())
     assert list(fields) == ["sn", "packetID", "PUBACK", "payload"]
@@ -70,42 +94,59 @@ def returned(outlet: Outlet, callback: int, args: Any = msgspec.UNSET) -> Any:
     return fields["payload"]["callbackArgs"]
 
 
-def done(outlet: Outlet, callback: int, args: Any = msgspec.UNSET) -> list[tuple[int, Any]]:
+def expect_success(
+    outlet: Outlet, callback: int, args: Any = msgspec.UNSET
+) -> list[tuple[int, Any]]:
     """What is pushed after a reply that is a success without a payload."""
-    answer = ask(outlet, callback, args)
+    answer = make_request(outlet, callback, args)
     assert answer.reply == Reply.success(outlet.sn, 221_040, callback)
     assert answer.notes == ()
     assert answer.mutates or not answer.effects
-    return told(answer.effects)
+    return pushed_packets(answer.effects)
 
 
-def told(effects: Iterable[Effect]) -> list[tuple[int, Any]]:
-    """Callback and arguments of pushes, which are in the form that pushes have."""
-    pushes = []
-    for one in effects:
-        assert isinstance(one, Push)
-        fields = json.loads(one.encode())
+def pushes(answer: Answer) -> tuple[Push, ...]:
+    """The pushes among the effects of a request."""
+    return tuple(effect for effect in answer.effects if isinstance(effect, Push))
+
+
+def logs(effects: Iterable[Effect]) -> list[str]:
+    """The texts of the logs among effects."""
+    return [effect.text for effect in effects if isinstance(effect, Log)]
+
+
+def pushed_packets(effects: Iterable[Effect]) -> list[tuple[int, Any]]:
+    """Callback and arguments of pushes, which are in the form that pushes have. Logs are skipped;
+    nothing else may be among the effects.
+    """
+    packets = []
+    for effect in effects:
+        if isinstance(effect, Log):
+            continue
+        assert isinstance(effect, Push)
+        fields = json.loads(effect.encode())
         assert list(fields) == ["sn", "packetID", "payload"]
         assert type(fields["packetID"]) is int
         assert 100_000 <= fields["packetID"] <= 999_999
-        pushes.append((fields["payload"]["callbackName"], fields["payload"]["callbackArgs"]))
-    return pushes
+        packets.append((fields["payload"]["callbackName"], fields["payload"]["callbackArgs"]))
+    return packets
 
 
-def refused(
+def expect_failure(
     outlet: Outlet, callback: int, args: Any = msgspec.UNSET, at: tuple[Key, ...] | None = None
 ) -> str:
-    """Why a request is refused, which changes nothing at all.
+    """Why a request is rejected, which changes nothing at all.
 
     at: where in its arguments the note points to; None: anywhere, or nowhere.
     """
-    before, due = outlet.state, outlet.schedule.due(background=False)
+    before, due = outlet.state, outlet.schedule.next_due(daemon=False)
     document = document_of(callback, args)
-    answer = outlet.handle(parse_request(document))
+    answer = outlet.handle(parse_request(document), now(outlet))
     assert answer.reply == Reply.failure(outlet.sn, 221_040)
-    assert answer.effects == outlet.take() == ()
+    assert answer.effects == ()
+    assert not answer.mutates
     assert outlet.state == before
-    assert outlet.schedule.due(background=False) == due
+    assert outlet.schedule.next_due(daemon=False) == due
     (note,) = answer.notes
     offset = note.with_offset(document).offset
     if at is not None:
@@ -115,66 +156,79 @@ def refused(
 
 
 class Moment(NamedTuple):
-    """Something that an outlet did by itself. callback: 0 where it went away."""
+    """Something that an outlet did by itself. callback: 0 where it went offline."""
 
     seconds: float
     callback: int
     args: Any
 
 
-def pass_time(outlet: Outlet, seconds: float = math.inf, *, restarts: bool = True) -> list[Moment]:
-    """Keeps the outlet's appointments for so long, and lets it restart where it wants to.
+def run_timers(
+    outlet: Outlet, seconds: float = math.inf, *, restarts: bool = True
+) -> list[tuple[float, Effect]]:
+    """Run the outlet's timers for a time, and restart it where it wants to.
 
-    seconds: how long; infinite: until nothing but rhythms are left.
-    restarts: whether it does; otherwise time stands still as soon as it goes away.
+    seconds: how long; infinite: until only daemon timers are left.
+    restarts: whether it does; otherwise time stops as soon as it goes offline.
+
+    Returns the effects, each with its time.
     """
-    moments = []
-    end = outlet.schedule.now + seconds
+    effects: list[tuple[float, Effect]] = []
+    end = now(outlet) + seconds
     while True:
-        due = outlet.schedule.due(background=seconds < math.inf)
+        due = outlet.schedule.next_due(daemon=seconds < math.inf)
         if due is None or due > end:
             break
-        assert outlet.schedule.run_next(due)
-        for one in outlet.take():
-            if isinstance(one, GoOffline):
-                moments.append(Moment(outlet.schedule.now, 0, one))
+        ran = outlet.schedule.run_due(due)
+        assert ran is not None
+        for effect in ran:
+            effects.append((now(outlet), effect))
+            if isinstance(effect, GoOffline):
                 if not restarts:
-                    return moments
-                restart(outlet, one.seconds or 0.0)
-            else:
-                ((callback, args),) = told([one])
-                moments.append(Moment(outlet.schedule.now, callback, args))
+                    return effects
+                effects += [(now(outlet), one) for one in restart(outlet, effect.seconds or 0.0)]
     if seconds < math.inf:
-        outlet.schedule.run_next(end)
+        assert outlet.advance(end) == ()
+    return effects
+
+
+def pass_time(outlet: Outlet, seconds: float = math.inf, *, restarts: bool = True) -> list[Moment]:
+    """What clients see of `run_timers`."""
+    moments = []
+    for time, effect in run_timers(outlet, seconds, restarts=restarts):
+        if isinstance(effect, GoOffline):
+            moments.append(Moment(time, 0, effect))
+        else:
+            moments += [Moment(time, callback, args) for callback, args in pushed_packets([effect])]
     return moments
 
 
-def restart(outlet: Outlet, seconds: float = 3.0) -> None:
-    """Lets it be away for a while, as the one does who sees to its connections."""
-    outlet.go_down()
-    end = outlet.schedule.now + seconds
-    while outlet.schedule.run_next(end):
-        assert outlet.take() == ()
-    outlet.come_up()
+def restart(outlet: Outlet, seconds: float = 3.0) -> list[Effect]:
+    """Take the outlet offline for a while, as the server does. The effects are logs alone."""
+    effects = list(outlet.go_offline(now(outlet)))
+    effects += outlet.advance(now(outlet) + seconds)
+    effects += outlet.come_online(now(outlet))
+    assert pushed_packets(effects) == []
+    return effects
 
 
-def away(answer: Answer) -> GoOffline:
-    """How it goes away after a request that it does not answer."""
+def expect_offline(answer: Answer) -> GoOffline:
+    """How it goes offline after a request that it does not answer."""
     assert answer.reply is None
     assert answer.notes == ()
     assert answer.mutates
-    (one,) = answer.effects
-    assert isinstance(one, GoOffline)
-    return one
+    (effect,) = answer.effects
+    assert isinstance(effect, GoOffline)
+    return effect
 
 
-def greeting(outlet: Outlet) -> list[tuple[int, Any]]:
-    """What somebody is told who has just connected."""
-    return told(outlet.greet())
+def connect(outlet: Outlet) -> list[tuple[int, Any]]:
+    """What is pushed to a client that has just connected."""
+    return pushed_packets(outlet.connect_pushes(now(outlet)))
 
 
 def updating(outlet: Outlet) -> bool:
-    """Whether an update is under way; to type checkers, another one each time."""
+    """Whether an update is in progress; to type checkers, another one each time."""
     return outlet.updating
 
 

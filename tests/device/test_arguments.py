@@ -8,7 +8,7 @@ import pytest
 from invis_sim.device.outlet import Outlet
 from invis_sim.device.state import Product
 from invis_sim.protocol.json_positions import Key
-from tests.device.support import FIRMWARE, an_outlet, ask, refused
+from tests.device.support import FIRMWARE, an_outlet, expect_failure, make_request
 
 NO_INTEGERS: tuple[Any, ...] = (
     True,
@@ -47,7 +47,7 @@ def firmware(callback: int) -> dict[str, Any]:
 
 
 def succeeds(callback: int, args: Any) -> bool:
-    reply = ask(an_outlet_for(callback), callback, args).reply
+    reply = make_request(an_outlet_for(callback), callback, args).reply
     return reply is not None and reply.fields["PUBACK"] == 1
 
 
@@ -59,19 +59,19 @@ def test_each_argument_takes_both_ends_of_its_range_and_nothing_beyond(callback:
             assert succeeds(callback, [*good[:index], value, *good[index + 1 :]])
         for wrong in (low - 1, high + 1, -(10**9), 10**9, *NO_INTEGERS):
             args = [*good[:index], wrong, *good[index + 1 :]]
-            refused(an_outlet_for(callback), callback, args, at=("callbackArgs", index))
+            expect_failure(an_outlet_for(callback), callback, args, at=("callbackArgs", index))
 
 
 @pytest.mark.parametrize("callback", [*GOOD, 17])
-def test_too_few_too_many_and_what_is_no_array_is_refused(callback: int) -> None:
+def test_too_few_too_many_and_not_an_array_are_rejected(callback: int) -> None:
     good = GOOD[callback][1] if callback in GOOD else [5, 1, [[1, 50, [10, 10]]]]
     outlet = an_outlet_for(callback) if callback in GOOD else an_outlet("aura")
-    refused(outlet, callback, msgspec.UNSET, at=())
+    expect_failure(outlet, callback, msgspec.UNSET, at=())
     longest = 6 if callback == 17 else len(good)
     too_long = [*good, *[1] * 6][: longest + 1]
     too_short = good[: SHORTEST.get(callback, len(good)) - 1]
     for args in (None, True, 1, 1.5, "x", {}, {"0": 1}, [], too_short, too_long, good * 50):
-        reason = refused(outlet, callback, args, at=("callbackArgs",))
+        reason = expect_failure(outlet, callback, args, at=("callbackArgs",))
         assert "expected [" in reason
 
 
@@ -126,9 +126,9 @@ def colour_cases() -> list[tuple[list[Any], tuple[Key, ...]]]:
     return cases
 
 
-def test_what_callback_17_cannot_take_is_refused_with_its_place() -> None:
+def test_bad_arguments_of_callback_17_are_rejected_with_their_place() -> None:
     outlet = an_outlet("aura")
     cases = colour_cases()
     assert len(cases) > 300
     for args, at in cases:
-        refused(outlet, 17, args, at=("callbackArgs", *at))
+        expect_failure(outlet, 17, args, at=("callbackArgs", *at))

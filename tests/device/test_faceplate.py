@@ -12,13 +12,16 @@ from invis_sim.device.state import Product
 from tests.device.support import (
     FIRMWARE,
     an_outlet,
-    ask,
-    done,
+    change,
+    expect_failure,
+    expect_success,
+    make_request,
+    now,
     online,
     pass_time,
-    refused,
+    pushed_packets,
+    pushes,
     returned,
-    told,
 )
 
 NONE = msgspec.UNSET
@@ -48,11 +51,11 @@ def fresh(product: Product, **tables: Any) -> Outlet:
 
 def works(outlet: Outlet, callback: int, args: Any) -> bool:
     """Whether a request succeeds. One that does not changes nothing."""
-    answer = ask(outlet, callback, args)
+    answer = make_request(outlet, callback, args)
     if answer.reply is None or answer.reply.fields["PUBACK"] == 1:
         assert answer.notes == ()
         return True
-    refused(outlet, callback, args)
+    expect_failure(outlet, callback, args)
     return False
 
 
@@ -74,7 +77,7 @@ def test_an_aura_that_measures_more_can_be_calibrated() -> None:
 )
 def test_a_faceplate_without_the_sensor_is_not_calibrated(omit: str, callback: int) -> None:
     outlet = fresh("pro", sensors={"omit": [omit]})
-    assert omit in refused(outlet, callback, ARGS[callback])
+    assert omit in expect_failure(outlet, callback, ARGS[callback])
 
 
 @pytest.mark.parametrize(
@@ -97,51 +100,54 @@ def test_product_and_firmware_are_brought_in_keeping(
 
 def test_the_product_can_change_at_run_time() -> None:
     outlet = an_outlet("bare")
-    outlet.change(device={"product": "aura"})
+    change(outlet, device={"product": "aura"})
     assert returned(outlet, 12)["PM"]["type"] == "Aura"
-    outlet.change(device={"product": "pro"})
+    change(outlet, device={"product": "pro"})
     assert returned(outlet, 12)["PM"]["type"] == "Pro"
-    outlet.change(firmware={"PM": None})
+    change(outlet, firmware={"PM": None})
     assert "PM" not in returned(outlet, 12)
-    outlet.change(firmware={"PM": {"fw_rev": "7"}})
+    change(outlet, firmware={"PM": {"fw_rev": "7"}})
     assert returned(outlet, 12)["PM"]["type"] == "Pro"
     assert returned(outlet, 20)["PM"]["fw_rev"] == "7"
-    outlet.change(device={"product": "bare"})
+    change(outlet, device={"product": "bare"})
     assert "PM" not in returned(outlet, 20)
-    refused(outlet, 11)
+    expect_failure(outlet, 11)
 
 
 # --- there, or not ---
 
 
 def detach(outlet: Outlet) -> None:
-    outlet.change(faceplate={"attached": False})
+    change(outlet, faceplate={"attached": False})
 
 
 def disconnect(outlet: Outlet) -> None:
-    outlet.change(faceplate={"online": False})
+    change(outlet, faceplate={"online": False})
 
 
-def disturb(outlet: Outlet) -> None:
-    outlet.faceplate_online = False
+def force_offline(outlet: Outlet) -> None:
+    outlet.force_faceplate_offline(True, now(outlet))
 
 
 def send_restart(outlet: Outlet) -> None:
-    assert done(outlet, 24) == []
+    assert expect_success(outlet, 24) == []
 
 
 def send_reset(outlet: Outlet) -> None:
-    assert done(outlet, 25) == []
+    assert expect_success(outlet, 25) == []
 
 
 def let_restart(outlet: Outlet) -> None:
-    outlet.restart_faceplate()
+    outlet.restart_faceplate(now(outlet))
 
 
 ABSENCES: dict[str, tuple[Callable[[Outlet], None], Callable[[Outlet], object]]] = {
-    "detached": (detach, lambda outlet: outlet.change(faceplate={"attached": True})),
-    "offline": (disconnect, lambda outlet: outlet.change(faceplate={"online": True})),
-    "disturbed": (disturb, lambda outlet: setattr(outlet, "faceplate_online", True)),
+    "detached": (detach, lambda outlet: change(outlet, faceplate={"attached": True})),
+    "offline": (disconnect, lambda outlet: change(outlet, faceplate={"online": True})),
+    "forced offline": (
+        force_offline,
+        lambda outlet: outlet.force_faceplate_offline(False, now(outlet)),
+    ),
     "restarting": (send_restart, pass_time),
     "being reset": (send_reset, pass_time),
     "restarted from outside": (let_restart, pass_time),
@@ -167,7 +173,7 @@ def test_what_needs_the_faceplate_fails_while_it_is_gone_and_works_again(
         assert works(outlet, callback, args) == expected
         outlet = fresh(product)
         go(outlet)
-        refused(outlet, 21, [2])
+        expect_failure(outlet, 21, [2])
         come(outlet)
         assert online(outlet)
         assert works(outlet, callback, args) == (callback in WORKING[product])
@@ -175,26 +181,23 @@ def test_what_needs_the_faceplate_fails_while_it_is_gone_and_works_again(
 
 @ABSENT
 @pytest.mark.parametrize("product", ["pro", "aura"])
-def test_a_faceplate_that_is_gone_sends_no_readings_and_has_no_firmware_on_offer(
+def test_an_offline_faceplate_sends_no_readings_and_offers_no_firmware(
     product: Product, absence: str
 ) -> None:
     go, come = ABSENCES[absence]
     outlet = fresh(product)
-    outlet.sample()
-    assert [callback for callback, _ in told(outlet.take())] == [11]
+    assert [callback for callback, _ in pushed_packets(outlet.sample(now(outlet)))] == [11]
     assert set(returned(outlet, 20)) == {"IM", "PM"}
     go(outlet)
-    outlet.sample()
-    assert outlet.take() == ()
+    assert outlet.sample(now(outlet)) == ()
     assert set(returned(outlet, 20)) == {"IM"}
     come(outlet)
-    outlet.sample()
-    assert [callback for callback, _ in told(outlet.take())] == [11]
+    assert [callback for callback, _ in pushed_packets(outlet.sample(now(outlet)))] == [11]
     assert set(returned(outlet, 20)) == {"IM", "PM"}
 
 
 @ABSENT
-def test_callback_12_leaves_the_faceplate_out_unless_it_only_does_not_answer(absence: str) -> None:
+def test_callback_12_omits_the_faceplate_unless_it_only_does_not_answer(absence: str) -> None:
     go, come = ABSENCES[absence]
     for quirk in ("omitted", "offline"):
         outlet = fresh("pro", quirks={"absent_faceplate": quirk})
@@ -214,13 +217,13 @@ def test_a_bare_outlet_has_no_faceplate_whatever_the_quirk() -> None:
     outlet = an_outlet("bare", quirks={"absent_faceplate": "offline"})
     assert set(returned(outlet, 12)) == {"IM"}
     with pytest.raises(ValueError, match="no InvisDeco"):
-        outlet.restart_faceplate()
+        outlet.restart_faceplate(now(outlet))
 
 
 @pytest.mark.parametrize("callback", [24, 25])
 def test_the_faceplate_is_away_as_long_as_it_is_said(callback: int) -> None:
     outlet = an_outlet(timing={"faceplate_restart_seconds": 8})
-    done(outlet, callback)
+    expect_success(outlet, callback)
     pass_time(outlet, 7.9)
     assert not online(outlet)
     pass_time(outlet, 0.2)
@@ -229,24 +232,24 @@ def test_the_faceplate_is_away_as_long_as_it_is_said(callback: int) -> None:
 
 def test_a_second_restart_of_the_faceplate_begins_again() -> None:
     outlet = an_outlet(timing={"faceplate_restart_seconds": 8})
-    outlet.restart_faceplate()
+    outlet.restart_faceplate(now(outlet))
     pass_time(outlet, 5)
-    with pytest.raises(ValueError, match="not there"):
-        outlet.restart_faceplate()
+    with pytest.raises(ValueError, match="offline"):
+        outlet.restart_faceplate(now(outlet))
     pass_time(outlet, 3)
     assert online(outlet)
 
 
-def test_a_faceplate_that_is_gone_for_two_reasons_is_back_when_both_are_over() -> None:
+def test_a_faceplate_offline_for_two_reasons_is_back_after_both() -> None:
     outlet = an_outlet()
-    outlet.restart_faceplate()
-    outlet.faceplate_online = False
+    outlet.restart_faceplate(now(outlet))
+    outlet.force_faceplate_offline(True, now(outlet))
     pass_time(outlet, 10)
     assert not online(outlet)
-    outlet.change(faceplate={"attached": False})
-    outlet.faceplate_online = True
+    change(outlet, faceplate={"attached": False})
+    outlet.force_faceplate_offline(False, now(outlet))
     assert not online(outlet)
-    outlet.change(faceplate={"attached": True})
+    change(outlet, faceplate={"attached": True})
     assert online(outlet)
 
 
@@ -277,7 +280,7 @@ def test_a_product_is_what_was_said_last_whatever_it_was(
     before: Product, changes: dict[str, Any], after: str | None
 ) -> None:
     outlet = an_outlet(before)
-    outlet.change(**changes)
+    change(outlet, **changes)
     assert kind(outlet) == after
     if changes.get("firmware", {}).get("PM"):
         assert returned(outlet, 12)["PM"]["fw_rev"] == "9"
@@ -291,43 +294,43 @@ def test_a_product_is_what_was_said_last_whatever_it_was(
         {"device": {"product": "aura"}, "firmware": {"PM": None}},
     ],
 )
-def test_product_and_firmware_that_contradict_each_other_are_refused(
+def test_product_and_firmware_that_contradict_each_other_are_rejected(
     before: Product, changes: dict[str, Any]
 ) -> None:
     outlet = an_outlet(before)
     state = outlet.state
     with pytest.raises(ValueError, match=r"^device\.product: '(bare|aura)' is one with"):
-        outlet.change(**changes)
+        change(outlet, **changes)
     assert outlet.state == state
 
 
 @pytest.mark.parametrize("product", ["pro", "aura"])
 def test_a_faceplate_that_comes_back_is_the_one_that_went(product: Product) -> None:
     outlet = an_outlet(product, firmware={"PM": {"fw_rev": "7.7"}})
-    before = outlet.firmware
-    outlet.firmware = msgspec.structs.replace(before, PM=None)
+    before = outlet.state.firmware
+    change(outlet, firmware=msgspec.structs.replace(before, PM=None))
     assert kind(outlet) is None
-    outlet.firmware = before
+    change(outlet, firmware=before)
     assert kind(outlet) == product.capitalize()
-    outlet.change(device={"product": "bare"})
-    outlet.change(device={"product": product})
+    change(outlet, device={"product": "bare"})
+    change(outlet, device={"product": product})
     assert returned(outlet, 12)["PM"]["fw_rev"] == "7.7"
 
 
 def test_another_faceplate_has_nothing_of_the_one_before() -> None:
     outlet = an_outlet(firmware=FIRMWARE, updates={"PM": {"seconds": 1}})
-    done(outlet, 21, [2])
+    expect_success(outlet, 21, [2])
     pass_time(outlet, 1.5)  # it restarts with its new firmware
     assert not online(outlet)
-    outlet.change(device={"product": "aura"}, firmware={"PM": {"fw_rev": "100"}})
+    change(outlet, device={"product": "aura"}, firmware={"PM": {"fw_rev": "100"}})
     assert kind(outlet) == "Aura"
     pass_time(outlet)
     assert returned(outlet, 12)["PM"]["fw_rev"] == "100"
-    outlet.change(device={"product": "pro"})
-    done(outlet, 26, [30])
+    change(outlet, device={"product": "pro"})
+    expect_success(outlet, 26, [30])
     pass_time(outlet, 15)
-    outlet.change(device={"product": "aura"})
-    outlet.change(device={"product": "pro"})
+    change(outlet, device={"product": "aura"})
+    change(outlet, device={"product": "pro"})
     assert returned(outlet, 11)[1]["occupancy_state"] == 1
 
 
@@ -337,12 +340,12 @@ def test_a_faceplate_without_power_installs_nothing_until_it_is_back() -> None:
         updates={"PM": {"seconds": 1}},
         quirks={"absent_faceplate": "offline"},
     )
-    done(outlet, 21, [2])
+    expect_success(outlet, 21, [2])
     pass_time(outlet, 1.5)
-    outlet.change(faceplate={"attached": False})
+    change(outlet, faceplate={"attached": False})
     pass_time(outlet)
     assert returned(outlet, 12)["PM"]["fw_rev"] == "0.5.0"
-    outlet.change(faceplate={"attached": True})
+    change(outlet, faceplate={"attached": True})
     assert online(outlet)
     assert returned(outlet, 12)["PM"]["fw_rev"] == "0.5.1"
 
@@ -396,10 +399,10 @@ def test_the_radar_is_a_pros_unless_it_is_given_and_its_key_is_a_quirk() -> None
 
 def test_a_serial_number_that_changes_is_in_every_packet_from_then_on() -> None:
     outlet = an_outlet()
-    outlet.change(device={"sn": "FFFFFFFFFF"})
-    answer = ask(outlet, 10, [1, 1])
+    change(outlet, device={"sn": "FFFFFFFFFF"})
+    answer = make_request(outlet, 10, [1, 1])
     assert answer.reply is not None
-    (push,) = answer.pushes
+    (push,) = pushes(answer)
     assert answer.reply.fields["sn"] == push.fields["sn"] == "FFFFFFFFFF"
     assert returned(outlet, 12)["IM"]["sn"] == "FFFFFFFFFF"
 
@@ -410,6 +413,6 @@ def test_a_serial_number_that_changes_is_in_every_packet_from_then_on() -> None:
 @pytest.mark.parametrize("action", [0, 1, 2])
 def test_callback_27_answers_what_the_scenario_says_of_the_broker(action: int) -> None:
     outlet = an_outlet("bare")
-    assert "broker" in refused(outlet, 27, [action])
-    outlet.change(mqtt={"connected": True})
-    assert done(outlet, 27, [action]) == []
+    assert "broker" in expect_failure(outlet, 27, [action])
+    change(outlet, mqtt={"connected": True})
+    assert expect_success(outlet, 27, [action]) == []

@@ -15,7 +15,7 @@ def test_the_report_has_the_keys_of_the_wire_in_their_order() -> None:
         ),
         PM=FaceplateFirmware(fw_rev="5", available_fw_rev="6"),
     )
-    report = inventory.report()
+    report = inventory.to_wire()
     assert [(block, list(revisions.items())) for block, revisions in report.items()] == [
         (
             "IM",
@@ -31,7 +31,7 @@ def test_the_report_has_the_keys_of_the_wire_in_their_order() -> None:
 
 
 def test_without_a_faceplate_there_is_no_pm_block() -> None:
-    assert list(FirmwareInventory().report()) == ["IM"]
+    assert list(FirmwareInventory().to_wire()) == ["IM"]
 
 
 REVISIONS = st.none() | st.sampled_from(("", "0.0.1", "0.5.1", "2.0-rc1"))
@@ -46,14 +46,14 @@ def test_what_is_left_out_of_what_is_available_is_what_runs(
             fw_rev="a", available_fw_rev=application, www_fw_rev="w", available_www_fw_rev=www
         ),
         PM=FaceplateFirmware(fw_rev="f", available_fw_rev=faceplate),
-    ).report()
+    ).to_wire()
     assert report["IM"]["available_fw_rev"] == ("a" if application is None else application)
     assert report["IM"]["available_www_fw_rev"] == ("w" if www is None else www)
     assert report["PM"]["available_fw_rev"] == ("f" if faceplate is None else faceplate)
 
 
 def test_an_outlet_out_of_the_box_has_nothing_to_update() -> None:
-    report = FirmwareInventory(PM=FaceplateFirmware()).report()
+    report = FirmwareInventory(PM=FaceplateFirmware()).to_wire()
     assert report["IM"]["available_fw_rev"] == report["IM"]["fw_rev"]
     assert report["IM"]["available_www_fw_rev"] == report["IM"]["www_fw_rev"]
     assert report["PM"]["available_fw_rev"] == report["PM"]["fw_rev"]
@@ -70,6 +70,6 @@ def test_an_outlet_out_of_the_box_has_nothing_to_update() -> None:
         {"update_check": "maybe"},
     ],
 )
-def test_what_is_no_inventory_is_refused(written: object) -> None:
+def test_a_bad_inventory_is_rejected(written: object) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(written, FirmwareInventory)

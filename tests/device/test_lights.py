@@ -7,28 +7,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim.device.outlet import Outlet
-from tests.device.support import an_outlet, ask, done, refused, returned, told
+from tests.device.support import (
+    an_outlet,
+    change,
+    expect_failure,
+    expect_success,
+    make_request,
+    pushed_packets,
+    pushes,
+    returned,
+)
 
 # --- the plain one ---
 
 
-def test_the_nightlight_is_what_it_was_set_to_and_only_a_change_is_told() -> None:
+def test_the_nightlight_is_what_it_was_set_to_and_only_a_change_is_pushed() -> None:
     outlet = an_outlet()
     assert returned(outlet, 15) == [0, 100]
     for args in ([1, 75], [0, 75], [0, 0], [1, 0], [1, 100]):
-        assert done(outlet, 14, args) == [(15, args)]
-        assert done(outlet, 14, args) == []
+        assert expect_success(outlet, 14, args) == [(15, args)]
+        assert expect_success(outlet, 14, args) == []
         assert returned(outlet, 15) == args
 
 
 def test_an_aura_has_a_plain_nightlight_by_a_quirk_alone() -> None:
     aura = an_outlet("aura")
-    refused(aura, 14, [1, 50])
-    refused(aura, 15)
-    aura.change(nightlight={"mode": 1})
-    assert aura.take() == ()
+    expect_failure(aura, 14, [1, 50])
+    expect_failure(aura, 15)
+    assert change(aura, nightlight={"mode": 1}) == ()
     odd = an_outlet("aura", quirks={"plain_nightlight_on_aura": True})
-    assert done(odd, 14, [1, 50]) == [(15, [1, 50])]
+    assert expect_success(odd, 14, [1, 50]) == [(15, [1, 50])]
     assert returned(odd, 15) == [1, 50]
     assert returned(odd, 18, [5])[0] == 5
 
@@ -44,8 +52,8 @@ def row(*leds: Any, count: int = 9) -> list[Any]:
 
 
 def colored(outlet: Outlet, args: list[Any], light: int = 5) -> list[Any]:
-    """The status after callback 17, which was told."""
-    pushes = done(outlet, 17, args)
+    """The status after callback 17, which was pushed."""
+    pushes = expect_success(outlet, 17, args)
     status: list[Any] = returned(outlet, 18, [light])
     assert pushes == [(18, status)]
     return status
@@ -111,7 +119,7 @@ LEDS = st.tuples(
 
 
 @pytest.mark.parametrize("mode", range(1, 8))
-def test_an_led_that_is_too_short_is_refused_with_the_form_that_its_mode_wants(mode: int) -> None:
+def test_an_led_that_is_too_short_is_rejected_with_the_form_of_its_mode(mode: int) -> None:
     outlet = an_outlet("aura")
     form = "[state, brightness, kelvin]" if mode == 2 else "[state, brightness, [hue, saturation]]"
     for entry, found in (
@@ -123,7 +131,7 @@ def test_an_led_that_is_too_short_is_refused_with_the_form_that_its_mode_wants(m
     ):
         for leds in ([entry], [[1, 50, [1, 1], 2000], entry]):
             place = ("callbackArgs", 2, len(leds) - 1)
-            reason = refused(outlet, 17, [5, mode, leds], at=place)
+            reason = expect_failure(outlet, 17, [5, mode, leds], at=place)
             assert reason == f"expected an LED as {form}, found {found}"
 
 
@@ -137,11 +145,11 @@ def test_a_status_sent_back_changes_nothing_and_restores_another_light(
 ) -> None:
     outlet = an_outlet("aura", color_light={"mode": mode, "leds": leds})
     args = [5, mode, leds, *more]
-    ask(outlet, 17, args)
+    make_request(outlet, 17, args)
     assert returned(outlet, 18, [5]) == args
-    assert done(outlet, 17, args) == []
+    assert expect_success(outlet, 17, args) == []
     other = an_outlet("aura")
-    ask(other, 17, args)
+    make_request(other, 17, args)
     assert returned(other, 18, [5]) == args
 
 
@@ -153,46 +161,44 @@ def test_a_scenario_gives_one_led_for_all_or_the_first_ones() -> None:
     assert returned(two, 18, [5])[2] == row(led, led)
 
 
-def test_a_change_that_the_wire_does_not_show_is_not_told() -> None:
+def test_a_change_that_the_wire_does_not_show_is_not_pushed() -> None:
     led = [1, 20, [300, 40], 2700]
     outlet = an_outlet("aura", color_light={"leds": [led]})
-    outlet.change(color_light={"leds": [led] * 9})
-    assert outlet.take() == ()
-    outlet.change(indicator_light={"mode": 1})
-    assert outlet.take() == ()
-    outlet.change(color_light={"speed": 2})
-    assert told(outlet.take()) == [(18, [5, 2, [led] * 9, 2, 0, 40])]
+    assert change(outlet, color_light={"leds": [led] * 9}) == ()
+    assert change(outlet, indicator_light={"mode": 1}) == ()
+    changed = change(outlet, color_light={"speed": 2})
+    assert pushed_packets(changed) == [(18, [5, 2, [led] * 9, 2, 0, 40])]
 
 
 def test_the_indicator_is_there_by_a_quirk_and_has_seven_leds() -> None:
-    refused(an_outlet("aura"), 18, [7], at=("callbackArgs", 0))
+    expect_failure(an_outlet("aura"), 18, [7], at=("callbackArgs", 0))
     outlet = an_outlet("aura", quirks={"indicator_light": True})
     status = colored(outlet, [7, 1, [[1, 60, [200, 30]]]], light=7)
     assert status == [7, 1, [[1, 60, [200, 30], 4000]] * 7, 1, 0, 40]
     assert returned(outlet, 18, [5]) == [5, 2, row(), 1, 0, 40]
-    refused(outlet, 17, [7, 1, [[1, 60, [200, 30]]] * 8], at=("callbackArgs", 2))
+    expect_failure(outlet, 17, [7, 1, [[1, 60, [200, 30]]] * 8], at=("callbackArgs", 2))
     for wrong in (6, 9, True, 7.0):
-        reason = refused(outlet, 18, [wrong], at=("callbackArgs", 0))
+        reason = expect_failure(outlet, 18, [wrong], at=("callbackArgs", 0))
         assert "5 or 7" in reason
 
 
 def test_the_push_of_a_colour_light_has_a_puback_by_a_quirk_alone() -> None:
     args = [5, 1, [[1, 60, [200, 30]]]]
     outlet = an_outlet("aura", quirks={"color_push_puback": True})
-    (push,) = ask(outlet, 17, args).pushes
+    (push,) = pushes(make_request(outlet, 17, args))
     assert list(push.fields) == ["sn", "packetID", "PUBACK", "payload"]
     assert push.fields["PUBACK"] == 1
-    (push,) = ask(outlet, 10, [1, 1]).pushes
+    (push,) = pushes(make_request(outlet, 10, [1, 1]))
     assert "PUBACK" not in push.fields
 
 
 @pytest.mark.parametrize("product", ["bare", "pro"])
-def test_what_is_no_aura_fails_or_answers_too_short_by_a_quirk(product: Any) -> None:
-    refused(an_outlet(product), 18, [5])
-    refused(an_outlet(product), 17, [5, 1, [[1, 60, [200, 30]]]])
+def test_callback_18_without_an_aura_fails_or_is_short_by_a_quirk(product: Any) -> None:
+    expect_failure(an_outlet(product), 18, [5])
+    expect_failure(an_outlet(product), 17, [5, 1, [[1, 60, [200, 30]]]])
     short = an_outlet(product, quirks={"color_light_without_aura": "short"})
     assert len(returned(short, 18, [5])) < 3
-    refused(short, 17, [5, 1, [[1, 60, [200, 30]]]])
-    refused(short, 18, [])
+    expect_failure(short, 17, [5, 1, [[1, 60, [200, 30]]]])
+    expect_failure(short, 18, [])
     for wrong in ("5", None, [5], True, 5.0):
-        refused(short, 18, [wrong], at=("callbackArgs", 0))
+        expect_failure(short, 18, [wrong], at=("callbackArgs", 0))

@@ -8,7 +8,7 @@ import pytest
 from invis_sim.device.outlet import Outlet
 from invis_sim.device.state import Product
 from invis_sim.protocol.json_positions import Key
-from tests.device.support import an_outlet, done, refused, returned
+from tests.device.support import an_outlet, change, expect_failure, expect_success, returned
 
 
 def named(outlet: Outlet) -> dict[int, str]:
@@ -25,7 +25,7 @@ def test_any_subset_is_renamed_and_the_rest_keeps_its_name(product: Product) -> 
     assert named(outlet) == names
     for subset in ({2: "Fan"}, {3: "Moon", 1: ""}, {}, {1: "ö" * 500, 2: "2", 3: '"\\\n'}):
         args = [{"accessory": number, "name": name} for number, name in subset.items()]
-        assert done(outlet, 4, args) == []
+        assert expect_success(outlet, 4, args) == []
         names |= subset
         assert named(outlet) == names
 
@@ -33,7 +33,7 @@ def test_any_subset_is_renamed_and_the_rest_keeps_its_name(product: Product) -> 
 def test_the_last_of_two_names_counts() -> None:
     outlet = an_outlet()
     args = [{"accessory": 1, "name": "a"}, {"name": "b", "accessory": 1}]
-    assert done(outlet, 4, args) == []
+    assert expect_success(outlet, 4, args) == []
     assert named(outlet)[1] == "b"
 
 
@@ -66,21 +66,21 @@ NO_NAMES: tuple[Any, ...] = (0, True, 1.5, None, ["x"], {})
         ([FAN] * 1001, ("callbackArgs",)),
     ],
 )
-def test_what_is_no_list_of_names_is_refused(args: Any, at: tuple[Key, ...]) -> None:
-    refused(an_outlet(), 4, args, at=at)
+def test_a_bad_list_of_names_is_rejected(args: Any, at: tuple[Key, ...]) -> None:
+    expect_failure(an_outlet(), 4, args, at=at)
 
 
 def test_without_a_faceplate_there_is_no_nightlight_to_name() -> None:
     moon = [FAN, {"accessory": 3, "name": "Moon"}]
     bare = an_outlet("bare")
     assert named(bare) == {1: "Outlet 1", 2: "Outlet 2"}
-    refused(bare, 4, moon, at=("callbackArgs", 1, "accessory"))
+    expect_failure(bare, 4, moon, at=("callbackArgs", 1, "accessory"))
     pro = an_outlet("pro")
-    assert done(pro, 4, moon) == []
-    pro.change(faceplate={"attached": False})
+    assert expect_success(pro, 4, moon) == []
+    change(pro, faceplate={"attached": False})
     assert named(pro) == {1: "Fan", 2: "Outlet 2"}
-    refused(pro, 4, moon, at=("callbackArgs", 1, "accessory"))
-    pro.change(faceplate={"attached": True})
+    expect_failure(pro, 4, moon, at=("callbackArgs", 1, "accessory"))
+    change(pro, faceplate={"attached": True})
     assert named(pro) == {1: "Fan", 2: "Outlet 2", 3: "Moon"}
 
 

@@ -9,11 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim.device.firmware import FaceplateFirmware, FirmwareInventory, OutletFirmware
-from invis_sim.device.outlet import Outlet, PacketIds
+from invis_sim.device.outlet import Outlet
+from invis_sim.device.requests import PacketIds
 from invis_sim.device.state import Device, OutletState, Product, Quirks
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.packets import Note, Packet, Reply, Request, parse_request
-from tests.device.support import FIRMWARE, SN, an_outlet, ask, document_of, returned
+from tests.device.support import (
+    FIRMWARE,
+    SN,
+    an_outlet,
+    change,
+    document_of,
+    make_request,
+    now,
+    pushes,
+    returned,
+)
 
 IM = OutletFirmware(
     fw_rev="0.0.1", available_fw_rev="0.0.1", www_fw_rev="0.1.2", available_www_fw_rev="0.3.0"
@@ -31,7 +42,7 @@ def with_firmware(inventory: FirmwareInventory, packet_ids: PacketIds = "lenient
 
 
 def reply_of(outlet: Outlet, request: Request) -> Packet:
-    reply = outlet.handle(request).reply
+    reply = outlet.handle(request, now(outlet)).reply
     assert reply is not None
     return reply
 
@@ -44,24 +55,26 @@ def asked(packet_id: int = 221_040, **fields: Any) -> Request:
 
 
 def test_a_failed_update_check_has_no_payload_and_says_why_in_a_note() -> None:
-    answer = with_firmware(FirmwareInventory(update_check="fail")).handle(asked())
+    answer = with_firmware(FirmwareInventory(update_check="fail")).handle(asked(), 0.0)
     assert answer.reply == Reply.failure(SN, 221_040)
     (note,) = answer.notes
     assert "update check fails" in note.reason
 
 
-def test_firmware_replaced_at_run_time_shows_in_the_next_answer_and_not_in_earlier_ones() -> None:
+def test_replaced_firmware_shows_in_later_answers_alone() -> None:
     outlet = with_firmware(FirmwareInventory(IM=IM))
     before = reply_of(outlet, asked())
     written = before.encode()
-    outlet.firmware = FirmwareInventory(IM=msgspec.structs.replace(IM, fw_rev="9.9.9"), PM=PM)
+    change(
+        outlet, firmware=FirmwareInventory(IM=msgspec.structs.replace(IM, fw_rev="9.9.9"), PM=PM)
+    )
     after = json.loads(reply_of(outlet, asked()).encode())["payload"]["callbackArgs"]
     assert after["IM"]["fw_rev"] == "9.9.9"
     assert after["PM"]["available_fw_rev"] == "0.5.1"
     assert before.encode() == written
-    outlet.firmware = FirmwareInventory(update_check="fail")
+    change(outlet, firmware=FirmwareInventory(update_check="fail"))
     assert reply_of(outlet, asked()) == Reply.failure(SN, 221_040)
-    outlet.firmware = FirmwareInventory(IM=IM)
+    change(outlet, firmware=FirmwareInventory(IM=IM))
     assert reply_of(outlet, asked()).encode() == written
 
 
@@ -81,8 +94,8 @@ def test_a_changed_copy_of_a_reply_does_not_change_the_outlet() -> None:
 @pytest.mark.parametrize("callback", [1, 3, 9, 11, 12, 15, 20, 24, 25])
 @pytest.mark.parametrize("args", [None, [], [1], {}, "x", 0])
 def test_arguments_where_none_are_taken_are_ignored_and_noted(callback: int, args: Any) -> None:
-    plain = ask(an_outlet(), callback)
-    answer = ask(an_outlet(), callback, args)
+    plain = make_request(an_outlet(), callback)
+    answer = make_request(an_outlet(), callback, args)
     assert plain.reply is not None
     assert plain.reply.fields["PUBACK"] == 1
     assert answer.reply == plain.reply
@@ -94,8 +107,8 @@ def test_arguments_where_none_are_taken_are_ignored_and_noted(callback: int, arg
 
 
 @pytest.mark.parametrize("callback", RESTARTS)
-def test_arguments_keep_nobody_from_restarting_it(callback: int) -> None:
-    answer = ask(an_outlet(), callback, [1])
+def test_arguments_do_not_prevent_a_restart(callback: int) -> None:
+    answer = make_request(an_outlet(), callback, [1])
     assert answer.reply is None
     assert len(answer.notes) == len(answer.effects) == 1
 
@@ -106,18 +119,18 @@ def test_arguments_keep_nobody_from_restarting_it(callback: int) -> None:
 @pytest.mark.parametrize("product", PRODUCTS)
 @pytest.mark.parametrize("number", [0, 8, 13, 16, 19, 22, 23, 29, 99, -1])
 @pytest.mark.parametrize("args", [msgspec.UNSET, [1, 1]])
-def test_a_callback_that_it_does_not_know_fails_with_a_note_and_no_payload(
+def test_an_unknown_callback_fails_with_a_note_and_no_payload(
     product: Product, number: int, args: Any
 ) -> None:
     outlet = an_outlet(product)
     before = outlet.state
-    answer = ask(outlet, number, args)
+    answer = make_request(outlet, number, args)
     assert answer.reply == Reply.failure(SN, 221_040)
     assert answer.effects == ()
     assert outlet.state == before
     (note,) = answer.notes
     pushed = number in (22, 23)
-    why = "is pushed, and cannot be asked for" if pushed else "is not known to this outlet"
+    why = "is push-only" if pushed else "is not known to this outlet"
     assert note.reason == f"callback {number} {why}"
     document = document_of(number, args)
     assert note.with_offset(document).offset == document.index(b'Name":%d' % number) + 6
@@ -127,7 +140,7 @@ def test_a_callback_that_it_does_not_know_fails_with_a_note_and_no_payload(
     "number", [10**9, -(10**20), 10**400, pytest.param(10**5000, id="5001 digits")]
 )
 def test_a_callback_of_any_size_fails_with_a_short_note(number: int) -> None:
-    answer = Outlet().handle(Request(packet_id=1, callback=number))
+    answer = Outlet().handle(Request(packet_id=1, callback=number), 0.0)
     assert answer.reply == Reply.failure(SN, 1)
     (note,) = answer.notes
     assert len(note.reason) < 60
@@ -146,7 +159,7 @@ def test_a_callback_of_any_size_fails_with_a_short_note(number: int) -> None:
 )
 def test_a_request_with_a_problem_fails_and_the_problem_is_the_note(document: bytes) -> None:
     request = parse_request(document)
-    answer = Outlet().handle(request)
+    answer = Outlet().handle(request, 0.0)
     assert answer.reply == Reply.failure(SN, 1)
     assert answer.notes == (request.problem,)
 
@@ -154,10 +167,10 @@ def test_a_request_with_a_problem_fails_and_the_problem_is_the_note(document: by
 def test_oddities_of_a_request_stay_noted_whether_it_succeeds_or_fails() -> None:
     odd = Note("odd", 3)
     outlet = Outlet()
-    assert outlet.handle(asked(notes=(odd,))).notes == (odd,)
-    assert outlet.handle(asked(notes=(odd,), args=[])).notes[0] == odd
-    outlet.firmware = FirmwareInventory(update_check="fail")
-    first, second = outlet.handle(asked(notes=(odd,))).notes
+    assert outlet.handle(asked(notes=(odd,)), now(outlet)).notes == (odd,)
+    assert outlet.handle(asked(notes=(odd,), args=[]), now(outlet)).notes[0] == odd
+    change(outlet, firmware=FirmwareInventory(update_check="fail"))
+    first, second = outlet.handle(asked(notes=(odd,)), now(outlet)).notes
     assert first == odd
     assert second != odd
 
@@ -175,7 +188,7 @@ def test_any_integer_is_echoed_unless_six_digits_are_demanded(packet_id: int) ->
     served = reply_of(lenient, asked(packet_id))
     assert served.fields["packetID"] == packet_id
     assert served.fields["PUBACK"] == 1
-    answer = strict.handle(asked(packet_id))
+    answer = strict.handle(asked(packet_id), 0.0)
     assert answer.reply == Reply.failure(SN, packet_id)
     (note,) = answer.notes
     assert "six-digit" in note.reason
@@ -185,7 +198,7 @@ def test_any_integer_is_echoed_unless_six_digits_are_demanded(packet_id: int) ->
 def test_what_would_change_something_changes_nothing_without_six_digits() -> None:
     outlet = an_outlet(packet_ids="six-digits")
     for callback, args in ((10, [1, 1]), (5, msgspec.UNSET)):
-        answer = outlet.handle(parse_request(document_of(callback, args, packet_id=7)))
+        answer = outlet.handle(parse_request(document_of(callback, args, packet_id=7)), now(outlet))
         assert answer.reply == Reply.failure(SN, 7)
         assert answer.effects == ()
     assert returned(outlet, 9) == [0, 0]
@@ -195,7 +208,7 @@ def test_what_would_change_something_changes_nothing_without_six_digits() -> Non
 def test_six_digits_are_always_served(packet_id: int) -> None:
     for packet_ids in get_args(PacketIds):
         outlet = Outlet(packet_ids=packet_ids)
-        answer = outlet.handle(asked(packet_id))
+        answer = outlet.handle(asked(packet_id), now(outlet))
         assert answer.notes == ()
         assert reply_of(outlet, asked(packet_id)).fields["PUBACK"] == 1
 
@@ -204,15 +217,15 @@ def test_six_digits_are_always_served(packet_id: int) -> None:
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
-def test_each_outlet_is_switched_by_itself_and_only_a_change_is_told(product: Product) -> None:
+def test_each_outlet_is_switched_by_itself_and_only_a_change_is_pushed(product: Product) -> None:
     outlet = an_outlet(product, outlets={"states": [1, 0]})
     steps = [([2, 1], [1, 1]), ([1, 0], [0, 1]), ([2, 0], [0, 0]), ([1, 1], [1, 0])]
     for args, states in steps:
         for expected in ([9], []):
-            answer = ask(outlet, 10, args)
+            answer = make_request(outlet, 10, args)
             assert answer.reply == Reply.success(SN, 221_040, 10)
-            assert [push.callback for push in answer.pushes] == expected
-            assert all(push.fields["payload"]["callbackArgs"] == states for push in answer.pushes)
+            assert [push.callback for push in pushes(answer)] == expected
+            assert all(push.fields["payload"]["callbackArgs"] == states for push in pushes(answer))
             assert returned(outlet, 9) == states
 
 
@@ -286,10 +299,9 @@ def test_every_request_is_answered(
     outlet = Outlet(state, packet_ids=packet_ids)
     for request in requests:
         before = outlet.state
-        answer = outlet.handle(request)
+        answer = outlet.handle(request, now(outlet))
         assert answer.notes[: len(request.notes)] == request.notes
-        assert all(json.loads(push.encode())["sn"] == SN for push in answer.pushes)
-        assert outlet.take() == ()
+        assert all(json.loads(push.encode())["sn"] == SN for push in pushes(answer))
         if answer.reply is None:
             updates = request.callback == 21 and state.device.hw_rev == "revB"
             assert updates or request.callback in RESTARTS
@@ -314,6 +326,6 @@ def test_every_note_points_into_the_document(requests: list[tuple[int, Any]]) ->
         outlet = an_outlet(product, firmware=FIRMWARE)
         for callback, args in requests:
             document = document_of(callback, args)
-            for note in outlet.handle(parse_request(document)).notes:
+            for note in outlet.handle(parse_request(document), now(outlet)).notes:
                 offset = note.with_offset(document).offset
                 assert offset is None or 0 <= offset < len(document)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from invis_sim.device.outlet import Outlet
 from invis_sim.protocol.json_positions import Key
-from tests.device.support import an_outlet, done, refused, returned
+from tests.device.support import an_outlet, change, expect_failure, expect_success, returned
 
 SWITCH, PERCENT, FROM_ONE, QOS = (0, 1), (0, 100), (1, 100), (0, 2)
 TEXT = None
@@ -86,15 +86,13 @@ def test_each_preference_takes_both_ends_of_its_range_and_changes_alone(
     for value in RANGES[path] or ("", "mqtt://élan:1883"):
         before = returned(outlet, 1)
         change = nested(path, value)
-        assert done(outlet, 2, [change] if wrapped else change) == []
+        assert expect_success(outlet, 2, [change] if wrapped else change) == []
         assert returned(outlet, 1) == merged(before, change)
 
 
 @PATHS
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_what_a_preference_cannot_be_is_refused_with_its_place(
-    path: tuple[str, ...], wrapped: bool
-) -> None:
+def test_a_bad_preference_is_rejected_with_its_place(path: tuple[str, ...], wrapped: bool) -> None:
     outlet = an_outlet()
     limits = RANGES[path]
     wrong: list[Any] = [None, True, False, [1], {"x": 1}]
@@ -108,7 +106,7 @@ def test_what_a_preference_cannot_be_is_refused_with_its_place(
     root: tuple[Key, ...] = ("callbackArgs", 0) if wrapped else ("callbackArgs",)
     for value in wrong:
         change = nested(path, value)
-        reason = refused(outlet, 2, [change] if wrapped else change, at=(*root, *path))
+        reason = expect_failure(outlet, 2, [change] if wrapped else change, at=(*root, *path))
         assert path[-1] in reason
 
 
@@ -131,21 +129,21 @@ def test_what_a_preference_cannot_be_is_refused_with_its_place(
 def test_the_note_tells_what_was_expected_and_what_was_found(
     path: tuple[str, ...], value: Any, expected: str
 ) -> None:
-    reason = refused(an_outlet(), 2, nested(path, value), at=("callbackArgs", *path))
+    reason = expect_failure(an_outlet(), 2, nested(path, value), at=("callbackArgs", *path))
     assert reason == f"{path[-1]}: expected {expected}"
 
 
 def test_durations_may_have_fractions() -> None:
     outlet = an_outlet()
     change = nested(("acc_prefs", "homeAwayMode", "minOnDuration"), 2.5)
-    assert done(outlet, 2, change) == []
+    assert expect_success(outlet, 2, change) == []
     assert returned(outlet, 1)["acc_prefs"]["homeAwayMode"]["minOnDuration"] == 2.5
 
 
 @pytest.mark.parametrize("path", READ_ONLY, ids=".".join)
-def test_what_is_read_only_is_refused(path: tuple[str, ...]) -> None:
+def test_read_only_preferences_are_rejected(path: tuple[str, ...]) -> None:
     outlet = an_outlet()
-    reason = refused(outlet, 2, nested(path, "192.0.2.99"), at=("callbackArgs", *path[:-1]))
+    reason = expect_failure(outlet, 2, nested(path, "192.0.2.99"), at=("callbackArgs", *path[:-1]))
     assert "read-only" in reason
 
 
@@ -172,15 +170,15 @@ def test_what_is_read_only_is_refused(path: tuple[str, ...]) -> None:
         ({"sys_prefs": {"internet": {}}}, ("callbackArgs", "sys_prefs", "internet")),
     ],
 )
-def test_what_is_no_part_of_the_tree_is_refused(args: Any, at: tuple[Key, ...]) -> None:
-    refused(an_outlet(), 2, args, at=at)
+def test_what_is_not_in_the_tree_is_rejected(args: Any, at: tuple[Key, ...]) -> None:
+    expect_failure(an_outlet(), 2, args, at=at)
 
 
 @pytest.mark.parametrize("args", [{}, [{}], {"acc_prefs": {}}, {"sys_prefs": {"mqtt": {}}}])
-def test_an_empty_subset_changes_nothing_and_is_no_error(args: Any) -> None:
+def test_an_empty_subset_changes_nothing_and_succeeds(args: Any) -> None:
     outlet = an_outlet()
     before = outlet.state
-    assert done(outlet, 2, args) == []
+    assert expect_success(outlet, 2, args) == []
     assert outlet.state == before
 
 
@@ -202,9 +200,9 @@ def test_a_change_with_one_fault_anywhere_changes_nothing(
     for path, value in leaves:
         change = deeply(change, nested(path, value))
     wrong = deeply(change, nested(last[0], [last[1]]))
-    refused(outlet, 2, wrong, at=("callbackArgs", *last[0]))
+    expect_failure(outlet, 2, wrong, at=("callbackArgs", *last[0]))
     assert returned(outlet, 1) == before
-    assert done(outlet, 2, [change]) == []
+    assert expect_success(outlet, 2, [change]) == []
     assert returned(outlet, 1) == merged(before, change)
 
 
@@ -226,7 +224,7 @@ def test_a_scenario_sets_every_preference_and_the_read_only_ones() -> None:
         tree = merged(tree, nested(path, "198.51.100.1"))
     assert returned(an_outlet(preferences=tree), 1) == tree
     outlet = Outlet()
-    outlet.change(preferences={"sys_prefs": {"internet": {"ip": "198.51.100.7"}}})
+    change(outlet, preferences={"sys_prefs": {"internet": {"ip": "198.51.100.7"}}})
     internet = returned(outlet, 1)["sys_prefs"]["internet"]
     assert json.dumps(internet) == json.dumps(
         {"ip": "198.51.100.7", "mainDNS": "192.0.2.1", "backupDNS": "192.0.2.2"}

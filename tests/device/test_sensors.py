@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 
 from invis_sim.device.outlet import Outlet
 from invis_sim.device.sensors import DECIMALS, READINGS, Sensors
-from tests.device.support import Moment, an_outlet, ask, done, pass_time, refused, returned, told
+from tests.device.support import (
+    Moment,
+    an_outlet,
+    change,
+    expect_failure,
+    expect_success,
+    make_request,
+    now,
+    pass_time,
+    pushed_packets,
+    returned,
+)
 
 WHOLE = [name for name in READINGS if name not in DECIMALS]
 
@@ -23,8 +34,7 @@ def series(outlet: Outlet, name: str, samples: int) -> list[Any]:
     """The present reading, and those of the next samples, as they are pushed."""
     readings = [reading(outlet, name)]
     for _ in range(samples - 1):
-        outlet.sample()
-        ((callback, args),) = told(outlet.take())
+        ((callback, args),) = pushed_packets(outlet.sample(now(outlet)))
         assert callback == 11
         assert args == returned(outlet, 11)
         readings.append(args[1][name])
@@ -83,9 +93,8 @@ def test_who_reads_does_not_change_what_is_read() -> None:
     for _ in range(10):
         for _ in range(3):
             returned(asked, 11)
-        asked.sample()
-        left_alone.sample()
-        assert told(asked.take()) == told(left_alone.take())
+        sample = pushed_packets(asked.sample(now(asked)))
+        assert sample == pushed_packets(left_alone.sample(now(left_alone)))
 
 
 # --- drift ---
@@ -134,17 +143,16 @@ def test_the_same_seed_drifts_in_the_same_way_and_another_in_another() -> None:
     assert drifted(1) != drifted(1, "humidity")
 
 
-def test_a_drift_goes_on_through_other_changes_and_begins_again_when_it_is_another() -> None:
+def test_a_drift_continues_unless_it_is_changed_itself() -> None:
     drift = {"start": 20.0, "step": 5.0}
     outlet, other = (an_outlet(sensors={"lux": drift}) for _ in range(2))
     series(outlet, "lux", 5)
-    outlet.change(sensors={"AQI": 1}, outlets={"states": [1, 1]})
-    outlet.take()
+    change(outlet, sensors={"AQI": 1}, outlets={"states": [1, 1]})
     assert series(outlet, "lux", 5) == series(other, "lux", 9)[4:]
-    outlet.change(sensors={"lux": {"start": 90.0}})
+    change(outlet, sensors={"lux": {"start": 90.0}})
     assert reading(outlet, "lux") == "90.00"
-    outlet.change(sensors={"lux": 3})
-    outlet.change(sensors={"lux": drift})
+    change(outlet, sensors={"lux": 3})
+    change(outlet, sensors={"lux": drift})
     assert reading(outlet, "lux") == "20.00"
 
 
@@ -165,17 +173,17 @@ def test_a_drift_goes_on_through_other_changes_and_begins_again_when_it_is_anoth
         {"luxury": 1},
     ],
 )
-def test_what_is_no_reading_is_refused(wrong: dict[str, Any]) -> None:
+def test_a_bad_reading_is_rejected(wrong: dict[str, Any]) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(wrong, Sensors)
     outlet = an_outlet()
     before = outlet.state
     with pytest.raises(ValueError, match="sensors"):
-        outlet.change(sensors=wrong)
+        change(outlet, sensors=wrong)
     assert outlet.state == before
 
 
-# --- the rhythm ---
+# --- the interval ---
 
 
 def pushed(moments: list[Moment]) -> list[float]:
@@ -192,22 +200,22 @@ def test_readings_are_pushed_every_five_seconds_unless_said_otherwise() -> None:
     assert reading(none, "lux") == "1.00"
 
 
-def test_the_rhythm_changes_at_run_time() -> None:
+def test_the_interval_changes_at_run_time() -> None:
     outlet = an_outlet()
     pass_time(outlet, 12)
-    outlet.change(timing={"sensor_seconds": 2})
+    change(outlet, timing={"sensor_seconds": 2})
     assert pushed(pass_time(outlet, 5)) == [14, 16]
-    outlet.change(timing={"sensor_seconds": 0})
+    change(outlet, timing={"sensor_seconds": 0})
     assert pass_time(outlet, 50) == []
-    outlet.change(timing={"sensor_seconds": 10})
+    change(outlet, timing={"sensor_seconds": 10})
     assert pushed(pass_time(outlet, 11)) == [77]
 
 
-def test_samples_are_taken_whether_or_not_they_can_be_told() -> None:
+def test_samples_are_taken_even_if_they_are_not_pushed() -> None:
     outlet = an_outlet(sensors={"lux": [0.0, 1.0, 2.0, 3.0, 4.0]})
-    outlet.change(faceplate={"online": False})
+    change(outlet, faceplate={"online": False})
     assert pass_time(outlet, 16) == []
-    outlet.change(faceplate={"online": True})
+    change(outlet, faceplate={"online": True})
     assert reading(outlet, "lux") == "3.00"
 
 
@@ -225,15 +233,15 @@ def stages(outlet: Outlet, seconds: int) -> list[int]:
 
 def test_a_calibration_begins_in_ten_seconds_and_has_three_stages() -> None:
     outlet = an_outlet()
-    assert done(outlet, 26, [30]) == []
+    assert expect_success(outlet, 26, [30]) == []
     pass_time(outlet, 0.5)
     expected = [1] * 10 + [4] * 10 + [5] * 10 + [6] * 10 + [1] * 5
     assert stages(outlet, 45) == expected
 
 
-def test_the_stages_are_pushed_in_the_rhythm_of_the_sensors() -> None:
+def test_the_stages_are_pushed_at_the_interval_of_the_sensors() -> None:
     outlet = an_outlet(timing={"calibration_delay_seconds": 0})
-    ask(outlet, 26, [12])
+    make_request(outlet, 26, [12])
     moments = pass_time(outlet, 17)
     shown = [(moment.seconds, moment.args[1]["occupancy_state"]) for moment in moments]
     assert shown == [(5, 5), (10, 6), (15, 1)]
@@ -241,32 +249,32 @@ def test_the_stages_are_pushed_in_the_rhythm_of_the_sensors() -> None:
 
 def test_one_calibration_at_a_time() -> None:
     outlet = an_outlet()
-    done(outlet, 26, [30])
-    assert "under way" in refused(outlet, 26, [30])
+    expect_success(outlet, 26, [30])
+    assert "in progress" in expect_failure(outlet, 26, [30])
     pass_time(outlet, 39.9)
-    assert "under way" in refused(outlet, 26, [30])
+    assert "in progress" in expect_failure(outlet, 26, [30])
     pass_time(outlet, 0.2)
-    assert done(outlet, 26, [30]) == []
+    assert expect_success(outlet, 26, [30]) == []
 
 
 @pytest.mark.parametrize("how", ["restart of the outlet", "restart of the faceplate", "taken off"])
 def test_a_calibration_ends_with_whatever_takes_the_sensor_away(how: str) -> None:
     outlet = an_outlet(timing={"faceplate_restart_seconds": 1})
-    done(outlet, 26, [30])
+    expect_success(outlet, 26, [30])
     pass_time(outlet, 15)
     assert reading(outlet, "occupancy_state") == 4
     if how == "restart of the outlet":
-        outlet.go_down()
-        outlet.come_up()
+        outlet.go_offline(now(outlet))
+        outlet.come_online(now(outlet))
     elif how == "restart of the faceplate":
-        done(outlet, 24)
+        expect_success(outlet, 24)
         pass_time(outlet, 1)
     else:
-        outlet.faceplate_online = False
-        outlet.faceplate_online = True
+        outlet.force_faceplate_offline(True, now(outlet))
+        outlet.force_faceplate_offline(False, now(outlet))
     assert reading(outlet, "occupancy_state") == 1
-    assert outlet.schedule.due(background=False) is None
-    assert done(outlet, 26, [30]) == []
+    assert outlet.schedule.next_due(daemon=False) is None
+    assert expect_success(outlet, 26, [30]) == []
 
 
 # --- 28: calibration of temperature and humidity ---
@@ -293,10 +301,9 @@ def test_a_calibrated_reading_is_what_it_was_said_to_be(
     given: dict[str, Any], wanted: list[int]
 ) -> None:
     outlet = an_outlet(sensors=given, timing={"sensor_seconds": 0})
-    outlet.sample()
-    outlet.take()
+    outlet.sample(now(outlet))
     before = returned(outlet, 11)[1]
-    assert done(outlet, 28, wanted) == []
+    assert expect_success(outlet, 28, wanted) == []
     expected = tuple(f"{value / 1000:.2f}" for value in wanted)
     after = returned(outlet, 11)[1]
     assert climate(outlet) == expected
@@ -304,7 +311,7 @@ def test_a_calibrated_reading_is_what_it_was_said_to_be(
         name: value for name, value in after.items() if name not in ("temp_celsius", "humidity")
     }
     assert kept.items() <= before.items()
-    assert done(outlet, 28, wanted) == []
+    assert expect_success(outlet, 28, wanted) == []
     assert climate(outlet) == expected
 
 
@@ -315,34 +322,34 @@ def test_what_is_measured_after_a_calibration_is_off_by_as_much(given: Any) -> N
     sensors = {"temp_celsius": given, "humidity": given}
     tables: dict[str, Any] = {"sensors": sensors, "quirks": {"decimals": "numbers"}}
     plain, calibrated = an_outlet(**tables), an_outlet(**tables)
-    done(calibrated, 28, [30_000, 10_000])
+    expect_success(calibrated, 28, [30_000, 10_000])
     temperature, humidity = 30 - climate(plain)[0], 10 - climate(plain)[1]
     for _ in range(5):
-        plain.sample()
-        calibrated.sample()
+        plain.sample(now(plain))
+        calibrated.sample(now(calibrated))
         assert climate(calibrated)[0] == pytest.approx(climate(plain)[0] + temperature, abs=0.02)
         assert climate(calibrated)[1] == pytest.approx(climate(plain)[1] + humidity, abs=0.02)
 
 
-def test_a_reset_of_the_faceplate_clears_a_calibration_and_a_restart_does_not() -> None:
+def test_a_faceplate_reset_clears_a_calibration_and_a_restart_does_not() -> None:
     outlet = an_outlet()
     usual = climate(outlet)
-    done(outlet, 28, [25_000, 50_000])
-    done(outlet, 24)
+    expect_success(outlet, 28, [25_000, 50_000])
+    expect_success(outlet, 24)
     pass_time(outlet)
     assert climate(outlet) == ("25.00", "50.00")
-    outlet.go_down()
-    outlet.come_up()
+    outlet.go_offline(now(outlet))
+    outlet.come_online(now(outlet))
     assert climate(outlet) == ("25.00", "50.00")
-    done(outlet, 25)
+    expect_success(outlet, 25)
     pass_time(outlet)
     assert climate(outlet) == usual
 
 
 def test_a_reading_that_is_set_anew_is_no_longer_calibrated() -> None:
     outlet = an_outlet()
-    done(outlet, 28, [25_000, 50_000])
-    outlet.change(sensors={"temp_celsius": 19})
+    expect_success(outlet, 28, [25_000, 50_000])
+    change(outlet, sensors={"temp_celsius": 19})
     assert climate(outlet) == ("19.00", "50.00")
-    outlet.change(sensors={"lux": 1})
+    change(outlet, sensors={"lux": 1})
     assert climate(outlet) == ("19.00", "50.00")

@@ -18,10 +18,11 @@ from hypothesis.stateful import (
     rule,
 )
 
-from invis_sim.device.outlet import GoOffline, Outlet
+from invis_sim.device.effects import GoOffline
+from invis_sim.device.outlet import Outlet
 from invis_sim.device.state import Product
 from invis_sim.protocol.packets import parse_request
-from tests.device.support import SN, an_outlet, document_of, told
+from tests.device.support import SN, an_outlet, change, document_of, now, pushed_packets, pushes
 from tests.device.test_preferences import RANGES, deeply, merged, nested
 
 PRODUCTS: tuple[Product, ...] = ("bare", "pro", "aura")
@@ -139,9 +140,9 @@ class OutletMachine(RuleBasedStateMachine):
     def send(self, callback: int, args: Any = msgspec.UNSET) -> tuple[Any, list[tuple[int, Any]]]:
         """The reply of both outlets, which is the same, and what they push."""
         request = parse_request(document_of(callback, args))
-        first, second = (outlet.handle(request) for outlet in self.outlets)
+        first, second = (outlet.handle(request, now(outlet)) for outlet in self.outlets)
         assert (first.reply is None) == (second.reply is None)
-        assert [one.encode() for one in first.pushes] == [one.encode() for one in second.pushes]
+        assert [one.encode() for one in pushes(first)] == [one.encode() for one in pushes(second)]
         if first.reply is None or second.reply is None:
             return None, []
         assert first.reply.encode() == second.reply.encode()
@@ -149,7 +150,7 @@ class OutletMachine(RuleBasedStateMachine):
         assert (reply.pop("sn"), reply.pop("packetID")) == (SN, 221_040)
         if reply["PUBACK"] == 0:
             assert len(first.notes) == 1
-        return reply, told(first.effects)
+        return reply, pushed_packets(first.effects)
 
     def reads(self, callback: int, expected: Any, args: Any = msgspec.UNSET) -> None:
         """expected: what is returned; None: a failure."""
@@ -254,8 +255,7 @@ class OutletMachine(RuleBasedStateMachine):
     def attach(self, attached: bool) -> None:
         self.attached = attached
         for outlet in self.outlets:
-            outlet.change(faceplate={"attached": attached})
-            assert outlet.take() == ()
+            assert pushed_packets(change(outlet, faceplate={"attached": attached})) == []
         if not attached:
             self.restarting = False  # it has no power, and is there when it has some again
 
@@ -273,21 +273,19 @@ class OutletMachine(RuleBasedStateMachine):
     def let_the_faceplate_come_back(self) -> None:
         self.restarting = False
         for outlet in self.outlets:
-            due = outlet.schedule.due(background=False)
+            due = outlet.schedule.next_due(daemon=False)
             assert due is not None
-            while outlet.schedule.run_next(due):
-                assert outlet.take() == ()
+            assert pushed_packets(outlet.advance(due)) == []
 
     @rule()
     def measure(self) -> None:
         self.sample += 1
-        pushes = []
-        for outlet in self.outlets:
-            outlet.sample()
-            pushes.append(outlet.take())
-        assert told(pushes[0]) == told(pushes[1])
+        samples = [outlet.sample(now(outlet)) for outlet in self.outlets]
+        assert pushed_packets(samples[0]) == pushed_packets(samples[1])
         expected = [(11, self.readings())] if self.online else []
-        assert [(callback, self.known(args)) for callback, args in told(pushes[0])] == expected
+        assert [
+            (callback, self.known(args)) for callback, args in pushed_packets(samples[0])
+        ] == expected
 
     # Restarts
 
@@ -295,19 +293,18 @@ class OutletMachine(RuleBasedStateMachine):
     def restart(self, callback: int) -> None:
         self.sets_nothing_and_goes(callback)
         for outlet in self.outlets:
-            outlet.go_down()
-            outlet.come_up()
-            assert outlet.take() == ()
+            effects = outlet.go_offline(now(outlet)) + outlet.come_online(now(outlet))
+            assert pushed_packets(effects) == []
         self.restarting = False
         if callback == 7:
             self.forget()
-        first, second = (outlet.greet() for outlet in self.outlets)
-        assert [push.encode() for push in first] == [push.encode() for push in second]
-        assert [callback for callback, _ in told(first)] == [12]
+        first, second = (outlet.connect_pushes(now(outlet)) for outlet in self.outlets)
+        assert first == second
+        assert [callback for callback, _ in pushed_packets(first)] == [12]
 
     def sets_nothing_and_goes(self, callback: int) -> None:
         request = parse_request(document_of(callback))
-        first, second = (outlet.handle(request) for outlet in self.outlets)
+        first, second = (outlet.handle(request, now(outlet)) for outlet in self.outlets)
         assert first == second
         assert first.reply is None
         (gone,) = first.effects
@@ -319,20 +316,19 @@ class OutletMachine(RuleBasedStateMachine):
     @rule(
         states=st.lists(st.integers(0, 1), min_size=2, max_size=2), name=st.text("xy", max_size=2)
     )
-    def change(self, states: list[int], name: str) -> None:
-        for outlet in self.outlets:
-            outlet.change(outlets={"states": states}, names={"outlet2": name})
-        changed = states != self.states
+    def change_from_outside(self, states: list[int], name: str) -> None:
+        expected = [(9, states)] if states != self.states else []
         self.states, self.names[2] = list(states), name
         for outlet in self.outlets:
-            assert told(outlet.take()) == ([(9, states)] if changed else [])
+            effects = change(outlet, outlets={"states": states}, names={"outlet2": name})
+            assert pushed_packets(effects) == expected
 
     @rule(wrong=st.sampled_from(({"states": [2, 0]}, {"states": [1]}, {"state": [1, 1]})))
     def change_to_what_cannot_be(self, wrong: dict[str, Any]) -> None:
         for outlet in self.outlets:
             before = outlet.state
             try:
-                outlet.change(names={"outlet1": "?"}, outlets=wrong)
+                change(outlet, names={"outlet1": "?"}, outlets=wrong)
             except ValueError:
                 assert outlet.state == before
             else:

@@ -7,23 +7,27 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from invis_sim.device.outlet import GoOffline, Outlet
+from invis_sim.device.effects import GoOffline
+from invis_sim.device.outlet import Outlet
+from invis_sim.protocol.packets import Push
 from tests.device.support import (
     FIRMWARE,
     SN,
     Moment,
     an_outlet,
-    ask,
-    away,
-    done,
-    greeting,
+    change,
+    connect,
+    expect_failure,
+    expect_offline,
+    expect_success,
+    make_request,
+    now,
     online,
     part,
     pass_time,
-    refused,
+    pushed_packets,
     restart,
     returned,
-    told,
     updating,
 )
 
@@ -33,7 +37,7 @@ TARGETS: tuple[Target, ...] = ("IM", "PM")
 BOTH = pytest.mark.parametrize("target", TARGETS)
 
 QUIET = {"sensor_seconds": 0}
-"""No readings between what is told of an update."""
+"""No readings between the pushes of an update."""
 
 
 def to_update(target: Target = "IM", /, *, revision: str = "revA", **update: Any) -> Outlet:
@@ -81,7 +85,7 @@ UPDATED: dict[Target, dict[str, str]] = {
 @pytest.mark.parametrize("args", [[1], [1, 0], [1, 1]])
 def test_an_update_of_the_outlet_runs_from_www_to_the_restart(args: list[int]) -> None:
     outlet = to_update(seconds=40, www_seconds=20, steps=4)
-    assert done(outlet, 21, args) == []
+    assert expect_success(outlet, 21, args) == []
     assert updating(outlet)
     moments = pass_time(outlet, restarts=False)
     quarters = (0, 25, 50, 75, 100)
@@ -91,22 +95,22 @@ def test_an_update_of_the_outlet_runs_from_www_to_the_restart(args: list[int]) -
         Moment(20, 23, [3, 1]),
         *(Moment(20 + percent * 2 / 5, 22, [1, percent]) for percent in quarters),
         Moment(60, 23, [1, 1]),
-        Moment(60, 0, GoOffline("a restart after an update", 3.0, "close")),
+        Moment(60, 0, GoOffline("restart after an update", 3.0, "close")),
     ]
     assert not updating(outlet)
     assert revisions(outlet) == {**OLD, "WWW": "0.3.0"}
     restart(outlet)
     assert revisions(outlet) == UPDATED["IM"]
-    assert [callback for callback, _ in greeting(outlet)] == [12]
-    assert "newest" in refused(outlet, 21, args)
+    assert [callback for callback, _ in connect(outlet)] == [12]
+    assert "no update available" in expect_failure(outlet, 21, args)
 
 
 @pytest.mark.parametrize("args", [[2], [2, 0], [2, 1]])
-def test_an_update_of_the_faceplate_ends_with_its_own_restart_and_no_connection(
+def test_an_update_of_the_faceplate_ends_with_the_restart_of_that_alone(
     args: list[int],
 ) -> None:
     outlet = to_update("PM", seconds=10, steps=2)
-    assert done(outlet, 21, args) == []
+    assert expect_success(outlet, 21, args) == []
     assert pass_time(outlet, 10) == [
         Moment(0, 23, [2, 0]),
         *(Moment(percent / 10, 22, [2, percent]) for percent in (0, 50, 100)),
@@ -115,17 +119,16 @@ def test_an_update_of_the_faceplate_ends_with_its_own_restart_and_no_connection(
     assert not updating(outlet)
     assert "PM" not in returned(outlet, 12)
     assert "PM" not in returned(outlet, 20)
-    outlet.sample()
-    assert outlet.take() == ()
+    assert outlet.sample(now(outlet)) == ()
     assert pass_time(outlet) == []
     assert outlet.schedule.now == 13
     assert revisions(outlet) == UPDATED["PM"]
-    refused(outlet, 21, args)
+    expect_failure(outlet, 21, args)
 
 
 def test_www_is_in_use_as_soon_as_it_is_there() -> None:
     outlet = to_update(www_seconds=20)
-    done(outlet, 21, [1])
+    expect_success(outlet, 21, [1])
     pass_time(outlet, 19.9)
     assert revisions(outlet) == OLD
     pass_time(outlet, 0.2)
@@ -135,8 +138,8 @@ def test_www_is_in_use_as_soon_as_it_is_there() -> None:
 @BOTH
 def test_the_stray_result_can_be_turned_off(target: Target) -> None:
     outlet = to_update(target)
-    outlet.change(quirks={"stray_result": False})
-    done(outlet, 21, [part(target)])
+    change(outlet, quirks={"stray_result": False})
+    expect_success(outlet, 21, [part(target)])
     moments = pass_time(outlet)
     assert moments[0].callback == 22
     assert all(status == 1 for _, status in results(moments))
@@ -154,7 +157,7 @@ def test_progress_goes_from_0_to_100_in_so_many_steps_and_so_much_time(
 ) -> None:
     www: dict[str, Any] = {"www_seconds": www_seconds} if target == "IM" else {}
     outlet = to_update(target, steps=steps, seconds=seconds, **www)
-    done(outlet, 21, [part(target)])
+    expect_success(outlet, 21, [part(target)])
     moments = pass_time(outlet, restarts=False)
     parts = {"IM": (3, 1), "PM": (2,)}[target]
     for number in parts:
@@ -173,29 +176,29 @@ def test_progress_goes_from_0_to_100_in_so_many_steps_and_so_much_time(
 
 
 @BOTH
-def test_without_something_on_offer_no_update_starts(target: Target) -> None:
+def test_without_an_available_update_none_starts(target: Target) -> None:
     outlet = an_outlet()
     report = returned(outlet, 20)
     assert report[target]["available_fw_rev"] == report[target]["fw_rev"]
-    assert "newest" in refused(outlet, 21, [part(target)])
-    with pytest.raises(ValueError, match="newest"):
-        outlet.start_update(target)
+    assert "no update available" in expect_failure(outlet, 21, [part(target)])
+    with pytest.raises(ValueError, match="no update available"):
+        outlet.start_update(target, now(outlet))
     assert not updating(outlet)
 
 
 @pytest.mark.parametrize("offered", ["available_fw_rev", "available_www_fw_rev"])
 def test_either_of_the_outlets_two_is_enough(offered: str) -> None:
     outlet = an_outlet(firmware={"IM": {offered: "9"}})
-    done(outlet, 21, [1])
+    expect_success(outlet, 21, [1])
     pass_time(outlet)
     assert returned(outlet, 20)["IM"][offered.removeprefix("available_")] == "9"
-    assert "newest" in refused(outlet, 21, [1])
+    assert "no update available" in expect_failure(outlet, 21, [1])
 
 
 @BOTH
 def test_an_older_revision_on_offer_is_an_update_as_well(target: Target) -> None:
     outlet = an_outlet(firmware={target: {"fw_rev": "2", "available_fw_rev": "1"}})
-    done(outlet, 21, [part(target)])
+    expect_success(outlet, 21, [part(target)])
     pass_time(outlet)
     assert revisions(outlet)[target] == "1"
 
@@ -203,22 +206,22 @@ def test_an_older_revision_on_offer_is_an_update_as_well(target: Target) -> None
 @BOTH
 def test_while_the_check_fails_no_update_starts(target: Target) -> None:
     outlet = to_update(target)
-    outlet.change(firmware={"update_check": "fail"})
-    assert "update check fails" in refused(outlet, 20)
-    assert "update check fails" in refused(outlet, 21, [part(target)])
+    change(outlet, firmware={"update_check": "fail"})
+    assert "update check fails" in expect_failure(outlet, 20)
+    assert "update check fails" in expect_failure(outlet, 21, [part(target)])
 
 
 @pytest.mark.parametrize("first", TARGETS)
 @pytest.mark.parametrize("second", TARGETS)
 def test_while_one_runs_no_other_starts(first: Target, second: Target) -> None:
     outlet, alone = to_update(first), to_update(first)
-    done(outlet, 21, [part(first)])
-    done(alone, 21, [part(first)])
+    expect_success(outlet, 21, [part(first)])
+    expect_success(alone, 21, [part(first)])
     for _ in range(3):
-        assert "under way" in refused(outlet, 21, [part(second)])
+        assert "in progress" in expect_failure(outlet, 21, [part(second)])
         assert pass_time(outlet, 4) == pass_time(alone, 4)
-    with pytest.raises(ValueError, match="under way"):
-        outlet.start_update(second)
+    with pytest.raises(ValueError, match="in progress"):
+        outlet.start_update(second, now(outlet))
 
 
 @BOTH
@@ -226,7 +229,7 @@ def test_one_after_the_other_is_fine(target: Target) -> None:
     outlet = to_update()
     other: Target = "PM" if target == "IM" else "IM"
     for one in (target, other):
-        done(outlet, 21, [part(one)])
+        expect_success(outlet, 21, [part(one)])
         pass_time(outlet)
     assert revisions(outlet) == {**UPDATED["IM"], "PM": "0.5.1"}
 
@@ -234,23 +237,23 @@ def test_one_after_the_other_is_fine(target: Target) -> None:
 @BOTH
 def test_an_update_is_started_from_outside_as_by_a_client(target: Target) -> None:
     asked, started = to_update(target), to_update(target)
-    done(asked, 21, [part(target)])
-    started.start_update(target)
+    expect_success(asked, 21, [part(target)])
+    started.start_update(target, now(started))
     assert updating(started)
     assert pass_time(asked) == pass_time(started)
     assert revisions(started) == UPDATED[target]
 
 
-def test_what_is_no_target_and_an_outlet_that_is_down_are_not_updated_from_outside() -> None:
+def test_an_unknown_target_and_an_offline_outlet_are_not_updated() -> None:
     outlet = to_update()
     wrong: Any = "WWW"
     with pytest.raises(ValueError, match="target"):
-        outlet.start_update(wrong)
-    outlet.go_down()
-    with pytest.raises(ValueError, match="restarts"):
-        outlet.start_update("IM")
-    outlet.come_up()
-    outlet.start_update("IM")
+        outlet.start_update(wrong, now(outlet))
+    outlet.go_offline(now(outlet))
+    with pytest.raises(ValueError, match="offline"):
+        outlet.start_update("IM", now(outlet))
+    outlet.come_online(now(outlet))
+    outlet.start_update("IM", now(outlet))
     assert updating(outlet)
 
 
@@ -258,9 +261,9 @@ def test_what_is_no_target_and_an_outlet_that_is_down_are_not_updated_from_outsi
 
 
 @BOTH
-def test_an_update_that_is_refused_says_so_at_once(target: Target) -> None:
+def test_an_update_with_outcome_refused_fails_at_once(target: Target) -> None:
     outlet = to_update(target, outcome="refused")
-    assert "does not start" in refused(outlet, 21, [part(target)])
+    assert "does not start" in expect_failure(outlet, 21, [part(target)])
     assert pass_time(outlet) == []
     assert revisions(outlet) == OLD
 
@@ -269,13 +272,13 @@ def test_an_update_that_is_refused_says_so_at_once(target: Target) -> None:
 @pytest.mark.parametrize("stray", [True, False])
 def test_an_update_that_fails_at_the_start_has_no_progress(target: Target, stray: bool) -> None:
     outlet = to_update(target, outcome="fails_at_start")
-    outlet.change(quirks={"stray_result": stray})
-    assert done(outlet, 21, [part(target)]) == []
+    change(outlet, quirks={"stray_result": stray})
+    assert expect_success(outlet, 21, [part(target)]) == []
     moments = pass_time(outlet)
     assert moments == [Moment(0, 23, [part(target), 0])] * (2 if stray else 1)
     assert not updating(outlet)
     assert revisions(outlet) == OLD
-    assert done(outlet, 21, [part(target)]) == []
+    assert expect_success(outlet, 21, [part(target)]) == []
 
 
 @pytest.mark.parametrize(
@@ -288,7 +291,7 @@ def test_an_update_fails_or_hangs_where_the_scenario_says(
 ) -> None:
     more: dict[str, Any] = {} if at_part is None else {"at_part": at_part, "www_seconds": 10}
     outlet = to_update(target, outcome=outcome, at_percent=at_percent, steps=5, seconds=10, **more)
-    done(outlet, 21, [part(target)])
+    expect_success(outlet, 21, [part(target)])
     moments = pass_time(outlet)
     assert percents(moments, number) == list(range(0, last + 1, 20))
     comes_first = [[3, 1]] if number == 1 else []
@@ -300,23 +303,23 @@ def test_an_update_fails_or_hangs_where_the_scenario_says(
     assert updating(outlet) == (outcome == "hangs")
     assert revisions(outlet) == (OLD if number != 1 else {**OLD, "WWW": "0.3.0"})
     if outcome == "fails":
-        assert done(outlet, 21, [part(target)]) == []
+        assert expect_success(outlet, 21, [part(target)]) == []
 
 
 @BOTH
 def test_after_one_that_hangs_only_a_restart_makes_another_possible(target: Target) -> None:
     outlet = to_update(target, outcome="hangs", at_percent=30)
-    done(outlet, 21, [part(target)])
+    expect_success(outlet, 21, [part(target)])
     pass_time(outlet)
     pass_time(outlet, 10_000)
     for other in TARGETS:
-        assert "under way" in refused(outlet, 21, [part(other)])
-    outlet.change(updates={target: {"outcome": "success"}})
+        assert "in progress" in expect_failure(outlet, 21, [part(other)])
+    change(outlet, updates={target: {"outcome": "success"}})
     assert pass_time(outlet) == []
-    assert away(ask(outlet, 5)).seconds == 3
+    assert expect_offline(make_request(outlet, 5)).seconds == 3
     restart(outlet)
     assert not updating(outlet)
-    assert done(outlet, 21, [part(target)]) == []
+    assert expect_success(outlet, 21, [part(target)]) == []
     pass_time(outlet)
     assert revisions(outlet) == UPDATED[target]
 
@@ -325,19 +328,19 @@ def test_after_one_that_hangs_only_a_restart_makes_another_possible(target: Targ
 def test_an_update_may_come_back_with_the_old_revision(target: Target) -> None:
     outlet = to_update(target, outcome="keeps_old_revision")
     good = to_update(target)
-    done(outlet, 21, [part(target)])
-    done(good, 21, [part(target)])
+    expect_success(outlet, 21, [part(target)])
+    expect_success(good, 21, [part(target)])
     assert pass_time(outlet) == pass_time(good)
     assert revisions(outlet) == OLD
-    assert done(outlet, 21, [part(target)]) == []
+    assert expect_success(outlet, 21, [part(target)]) == []
 
 
 @BOTH
 def test_how_an_update_goes_is_settled_when_it_starts(target: Target) -> None:
     outlet, good = to_update(target), to_update(target)
-    done(outlet, 21, [part(target)])
-    done(good, 21, [part(target)])
-    outlet.change(updates={target: {"outcome": "fails", "at_percent": 10}})
+    expect_success(outlet, 21, [part(target)])
+    expect_success(good, 21, [part(target)])
+    change(outlet, updates={target: {"outcome": "fails", "at_percent": 10}})
     assert pass_time(outlet) == pass_time(good)
 
 
@@ -347,21 +350,21 @@ def test_how_an_update_goes_is_settled_when_it_starts(target: Target) -> None:
 @BOTH
 def test_a_restart_in_the_middle_loses_the_update(target: Target) -> None:
     outlet = to_update(target)
-    done(outlet, 21, [part(target)])
+    expect_success(outlet, 21, [part(target)])
     pass_time(outlet, 9)
     restart(outlet)
     assert not updating(outlet)
-    assert [callback for callback, _ in greeting(outlet)] == [12]
+    assert [callback for callback, _ in connect(outlet)] == [12]
     assert pass_time(outlet) == []
     assert revisions(outlet) == OLD
-    assert done(outlet, 21, [part(target)]) == []
+    assert expect_success(outlet, 21, [part(target)]) == []
     pass_time(outlet)
     assert revisions(outlet) == UPDATED[target]
 
 
 def test_a_restart_after_the_www_partition_keeps_that() -> None:
     outlet = to_update(www_seconds=10)
-    done(outlet, 21, [1])
+    expect_success(outlet, 21, [1])
     pass_time(outlet, 15)
     restart(outlet)
     assert revisions(outlet) == {**OLD, "WWW": "0.3.0"}
@@ -369,7 +372,7 @@ def test_a_restart_after_the_www_partition_keeps_that() -> None:
 
 def test_a_restart_while_the_updated_faceplate_restarts_loses_nothing() -> None:
     outlet = to_update("PM", seconds=1)
-    done(outlet, 21, [2])
+    expect_success(outlet, 21, [2])
     pass_time(outlet, 2)
     assert not online(outlet)
     restart(outlet)
@@ -377,74 +380,76 @@ def test_a_restart_while_the_updated_faceplate_restarts_loses_nothing() -> None:
     assert revisions(outlet) == UPDATED["PM"]
 
 
-@pytest.mark.parametrize("how", ["detached", "offline", "disturbed", "restarted", "other product"])
+@pytest.mark.parametrize(
+    "how", ["detached", "offline", "forced offline", "restarted", "other product"]
+)
 def test_without_its_faceplate_the_update_of_that_fails(how: str) -> None:
     outlet = to_update("PM", seconds=10)
-    done(outlet, 21, [2])
+    expect_success(outlet, 21, [2])
     pass_time(outlet, 5)
     if how == "detached":
-        outlet.change(faceplate={"attached": False})
+        effects = change(outlet, faceplate={"attached": False})
     elif how == "offline":
-        outlet.change(faceplate={"online": False})
-    elif how == "disturbed":
-        outlet.faceplate_online = False
+        effects = change(outlet, faceplate={"online": False})
+    elif how == "forced offline":
+        effects = outlet.force_faceplate_offline(True, now(outlet))
     elif how == "other product":
-        outlet.change(device={"product": "bare"})
+        effects = change(outlet, device={"product": "bare"})
     else:
-        outlet.restart_faceplate()
-    assert told(outlet.take()) == [(23, [2, 0])]
+        effects = outlet.restart_faceplate(now(outlet))
+    assert pushed_packets(effects) == [(23, [2, 0])]
     assert not updating(outlet)
     assert pass_time(outlet) == []
     if how == "restarted":
         assert revisions(outlet) == OLD
-    elif how != "disturbed" and how != "other product":
-        outlet.change(faceplate={"attached": True, "online": True})
+    elif how != "forced offline" and how != "other product":
+        change(outlet, faceplate={"attached": True, "online": True})
         assert revisions(outlet) == OLD
 
 
-def test_the_failure_is_told_after_the_reply_to_the_request_that_caused_it() -> None:
+def test_the_failure_is_pushed_after_the_reply_that_caused_it() -> None:
     outlet = to_update("PM")
-    done(outlet, 21, [2])
+    expect_success(outlet, 21, [2])
     pass_time(outlet, 5)
-    assert done(outlet, 24) == [(23, [2, 0])]
+    assert expect_success(outlet, 24) == [(23, [2, 0])]
 
 
 def test_one_that_hangs_is_over_without_a_word_when_the_faceplate_goes() -> None:
     outlet = to_update("PM", outcome="hangs")
-    done(outlet, 21, [2])
+    expect_success(outlet, 21, [2])
     pass_time(outlet)
     assert updating(outlet)
-    assert done(outlet, 24) == []
+    assert expect_success(outlet, 24) == []
     assert not updating(outlet)
     pass_time(outlet)
-    assert done(outlet, 21, [2]) == []
+    assert expect_success(outlet, 21, [2]) == []
 
 
 def test_the_outlets_own_update_does_not_care_for_the_faceplate() -> None:
     outlet, alone = to_update(), to_update()
-    done(outlet, 21, [1])
-    done(alone, 21, [1])
+    expect_success(outlet, 21, [1])
+    expect_success(alone, 21, [1])
     pass_time(outlet, 5)
     pass_time(alone, 5)
-    outlet.change(faceplate={"attached": False})
+    change(outlet, faceplate={"attached": False})
     assert pass_time(outlet) == pass_time(alone)
-    outlet.change(faceplate={"attached": True})
+    change(outlet, faceplate={"attached": True})
     assert revisions(outlet) == UPDATED["IM"]
 
 
 def test_a_factory_reset_keeps_the_firmware() -> None:
     outlet = to_update()
-    done(outlet, 21, [1])
+    expect_success(outlet, 21, [1])
     pass_time(outlet)
-    ask(outlet, 7)
+    make_request(outlet, 7)
     restart(outlet)
     assert revisions(outlet) == UPDATED["IM"]
 
 
 def test_the_readings_go_on_through_an_update_of_the_outlet() -> None:
     outlet = to_update(www_seconds=10, seconds=10)
-    outlet.change(timing={"sensor_seconds": 5})
-    done(outlet, 21, [1])
+    change(outlet, timing={"sensor_seconds": 5})
+    expect_success(outlet, 21, [1])
     moments = pass_time(outlet, 19)
     assert [moment.seconds for moment in moments if moment.callback == 11] == [5, 10, 15]
 
@@ -457,48 +462,48 @@ def goes_on(target: Target, does: int = 1) -> tuple[int, list[int]]:
 
 
 @BOTH
-def test_a_revb_restarts_without_a_reply_and_goes_on_when_somebody_is_back(target: Target) -> None:
+def test_a_revb_restarts_without_a_reply_and_continues_with_a_client(target: Target) -> None:
     outlet, rev_a = to_update(target, revision="revB"), to_update(target)
-    gone = away(ask(outlet, 21, [part(target)]))
-    assert gone == GoOffline("a restart for an update", 3.0, "close")
+    gone = expect_offline(make_request(outlet, 21, [part(target)]))
+    assert gone == GoOffline("restart for an update", 3.0, "close")
     restart(outlet, 3)
     assert updating(outlet)
-    assert "under way" in refused(outlet, 21, [1])
+    assert "in progress" in expect_failure(outlet, 21, [1])
     assert pass_time(outlet, 20) == []
-    (who, information), continues = greeting(outlet)
+    (who, information), continues = connect(outlet)
     assert (who, information) == (12, returned(outlet, 12))
     assert continues == goes_on(target)
     assert updating(outlet)
     began = outlet.schedule.now
-    done(rev_a, 21, [part(target)])
+    expect_success(rev_a, 21, [part(target)])
     later = [(m.seconds - began, m.callback, m.args) for m in pass_time(outlet)]
     assert later == [tuple(moment) for moment in pass_time(rev_a)]
     assert revisions(outlet) == UPDATED[target]
 
 
 @BOTH
-def test_everybody_is_told_who_comes_soon_and_the_update_runs_once(target: Target) -> None:
+def test_each_early_client_is_sent_callback_21_and_the_update_runs_once(target: Target) -> None:
     outlet = to_update(target, revision="revB", seconds=20)
-    ask(outlet, 21, [part(target)])
+    make_request(outlet, 21, [part(target)])
     restart(outlet)
-    assert greeting(outlet)[1:] == [goes_on(target)]
+    assert connect(outlet)[1:] == [goes_on(target)]
     moments = pass_time(outlet, 10)
-    assert greeting(outlet)[1:] == [goes_on(target)]
+    assert connect(outlet)[1:] == [goes_on(target)]
     moments += pass_time(outlet, restarts=False)
     assert results(moments).count([part(target), 0]) == 1
     assert results(moments).count([part(target), 1]) == 1
 
 
 @BOTH
-def test_a_revb_to_which_nobody_comes_back_goes_on_by_itself(target: Target) -> None:
+def test_a_revb_without_a_client_continues_by_itself(target: Target) -> None:
     outlet = to_update(target, revision="revB")
-    outlet.change(timing={"reconnect_seconds": 40})
-    ask(outlet, 21, [part(target)])
+    change(outlet, timing={"reconnect_seconds": 40})
+    make_request(outlet, 21, [part(target)])
     restart(outlet)
     assert pass_time(outlet, 39.9) == []
     assert updating(outlet)
     assert pass_time(outlet, 0.2) != []
-    assert greeting(outlet) == []
+    assert connect(outlet) == []
     pass_time(outlet)
     assert revisions(outlet) == UPDATED[target]
 
@@ -506,53 +511,54 @@ def test_a_revb_to_which_nobody_comes_back_goes_on_by_itself(target: Target) -> 
 @BOTH
 def test_a_revb_whose_update_does_not_start_says_so_after_its_restart(target: Target) -> None:
     outlet = to_update(target, revision="revB", outcome="refused")
-    away(ask(outlet, 21, [part(target)]))
+    expect_offline(make_request(outlet, 21, [part(target)]))
     restart(outlet)
-    assert greeting(outlet)[1:] == [goes_on(target, 0)]
+    assert connect(outlet)[1:] == [goes_on(target, 0)]
     assert not updating(outlet)
     assert pass_time(outlet) == []
     assert revisions(outlet) == OLD
-    away(ask(outlet, 21, [part(target)]))
+    expect_offline(make_request(outlet, 21, [part(target)]))
 
 
 @BOTH
-def test_a_revb_refuses_at_once_what_it_can_tell_at_once(target: Target) -> None:
-    refused(an_outlet(device={"hw_rev": "revB"}), 21, [part(target)])
+def test_a_revb_rejects_without_a_restart_what_cannot_be(target: Target) -> None:
+    expect_failure(an_outlet(device={"hw_rev": "revB"}), 21, [part(target)])
     failing = to_update(target, revision="revB")
-    failing.change(firmware={"update_check": "fail"})
-    refused(failing, 21, [part(target)])
-    refused(failing, 21, [3])
+    change(failing, firmware={"update_check": "fail"})
+    expect_failure(failing, 21, [part(target)])
+    expect_failure(failing, 21, [3])
 
 
 @BOTH
-def test_a_second_restart_before_anybody_is_back_loses_the_update_and_says_so(
+def test_a_second_restart_before_a_client_is_back_loses_the_update(
     target: Target,
 ) -> None:
     outlet = to_update(target, revision="revB")
-    ask(outlet, 21, [part(target)])
+    make_request(outlet, 21, [part(target)])
     restart(outlet)
     restart(outlet)
     assert not updating(outlet)
-    assert greeting(outlet)[1:] == [goes_on(target, 0)]
+    assert connect(outlet)[1:] == [goes_on(target, 0)]
     assert pass_time(outlet) == []
     assert revisions(outlet) == OLD
-    away(ask(outlet, 21, [part(target)]))
+    expect_offline(make_request(outlet, 21, [part(target)]))
 
 
 @BOTH
 def test_how_the_update_of_a_revb_goes_is_settled_when_it_is_asked_for(target: Target) -> None:
     outlet = to_update(target, revision="revB")
     offered = outlet.state.firmware
-    ask(outlet, 21, [part(target)])
-    outlet.change(updates={"IM": {"outcome": "refused"}, "PM": {"outcome": "refused"}})
+    make_request(outlet, 21, [part(target)])
+    change(outlet, updates={"IM": {"outcome": "refused"}, "PM": {"outcome": "refused"}})
     restart(outlet)
-    outlet.change(
+    change(
+        outlet,
         firmware={
             "IM": {"available_fw_rev": "8", "available_www_fw_rev": None},
             "PM": {"available_fw_rev": "9"},
-        }
+        },
     )
-    assert greeting(outlet)[1:] == [goes_on(target)]
+    assert connect(outlet)[1:] == [goes_on(target)]
     pass_time(outlet)
     runs = outlet.state.firmware
     assert offered.PM is not None
@@ -564,26 +570,26 @@ def test_how_the_update_of_a_revb_goes_is_settled_when_it_is_asked_for(target: T
 
 
 @pytest.mark.parametrize("back", [False, True])
-def test_a_faceplate_that_goes_while_somebody_is_waited_for_ends_its_update(back: bool) -> None:
+def test_a_faceplate_lost_while_waiting_for_a_client_ends_its_update(back: bool) -> None:
     outlet = to_update("PM", revision="revB")
-    ask(outlet, 21, [2])
+    make_request(outlet, 21, [2])
     restart(outlet)
-    outlet.change(faceplate={"attached": False})
-    outlet.change(faceplate={"attached": back})
+    change(outlet, faceplate={"attached": False})
+    change(outlet, faceplate={"attached": back})
     assert not updating(outlet)
-    away(ask(outlet, 21, [1]))  # which is not kept from another
+    expect_offline(make_request(outlet, 21, [1]))  # which is not kept from another
     restart(outlet)
-    assert greeting(outlet)[1:] == [goes_on("IM")]
+    assert connect(outlet)[1:] == [goes_on("IM")]
 
 
 @BOTH
 def test_a_second_restart_after_that_does(target: Target) -> None:
     outlet = to_update(target, revision="revB")
-    ask(outlet, 21, [part(target)])
+    make_request(outlet, 21, [part(target)])
     restart(outlet)
-    greeting(outlet)
+    connect(outlet)
     restart(outlet)
-    assert [callback for callback, _ in greeting(outlet)] == [12]
+    assert [callback for callback, _ in connect(outlet)] == [12]
     assert pass_time(outlet) == []
     assert not updating(outlet)
     assert revisions(outlet) == OLD
@@ -592,42 +598,39 @@ def test_a_second_restart_after_that_does(target: Target) -> None:
 @pytest.mark.parametrize("when", ["before the restart ends", "after it", "while it is away"])
 def test_a_revb_whose_faceplate_is_gone_meanwhile_does_not_go_on_with_that(when: str) -> None:
     outlet = to_update("PM", revision="revB")
-    ask(outlet, 21, [2])
-    outlet.go_down()
+    make_request(outlet, 21, [2])
+    outlet.go_offline(now(outlet))
     if when != "after it":
-        outlet.change(faceplate={"attached": False})
+        change(outlet, faceplate={"attached": False})
     if when == "while it is away":
-        outlet.change(faceplate={"attached": True})
-    outlet.come_up()
+        change(outlet, faceplate={"attached": True})
+    outlet.come_online(now(outlet))
     if when == "after it":
-        outlet.faceplate_online = False
+        outlet.force_faceplate_offline(True, now(outlet))
     expected = 1 if when == "while it is away" else 0
-    assert greeting(outlet)[1:] == [goes_on("PM", expected)]
+    assert connect(outlet)[1:] == [goes_on("PM", expected)]
     assert updating(outlet) == bool(expected)
 
 
 def test_a_revb_started_from_outside_restarts_as_well() -> None:
     outlet = to_update(revision="revB")
-    outlet.start_update("IM")
-    (gone,) = outlet.take()
+    (gone,) = outlet.start_update("IM", now(outlet))
     assert isinstance(gone, GoOffline)
     restart(outlet)
-    assert greeting(outlet)[1:] == [goes_on("IM")]
+    assert connect(outlet)[1:] == [goes_on("IM")]
 
 
 def test_other_revisions_update_like_a_reva() -> None:
     for revision in ("revC", "", "B"):
-        assert done(to_update(revision=revision), 21, [1]) == []
+        assert expect_success(to_update(revision=revision), 21, [1]) == []
 
 
 def test_every_packet_of_an_update_has_a_packet_id_of_its_own() -> None:
     outlet = to_update()
-    ask(outlet, 21, [1])
+    make_request(outlet, 21, [1])
     ids = []
     while updating(outlet):
-        outlet.schedule.run_next(1e9)
-        ids += [
-            push.fields["packetID"] for push in outlet.take() if not isinstance(push, GoOffline)
-        ]
+        effects = outlet.schedule.run_due(1e9) or ()
+        ids += [push.fields["packetID"] for push in effects if isinstance(push, Push)]
     assert len(set(ids)) > 40
     assert outlet.sn == SN

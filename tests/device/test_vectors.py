@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from invis_sim.device.outlet import GoOffline, Outlet
+from invis_sim.device.effects import GoOffline
+from invis_sim.device.outlet import Outlet
 from invis_sim.device.state import Product
 from invis_sim.protocol.packets import Push, parse_request
-from tests.device.support import an_outlet, compact, returned, told
+from tests.device.support import an_outlet, compact, now, pushed_packets, pushes, returned
 
 VECTORS: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent.parent / "protocol" / "vectors.json").read_bytes()
@@ -77,7 +78,7 @@ def cases(*, asked: bool) -> list[Any]:
 
 def same_but_for_the_packet_id(push: Push, written: dict[str, Any]) -> bool:
     """The packetID of a push is the device's own."""
-    ((_, _),) = told([push])
+    ((_, _),) = pushed_packets([push])
     renumbered = push.with_field(("packetID",), written["packetID"])
     return renumbered.encode() == compact(written)
 
@@ -89,42 +90,42 @@ def test_a_request_is_answered_byte_for_byte(
 ) -> None:
     outlet = outlet_of(vector, product)
     document = json.dumps(vector["request"], separators=separators).encode()
-    answer = outlet.handle(parse_request(document))
+    answer = outlet.handle(parse_request(document), now(outlet))
     if vector["response"] is None:
         assert answer.reply is None
-        (happening,) = answer.effects
-        assert isinstance(happening, GoOffline)
+        (effect,) = answer.effects
+        assert isinstance(effect, GoOffline)
         return
     assert answer.reply is not None
     assert answer.reply.encode() == compact(vector["response"])
     assert len(answer.notes) == 1 - vector["response"]["PUBACK"]
     if vector["callback"] == 17:  # its examples leave out the push that a change causes
-        assert told(answer.effects) == [(18, returned(outlet, 18, [5]))]
+        assert pushed_packets(answer.effects) == [(18, returned(outlet, 18, [5]))]
         return
-    assert len(answer.effects) == len(vector["pushes"])
-    for push, written in zip(answer.pushes, vector["pushes"], strict=True):
+    assert not any(isinstance(effect, GoOffline) for effect in answer.effects)
+    for push, written in zip(pushes(answer), vector["pushes"], strict=True):
         assert same_but_for_the_packet_id(push, written)
 
 
 def measured(outlet: Outlet) -> list[Push]:
-    outlet.sample()
-    return [one for one in outlet.take() if isinstance(one, Push)]
+    return [one for one in outlet.sample(now(outlet)) if isinstance(one, Push)]
 
 
 def continued(outlet: Outlet) -> list[Push]:
-    outlet.start_update("IM")
-    outlet.go_down()
-    outlet.come_up()
-    return list(outlet.greet())
+    outlet.start_update("IM", now(outlet))
+    outlet.go_offline(now(outlet))
+    outlet.come_online(now(outlet))
+    effects = outlet.connect_pushes(now(outlet))
+    return [one for one in effects if isinstance(one, Push)]
 
 
 def updated(outlet: Outlet) -> list[Push]:
-    outlet.start_update("IM")
+    effects = list(outlet.start_update("IM", now(outlet)))
     while outlet.updating:
-        due = outlet.schedule.due()
+        due = outlet.schedule.next_due()
         assert due is not None
-        outlet.schedule.run_next(due)
-    return [one for one in outlet.take() if isinstance(one, Push)]
+        effects += outlet.schedule.run_due(due) or ()
+    return [one for one in effects if isinstance(one, Push)]
 
 
 CAUSES: dict[int, Callable[[Outlet], list[Push]]] = {

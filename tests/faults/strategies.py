@@ -30,9 +30,9 @@ from invis_sim.faults import (
 )
 from invis_sim.faults.delivery import Wait, Write
 from invis_sim.faults.fault import ConnectionFault
+from invis_sim.faults.json_forms import Breakage
 from invis_sim.faults.kinds.content import WrongId
-from invis_sim.faults.kinds.text import Breakage
-from invis_sim.faults.pipeline import FaultSession, PlannedDelivery
+from invis_sim.faults.session import FaultSession, PlannedDelivery
 from invis_sim.protocol.packets import Packet, Push, Reply, Request
 from invis_sim.protocol.transport import PacketKind, Transport
 from tests.faults.random_structs import faults_of
@@ -168,14 +168,14 @@ def context(
 ) -> Context:
     """The context of a packet, or of any.
 
-    honest: earlier replies, each to a request for what it is about.
+    earlier_replies: each to a request for what it is about.
     """
     asked = request() if packet is None else asking_for(packet)
-    about = tuple(reply.callback for reply in earlier_replies)
+    replies = tuple((reply.callback, reply) for reply in earlier_replies)
     kind: PacketKind = "push" if asked is None else "reply"
-    at = Context(kind, asked, transport, 1, 0.0, earlier_replies, asked=about)
-    at.begin(key)
-    return at
+    ctx = Context(kind, asked, transport, 1, 0.0, replies)
+    ctx.start_fault(key)
+    return ctx
 
 
 def unframed(text: bytes) -> bytes:
@@ -184,26 +184,26 @@ def unframed(text: bytes) -> bytes:
 
 
 def send(
-    lane: FaultSession,
+    session: FaultSession,
     packet_id: int = 123_456,
     callback: int = 1,
     seconds: float = 0.0,
     frame: Callable[[bytes], bytes] = unframed,
     args: Any = msgspec.UNSET,
 ) -> PlannedDelivery | None:
-    """Takes a plain reply down the lane."""
+    """Plan a plain reply."""
     reply = Reply.success(SN, packet_id, callback, args)
-    return lane.plan(reply, request(packet_id, callback), seconds, frame)
+    return session.plan(reply, request(packet_id, callback), seconds, frame)
 
 
-def push(lane: FaultSession, callback: int = 1, seconds: float = 0.0) -> PlannedDelivery | None:
-    """Takes a plain push down the lane."""
-    return lane.plan(Push.of(SN, 7, callback, {}), None, seconds, unframed)
+def push(session: FaultSession, callback: int = 1, seconds: float = 0.0) -> PlannedDelivery | None:
+    """Plan a plain push."""
+    return session.plan(Push.of(SN, 7, callback, {}), None, seconds, unframed)
 
 
-def touching(plan: PlannedDelivery | None) -> list[str]:
-    """The names of the faults that touched a packet, in the order in which they did."""
-    return [] if plan is None else [touch.fault for touch in plan.applied]
+def applied_faults(plan: PlannedDelivery | None) -> list[str]:
+    """The names of the faults that were applied to a packet, in the order in which they were."""
+    return [] if plan is None else [applied.fault for applied in plan.applied]
 
 
 def written(delivery: Delivery) -> list[bytes]:

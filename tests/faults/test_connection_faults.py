@@ -25,7 +25,8 @@ from invis_sim.faults import (
     When,
 )
 from invis_sim.faults.connection_plan import ConnectionPlan
-from invis_sim.faults.pipeline import Pipeline, PlannedConnection
+from invis_sim.faults.pipeline import Pipeline
+from invis_sim.faults.session import PlannedConnection
 from invis_sim.protocol.transport import Transport
 from tests.faults.strategies import (
     CONNECTION_KINDS,
@@ -43,11 +44,11 @@ def received(
     *several: Fault, connections: int = 1, transport: Transport = "tcp"
 ) -> PlannedConnection:
     """How a connection begins on which all of these faults act."""
-    return the(Pipeline(several, seed=1).lane(transport, 1).receive(0.0, connections))
+    return the(Pipeline(several, seed=1).session(transport, 1).admit(0.0, connections))
 
 
-def welcome(*several: Fault, connections: int = 1, transport: Transport = "tcp") -> ConnectionPlan:
-    return received(*several, connections=connections, transport=transport).welcome
+def plan(*several: Fault, connections: int = 1, transport: Transport = "tcp") -> ConnectionPlan:
+    return received(*several, connections=connections, transport=transport).plan
 
 
 # Each kind
@@ -67,9 +68,9 @@ def welcome(*several: Fault, connections: int = 1, transport: Transport = "tcp")
 def test_each_kind_changes_what_it_is_about(
     fault: Fault, expected: ConnectionPlan, detail: str
 ) -> None:
-    reception = received(fault)
-    assert reception.welcome == expected
-    assert [(touch.fault, touch.detail) for touch in reception.applied] == [(fault.kind(), detail)]
+    planned = received(fault)
+    assert planned.plan == expected
+    assert [(one.fault, one.detail) for one in planned.applied] == [(fault.kind(), detail)]
 
 
 @pytest.mark.parametrize(
@@ -85,20 +86,20 @@ def test_a_limit_acts_exactly_on_the_connections_above_it(
     how: Any, expected: ConnectionPlan, limit: int, connections: int
 ) -> None:
     pipeline = Pipeline([ConnectionLimit(connections=limit, how=how)], seed=1)
-    reception = pipeline.lane("ws", 1).receive(0.0, connections)
+    planned = pipeline.session("ws", 1).admit(0.0, connections)
     if connections <= limit:
-        assert reception is None
+        assert planned is None
         assert pipeline["connection_limit"].applied == 0
     else:
-        assert the(reception).welcome == expected
-        assert the(reception).applied[0].detail == f"{how}, {connections} were open"
+        assert the(planned).plan == expected
+        assert the(planned).applied[0].detail == f"{how}, {connections} were open"
 
 
 def test_a_limit_that_was_not_reached_does_not_use_up_its_times() -> None:
     pipeline = Pipeline([ConnectionLimit(connections=2, when=When(times=1))], seed=1)
     opened = [1, 2, 2, 3, 3]
-    receptions = [pipeline.lane("tcp", n).receive(0.0, opened[n]) for n in range(5)]
-    assert [reception is not None for reception in receptions] == [0, 0, 0, 1, 0]
+    every = [pipeline.session("tcp", n).admit(0.0, opened[n]) for n in range(5)]
+    assert [planned is not None for planned in every] == [0, 0, 0, 1, 0]
 
 
 # Several
@@ -106,16 +107,16 @@ def test_a_limit_that_was_not_reached_does_not_use_up_its_times() -> None:
 
 def test_waits_add_up_and_greetings_follow_each_other() -> None:
     several = (SlowAccept(seconds=1), Greeting(text="a"), SlowAccept(seconds=2), Greeting(text="b"))
-    assert welcome(*several) == ConnectionPlan(wait=3, greeting=b"ab")
+    assert plan(*several) == ConnectionPlan(wait=3, greeting=b"ab")
     slow = SlowHandshake(seconds=0.5)
-    assert welcome(slow, slow, transport="ws") == ConnectionPlan(handshake_wait=1)
+    assert plan(slow, slow, transport="ws") == ConnectionPlan(handshake_wait=1)
 
 
 @example([0.0, 5.0])
 @example([5.0, 0.0])
 @given(st.lists(st.floats(0, 100), min_size=1, max_size=4))
 def test_the_shortest_idle_time_counts(seconds: list[float]) -> None:
-    assert welcome(*(IdleClose(seconds=n) for n in seconds)) == ConnectionPlan(
+    assert plan(*(IdleClose(seconds=n) for n in seconds)) == ConnectionPlan(
         idle_seconds=min(seconds)
     )
 
@@ -125,24 +126,24 @@ def test_a_connection_that_ends_at_once_does_not_drop_another_one_as_well(how: A
     ends = AcceptClose(how=how)
     limit = ConnectionLimit(connections=1, how="drop_oldest")
     for several in ((ends, limit), (limit, ends)):
-        assert welcome(*several, connections=5) == ConnectionPlan(end=how)
+        assert plan(*several, connections=5) == ConnectionPlan(end=how)
 
 
 def test_a_limit_has_nothing_to_do_where_the_connection_ends_anyway() -> None:
-    reception = received(AcceptClose(), ConnectionLimit(connections=1), connections=2)
-    assert [touch.fault for touch in reception.applied] == ["accept_close"]
+    planned = received(AcceptClose(), ConnectionLimit(connections=1), connections=2)
+    assert [one.fault for one in planned.applied] == ["accept_close"]
 
 
-def test_of_two_limits_the_one_behind_may_take_the_new_connection_in_place_of_the_oldest() -> None:
+def test_of_two_limits_the_later_one_may_end_the_new_connection_instead() -> None:
     drops, closes = (
         ConnectionLimit(connections=2, how="drop_oldest"),
         ConnectionLimit(connections=4),
     )
-    assert welcome(drops, closes, connections=4) == ConnectionPlan(end="reset", drops_oldest=True)
-    assert welcome(drops, closes, connections=5) == ConnectionPlan(end="close")
+    assert plan(drops, closes, connections=4) == ConnectionPlan(end="reset", drops_oldest=True)
+    assert plan(drops, closes, connections=5) == ConnectionPlan(end="close")
 
 
-def test_faults_of_the_handshake_and_of_the_connection_make_one_welcome() -> None:
+def test_faults_of_the_handshake_and_of_the_connection_make_one_plan() -> None:
     several = (
         IdleClose(seconds=9),
         NoPong(),
@@ -150,40 +151,45 @@ def test_faults_of_the_handshake_and_of_the_connection_make_one_welcome() -> Non
         RejectHandshake(status=404, body="no"),
         Greeting(text="hi"),
     )
-    reception = received(*several, transport="ws")
-    assert reception.welcome == ConnectionPlan(
+    planned = received(*several, transport="ws")
+    assert planned.plan == ConnectionPlan(
         greeting=b"hi",
         idle_seconds=9,
         http_rejection=(404, "no"),
-        handshake="plain_200",
+        handshake_response="plain_200",
         answers_pings=False,
     )
     handshake_first = ["no_pong", "bad_handshake", "reject_handshake", "idle_close", "greeting"]
-    assert [touch.fault for touch in reception.applied] == handshake_first
+    assert [one.fault for one in planned.applied] == handshake_first
 
 
 @given(st.lists(faults(st.just(When()), CONNECTION_KINDS), max_size=8), transports, seeds)
-def test_any_faults_together_make_a_welcome_that_a_server_can_give(
+def test_any_faults_together_make_a_plan_that_a_server_can_carry_out(
     several: list[Fault], transport: Transport, seed: int
 ) -> None:
     pipeline = Pipeline(several, seed)
-    reception = pipeline.lane(transport, 1).receive(0.0, 3)
+    planned = pipeline.session(transport, 1).admit(0.0, 3)
     acting = [fault for fault in several if transport in fault.transports]
     certain = [fault for fault in acting if not isinstance(fault, MAY_DO_NOTHING)]
-    assert sum(rule.applied for rule in pipeline) == (len(reception.applied) if reception else 0)
-    if reception is None:
+    assert sum(rule.applied for rule in pipeline) == (len(planned.applied) if planned else 0)
+    if planned is None:
         assert not certain
         return
-    assert len(certain) <= len(reception.applied) <= len(acting)
-    assert all(len(touch.detail) < 100 for touch in reception.applied)
-    made = reception.welcome
+    assert len(certain) <= len(planned.applied) <= len(acting)
+    assert all(len(one.detail) < 100 for one in planned.applied)
+    made = planned.plan
     assert made.wait >= 0
     assert made.handshake_wait >= 0
     assert made.idle_seconds is None or made.idle_seconds >= 0
     assert made.http_rejection is None or 300 <= made.http_rejection[0] <= 599
     assert made.end == "reset" or not made.drops_oldest
     if transport == "tcp":
-        http = (made.handshake_wait, made.http_rejection, made.handshake, made.answers_pings)
+        http = (
+            made.handshake_wait,
+            made.http_rejection,
+            made.handshake_response,
+            made.answers_pings,
+        )
         assert http == (0, None, "right", True)
 
 
@@ -203,13 +209,13 @@ arrivals = st.lists(
 )
 
 
-def touched(fault: Fault, coming: list[Arrival], seed: int = 1) -> list[int]:
-    """The ordinals of the connections that the fault touches."""
+def applied_to(fault: Fault, coming: list[Arrival], seed: int = 1) -> list[int]:
+    """The numbers of the connections that the fault is applied to."""
     pipeline = Pipeline([fault], seed)
     return [
         n
         for n, arrival in enumerate(coming, 1)
-        if pipeline.lane(arrival.transport, n).receive(arrival.seconds, 1) is not None
+        if pipeline.session(arrival.transport, n).admit(arrival.seconds, 1) is not None
     ]
 
 
@@ -263,22 +269,22 @@ def some_conditions(draw: st.DrawFn) -> When | None:
 
 @given(some_conditions().filter(lambda when: when is not None), arrivals)
 def test_conditions_select_and_count_connections(when: When, coming: list[Arrival]) -> None:
-    assert touched(SlowAccept(seconds=1, when=when), coming) == predicted(when, coming)
+    assert applied_to(SlowAccept(seconds=1, when=when), coming) == predicted(when, coming)
 
 
 @given(arrivals, seeds)
-def test_chance_is_drawn_for_each_connection_and_again_the_same(
+def test_each_connection_has_its_chance_and_again_the_same(
     coming: list[Arrival], seed: int
 ) -> None:
     fault = AcceptClose(when=When(probability=0.5))
-    assert touched(fault, coming, seed) == touched(fault, coming, seed)
+    assert applied_to(fault, coming, seed) == applied_to(fault, coming, seed)
 
 
-def test_a_share_of_connections_is_touched_as_large_as_the_probability() -> None:
+def test_a_share_of_connections_is_hit_as_large_as_the_probability() -> None:
     coming = [Arrival("tcp", 0)] * 1000
-    hits = touched(AcceptClose(when=When(probability=0.2)), coming)
+    hits = applied_to(AcceptClose(when=When(probability=0.2)), coming)
     assert len(hits) == pytest.approx(200, abs=40)
-    assert len(touched(AcceptClose(when=When(probability=0.2, times=3)), coming)) == 3
+    assert len(applied_to(AcceptClose(when=When(probability=0.2, times=3)), coming)) == 3
 
 
 def test_a_connection_begins_as_usual_where_no_fault_applies() -> None:
@@ -288,23 +294,23 @@ def test_a_connection_begins_as_usual_where_no_fault_applies() -> None:
         NoPong(),
         Drop(),
     ]
-    assert Pipeline([], seed=1).lane("tcp", 1).receive(0.0, 1) is None
-    assert Pipeline(never, seed=1).lane("tcp", 1).receive(0.0, 1) is None
+    assert Pipeline([], seed=1).session("tcp", 1).admit(0.0, 1) is None
+    assert Pipeline(never, seed=1).session("tcp", 1).admit(0.0, 1) is None
 
 
 def test_a_fault_of_connections_leaves_packets_alone() -> None:
-    lane = Pipeline([AcceptClose(), Greeting(), NoPong()], seed=1).lane("ws", 1)
-    assert lane.receive(0.0, 1) is not None
-    assert send(lane) is None
-    assert push(lane) is None
+    session = Pipeline([AcceptClose(), Greeting(), NoPong()], seed=1).session("ws", 1)
+    assert session.admit(0.0, 1) is not None
+    assert send(session) is None
+    assert push(session) is None
 
 
 def test_a_fault_can_be_switched_between_two_connections() -> None:
     pipeline = Pipeline([AcceptClose()], seed=1)
-    pipeline["accept_close"].enabled = False
-    assert pipeline.lane("tcp", 1).receive(0.0, 1) is None
-    pipeline["accept_close"].enabled = True
-    assert pipeline.lane("tcp", 2).receive(0.0, 1) is not None
+    pipeline.enable(pipeline["accept_close"], False)
+    assert pipeline.session("tcp", 1).admit(0.0, 1) is None
+    pipeline.enable(pipeline["accept_close"], True)
+    assert pipeline.session("tcp", 2).admit(0.0, 1) is not None
     assert pipeline["accept_close"].applied == 1
 
 
@@ -314,7 +320,7 @@ def test_a_fault_can_be_switched_between_two_connections() -> None:
     [("callback", 20), ("packet", "any"), ("packet", "push"), ("per", "connection")],
 )
 def test_a_condition_about_packets_is_refused(kind: type[Fault], key: str, value: object) -> None:
-    message = f"^{kind.kind()} acts on connections as they come, which have no when\\.{key}"
+    message = f"^{kind.kind()} acts on new connections, which have no when\\.{key}"
     arguments = {"seconds": 1.0} if kind in (SlowAccept, SlowHandshake, IdleClose) else {}
     with pytest.raises(ValueError, match=message):
         kind(**arguments, when=When(**{key: value}))  # type: ignore[arg-type]

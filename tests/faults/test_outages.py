@@ -21,6 +21,7 @@ from invis_sim.faults import (
     StallConnection,
     When,
 )
+from invis_sim.faults.armed import outage_of
 from invis_sim.faults.delivery import (
     Close,
     HalfClose,
@@ -39,18 +40,23 @@ from tests.faults.random_structs import conditions
 from tests.faults.strategies import (
     PACKET_KINDS,
     SN,
+    applied_faults,
     context,
     faults,
     push,
     send,
     the,
-    touching,
     unframed,
     written,
 )
 
 OUTAGES = (Refuse, Reboot, FaceplateOffline)
 every_outage = pytest.mark.parametrize("kind", OUTAGES, ids=[kind.kind() for kind in OUTAGES])
+
+
+def started_by(fault: OutageFault) -> Outage:
+    """The outage of the first armed fault of this kind, which has no name."""
+    return msgspec.structs.replace(fault.outage(), identity=f"{fault.kind()}#1")
 
 
 # What is away
@@ -112,32 +118,32 @@ def test_it_begins_at_a_time_exactly_where_nothing_but_a_time_is_asked_for(
 @every_outage
 def test_one_that_begins_at_a_time_does_not_begin_with_a_packet(kind: type[OutageFault]) -> None:
     for when in (When(), When(from_seconds=1), When(from_seconds=1, until_seconds=9)):
-        lane = Pipeline([kind(when=when)], seed=1).lane("tcp", 1)
-        assert send(lane, seconds=5) is None
-        assert push(lane, seconds=5) is None
-        assert lane.receive(5, 1) is None
+        session = Pipeline([kind(when=when)], seed=1).session("tcp", 1)
+        assert send(session, seconds=5) is None
+        assert push(session, seconds=5) is None
+        assert session.admit(5, 1) is None
 
 
 @every_outage
 def test_one_that_asks_for_a_packet_begins_once_that_is_sent(kind: type[OutageFault]) -> None:
     fault = kind(when=When(callback=20, nth=2))
     pipeline = Pipeline([fault], seed=1)
-    lane = pipeline.lane("ws", 1)
-    assert pipeline.timed_outages == []
-    assert send(lane, callback=20) is None
-    assert send(lane, callback=12) is None
-    plan = the(send(lane, callback=20, frame=lambda text: b"<" + text + b">"))
-    assert touching(plan) == [kind.kind()]
+    session = pipeline.session("ws", 1)
+    assert list(pipeline.timed_outages) == []
+    assert send(session, callback=20) is None
+    assert send(session, callback=12) is None
+    plan = the(send(session, callback=20, frame=lambda text: b"<" + text + b">"))
+    assert applied_faults(plan) == [kind.kind()]
     write, begin = plan.delivery.steps
     assert isinstance(write, Write)
     assert write.data[:2] == b"<{"
-    assert begin == StartOutage(fault.outage())
+    assert begin == StartOutage(started_by(fault))
 
 
 def test_it_may_begin_with_a_push() -> None:
-    lane = Pipeline([Refuse(when=When(packet="push"))], seed=1).lane("tcp", 1)
-    assert send(lane) is None
-    assert the(push(lane)).delivery.steps[-1] == StartOutage(Refuse().outage())
+    session = Pipeline([Refuse(when=When(packet="push"))], seed=1).session("tcp", 1)
+    assert send(session) is None
+    assert the(push(session)).delivery.steps[-1] == StartOutage(started_by(Refuse()))
 
 
 @pytest.mark.parametrize(
@@ -153,30 +159,30 @@ def test_it_may_begin_with_a_push() -> None:
 def test_it_begins_before_the_connection_ends_with_the_packet(fault: Fault, end: object) -> None:
     outage = Reboot(when=When(every=1))
     for several in ([fault, outage], [outage, fault]):
-        plan = the(send(Pipeline(several, seed=1).lane("ws", 1)))
-        assert plan.delivery.steps[-2:] == (StartOutage(outage.outage()), end)
+        plan = the(send(Pipeline(several, seed=1).session("ws", 1)))
+        assert plan.delivery.steps[-2:] == (StartOutage(started_by(outage)), end)
 
 
 def test_it_begins_though_the_packet_is_dropped_or_waits_for_the_next() -> None:
     outage = Refuse(when=When(every=1))
-    plan = the(send(Pipeline([outage, Drop()], seed=1).lane("tcp", 1)))
-    assert plan.delivery == Delivery((StartOutage(outage.outage()),))
-    plan = the(send(Pipeline([outage, Coalesce()], seed=1).lane("tcp", 1)))
-    assert plan.delivery.steps[1:] == (MergeWithNext(1.0), StartOutage(outage.outage()))
+    plan = the(send(Pipeline([outage, Drop()], seed=1).session("tcp", 1)))
+    assert plan.delivery == Delivery((StartOutage(started_by(outage)),))
+    plan = the(send(Pipeline([outage, Coalesce()], seed=1).session("tcp", 1)))
+    assert plan.delivery.steps[1:] == (MergeWithNext(1.0), StartOutage(started_by(outage)))
 
 
 @given(st.lists(faults(st.just(When(every=1)), set(PACKET_KINDS) - set(OUTAGES)), max_size=6))
-def test_whatever_else_befalls_the_packet_each_outage_begins_once_and_changes_no_byte(
+def test_each_outage_starts_once_and_changes_no_byte_whatever_else_applies(
     several: list[Fault],
 ) -> None:
     outages = [
         Reboot(name="first", seconds=1, when=When(every=1)),
         Refuse(name="second", when=When(every=1)),
     ]
-    bare = send(Pipeline(several, seed=1).lane("ws", 1))
-    plan = the(send(Pipeline([*outages, *several], seed=1).lane("ws", 1)))
+    bare = send(Pipeline(several, seed=1).session("ws", 1))
+    plan = the(send(Pipeline([*outages, *several], seed=1).session("ws", 1)))
     begun = [step.outage.name for step in plan.delivery.steps if isinstance(step, StartOutage)]
-    if any(touch.detail.startswith("passed over") for touch in plan.applied):
+    if any(one.detail.startswith("skipped") for one in plan.applied):
         return
     assert sorted(begun) == ["first", "second"]
     first = next(n for n, step in enumerate(plan.delivery.steps) if isinstance(step, StartOutage))
@@ -194,10 +200,10 @@ def test_a_reboot_begins_at_the_moment_of_the_packet_that_it_says(
     moment: Moment, sent: list[bytes]
 ) -> None:
     fault = Reboot(moment=moment, when=When(every=1))
-    at = context()
-    plan = fault.reroute(Delivery((Write(b"ab"), Write(b"cdef"), Reset())), at)
+    ctx = context()
+    plan = fault.reroute(Delivery((Write(b"ab"), Write(b"cdef"), Reset())), ctx)
     assert written(plan) == sent
-    assert at.details == moment
+    assert ctx.details == moment
     begin = plan.steps.index(StartOutage(fault.outage()))
     assert all(isinstance(step, Write) for step in plan.steps[:begin])
     assert plan.steps[begin + 1 :] == (() if moment == "middle" else (Reset(),))
@@ -206,10 +212,12 @@ def test_a_reboot_begins_at_the_moment_of_the_packet_that_it_says(
 def test_a_reboot_in_the_middle_does_not_undo_what_else_begins_or_waits() -> None:
     refuse = Refuse(when=When(every=1))
     reboot = Reboot(moment="middle", when=When(every=1))
-    plan = the(send(Pipeline([refuse, Coalesce(), reboot], seed=1).lane("tcp", 1)))
-    assert {StartOutage(refuse.outage()), StartOutage(reboot.outage()), MergeWithNext(1.0)} < set(
-        plan.delivery.steps
-    )
+    plan = the(send(Pipeline([refuse, Coalesce(), reboot], seed=1).session("tcp", 1)))
+    assert {
+        StartOutage(started_by(refuse)),
+        StartOutage(started_by(reboot)),
+        MergeWithNext(1.0),
+    } < set(plan.delivery.steps)
 
 
 # Of the pipeline
@@ -221,50 +229,86 @@ def test_the_outages_that_begin_at_a_time_are_listed_while_they_are_enabled() ->
         [Reboot(when=later), Drop(), Refuse(), FaceplateOffline(when=When(nth=1))], seed=1
     )
     refuse, reboot = pipeline["refuse"], pipeline["reboot"]
-    assert pipeline.timed_outages == [(refuse, Refuse()), (reboot, Reboot(when=later))]
-    refuse.enabled = False
-    assert pipeline.timed_outages == [(reboot, Reboot(when=later))]
-    assert not pipeline.is_enabled("refuse")
-    assert pipeline.is_enabled("reboot")
-    pipeline.disarm(reboot)
-    assert pipeline.timed_outages == []
-    assert not pipeline.is_enabled("reboot")
+    assert list(pipeline.timed_outages) == [refuse, reboot]
+    pipeline.enable(refuse, False)
+    assert list(pipeline.timed_outages) == [reboot]
+    assert not pipeline.is_enabled(refuse.identity)
+    assert pipeline.is_enabled(reboot.identity)
+    pipeline.remove(reboot)
+    assert list(pipeline.timed_outages) == []
+    assert not pipeline.is_enabled(reboot.identity)
 
 
-def test_of_two_of_one_name_one_that_is_enabled_is_enough() -> None:
+def test_of_two_of_one_name_each_has_its_own_switch() -> None:
     pipeline = Pipeline([Refuse(enabled=False), Refuse()], seed=1)
-    assert pipeline.is_enabled("refuse")
+    first, second = pipeline
+    assert not pipeline.is_enabled(first.identity)
+    assert pipeline.is_enabled(second.identity)
 
 
-def test_whoever_asked_is_told_of_every_change() -> None:
+def test_every_change_raises_the_version() -> None:
     pipeline = Pipeline([Reboot()], seed=1)
-    seen: list[int] = []
-    pipeline.on_change = lambda: seen.append(len(pipeline.timed_outages))
-    rule = pipeline.arm(Refuse())
-    assert seen == [2]
-    rule.enabled = False
-    rule.enabled = True
-    assert seen == [2, 1, 2]
-    pipeline.disarm(rule)
-    assert seen == [2, 1, 2, 1]
-    pipeline.disarm(rule)  # is gone already
-    assert seen == [2, 1, 2, 1]
+    seen = [pipeline.version]
+
+    def changed() -> bool:
+        seen.append(pipeline.version)
+        return seen[-1] > seen[-2]
+
+    armed = pipeline.arm(Refuse())
+    assert changed()
+    pipeline.enable(armed, False)
+    assert changed()
+    pipeline.remove(armed)
+    assert changed()
+    pipeline.remove(armed)  # is gone already
+    assert not changed()
     with pytest.raises(ValueError, match="seconds"):
         pipeline.arm(Reboot(seconds=-1))
-    assert seen == [2, 1, 2, 1]
+    assert not changed()
+    pipeline.reset()
+    assert changed()
+    pipeline.reset_counters()
+    assert changed()
+
+
+# Whose it is
+
+
+@every_outage
+def test_an_outage_has_the_identity_of_the_armed_fault(kind: type[OutageFault]) -> None:
+    """Also of the second of a name."""
+    with_packet = [kind(name="away", when=When(every=1)) for _ in range(2)]
+    plan = the(send(Pipeline(with_packet, seed=1).session("tcp", 1)))
+    begun = [step.outage for step in plan.delivery.steps if isinstance(step, StartOutage)]
+    assert {(one.name, one.identity) for one in begun} == {("away", "away#1"), ("away", "away#2")}
+    timed = Pipeline([kind(), kind(name="away")], seed=1).timed_outages
+    assert [outage_of(armed).identity for armed in timed] == [f"{kind.kind()}#1", "away#1"]
+    assert outage_of(timed[1]).seconds == kind().outage().seconds
+
+
+def test_a_fault_that_starts_no_outage_has_none() -> None:
+    (armed,) = Pipeline([Drop()], seed=1)
+    with pytest.raises(TypeError, match="drop starts no outage"):
+        outage_of(armed)
+
+
+def test_the_start_of_a_timed_outage_is_counted() -> None:
+    (armed,) = Pipeline([Refuse()], seed=1)
+    armed.count_timed_start()
+    assert (armed.matched, armed.applied) == (1, 1)
 
 
 def test_a_packet_that_begins_an_outage_is_counted_and_limited_like_any_other() -> None:
     pipeline = Pipeline([Reboot(when=When(times=2, callback=20))], seed=1)
-    lanes = [pipeline.lane("tcp", 1), pipeline.lane("ws", 2)]
-    begun = [send(lanes[n % 2], callback=20) is not None for n in range(5)]
+    sessions = [pipeline.session("tcp", 1), pipeline.session("ws", 2)]
+    begun = [send(sessions[n % 2], callback=20) is not None for n in range(5)]
     assert begun == [1, 1, 0, 0, 0]
     assert pipeline["reboot"].applied == 2
 
 
-def test_the_bytes_of_the_packet_are_the_honest_ones() -> None:
-    lane = Pipeline([Reboot(when=When(nth=1))], seed=1).lane("tcp", 1)
-    plan = the(send(lane, frame=unframed))
+def test_the_bytes_of_the_packet_are_the_original_ones() -> None:
+    session = Pipeline([Reboot(when=When(nth=1))], seed=1).session("tcp", 1)
+    plan = the(send(session, frame=unframed))
     assert written(plan.delivery) == [b'{"sn":"%b","packetID":123456,"PUBACK":1}' % SN.encode()]
 
 

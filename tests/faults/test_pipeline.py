@@ -62,7 +62,8 @@ from invis_sim.faults.fault import (
     ReplyFault,
     TextFault,
 )
-from invis_sim.faults.pipeline import MAX_TEXT_BYTES, Pipeline, PlannedDelivery
+from invis_sim.faults.pipeline import Pipeline
+from invis_sim.faults.session import MAX_TEXT_BYTES, PlannedDelivery
 from invis_sim.protocol.packets import Packet, Reply
 from invis_sim.protocol.transport import Transport
 from tests.faults.random_structs import structs
@@ -70,6 +71,7 @@ from tests.faults.strategies import (
     MAY_DO_NOTHING,
     PACKET_KINDS,
     SN,
+    applied_faults,
     asking_for,
     faults,
     packets,
@@ -79,7 +81,6 @@ from tests.faults.strategies import (
     seeds,
     send,
     the,
-    touching,
     transports,
     unframed,
     written,
@@ -87,7 +88,7 @@ from tests.faults.strategies import (
 
 
 def never(text: bytes) -> bytes:
-    raise AssertionError(f"{text!r} is framed, though no fault touches it")
+    raise AssertionError(f"{text!r} is framed, though no fault applies to it")
 
 
 def renamed(given_faults: list[Fault]) -> list[Fault]:
@@ -101,22 +102,22 @@ always = st.just(When(every=1))
 """Of outages: with the first packet, rather than at a time."""
 
 
-def has_no_reason_to_touch(pipeline: Pipeline, transport: Transport) -> set[str]:
-    """The names of the faults that may leave a packet alone which they match."""
+def may_do_nothing(pipeline: Pipeline, transport: Transport) -> set[str]:
+    """The names of the faults that may leave alone a packet that they match."""
     return {
-        rule.name
-        for rule in pipeline
-        if isinstance(rule.fault, MAY_DO_NOTHING) or transport not in rule.fault.transports
+        armed.name
+        for armed in pipeline
+        if isinstance(armed.fault, MAY_DO_NOTHING) or transport not in armed.fault.transports
     }
 
 
-def test_without_faults_a_packet_goes_down_the_fast_lane() -> None:
-    lane = Pipeline([], seed=1).lane("ws", 1)
-    assert send(lane, frame=never) is None
-    assert push(lane) is None
+def test_without_faults_a_packet_goes_down_the_fast_path() -> None:
+    session = Pipeline([], seed=1).session("ws", 1)
+    assert send(session, frame=never) is None
+    assert push(session) is None
 
 
-def test_a_packet_that_no_fault_matches_goes_down_the_fast_lane() -> None:
+def test_a_packet_that_no_fault_matches_goes_down_the_fast_path() -> None:
     conditions = [
         When(callback=20),
         When(transport="ws"),
@@ -125,12 +126,12 @@ def test_a_packet_that_no_fault_matches_goes_down_the_fast_lane() -> None:
         When(from_seconds=1),
         When(packet="push"),
     ]
-    lane = Pipeline([Drop(when=when) for when in conditions], seed=1).lane("tcp", 1)
-    assert send(lane, callback=1, seconds=0.5, frame=never) is None
+    session = Pipeline([Drop(when=when) for when in conditions], seed=1).session("tcp", 1)
+    assert send(session, callback=1, seconds=0.5, frame=never) is None
 
 
-def test_a_fault_that_is_not_enabled_leaves_the_fast_lane_free() -> None:
-    assert send(Pipeline([Drop(enabled=False)], seed=1).lane("tcp", 1), frame=never) is None
+def test_a_fault_that_is_not_enabled_leaves_the_fast_path_free() -> None:
+    assert send(Pipeline([Drop(enabled=False)], seed=1).session("tcp", 1), frame=never) is None
 
 
 @given(st.lists(faults(always), max_size=8), packets, seeds, transports)
@@ -139,14 +140,14 @@ def test_any_faults_together_make_a_plan_that_a_connection_can_carry_out(
 ) -> None:
     pipeline = Pipeline(renamed(several), seed)
     asked = asking_for(packet)
-    plan = pipeline.lane(transport, 1).plan(packet, asked, 0, unframed)
-    untouched = {rule.name for rule in pipeline} - set(touching(plan))
-    assert untouched <= has_no_reason_to_touch(pipeline, transport) or asked is None
-    assert all(rule.applied == (rule.name not in untouched) for rule in pipeline)
+    plan = pipeline.session(transport, 1).plan(packet, asked, 0, unframed)
+    skipped = {armed.name for armed in pipeline} - set(applied_faults(plan))
+    assert skipped <= may_do_nothing(pipeline, transport) or asked is None
+    assert all(armed.applied == (armed.name not in skipped) for armed in pipeline)
     if plan is None:
-        assert untouched == {rule.name for rule in pipeline}
+        assert skipped == {armed.name for armed in pipeline}
         return
-    assert all(isinstance(touch.detail, str) and len(touch.detail) < 100 for touch in plan.applied)
+    assert all(isinstance(one.detail, str) and len(one.detail) < 100 for one in plan.applied)
     assert len(plan.delivery.steps) <= MAX_STEPS
     for step in plan.delivery.steps:
         match step:
@@ -158,13 +159,13 @@ def test_any_faults_together_make_a_plan_that_a_connection_can_carry_out(
             case Close(code, reason):
                 assert code is None or 1000 <= code <= 4999
                 assert len(reason.encode()) <= 123
-            case LetPass(behind, patience):
-                assert behind >= 1
-                assert 0 <= patience < float("inf")
-            case MergeWithNext(patience):
-                assert 0 <= patience < float("inf")
+            case LetPass(count, max_wait):
+                assert count >= 1
+                assert 0 <= max_wait < float("inf")
+            case MergeWithNext(max_wait):
+                assert 0 <= max_wait < float("inf")
             case StartOutage(outage):
-                assert outage.name in {rule.name for rule in pipeline}
+                assert outage.name in {armed.name for armed in pipeline}
                 assert outage.seconds is None or 0 <= outage.seconds < float("inf")
             case _:
                 assert isinstance(step, Reset | Stall | HalfClose)
@@ -182,26 +183,26 @@ def test_faults_are_applied_layer_by_layer_and_within_a_layer_in_file_order(
         if f.layer == layer and isinstance(f, bases)
     ]
     pipeline = Pipeline(renamed(several), seed=1)
-    touched = touching(send(pipeline.lane(transport, 1)))
-    assert touched == [name for name in expected if name in touched]
-    assert set(expected) - set(touched) <= has_no_reason_to_touch(pipeline, transport)
+    found = applied_faults(send(pipeline.session(transport, 1)))
+    assert found == [name for name in expected if name in found]
+    assert set(expected) - set(found) <= may_do_nothing(pipeline, transport)
 
 
 def test_the_order_in_the_file_does_not_reorder_the_layers() -> None:
     several = (Delay(seconds=2), MalformedJson(how="missing_brace"), Fail())
     for order in permutations(several):
-        plan = the(send(Pipeline(order, seed=1).lane("tcp", 1)))
+        plan = the(send(Pipeline(order, seed=1).session("tcp", 1)))
         text = Reply.failure(SN, 123_456).encode()[:-1]
         assert plan.delivery == Delivery((Wait(2), Write(text)))
-        assert touching(plan) == ["fail", "malformed_json", "delay"]
+        assert applied_faults(plan) == ["fail", "malformed_json", "delay"]
 
 
 def test_within_a_layer_a_later_fault_sees_what_an_earlier_one_made() -> None:
     duplicate, close = Duplicate(copies=2), CloseConnection(moment="middle")
     text = Reply.success(SN, 123_456, 1).encode()
-    whole_and_nothing = the(send(Pipeline([duplicate, close], seed=1).lane("tcp", 1)))
+    whole_and_nothing = the(send(Pipeline([duplicate, close], seed=1).session("tcp", 1)))
     assert written(whole_and_nothing.delivery) == [text]
-    two_halves = the(send(Pipeline([close, duplicate], seed=1).lane("tcp", 1)))
+    two_halves = the(send(Pipeline([close, duplicate], seed=1).session("tcp", 1)))
     assert written(two_halves.delivery) == [text[: len(text) // 2]] * 2
 
 
@@ -209,28 +210,30 @@ def test_within_a_layer_a_later_fault_sees_what_an_earlier_one_made() -> None:
 def test_faults_of_text_act_on_the_text_and_those_of_delivery_on_the_frame_around_it(
     transport: Transport,
 ) -> None:
-    lane = Pipeline([Duplicate(), MalformedJson(how="extra_brace")], seed=1).lane(transport, 1)
-    plan = the(send(lane, frame=lambda text: b"<" + text + b">"))
+    session = Pipeline([Duplicate(), MalformedJson(how="extra_brace")], seed=1).session(
+        transport, 1
+    )
+    plan = the(send(session, frame=lambda text: b"<" + text + b">"))
     text = Reply.success(SN, 123_456, 1).encode()
     assert written(plan.delivery) == [b"<" + text + b"}>"] * 2
 
 
 def test_a_fault_that_never_matches_changes_nothing_for_those_that_do() -> None:
-    lane = Pipeline([Drop(when=When(callback=20)), Fail()], seed=1).lane("tcp", 1)
-    assert touching(send(lane, callback=1)) == ["fail"]
+    session = Pipeline([Drop(when=When(callback=20)), Fail()], seed=1).session("tcp", 1)
+    assert applied_faults(send(session, callback=1)) == ["fail"]
 
 
-def test_every_touch_is_counted() -> None:
+def test_every_application_is_counted() -> None:
     pipeline = Pipeline([Drop(when=When(every=3))], seed=1)
-    lanes = [pipeline.lane("tcp", 1), pipeline.lane("ws", 2)]
-    assert sum(send(lanes[n % 2]) is not None for n in range(10)) == 3
+    sessions = [pipeline.session("tcp", 1), pipeline.session("ws", 2)]
+    assert sum(send(sessions[n % 2]) is not None for n in range(10)) == 3
     assert pipeline["drop"].applied == 3
 
 
 # What must not get out of hand
 
 
-def test_a_fault_whose_plan_would_get_too_long_is_passed_over_and_says_so() -> None:
+def test_a_fault_whose_plan_would_get_too_long_is_skipped_and_says_so() -> None:
     several = [
         Duplicate(copies=1000),
         Duplicate(name="too much", copies=1000),
@@ -238,13 +241,13 @@ def test_a_fault_whose_plan_would_get_too_long_is_passed_over_and_says_so() -> N
         CloseConnection(moment="after"),
     ]
     pipeline = Pipeline(several, seed=1)
-    plan = the(send(pipeline.lane("tcp", 1)))
-    detail = {touch.fault: touch.detail for touch in plan.applied}
-    passed_over = f"passed over: the plan would have more than {MAX_STEPS} steps"
+    plan = the(send(pipeline.session("tcp", 1)))
+    detail = {one.fault: one.detail for one in plan.applied}
+    skipped = f"skipped: the plan would have more than {MAX_STEPS} steps"
     assert detail == {
         "duplicate": "1000 copies",
-        "too much": passed_over,
-        "too fine": passed_over,
+        "too much": skipped,
+        "too fine": skipped,
         "close": "after",
     }
     text = Reply.success(SN, 123_456, 1).encode()
@@ -264,23 +267,23 @@ def test_no_fault_makes_a_plan_longer_than_it_may_be() -> None:
         Coalesce(),
         Reboot(when=When(every=1)),
     ):
-        plan = the(send(Pipeline([*to_the_brim, fault], seed=1).lane("tcp", 1)))
+        plan = the(send(Pipeline([*to_the_brim, fault], seed=1).session("tcp", 1)))
         assert len(plan.delivery.steps) == MAX_STEPS
         assert plan.delivery.ordered
-        assert plan.applied[-1].detail.startswith("passed over: ")
+        assert plan.applied[-1].detail.startswith("skipped: ")
 
 
-def test_a_fault_whose_text_would_get_too_long_is_passed_over_and_says_so() -> None:
+def test_a_fault_whose_text_would_get_too_long_is_skipped_and_says_so() -> None:
     longest = Pad(bytes=8 * 2**20)
 
     def text(*several: Fault) -> tuple[bytes, str]:
-        plan = the(send(Pipeline(several, seed=1).lane("tcp", 1)))
+        plan = the(send(Pipeline(several, seed=1).session("tcp", 1)))
         return written(plan.delivery)[0], plan.applied[-1].detail
 
     padded, _ = text(longest)
     doubled, detail = text(longest, Utf16())
     assert doubled == padded
-    assert detail == f"passed over: the text would be longer than {MAX_TEXT_BYTES} bytes"
+    assert detail == f"skipped: the text would be longer than {MAX_TEXT_BYTES} bytes"
 
 
 def test_many_faults_of_every_kind_at_once_are_dealt_with() -> None:
@@ -295,14 +298,14 @@ def test_many_faults_of_every_kind_at_once_are_dealt_with() -> None:
         for kind in PACKET_KINDS
     ]
     pipeline = Pipeline(one_of_each * 40, seed=1)
-    lane = pipeline.lane("ws", 1)
+    session = pipeline.session("ws", 1)
     for _ in range(3):
-        plan = the(send(lane, args={}))
+        plan = the(send(session, args={}))
         assert len(plan.applied) > 500
         assert 0 < len(plan.delivery.steps) <= MAX_STEPS
 
 
-def test_what_did_nothing_is_no_touch_and_does_not_count() -> None:
+def test_what_did_nothing_is_not_applied_and_does_not_count() -> None:
     some = When(times=1)
     pipeline = Pipeline(
         [
@@ -314,36 +317,38 @@ def test_what_did_nothing_is_no_touch_and_does_not_count() -> None:
         ],
         seed=1,
     )
-    lane = pipeline.lane("tcp", 1)
-    applied = [touching(send(lane, args={} if n < 3 else {"x": "x" * 100})) for n in range(2)]
+    session = pipeline.session("tcp", 1)
+    applied = [
+        applied_faults(send(session, args={} if n < 3 else {"x": "x" * 100})) for n in range(2)
+    ]
     assert applied == [["wrong_callback", "pad", "bit_flip"], []]
-    assert {rule.name: rule.applied for rule in pipeline} == {
+    assert {armed.name: armed.applied for armed in pipeline} == {
         "remove_field": 0,
         "wrong_callback": 1,
         "stale": 0,
         "pad": 1,
         "bit_flip": 1,
     }
-    plan = lane.plan(
+    plan = session.plan(
         Reply.success(SN, 1, 1).with_field(("payload", "x"), 1), request(1), 0, unframed
     )
-    assert touching(plan) == ["remove_field"]
-    assert [touching(send(lane)) for _ in range(3)] == [["stale"], [], []]
+    assert applied_faults(plan) == ["remove_field"]
+    assert [applied_faults(send(session)) for _ in range(3)] == [["stale"], [], []]
 
 
 def test_what_did_nothing_does_not_count_on_its_connection_either() -> None:
     when = When(times=1, per="connection")
     pipeline = Pipeline([RemoveField(path="payload", when=when)], seed=1)
     for n in (1, 2):
-        lane = pipeline.lane("tcp", n)
-        assert [touching(send(lane)) for _ in range(2)] == [[], []]
-        assert [touching(send(lane, args={})) for _ in range(2)] == [["remove_field"], []]
+        session = pipeline.session("tcp", n)
+        assert [applied_faults(send(session)) for _ in range(2)] == [[], []]
+        assert [applied_faults(send(session, args={})) for _ in range(2)] == [["remove_field"], []]
     assert pipeline["remove_field"].applied == 2
 
 
-def test_a_packet_to_which_nothing_was_done_leaves_by_the_fast_lane() -> None:
+def test_a_packet_to_which_nothing_was_done_leaves_by_the_fast_path() -> None:
     several = [RemoveField(path="nothing"), Stale(), Pad(bytes=2), Binary(), Fragment()]
-    assert send(Pipeline(several, seed=1).lane("tcp", 1), frame=unframed) is None
+    assert send(Pipeline(several, seed=1).session("tcp", 1), frame=unframed) is None
 
 
 # Chance
@@ -362,14 +367,14 @@ def played(
     """
     pipeline = Pipeline(several, seed)
     transports: tuple[Transport, Transport] = ("tcp", "ws")
-    lanes = [pipeline.lane(transports[n % 2], n + 1) for n in range(len(connections))]
+    sessions = [pipeline.session(transports[n % 2], n + 1) for n in range(len(connections))]
     plans: Played = [[] for _ in connections]
     for n in order:
         place = len(plans[n])
         callback = connections[n][place]
         reply = Reply.success(SN, 100_000 + place, callback, {"level": place})
         asked = request(100_000 + place, callback)
-        plans[n].append(lanes[n].plan(reply, asked, float(place), unframed))
+        plans[n].append(sessions[n].plan(reply, asked, float(place), unframed))
     return plans
 
 
@@ -445,7 +450,7 @@ steady = faults(by_connection, (Fail, WrongPacketId, MalformedJson, Delay, Drop,
 """Those of which what they draw and do does not depend on what others made of the packet."""
 
 others = faults(by_connection, set(PACKET_KINDS) - {Split, Duplicate})
-"""Those that do not make plans so long that faults are passed over."""
+"""Those that do not make plans so long that faults are skipped."""
 
 
 @given(steady, st.lists(others, max_size=3), st.lists(others, max_size=3), seeds)
@@ -457,7 +462,7 @@ def test_a_fault_draws_the_same_whatever_other_faults_there_are(
     def applied(several: list[Fault]) -> list[object]:
         plans = played(several, seed, [[1, 2, 3] * 4], [0] * 12)[0]
         return [
-            [touch for touch in plan.applied if touch.fault == "watched"] if plan else []
+            [one for one in plan.applied if one.fault == "watched"] if plan else []
             for plan in plans
         ]
 
@@ -467,7 +472,7 @@ def test_a_fault_draws_the_same_whatever_other_faults_there_are(
 def test_what_a_fault_draws_is_the_same_on_every_machine() -> None:
     delay = Delay(seconds=Distribution(min=0, max=1))
     plans = played([delay, WrongPacketId()], 7, [[1, 1]], [0, 0])[0]
-    assert [touch.detail for plan in plans for touch in the(plan).applied] == [
+    assert [one.detail for plan in plans for one in the(plan).applied] == [
         "packetID 303526",
         "0.334 s",
         "packetID 993584",
@@ -478,25 +483,25 @@ def test_what_a_fault_draws_is_the_same_on_every_machine() -> None:
 # Arming and switching
 
 
-def test_a_fault_can_be_armed_and_disarmed_while_connections_are_open() -> None:
+def test_a_fault_can_be_armed_and_removed_while_connections_are_open() -> None:
     pipeline = Pipeline([], seed=1)
-    lane = pipeline.lane("tcp", 1)
-    assert send(lane) is None
-    rule = pipeline.arm(Drop(name="for a while"))
-    assert touching(send(lane)) == ["for a while"]
-    pipeline.disarm(rule)
-    assert send(lane, frame=never) is None
-    pipeline.disarm(rule)
+    session = pipeline.session("tcp", 1)
+    assert send(session) is None
+    armed = pipeline.arm(Drop(name="for a while"))
+    assert applied_faults(send(session)) == ["for a while"]
+    pipeline.remove(armed)
+    assert send(session, frame=never) is None
+    pipeline.remove(armed)
     assert list(pipeline) == []
 
 
-def test_a_fault_armed_later_stands_behind_those_of_its_layer() -> None:
+def test_a_fault_armed_later_comes_after_those_of_its_layer() -> None:
     pipeline = Pipeline([Delay(seconds=1), Drop(), MalformedJson()], seed=1)
-    lane = pipeline.lane("tcp", 1)
-    send(lane)
+    session = pipeline.session("tcp", 1)
+    send(session)
     pipeline.arm(MalformedJson(name="late"))
     pipeline.arm(Fail())
-    assert touching(send(lane)) == ["fail", "malformed_json", "late", "delay", "drop"]
+    assert applied_faults(send(session)) == ["fail", "malformed_json", "late", "delay", "drop"]
 
 
 @given(st.lists(faults(always), min_size=1, max_size=8), st.data())
@@ -508,36 +513,36 @@ def test_the_faults_are_listed_in_the_order_in_which_they_apply(
     pipeline = Pipeline(several[:armed], seed=1)
     for fault in several[armed:]:
         pipeline.arm(fault)
-    touched = touching(send(pipeline.lane("ws", 1)))
-    assert touched == [rule.name for rule in pipeline if rule.applied]
-    assert {rule.name for rule in pipeline} - set(touched) <= has_no_reason_to_touch(pipeline, "ws")
+    found = applied_faults(send(pipeline.session("ws", 1)))
+    assert found == [armed.name for armed in pipeline if armed.applied]
+    assert {armed.name for armed in pipeline} - set(found) <= may_do_nothing(pipeline, "ws")
 
 
 def test_a_fault_can_be_switched_while_connections_are_open() -> None:
     pipeline = Pipeline([Drop(enabled=False)], seed=1)
-    lane = pipeline.lane("tcp", 1)
-    assert send(lane) is None
-    pipeline["drop"].enabled = True
+    session = pipeline.session("tcp", 1)
+    assert send(session) is None
+    pipeline.enable(pipeline["drop"], True)
     assert pipeline["drop"].enabled
-    assert send(lane) is not None
-    pipeline["drop"].enabled = False
-    assert send(lane) is None
+    assert send(session) is not None
+    pipeline.enable(pipeline["drop"], False)
+    assert send(session) is None
 
 
 def test_what_passes_while_a_fault_is_off_is_not_counted() -> None:
     pipeline = Pipeline([Drop(when=When(nth=2))], seed=1)
-    lane = pipeline.lane("tcp", 1)
-    assert send(lane) is None
-    pipeline["drop"].enabled = False
-    assert send(lane) is None
-    pipeline["drop"].enabled = True
-    assert send(lane) is not None
+    session = pipeline.session("tcp", 1)
+    assert send(session) is None
+    pipeline.enable(pipeline["drop"], False)
+    assert send(session) is None
+    pipeline.enable(pipeline["drop"], True)
+    assert send(session) is not None
 
 
-def test_disarming_removes_one_fault_and_not_another_that_is_like_it() -> None:
+def test_removing_removes_one_fault_and_not_another_that_is_like_it() -> None:
     pipeline = Pipeline([], seed=1)
     first, second = pipeline.arm(Drop()), pipeline.arm(Drop())
-    pipeline.disarm(second)
+    pipeline.remove(second)
     assert list(pipeline) == [first]
 
 
@@ -549,7 +554,7 @@ def test_faults_are_found_by_name_or_by_kind() -> None:
 
 def test_asking_for_a_fault_that_is_not_there_says_which_are() -> None:
     pipeline = Pipeline([Drop(), Delay(seconds=1, name="slow")], seed=1)
-    with pytest.raises(KeyError, match="no fault is called 'fast'; there are: drop, slow"):
+    with pytest.raises(KeyError, match=r"there are: .*drop.*, .*slow"):
         pipeline["fast"]
     with pytest.raises(KeyError, match="there are: none"):
         Pipeline([], seed=1)["fast"]
@@ -561,47 +566,52 @@ names = st.sampled_from([None, "drop", "drop#1", "drop#2", "drop#2#1", "#1"])
 @given(st.lists(names, min_size=2, max_size=8))
 def test_no_two_faults_share_an_identity_whatever_their_names(several: list[str | None]) -> None:
     pipeline = Pipeline([Drop(name=name) for name in several], seed=1)
-    assert len({rule.identity for rule in pipeline}) == len(several)
+    assert len({armed.identity for armed in pipeline}) == len(several)
 
 
 def test_two_faults_of_one_kind_choose_and_count_for_themselves() -> None:
     half = Delay(seconds=1, when=When(probability=0.5))
-    lane = Pipeline([half, half], seed=1).lane("tcp", 1)
-    assert {len(touching(send(lane))) for _ in range(50)} == {0, 1, 2}
+    session = Pipeline([half, half], seed=1).session("tcp", 1)
+    assert {len(applied_faults(send(session))) for _ in range(50)} == {0, 1, 2}
     by_turns = [
         Drop(when=When(nth=1, per="connection")),
         Drop(name="drop#2", when=When(nth=2, per="connection")),
         Drop(name="other", when=When(nth=3, per="connection")),
     ]
-    lane = Pipeline(by_turns, seed=1).lane("tcp", 1)
-    assert [touching(send(lane)) for _ in range(4)] == [["drop"], ["drop#2"], ["other"], []]
+    session = Pipeline(by_turns, seed=1).session("tcp", 1)
+    assert [applied_faults(send(session)) for _ in range(4)] == [
+        ["drop"],
+        ["drop#2"],
+        ["other"],
+        [],
+    ]
 
 
 def test_a_client_that_invents_callback_numbers_does_not_confuse_the_conditions() -> None:
-    lane = Pipeline([Drop(when=When(callback=20))], seed=1).lane("tcp", 1)
+    session = Pipeline([Drop(when=When(callback=20))], seed=1).session("tcp", 1)
     for callback in range(1000):
-        assert (send(lane, callback=callback) is not None) == (callback == 20)
-        assert (send(lane, callback=20) is not None) is True
+        assert (send(session, callback=callback) is not None) == (callback == 20)
+        assert (send(session, callback=20) is not None) is True
 
 
 def test_a_client_that_invents_callback_numbers_takes_no_memory() -> None:
-    lane = Pipeline([Drop(when=When(callback=20))], seed=1).lane("tcp", 1)
+    session = Pipeline([Drop(when=When(callback=20))], seed=1).session("tcp", 1)
     tracemalloc.start()
     try:
         for callback in range(1000, 2000):
-            send(lane, callback=callback)
+            send(session, callback=callback)
         before, _ = tracemalloc.get_traced_memory()
         for callback in range(2000, 5000):
-            send(lane, callback=callback)
+            send(session, callback=callback)
         after, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert after - before < 100_000
 
 
-def test_a_connection_remembers_its_last_honest_reply_however_many_there_were() -> None:
+def test_a_connection_remembers_its_last_original_reply_however_many_there_were() -> None:
     pipeline = Pipeline([WrongPacketId(how="previous", when=When(callback=20))], seed=1)
-    mine, other = pipeline.lane("tcp", 1), pipeline.lane("ws", 2)
+    mine, other = pipeline.session("tcp", 1), pipeline.session("ws", 2)
     for packet_id in range(200_000, 200_100):
         send(mine, packet_id)
         send(other, 300_000)
@@ -651,8 +661,8 @@ def test_a_value_out_of_range_that_python_built_is_refused(build: Callable[[], F
 @settings(max_examples=300)
 @given(st.one_of([structs(kind) for kind in KINDS.values()]))
 def test_a_fault_of_any_kind_is_armed_as_it_was_given(fault: Fault) -> None:
-    rule = Pipeline([], seed=1).arm(fault)
-    assert rule.fault == fault
-    assert type(rule.fault) is type(fault)
-    assert rule.enabled == fault.enabled
-    assert rule.name == fault.display_name
+    armed = Pipeline([], seed=1).arm(fault)
+    assert armed.fault == fault
+    assert type(armed.fault) is type(fault)
+    assert armed.enabled == fault.enabled
+    assert armed.name == fault.display_name

@@ -25,8 +25,8 @@ from invis_sim.faults import (
     WrongSn,
 )
 from invis_sim.faults.fault import ReplyFault
+from invis_sim.faults.json_forms import UnusualForm
 from invis_sim.faults.kinds.content import WrongId
-from invis_sim.faults.kinds.text import Oddity
 from invis_sim.faults.pipeline import Pipeline
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.frames import text_frame, unframe_text
@@ -71,7 +71,7 @@ def test_fail_refuses_under_the_same_serial_number_and_packet_id(reply: Reply) -
 
 
 @given(replies)
-def test_fail_leaves_the_honest_reply_as_it_is(reply: Reply) -> None:
+def test_fail_leaves_the_original_reply(reply: Reply) -> None:
     before = reply.encode()
     Fail().rewrite(reply, context(reply))
     assert reply.encode() == before
@@ -83,8 +83,8 @@ def rewritten(how: WrongId, reply: Reply, *previous: int, key: str = "") -> dict
     previous: the packetIDs that the connection asked under before.
     """
     earlier_replies = tuple(Reply.failure(SN, packet_id) for packet_id in previous)
-    at = context(reply, earlier_replies, key)
-    return parsed(WrongPacketId(how=how).rewrite(reply, at).encode())
+    ctx = context(reply, earlier_replies, key)
+    return parsed(WrongPacketId(how=how).rewrite(reply, ctx).encode())
 
 
 def packet_id_of(how: WrongId, asked: int, *previous: int, key: str = "") -> Any:
@@ -180,15 +180,15 @@ def test_the_forms_of_an_everyday_packet_id() -> None:
 @pytest.mark.parametrize("how", WRONG_IDS)
 @given(reply=replies)
 def test_the_journal_learns_which_packet_id_was_sent_instead(how: WrongId, reply: Reply) -> None:
-    at = context(reply)
-    sent = WrongPacketId(how=how).rewrite(reply, at).fields
+    ctx = context(reply)
+    sent = WrongPacketId(how=how).rewrite(reply, ctx).fields
     if how == "missing":
-        assert at.details == "no packetID"
+        assert ctx.details == "no packetID"
     else:
         whole = f"packetID {sent['packetID']!r}"
-        assert at.details == whole or at.details.startswith(whole[:25])
-        assert len(at.details) < 80
-        assert at.details == whole or len(whole) > 40
+        assert ctx.details == whole or ctx.details.startswith(whole[:25])
+        assert len(ctx.details) < 80
+        assert ctx.details == whole or len(whole) > 40
 
 
 @pytest.mark.parametrize("how", WRONG_IDS)
@@ -197,10 +197,10 @@ def test_a_packet_id_of_absurd_length_is_answered_wrongly_like_any_other(
     how: WrongId, sign: int
 ) -> None:
     reply = Reply.failure(SN, sign * 10**5000)
-    at = context(reply, (Reply.failure(SN, sign * 10**5001),))
-    sent = parsed(WrongPacketId(how=how).rewrite(reply, at).encode())
+    ctx = context(reply, (Reply.failure(SN, sign * 10**5001),))
+    sent = parsed(WrongPacketId(how=how).rewrite(reply, ctx).encode())
     assert (sent.get("packetID", NEVER) == sign * 10**5000) is False
-    assert len(at.details) < 80
+    assert len(ctx.details) < 80
 
 
 # The serial number
@@ -235,10 +235,10 @@ def test_a_wrong_sn_is_never_the_outlets_own_and_all_else_is_as_it_was(
 @pytest.mark.parametrize("sn", ["", "0003044076", "ab", 10**5000, None, {"a": 1}], ids=type)
 def test_whatever_has_become_of_the_serial_number_it_becomes_another(how: SnForm, sn: Any) -> None:
     odd = Reply.failure(SN, 7).with_field(("sn",), sn)
-    at = context()
-    sent = WrongSn(how=how).rewrite(odd, at).fields
+    ctx = context()
+    sent = WrongSn(how=how).rewrite(odd, ctx).fields
     assert sent.get("sn", NEVER) != sn
-    assert len(at.details) < 80
+    assert len(ctx.details) < 80
 
 
 # What it is about
@@ -248,18 +248,18 @@ def test_whatever_has_become_of_the_serial_number_it_becomes_another(how: SnForm
 def test_a_wrong_callback_is_another_and_all_else_is_as_it_was(
     packet: Packet, callback: int | None, key: str
 ) -> None:
-    at = context(packet, key=key)
-    rewritten = WrongCallback(callback=callback).rewrite(packet, at)
+    ctx = context(packet, key=key)
+    rewritten = WrongCallback(callback=callback).rewrite(packet, ctx)
     earlier_replies, sent = parsed(packet.encode()), parsed(rewritten.encode())
     if packet.callback is None or packet.callback == callback:
-        assert at.nothing
+        assert ctx.skipped
         assert rewritten.encode() == packet.encode()
         return
-    assert not at.nothing
+    assert not ctx.skipped
     wrong = sent["payload"].pop("callbackName")
     assert wrong != earlier_replies["payload"].pop("callbackName")
     assert wrong == callback if callback is not None else wrong in set(Callback)
-    assert at.details == f"callbackName {wrong}"
+    assert ctx.details == f"callbackName {wrong}"
     assert list(sent.items()) == list(earlier_replies.items())
 
 
@@ -341,16 +341,16 @@ def below(tree: Any, path: str) -> dict[Place, bytes]:
 def test_a_field_that_is_set_is_there_and_all_else_is_as_it_was(
     packet: Packet, path: str, value: Any
 ) -> None:
-    at = context(packet)
-    rewritten = SetField(path=path, value=value).rewrite(packet, at)
+    ctx = context(packet)
+    rewritten = SetField(path=path, value=value).rewrite(packet, ctx)
     earlier_replies, sent = parsed(packet.encode()), parsed(rewritten.encode())
-    if at.nothing:
+    if ctx.skipped:
         assert rewritten.encode() == packet.encode()
         return
     assert below(sent, path) == leaves(value, place(path))
     assert beside(sent, path) == beside(earlier_replies, path)
     assert below(earlier_replies, path) != below(sent, path)
-    assert len(at.details) < 90
+    assert len(ctx.details) < 90
 
 
 REPORT = Reply.success(SN, 123_456, 20, {"IM": {"fw_rev": "1"}, "list": [1, [2, 3], {"a": 4}]})
@@ -387,15 +387,15 @@ def test_the_path_leads_through_objects_and_lists(path: str, value: Any, expecte
 def test_a_value_that_is_there_already_or_has_no_place_touches_nothing(
     path: str, value: Any
 ) -> None:
-    at = context()
-    assert SetField(path=path, value=value).rewrite(REPORT, at) == REPORT
-    assert at.nothing
+    ctx = context()
+    assert SetField(path=path, value=value).rewrite(REPORT, ctx) == REPORT
+    assert ctx.skipped
 
 
 def test_a_value_of_another_type_is_another_value() -> None:
-    at = context()
-    sent = SetField(path="PUBACK", value=True).rewrite(REPORT, at)
-    assert not at.nothing
+    ctx = context()
+    sent = SetField(path="PUBACK", value=True).rewrite(REPORT, ctx)
+    assert not ctx.skipped
     assert b'"PUBACK":true' in sent.encode()
 
 
@@ -443,7 +443,7 @@ NOT_JSON = [
 
 
 @pytest.mark.parametrize(("value", "found"), NOT_JSON, ids=str)
-def test_a_value_that_json_does_not_know_is_refused(value: Any, found: str) -> None:
+def test_a_value_that_json_cannot_express_is_refused(value: Any, found: str) -> None:
     for name, build in (
         ("value", lambda: SetField(path="a", value=value)),
         ("args", lambda: PushFirst(args=value)),
@@ -463,7 +463,7 @@ def test_the_deepest_values_at_the_deepest_paths_can_be_sent_and_broken() -> Non
     deep = SetField(path=".".join("a" * MAX_DEPTH), value=nested(MAX_DEPTH))
     text = deep.rewrite(REPORT, context()).encode()
     assert parsed(text) == msgspec.json.decode(text)
-    for how in get_args(Oddity):
+    for how in get_args(UnusualForm):
         assert parsed(UnusualJson(how=how).corrupt(text, context())) == parsed(text)
 
 
@@ -471,16 +471,16 @@ def test_the_deepest_values_at_the_deepest_paths_can_be_sent_and_broken() -> Non
 def test_a_field_that_is_removed_is_gone_and_all_else_is_as_it_was(
     packet: Packet, path: str
 ) -> None:
-    at = context(packet)
-    rewritten = RemoveField(path=path).rewrite(packet, at)
+    ctx = context(packet)
+    rewritten = RemoveField(path=path).rewrite(packet, ctx)
     earlier_replies, sent = parsed(packet.encode()), parsed(rewritten.encode())
-    assert at.nothing == (below(earlier_replies, path) == {})
-    if at.nothing:
+    assert ctx.skipped == (below(earlier_replies, path) == {})
+    if ctx.skipped:
         assert rewritten.encode() == packet.encode()
     elif not path.endswith("]"):  # where a list has one item less, others move
         assert below(sent, path) == {}
         assert beside(sent, path) == beside(earlier_replies, path)
-    assert len(at.details) < 90
+    assert len(ctx.details) < 90
 
 
 def test_a_list_item_that_is_removed_lets_the_others_move_up() -> None:
@@ -496,10 +496,10 @@ def test_a_list_item_that_is_removed_lets_the_others_move_up() -> None:
     st.integers(1, 4),
     st.integers(0, 3),
 )
-def test_a_stale_answer_is_the_one_some_answers_ago_about_the_same_under_the_new_packet_id(
+def test_a_stale_reply_repeats_an_earlier_one_under_the_new_packet_id(
     asked: list[tuple[int, int, Any]], ago: int, callback: int
 ) -> None:
-    lane = Pipeline([Stale(replies_ago=ago, when=When(callback=callback, after=1))], 1).lane(
+    session = Pipeline([Stale(replies_ago=ago, when=When(callback=callback, after=1))], 1).session(
         "ws", 1
     )
     earlier_replies: list[Reply] = []
@@ -507,7 +507,7 @@ def test_a_stale_answer_is_the_one_some_answers_ago_about_the_same_under_the_new
         reply = Reply.success(SN, packet_id, about, args)
         if packet_id % 3 == 0:  # nothing in these tells what they are about
             reply = Reply.failure(SN, packet_id)
-        plan = lane.plan(reply, request(packet_id, about), 0, unframed)
+        plan = session.plan(reply, request(packet_id, about), 0, unframed)
         if about == callback and len(earlier_replies) >= max(ago, 1):
             expected = earlier_replies[-ago].with_field(("packetID",), packet_id)
             assert written(the(plan).delivery) == [expected.encode()]
@@ -520,21 +520,21 @@ def test_a_stale_answer_is_the_one_some_answers_ago_about_the_same_under_the_new
 def test_a_stale_answer_is_as_old_as_it_says() -> None:
     for ago in range(1, 5):
         when = When(nth=5)
-        lane = Pipeline([Stale(replies_ago=ago, when=when)], seed=1).lane("tcp", 1)
-        plans = [send(lane, packet_id, args=packet_id) for packet_id in range(100_000, 100_005)]
+        session = Pipeline([Stale(replies_ago=ago, when=when)], seed=1).session("tcp", 1)
+        plans = [send(session, packet_id, args=packet_id) for packet_id in range(100_000, 100_005)]
         assert plans[:4] == [None] * 4
         sent = parsed(written(the(plans[4]).delivery)[0])
         assert sent["packetID"] == 100_004
         assert sent["payload"]["callbackArgs"] == 100_004 - ago
 
 
-def test_a_stale_answer_keeps_the_packet_id_that_another_fault_gave_it_or_took_from_it() -> None:
+def test_a_stale_reply_keeps_what_another_fault_did_to_the_packet_id() -> None:
     old = Reply.success(SN, 1, 20, "old")
     new = Reply.success(SN, 2, 20, "new")
     for how, expected in (("missing", NEVER), ("string", "2")):
-        at = context(new, (old,))
-        wrong = WrongPacketId(how=how).rewrite(new, at)  # type: ignore[arg-type]
-        sent = parsed(Stale().rewrite(wrong, at).encode())
+        ctx = context(new, (old,))
+        wrong = WrongPacketId(how=how).rewrite(new, ctx)  # type: ignore[arg-type]
+        sent = parsed(Stale().rewrite(wrong, ctx).encode())
         assert sent.get("packetID", NEVER) == expected
         assert sent["payload"]["callbackArgs"] == "old"
 
@@ -543,11 +543,11 @@ def test_a_stale_answer_keeps_the_packet_id_that_another_fault_gave_it_or_took_f
 
 
 @given(replies, callbacks, json_trees, st.integers(0, 9))
-def test_a_push_first_is_a_valid_push_and_the_reply_behind_it_the_honest_one(
+def test_a_push_first_is_a_valid_push_and_the_reply_behind_it_the_original_one(
     reply: Reply, callback: int, args: Any, seed: int
 ) -> None:
-    lane = Pipeline([PushFirst(callback=callback, args=args)], seed).lane("ws", 1)
-    plan = the(lane.plan(reply, asking_for(reply), 0, text_frame))
+    session = Pipeline([PushFirst(callback=callback, args=args)], seed).session("ws", 1)
+    plan = the(session.plan(reply, asking_for(reply), 0, text_frame))
     first, second = written(plan.delivery)
     assert second == text_frame(reply.encode())
     text = unframe_text(first)
@@ -556,9 +556,9 @@ def test_a_push_first_is_a_valid_push_and_the_reply_behind_it_the_honest_one(
     assert push == {"sn": SN, "payload": {"callbackName": callback, "callbackArgs": args}}
 
 
-def test_a_push_comes_as_what_faults_of_content_say_its_serial_number_is_and_in_good_json() -> None:
+def test_a_push_first_has_the_serial_number_that_faults_gave_the_reply() -> None:
     several = [WrongSn(how="empty"), PushFirst(), MalformedJson(), PushFirst(callback=11, args={})]
-    plan = the(send(Pipeline(several, seed=1).lane("tcp", 1)))
+    plan = the(send(Pipeline(several, seed=1).session("tcp", 1)))
     first, second, reply = written(plan.delivery)
     assert [parsed(text)["payload"]["callbackName"] for text in (first, second)] == [9, 11]
     assert parsed(first)["sn"] == parsed(second)["sn"] == ""
@@ -567,7 +567,7 @@ def test_a_push_comes_as_what_faults_of_content_say_its_serial_number_is_and_in_
 
 def test_numbers_of_absurd_length_are_sent_and_shown_shortly() -> None:
     for fault in (WrongCallback(callback=10**5000), PushFirst(callback=10**5000)):
-        plan = the(send(Pipeline([fault], seed=1).lane("tcp", 1), args={}))
+        plan = the(send(Pipeline([fault], seed=1).session("tcp", 1), args={}))
         assert b"0" * 5000 in b"".join(written(plan.delivery))
         assert len(plan.applied[0].detail) < 80
 
@@ -585,14 +585,14 @@ def test_content_that_is_wrong_in_any_ways_at_once_is_still_valid_json(
     several: list[Fault], packet: Packet, before: list[Reply], seed: int
 ) -> None:
     earlier_replies = packet.encode()
-    lane = Pipeline(several, seed).lane("tcp", 1)
+    session = Pipeline(several, seed).session("tcp", 1)
     for reply in before:
-        lane.plan(reply, asking_for(reply), 0, unframed)
-    plan = lane.plan(packet, asking_for(packet), 0, unframed)
+        session.plan(reply, asking_for(reply), 0, unframed)
+    plan = session.plan(packet, asking_for(packet), 0, unframed)
     for text in written(plan.delivery) if plan else ():
         parsed(text)
     assert packet.encode() == earlier_replies
-    if plan is not None and all(touch.fault == "set_field" for touch in plan.applied):
+    if plan is not None and all(one.fault == "set_field" for one in plan.applied):
         assert len(written(plan.delivery)) == 1
 
 

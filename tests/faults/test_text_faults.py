@@ -23,12 +23,12 @@ from invis_sim.faults import (
     Utf16,
 )
 from invis_sim.faults.fault import TextFault
-from invis_sim.faults.kinds.text import Breakage, Oddity
+from invis_sim.faults.json_forms import Breakage, UnusualForm
 from invis_sim.protocol.packets import Packet, Push, Reply, encode_json
 from tests.faults.strategies import BREAKAGES, SN, context, json_values, packets, refuse, seeds
 
 Invalid: TypeAlias = Literal["byte", "cut", "overlong", "surrogate"]
-ODDITIES: tuple[Oddity, ...] = get_args(Oddity)
+ODDITIES: tuple[UnusualForm, ...] = get_args(UnusualForm)
 INVALID: tuple[Invalid, ...] = get_args(Invalid)
 
 HONEST = Reply.success(SN, 123_456, 20, {"sn": 'it\'s "é"\\', "n": [1, {}]})
@@ -219,9 +219,9 @@ def test_a_nan_is_a_member_more_to_readers_that_take_it(packet: Packet) -> None:
 
 @pytest.mark.parametrize("how", BREAKAGES)
 def test_the_journal_learns_how_a_packet_was_broken(how: Breakage) -> None:
-    at = context()
-    MalformedJson(how=how).corrupt(HONEST.encode(), at)
-    assert at.details == how
+    ctx = context()
+    MalformedJson(how=how).corrupt(HONEST.encode(), ctx)
+    assert ctx.details == how
 
 
 @pytest.mark.parametrize("how", BREAKAGES)
@@ -236,13 +236,13 @@ def test_a_push_is_broken_like_a_reply(how: Breakage) -> None:
 @pytest.mark.parametrize("how", ODDITIES)
 @given(text=documents)
 def test_unusual_json_says_the_same_and_says_so_where_it_is_the_same_text(
-    how: Oddity, text: bytes
+    how: UnusualForm, text: bytes
 ) -> None:
-    at = context()
-    odd = UnusualJson(how=how).corrupt(text, at)
+    ctx = context()
+    odd = UnusualJson(how=how).corrupt(text, ctx)
     assert value_of(odd) == value_of(text)
-    assert at.nothing == (odd == text)
-    assert at.nothing or at.details == how
+    assert ctx.skipped == (odd == text)
+    assert ctx.skipped or ctx.details == how
     if is_json(text):
         assert is_json(odd)
 
@@ -256,7 +256,7 @@ def integers(tree: Any) -> list[int]:
 
 
 @given(packets)
-def test_a_packet_can_be_written_in_each_unusual_way_where_it_has_something_to_write_so(
+def test_a_packet_with_something_to_rewrite_has_each_unusual_form(
     packet: Packet,
 ) -> None:
     text = packet.encode()
@@ -312,12 +312,12 @@ def test_a_number_with_an_exponent_is_the_same_number(number: str, expected: str
 @pytest.mark.parametrize("how", ODDITIES)
 @given(text=odd_texts)
 def test_what_is_no_json_in_utf8_any_more_is_not_made_unusual_nor_good_again(
-    how: Oddity, text: bytes
+    how: UnusualForm, text: bytes
 ) -> None:
-    at = context()
-    sent = UnusualJson(how=how).corrupt(text, at)
+    ctx = context()
+    sent = UnusualJson(how=how).corrupt(text, ctx)
     if not is_strict_json(text):
-        assert at.nothing
+        assert ctx.skipped
         assert sent == text
     assert is_utf8_json(sent) == is_utf8_json(text)
     assert is_json_to_python(sent) == is_json_to_python(text)
@@ -325,9 +325,9 @@ def test_what_is_no_json_in_utf8_any_more_is_not_made_unusual_nor_good_again(
 
 @given(documents, st.integers(2, 200))
 def test_a_padded_text_is_as_long_as_it_says_and_says_the_same(text: bytes, size: int) -> None:
-    at = context()
-    padded = Pad(bytes=size).corrupt(text, at)
-    if at.nothing:
+    ctx = context()
+    padded = Pad(bytes=size).corrupt(text, ctx)
+    if ctx.skipped:
         assert padded == text
         assert len(text) >= size or b"}" not in text
     elif text.lstrip().startswith(b"{"):
@@ -379,10 +379,10 @@ def test_invalid_utf8_is_never_text_whatever_it_was_before(how: Invalid, text: b
     ],
 )
 def test_what_is_no_utf8_stands_in_the_first_string(how: Invalid, inserted: bytes) -> None:
-    at = context()
-    sent = InvalidUtf8(how=how).corrupt(b'{"sn":"0"}', at)
+    ctx = context()
+    sent = InvalidUtf8(how=how).corrupt(b'{"sn":"0"}', ctx)
     assert sent == b'{"' + inserted + b'sn":"0"}'
-    assert at.details == how
+    assert ctx.details == how
 
 
 @given(documents)
@@ -396,10 +396,10 @@ def test_a_byte_order_mark_is_refused_by_strict_readers_and_in_text(text: bytes)
 
 @given(odd_texts)
 def test_utf16_is_never_utf8_and_says_the_same_to_those_who_expect_it(text: bytes) -> None:
-    at = context()
-    sent = Utf16().corrupt(text, at)
-    assert at.nothing == (not is_utf8(text))
-    if at.nothing:
+    ctx = context()
+    sent = Utf16().corrupt(text, ctx)
+    assert ctx.skipped == (not is_utf8(text))
+    if ctx.skipped:
         assert sent == text
     else:
         assert sent.decode("utf-16") == text.decode()
@@ -415,8 +415,8 @@ def test_utf16_is_never_utf8_and_says_the_same_to_those_who_expect_it(text: byte
 def test_as_many_bits_are_flipped_as_it_says_each_another_one(
     text: bytes, bits: int, key: str
 ) -> None:
-    at = context(key=key)
-    sent = BitFlip(bits=bits).corrupt(text, at)
+    ctx = context(key=key)
+    sent = BitFlip(bits=bits).corrupt(text, ctx)
     assert len(sent) == len(text)
     flipped = [
         8 * n + bit
@@ -425,9 +425,9 @@ def test_as_many_bits_are_flipped_as_it_says_each_another_one(
         if (was ^ now) >> bit & 1
     ]
     assert len(flipped) == min(bits, 8 * len(text))
-    assert at.nothing == (text == b"")
+    assert ctx.skipped == (text == b"")
     shown = ", ".join(map(str, flipped[:5])) + (", …" if len(flipped) > 5 else "")
-    assert at.details == f"bits {shown}"
+    assert ctx.details == f"bits {shown}"
 
 
 def test_every_bit_can_be_flipped() -> None:

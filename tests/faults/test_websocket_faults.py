@@ -25,7 +25,7 @@ from invis_sim.faults import (
     Utf16,
     When,
 )
-from invis_sim.faults.connection_plan import ConnectionPlan, HandshakeAnswer
+from invis_sim.faults.connection_plan import ConnectionPlan, HandshakeResponse
 from invis_sim.faults.fault import FrameFault
 from invis_sim.faults.kinds.websocket import WrongFrame, corrupt_handshake
 from invis_sim.faults.pipeline import Pipeline
@@ -33,6 +33,7 @@ from invis_sim.protocol.frames import BINARY, CONTINUATION, FIN, PING, TEXT, Fra
 from invis_sim.protocol.packets import Packet
 from tests.faults.strategies import (
     PACKET_KINDS,
+    applied_faults,
     asking_for,
     context,
     faults,
@@ -40,7 +41,6 @@ from tests.faults.strategies import (
     seeds,
     send,
     the,
-    touching,
     written,
 )
 
@@ -168,9 +168,9 @@ def test_odd_frames_in_any_order_and_number_make_the_same_message(
 @pytest.mark.parametrize("fault", [Binary(), Fragment(pieces=3, ping=True)])
 def test_what_is_binary_or_in_fragments_already_is_not_touched_again(fault: FrameFault) -> None:
     once = fault.reframe((Frame(FIN | TEXT, b"abc"),), context())
-    at = context()
-    assert fault.reframe(once, at) == once
-    assert at.nothing
+    ctx = context()
+    assert fault.reframe(once, ctx) == once
+    assert ctx.skipped
 
 
 # Forbidden
@@ -235,8 +235,8 @@ def test_frame_faults_leave_in_one_write_and_exist_on_websocket_only(
 ) -> None:
     pipeline = Pipeline(several, seed)
     asked = asking_for(packet)
-    assert pipeline.lane("tcp", 1).plan(packet, asked, 0, text_frame) is None
-    plan = pipeline.lane("ws", 2).plan(packet, asked, 0, text_frame)
+    assert pipeline.session("tcp", 1).plan(packet, asked, 0, text_frame) is None
+    plan = pipeline.session("ws", 2).plan(packet, asked, 0, text_frame)
     if asked is None:
         assert plan is None
         return
@@ -244,20 +244,20 @@ def test_frame_faults_leave_in_one_write_and_exist_on_websocket_only(
     assert written(the(plan).delivery) == [sent(packet.encode(), *frames)]
 
 
-def test_faults_of_text_act_on_the_message_within_the_frames_and_those_of_delivery_on_all() -> None:
+def test_faults_of_text_act_within_the_frames_and_those_of_delivery_on_all() -> None:
     several = [Split(size=5), Duplicate(), Fragment(pieces=2), Utf16(), Binary(), Empty()]
-    plan = the(send(Pipeline(several, seed=1).lane("ws", 1)))
-    assert touching(plan) == ["utf16", "empty", "fragment", "binary", "split", "duplicate"]
+    plan = the(send(Pipeline(several, seed=1).session("ws", 1)))
+    assert applied_faults(plan) == ["utf16", "empty", "fragment", "binary", "split", "duplicate"]
     assert written(plan.delivery) == [b"\x02\x00\x80\x00"] * 2
 
 
 def test_frames_that_no_fault_changes_are_those_of_the_transport() -> None:
-    lane = Pipeline([Fragment(), BadFrame(how="unknown_opcode")], seed=1).lane("ws", 1)
-    plan = the(send(lane))
-    assert touching(plan) == ["fragment", "bad_frame"]
-    lane = Pipeline([BadFrame(how="unknown_opcode"), Fragment()], seed=1).lane("ws", 1)
-    plan = the(send(lane))
-    assert touching(plan) == ["bad_frame"]
+    session = Pipeline([Fragment(), BadFrame(how="unknown_opcode")], seed=1).session("ws", 1)
+    plan = the(send(session))
+    assert applied_faults(plan) == ["fragment", "bad_frame"]
+    session = Pipeline([BadFrame(how="unknown_opcode"), Fragment()], seed=1).session("ws", 1)
+    plan = the(send(session))
+    assert applied_faults(plan) == ["bad_frame"]
 
 
 # The handshake
@@ -299,7 +299,7 @@ def test_a_plain_200_is_a_whole_web_page() -> None:
 
 def test_a_right_answer_is_left_alone_and_a_spoiled_one_ends_its_head() -> None:
     assert corrupt_handshake(ANSWER, "right") == ANSWER
-    for how in get_args(HandshakeAnswer):
+    for how in get_args(HandshakeResponse):
         assert b"\r\n\r\n" in corrupt_handshake(ANSWER, how)
 
 
@@ -312,8 +312,12 @@ def test_a_right_answer_is_left_alone_and_a_spoiled_one_ends_its_head() -> None:
             ConnectionPlan(http_rejection=(401, "who?")),
             "HTTP 401",
         ),
-        (BadHandshake(), ConnectionPlan(handshake="wrong_accept"), "wrong_accept"),
-        (BadHandshake(how="plain_200"), ConnectionPlan(handshake="plain_200"), "plain_200"),
+        (BadHandshake(), ConnectionPlan(handshake_response="wrong_accept"), "wrong_accept"),
+        (
+            BadHandshake(how="plain_200"),
+            ConnectionPlan(handshake_response="plain_200"),
+            "plain_200",
+        ),
         (SlowHandshake(seconds=2), ConnectionPlan(handshake_wait=2), "2 s"),
         (NoPong(), ConnectionPlan(answers_pings=False), ""),
     ],
@@ -321,10 +325,10 @@ def test_a_right_answer_is_left_alone_and_a_spoiled_one_ends_its_head() -> None:
 def test_each_handshake_fault_changes_what_it_is_about(
     fault: Fault, expected: ConnectionPlan, detail: str
 ) -> None:
-    reception = the(Pipeline([fault], seed=1).lane("ws", 1).receive(0, 1))
-    assert reception.welcome == expected
-    assert [(touch.fault, touch.detail) for touch in reception.applied] == [(fault.kind(), detail)]
-    assert Pipeline([fault], seed=1).lane("tcp", 1).receive(0, 1) is None
+    planned = the(Pipeline([fault], seed=1).session("ws", 1).admit(0, 1))
+    assert planned.plan == expected
+    assert [(one.fault, one.detail) for one in planned.applied] == [(fault.kind(), detail)]
+    assert Pipeline([fault], seed=1).session("tcp", 1).admit(0, 1) is None
 
 
 @pytest.mark.parametrize(

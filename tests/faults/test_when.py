@@ -1,4 +1,4 @@
-"""`When` says which packets a fault touches."""
+"""`When` says which packets a fault applies to."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -25,17 +25,17 @@ class Event:
     seconds: float
 
 
-def touched(when: When, events: list[Event], transports: list[Transport]) -> list[int]:
-    """Which of these packets, by index, a fault under these conditions touches."""
+def applied_to(when: When, events: list[Event], transports: list[Transport]) -> list[int]:
+    """Which of these packets, by index, a fault under these conditions applies to."""
     pipeline = Pipeline([Drop(when=when)], seed=1)
-    lanes = [pipeline.lane(transport, n) for n, transport in enumerate(transports, 1)]
+    sessions = [pipeline.session(transport, n) for n, transport in enumerate(transports, 1)]
     found = []
     for index, event in enumerate(events):
         packet: Packet = Reply.success(SN, 123_456, event.callback)
         asked = request(callback=event.callback)
         if event.kind == "push":
             packet = Push.of(SN, 7, event.callback, None)
-        plan = lanes[event.connection - 1].plan(
+        plan = sessions[event.connection - 1].plan(
             packet, asked if event.kind == "reply" else None, event.seconds, unframed
         )
         if plan is not None:
@@ -124,7 +124,7 @@ def test_each_condition_alone_means_what_the_manual_says(name: str, data: st.Dat
     conditions = {name: data.draw(CONDITIONS[name])}
     events, transports = data.draw(any_events), data.draw(any_transports)
     expected = predicted(conditions, events, transports)
-    assert touched(When(**conditions), events, transports) == expected
+    assert applied_to(When(**conditions), events, transports) == expected
 
 
 @st.composite
@@ -140,7 +140,7 @@ def test_of_several_conditions_all_must_hold(
     conditions: dict[str, Any], events: list[Event], transports: list[Transport]
 ) -> None:
     when = accepted(conditions)
-    found = [] if when is None else touched(when, events, transports)
+    found = [] if when is None else applied_to(when, events, transports)
     assert found == predicted(conditions, events, transports)
 
 
@@ -193,8 +193,8 @@ def test_a_fault_that_exists_on_one_transport_refuses_the_other() -> None:
     with pytest.raises(ValueError, match=r"only_ws exists on ws only, .* when\.transport = 'tcp'"):
         OnlyWebSocket(when=When(transport="tcp"))
     pipeline = Pipeline([OnlyWebSocket()], seed=1)
-    assert send(pipeline.lane("tcp", 1)) is None
-    assert send(pipeline.lane("ws", 2)) is not None
+    assert send(pipeline.session("tcp", 1)) is None
+    assert send(pipeline.session("ws", 2)) is not None
 
 
 @pytest.mark.parametrize(
@@ -224,44 +224,44 @@ def test_a_condition_out_of_range_is_refused(conditions: dict[str, Any]) -> None
 
 
 def test_without_conditions_every_reply_is_meant_and_no_push() -> None:
-    lane = Pipeline([Drop()], seed=1).lane("tcp", 1)
-    assert send(lane) is not None
-    assert push(lane) is None
+    session = Pipeline([Drop()], seed=1).session("tcp", 1)
+    assert send(session) is not None
+    assert push(session) is None
 
 
 def test_a_reply_is_about_the_callback_of_its_request_even_where_it_has_no_payload() -> None:
-    lane = Pipeline([Drop(when=When(callback=20))], seed=1).lane("tcp", 1)
+    session = Pipeline([Drop(when=When(callback=20))], seed=1).session("tcp", 1)
     failure = Reply.failure(SN, 123_456)
-    assert lane.plan(failure, request(callback=20), 0, unframed) is not None
-    assert lane.plan(failure, request(callback=21), 0, unframed) is None
-    assert lane.plan(failure, request(callback=None), 0, unframed) is None
+    assert session.plan(failure, request(callback=20), 0, unframed) is not None
+    assert session.plan(failure, request(callback=21), 0, unframed) is None
+    assert session.plan(failure, request(callback=None), 0, unframed) is None
 
 
 def test_a_fault_of_replies_under_any_packet_counts_no_pushes() -> None:
-    lane = Pipeline([Fail(when=When(packet="any", nth=2))], seed=1).lane("tcp", 1)
-    assert [plan is not None for plan in (send(lane), push(lane), send(lane))] == [0, 0, 1]
+    session = Pipeline([Fail(when=When(packet="any", nth=2))], seed=1).session("tcp", 1)
+    assert [plan is not None for plan in (send(session), push(session), send(session))] == [0, 0, 1]
 
 
 def test_what_leaves_outside_the_time_is_not_counted() -> None:
-    lane = Pipeline([Drop(when=When(nth=2, from_seconds=5))], seed=1).lane("tcp", 1)
-    assert [send(lane, seconds=n) is not None for n in (3, 4, 5, 6, 7)] == [0, 0, 0, 1, 0]
+    session = Pipeline([Drop(when=When(nth=2, from_seconds=5))], seed=1).session("tcp", 1)
+    assert [send(session, seconds=n) is not None for n in (3, 4, 5, 6, 7)] == [0, 0, 0, 1, 0]
 
 
-def test_each_connection_has_its_own_count_and_its_own_limit_where_the_scenario_says_so() -> None:
+def test_each_connection_may_have_its_own_count_and_limit() -> None:
     when = When(after=1, times=2, per="connection")
     pipeline = Pipeline([Drop(when=when)], seed=1)
     for n in (1, 2):
-        lane = pipeline.lane("tcp", n)
-        assert [send(lane) is not None for _ in range(5)] == [0, 1, 1, 0, 0]
+        session = pipeline.session("tcp", n)
+        assert [send(session) is not None for _ in range(5)] == [0, 1, 1, 0, 0]
 
 
-def test_a_share_is_touched_as_large_as_the_probability() -> None:
+def test_a_share_is_hit_as_large_as_the_probability() -> None:
     for probability in (0.1, 0.5, 0.9):
-        lane = Pipeline([Drop(when=When(probability=probability))], seed=5).lane("tcp", 1)
-        hits = sum(send(lane) is not None for _ in range(2000))
+        session = Pipeline([Drop(when=When(probability=probability))], seed=5).session("tcp", 1)
+        hits = sum(send(session) is not None for _ in range(2000))
         assert hits / 2000 == pytest.approx(probability, abs=0.05)
 
 
 def test_times_limits_those_that_chance_picks_not_those_that_it_is_asked_about() -> None:
-    lane = Pipeline([Drop(when=When(probability=0.2, times=3))], seed=5).lane("tcp", 1)
-    assert sum(send(lane) is not None for _ in range(200)) == 3
+    session = Pipeline([Drop(when=When(probability=0.2, times=3))], seed=5).session("tcp", 1)
+    assert sum(send(session) is not None for _ in range(200)) == 3

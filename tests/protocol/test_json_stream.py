@@ -53,8 +53,8 @@ def cut_at_braces(data: bytes) -> list[bytes]:
     return re.split(rb"(?=\{)|(?<=\})", data)
 
 
-def told(found: Iterable[Framed]) -> list[object]:
-    """What was found, but of malformed pieces no bytes: those depend on how much had arrived."""
+def without_raw(found: Iterable[Framed]) -> list[object]:
+    """What was found, without the bytes of malformed pieces, which depend on the chunking."""
     return [
         (type(framed), framed.reason, framed.offset) if isinstance(framed, Malformed) else framed
         for framed in found
@@ -138,14 +138,14 @@ def test_a_document_and_the_start_of_the_next_may_share_a_chunk() -> None:
     assert framer.feed(WITH_ARGUMENTS[-1:]) == [WITH_ARGUMENTS]
 
 
-def test_an_object_inside_a_document_is_no_document_even_in_a_chunk_of_its_own() -> None:
+def test_an_object_inside_a_document_is_not_a_document() -> None:
     inner = b'{"callbackName":20}'
     assert feed([b'{"packetID":1,"payload":', inner, b"}"]) == [
         b'{"packetID":1,"payload":%b}' % inner
     ]
 
 
-def test_rubbish_behind_a_request_is_new_rubbish_even_if_there_was_some_before_it() -> None:
+def test_garbage_after_a_request_is_reported_again() -> None:
     found = feed([b"hello", REQUEST, b"hello", REQUEST, b"\n", b"hello"])
     assert [type(framed) for framed in found] == [Malformed, bytes, Malformed, bytes, Malformed]
 
@@ -194,10 +194,10 @@ LIMITS = st.sampled_from((1, 20, 64, MAX_PACKET_BYTES))
 def test_where_a_stream_is_cut_makes_no_difference(
     stream: bytes, limit: int, places: list[int]
 ) -> None:
-    whole = told(feed([stream], limit))
-    assert told(feed(single_bytes(stream), limit)) == whole
-    assert told(feed(cut(stream, places), limit)) == whole
-    assert told(feed(cut_at_braces(stream), limit)) == whole
+    whole = without_raw(feed([stream], limit))
+    assert without_raw(feed(single_bytes(stream), limit)) == whole
+    assert without_raw(feed(cut(stream, places), limit)) == whole
+    assert without_raw(feed(cut_at_braces(stream), limit)) == whole
 
 
 @given(STREAMS)
@@ -298,10 +298,10 @@ def test_a_document_ends_where_it_is_json_and_is_broken_where_nothing_can_mend_i
 # --- broken pieces ---
 
 ONE_BROKEN_PIECE = [
-    (b"hello", "starts with 'h'", 0),
-    (b"}", "starts with '}'", 0),
-    (b"[1,2]", "starts with '['", 0),
-    (b'"text"', "starts with '\"'", 0),
+    (b"hello", "expected '{', found 'h'", 0),
+    (b"}", "expected '{', found '}'", 0),
+    (b"[1,2]", "expected '{', found '['", 0),
+    (b'"text"', "expected '{', found '\"'", 0),
     (b"\xef\xbb\xbf", "byte 0xef", 0),
     (b"\x0b", "byte 0x0b", 0),
     (b"{]", "a key in double quotes or '}', found ']'", 1),
@@ -361,7 +361,7 @@ def test_a_request_whose_end_is_lost_does_not_take_the_next_line_with_it() -> No
     assert [piece.offset for piece in malformed_in(found)] == [24, len(REQUEST)]
 
 
-def test_rubbish_is_reported_when_it_starts_and_not_again() -> None:
+def test_garbage_is_reported_when_it_starts_and_not_again() -> None:
     framer = JsonFramer()
     (malformed,) = framer.feed(b"hel")
     assert isinstance(malformed, Malformed)
@@ -371,11 +371,11 @@ def test_rubbish_is_reported_when_it_starts_and_not_again() -> None:
     assert framer.finish() is None
 
 
-def test_whoever_speaks_http_is_told_so() -> None:
+def test_an_http_request_is_recognised() -> None:
     head = b"GET /ws HTTP/1.1\r\nAccept: text/html\r\n\r\n"
     for chunks in ([head], single_bytes(head)):
         first, *_ = malformed_in(feed(chunks))
-        assert "HTTP" in first.reason
+        assert "looks like HTTP" in first.reason
         assert "WebSocket" in first.reason
     (other,) = malformed_in(feed([b"hello"]))
     assert "HTTP" not in other.reason
@@ -415,7 +415,7 @@ def test_a_document_of_just_the_limit_is_taken() -> None:
             assert feed(chunks, max_packet_bytes=len(document)) == [document]
 
 
-def test_whitespace_and_rubbish_do_not_count_towards_the_limit() -> None:
+def test_whitespace_and_garbage_do_not_count_towards_the_limit() -> None:
     blank = b" \x00\r\n" * 1000
     found = feed([blank, REQUEST, blank, b"x" * 1000, b"\n", REQUEST], len(REQUEST))
     assert documents_in(found) == [REQUEST, REQUEST]

@@ -1,4 +1,4 @@
-"""Documents become requests, or say at which byte they are none; packets become bytes."""
+"""Bytes become requests and packets, or an error with its byte; packets become bytes."""
 
 import copy
 import json
@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim.protocol.callbacks import Callback
+from invis_sim.protocol.json_object import MAX_NOTES
 from invis_sim.protocol.json_stream import MAX_DEPTH, JsonFramer
 from invis_sim.protocol.packets import (
-    MAX_NOTES,
     MalformedPacket,
     Note,
     Packet,
@@ -22,6 +22,7 @@ from invis_sim.protocol.packets import (
     Reply,
     Request,
     encode_json,
+    parse_packet,
     parse_request,
 )
 
@@ -109,7 +110,7 @@ def test_a_packet_id_may_be_any_integer(digits: str, sign: str) -> None:
     assert parse_request(document).packet_id == integer(written)
 
 
-def test_a_program_that_limits_the_digits_of_integers_does_not_limit_packet_ids() -> None:
+def test_a_limit_on_the_digits_of_integers_does_not_limit_packet_ids() -> None:
     before = sys.get_int_max_str_digits()
     sys.set_int_max_str_digits(640)
     try:
@@ -158,7 +159,7 @@ def test_arguments_without_a_callback_are_kept() -> None:
     assert request.args == [1]
 
 
-# --- requests with an oddity ---
+# --- requests with notes ---
 
 
 @pytest.mark.parametrize(
@@ -201,7 +202,7 @@ def test_of_keys_that_repeat_the_last_counts_and_each_is_noted(
     ]
 
 
-def test_the_same_key_in_two_objects_is_no_oddity() -> None:
+def test_the_same_key_in_two_objects_gets_no_note() -> None:
     document = (
         b'{"packetID":1,"payload":{"callbackName":4,"callbackArgs":[{"a":1},{"a":2}]},"a":{"a":3}}'
     )
@@ -215,20 +216,16 @@ def test_a_problem_is_shown_where_it_counts() -> None:
     assert request.problem == Note("callbackName is a string, not an integer", 70)
 
 
-def test_half_a_surrogate_pair_is_noted_and_kept() -> None:
+def test_a_lone_surrogate_is_noted_and_kept() -> None:
     document = (
         rb'{"packetID":1,"payload":{"callbackName":4,"callbackArgs":["\ud83d\udd0c","\ud83d"]}}'
     )
     request = parse_request(document)
     assert request.args == ["\U0001f50c", "\ud83d"]
-    assert request.notes == (
-        Note(
-            "this string has half of a surrogate pair, no character", document.index(rb'"\ud83d"')
-        ),
-    )
+    assert request.notes == (Note("lone surrogate in string", document.index(rb'"\ud83d"')),)
 
 
-def test_a_request_full_of_oddities_has_a_few_of_them_noted() -> None:
+def test_a_document_gets_a_limited_number_of_notes() -> None:
     repeated = b'"%b":1,' % (b"k" * 5000) * 50
     request = parse_request(b'{%b"packetID":1,"payload":{"callbackName":20}}' % repeated)
     assert request.callback == 20
@@ -236,7 +233,7 @@ def test_a_request_full_of_oddities_has_a_few_of_them_noted() -> None:
     assert sum(len(note.reason) for note in request.notes) < 1000
 
 
-# --- what is no request ---
+# --- what is not a request ---
 
 
 @pytest.mark.parametrize(
@@ -287,7 +284,7 @@ def test_a_request_full_of_oddities_has_a_few_of_them_noted() -> None:
         (b'{"\xc3\xa9":1,"packetID":1,"packetID":"x"}', "packetID is a string", 32),
     ],
 )
-def test_what_cannot_be_answered_is_malformed_and_says_why_and_at_which_byte(
+def test_what_cannot_be_answered_says_why_and_at_which_byte(
     document: bytes, reason: str, offset: int
 ) -> None:
     error = refused(document)
@@ -585,3 +582,107 @@ def test_what_is_set_is_there_and_what_is_removed_is_not(
     assert path[-1] not in removed
     others = {key: member for key, member in packet.fields.items() if key != path[0]}
     assert {key: changed.fields[key] for key in others} == others
+
+
+# --- packets that are read ---
+
+
+@given(FIELDS, st.sampled_from((0, 1, None, True, "1")))
+def test_a_packet_that_is_written_and_read_is_the_same(fields: dict[str, Any], puback: Any) -> None:
+    reply = Reply({**fields, "PUBACK": puback})
+    assert parse_packet(reply.encode()) == reply
+    fields.pop("PUBACK", None)
+    push = Push(fields)
+    assert parse_packet(push.encode()) == push
+
+
+@given(IDS, CALLBACKS, VALUES)
+def test_what_the_outlet_makes_is_read_with_its_properties(
+    packet_id: int, callback: int, args: Any
+) -> None:
+    reply = parse_packet(Reply.success("s", packet_id, callback, args).encode())
+    assert isinstance(reply, Reply)
+    assert (reply.sn, reply.packet_id, reply.callback, reply.args) == (
+        "s",
+        packet_id,
+        callback,
+        args,
+    )
+    assert (reply.puback, reply.ok) == (1, True)
+    push = parse_packet(Push.of("s", packet_id, callback, args).encode())
+    assert isinstance(push, Push)
+    assert (push.sn, push.packet_id, push.callback, push.args) == ("s", packet_id, callback, args)
+
+
+def test_a_failure_is_read_as_a_reply_that_is_not_ok() -> None:
+    reply = parse_packet(Reply.failure("s", 1).encode())
+    assert isinstance(reply, Reply)
+    assert (reply.puback, reply.ok) == (0, False)
+    assert (reply.callback, reply.args) == (None, msgspec.UNSET)
+
+
+@pytest.mark.parametrize("puback", [b"null", b"true", b'"1"', b"1.0", b"[1]", b"2"])
+def test_a_strange_puback_makes_a_reply_that_is_not_ok(puback: bytes) -> None:
+    reply = parse_packet(b'{"packetID":1,"PUBACK":%b}' % puback)
+    assert isinstance(reply, Reply)
+    assert reply.puback == (2 if puback == b"2" else None)
+    assert not reply.ok
+
+
+def test_unknown_members_are_kept_in_their_order() -> None:
+    packet = parse_packet(b'{"x":[1],"PUBACK":1,"payload":{"more":{"a":null},"callbackName":9}}')
+    assert list(packet.fields.items()) == [
+        ("x", [1]),
+        ("PUBACK", 1),
+        ("payload", {"more": {"a": None}, "callbackName": 9}),
+    ]
+    assert (packet.sn, packet.packet_id, packet.callback) == (None, None, 9)
+
+
+@pytest.mark.parametrize(
+    "document", [b"{}", b'{"sn":1,"packetID":"1","payload":[]}', b'{"packetID":true,"payload":{}}']
+)
+def test_a_packet_without_usable_members_is_a_push_of_nothing(document: bytes) -> None:
+    packet = parse_packet(document)
+    assert isinstance(packet, Push)
+    assert (packet.sn, packet.packet_id, packet.callback) == (None, None, None)
+    assert packet.args is msgspec.UNSET
+
+
+def test_of_keys_that_repeat_in_a_packet_the_last_counts() -> None:
+    packet = parse_packet(b'{"packetID":1,"packetID":2,"PUBACK":1,"PUBACK":0}')
+    assert packet == Reply({"packetID": 2, "PUBACK": 0})
+
+
+@pytest.mark.parametrize(
+    ("document", "reason", "offset"),
+    [
+        (b"", "not JSON", 0),
+        (b'{"PUBACK":1', "not JSON", 11),
+        (b'{"PUBACK":NaN}', "not JSON: NaN", 10),
+        (b'{"PUBACK":1,"sn":"\xff"}', "not UTF-8", 18),
+        (b" [1]", "a packet is a JSON object, this is an array", 1),
+        (b"null", "a packet is a JSON object, this is null", 0),
+        (b'{"a":' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH + b"}", "nested deeper", MAX_DEPTH + 4),
+    ],
+)
+def test_what_is_not_a_packet_says_why_and_at_which_byte(
+    document: bytes, reason: str, offset: int
+) -> None:
+    with pytest.raises(MalformedPacket) as caught:
+        parse_packet(document)
+    assert reason in caught.value.reason
+    assert caught.value.offset == offset
+
+
+@given(st.binary() | SOUP | SOUP.map(lambda soup: b'{"PUBACK":1,"payload":{"a":' + soup))
+def test_anything_at_all_is_a_packet_or_malformed(document: bytes) -> None:
+    packet: Packet | MalformedPacket
+    try:
+        packet = parse_packet(document)
+    except MalformedPacket as error:
+        packet = error
+    if isinstance(packet, MalformedPacket):
+        assert 0 <= packet.offset <= len(document)
+    else:
+        assert packet.fields == loaded(document)

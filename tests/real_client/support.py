@@ -13,6 +13,7 @@ import pytest
 from invis_sim import SimulatorHandle, StartError, start_simulator
 from invis_sim.device.state import Product
 from invis_sim.protocol.transport import Transport
+from tests.support import TIMEOUT
 
 TRANSPORTS: tuple[Transport, ...] = get_args(Transport)
 PRODUCTS: tuple[Product, ...] = get_args(Product)
@@ -22,9 +23,6 @@ LIGHT = 5
 
 LEDS = 9
 """How many LEDs it has."""
-
-PATIENCE = 15.0
-"""How long a test waits for what must come, in seconds."""
 
 T = TypeVar("T")
 
@@ -93,12 +91,12 @@ async def known(client: Any) -> None:
     await client.get_outlet_status()
 
 
-async def attempt(method: Callable[..., Awaitable[Any]], patience: float) -> tuple[Any, str | None]:
+async def attempt(method: Callable[..., Awaitable[Any]], timeout: float) -> tuple[Any, str | None]:
     """What the method returns, and the name of the error where it raises one of the client's."""
     from invisoutlet.exceptions import InvisOutletError
 
     try:
-        return await method(timeout=patience), None
+        return await method(timeout=timeout), None
     except InvisOutletError as error:
         return None, type(error).__name__
 
@@ -113,7 +111,7 @@ async def refused(call: Awaitable[Any]) -> None:
 
 async def soon(awaitable: Awaitable[T]) -> T:
     """What must come, or a failure."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT):
         return await awaitable
 
 

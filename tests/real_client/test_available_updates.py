@@ -7,24 +7,24 @@ import pytest
 
 from invis_sim import SimulatorHandle, faults, start_simulator
 from invis_sim.faults.fault import Fault
-from invis_sim.faults.kinds.text import Breakage
+from invis_sim.faults.json_forms import Breakage
 from invis_sim.protocol.transport import Transport
 from tests.real_client.support import TRANSPORTS, attempt, connected
 
-PATIENCE = 0.3
+CLIENT_TIMEOUT = 0.3
 """How long the client waits for a reply, in seconds, in tests in which none comes."""
 
 pytestmark = pytest.mark.parametrize("transport", TRANSPORTS)
 
 
-def ask(
-    simulator: SimulatorHandle, transport: Transport, patience: float = 5.0
+def get_updates(
+    simulator: SimulatorHandle, transport: Transport, timeout: float = 5.0
 ) -> tuple[Any, str | None]:
     """What `get_available_updates` returns, and the name of the error where it raises one."""
 
     async def asking() -> tuple[Any, str | None]:
         async with connected(simulator, transport) as client:
-            return await attempt(client.get_available_updates, patience)
+            return await attempt(client.get_available_updates, timeout)
 
     return asyncio.run(asking())
 
@@ -38,21 +38,21 @@ def assert_default_updates(updates: Any) -> None:
 
 def test_it_reads_which_firmware_runs_and_which_is_available(transport: Transport) -> None:
     with start_simulator() as simulator:
-        updates, error = ask(simulator, transport)
+        updates, error = get_updates(simulator, transport)
     assert error is None
     assert_default_updates(updates)
 
 
 def test_it_takes_an_outlet_without_a_faceplate(transport: Transport) -> None:
     with start_simulator("no-faceplate") as simulator:
-        updates, error = ask(simulator, transport)
+        updates, error = get_updates(simulator, transport)
     assert error is None
     assert updates.pm is None or updates.pm.fw_rev is None
 
 
 def test_it_is_told_that_the_update_check_failed(transport: Transport) -> None:
     with start_simulator("update-check-fails") as simulator:
-        assert ask(simulator, transport) == (None, "InvisOutletCommandError")
+        assert get_updates(simulator, transport) == (None, "InvisOutletCommandError")
 
 
 ANSWERED: list[Fault] = [
@@ -76,7 +76,7 @@ ENDED_BY: list[tuple[Fault, str]] = [
 @pytest.mark.parametrize("fault", ANSWERED, ids=str)
 def test_it_gets_its_answer_in_spite_of(fault: Fault, transport: Transport) -> None:
     with start_simulator() as simulator, simulator.inject(fault):
-        updates, error = ask(simulator, transport)
+        updates, error = get_updates(simulator, transport)
         assert error is None
         assert_default_updates(updates)
 
@@ -85,8 +85,8 @@ def test_it_gets_its_answer_in_spite_of(fault: Fault, transport: Transport) -> N
 def test_it_ends_with_a_named_error_on(fault: Fault, expected: str, transport: Transport) -> None:
     with start_simulator() as simulator:
         with simulator.inject(fault):
-            assert ask(simulator, transport, PATIENCE) == (None, expected)
-        updates, error = ask(simulator, transport)
+            assert get_updates(simulator, transport, CLIENT_TIMEOUT) == (None, expected)
+        updates, error = get_updates(simulator, transport)
         assert error is None
         assert_default_updates(updates)
 
@@ -99,7 +99,7 @@ HARMLESS = {"tcp": {"extra_brace", "two_values", "nan"}, "ws": {"nan"}}
 @pytest.mark.parametrize("how", get_args(Breakage))
 def test_json_that_it_cannot_parse_runs_into_its_time_out(how: Any, transport: Transport) -> None:
     with start_simulator() as simulator, simulator.inject(faults.MalformedJson(how=how)):
-        updates, error = ask(simulator, transport, PATIENCE)
+        updates, error = get_updates(simulator, transport, CLIENT_TIMEOUT)
     if how in HARMLESS[transport]:
         assert error is None
         assert_default_updates(updates)
@@ -113,8 +113,8 @@ def test_a_broken_reply_on_tcp_swallows_those_behind_it_until_it_reconnects(
     async def asking(simulator: SimulatorHandle) -> list[str | None]:
         async with connected(simulator, transport) as client:
             with simulator.inject(faults.MalformedJson(how="truncate")):
-                _, first = await attempt(client.get_available_updates, PATIENCE)
-            _, second = await attempt(client.get_available_updates, PATIENCE)
+                _, first = await attempt(client.get_available_updates, CLIENT_TIMEOUT)
+            _, second = await attempt(client.get_available_updates, CLIENT_TIMEOUT)
         return [first, second]
 
     with start_simulator() as simulator:
@@ -130,7 +130,7 @@ def test_it_comes_back_by_itself_after_a_close_and_is_served_again(transport: Tr
         async with connected(simulator, transport) as client:
             client.on_connect(back.set)
             with simulator.inject(faults.CloseConnection()):
-                _, error = await attempt(client.get_available_updates, PATIENCE)
+                _, error = await attempt(client.get_available_updates, CLIENT_TIMEOUT)
             assert error == "InvisOutletConnectionError"
             async with asyncio.timeout(10):
                 await back.wait()

@@ -16,11 +16,11 @@ from invis_sim.faults.when import When
 from invis_sim.protocol.transport import Transport
 from tests.real_client.support import TRANSPORTS, attempt, connected
 
-PATIENCE = 0.5
+CLIENT_TIMEOUT = 0.5
 """How long the client waits for a reply, in seconds."""
 
 ANSWER = "answer"
-TIMEOUT = "InvisOutletTimeoutError"
+TIMED_OUT = "InvisOutletTimeoutError"
 LOST = "InvisOutletConnectionError"
 REFUSED = "InvisOutletCommandError"
 
@@ -30,7 +30,7 @@ ONCE = When(callback=20, times=1)
 # chance to say.
 EXPECTED: dict[str, tuple[Fault, str | None, str | None]] = {
     "fail": (faults.Fail(), REFUSED, REFUSED),
-    "wrong_packet_id": (faults.WrongPacketId(), TIMEOUT, TIMEOUT),
+    "wrong_packet_id": (faults.WrongPacketId(), TIMED_OUT, TIMED_OUT),
     "wrong_sn": (faults.WrongSn(), ANSWER, ANSWER),
     "wrong_callback": (faults.WrongCallback(), ANSWER, ANSWER),
     "wrong_puback": (faults.WrongPuback(), REFUSED, REFUSED),
@@ -38,16 +38,16 @@ EXPECTED: dict[str, tuple[Fault, str | None, str | None]] = {
     "remove_field": (faults.RemoveField(path="payload.callbackArgs.IM"), ANSWER, ANSWER),
     "stale": (faults.Stale(), ANSWER, ANSWER),
     "push_first": (faults.PushFirst(), ANSWER, ANSWER),
-    "malformed_json": (faults.MalformedJson(), TIMEOUT, TIMEOUT),
+    "malformed_json": (faults.MalformedJson(), TIMED_OUT, TIMED_OUT),
     "unusual_json": (faults.UnusualJson(how="escapes"), ANSWER, ANSWER),
-    "empty": (faults.Empty(), TIMEOUT, TIMEOUT),
-    "garbage": (faults.Garbage(), TIMEOUT, LOST),
+    "empty": (faults.Empty(), TIMED_OUT, TIMED_OUT),
+    "garbage": (faults.Garbage(), TIMED_OUT, LOST),
     "invalid_utf8": (faults.InvalidUtf8(), ANSWER, LOST),
-    "bom": (faults.Bom(), TIMEOUT, TIMEOUT),
-    "utf16": (faults.Utf16(), TIMEOUT, LOST),
+    "bom": (faults.Bom(), TIMED_OUT, TIMED_OUT),
+    "utf16": (faults.Utf16(), TIMED_OUT, LOST),
     "pad": (faults.Pad(bytes=20_000), ANSWER, ANSWER),
     "bit_flip": (faults.BitFlip(bits=8), None, None),
-    "binary": (faults.Binary(), ANSWER, TIMEOUT),
+    "binary": (faults.Binary(), ANSWER, TIMED_OUT),
     "fragment": (faults.Fragment(pieces=3, ping=True), ANSWER, ANSWER),
     "bad_frame": (faults.BadFrame(), ANSWER, LOST),
     "reject_handshake": (faults.RejectHandshake(), ANSWER, LOST),
@@ -55,7 +55,7 @@ EXPECTED: dict[str, tuple[Fault, str | None, str | None]] = {
     "slow_handshake": (faults.SlowHandshake(seconds=0.1), ANSWER, ANSWER),
     "no_pong": (faults.NoPong(), ANSWER, ANSWER),
     "delay": (faults.Delay(seconds=0.1), ANSWER, ANSWER),
-    "drop": (faults.Drop(), TIMEOUT, TIMEOUT),
+    "drop": (faults.Drop(), TIMED_OUT, TIMED_OUT),
     "duplicate": (faults.Duplicate(), ANSWER, ANSWER),
     "reorder": (faults.Reorder(max_wait=0.1), ANSWER, ANSWER),
     "split": (faults.Split(size=7, gap=0.001), ANSWER, ANSWER),
@@ -64,11 +64,11 @@ EXPECTED: dict[str, tuple[Fault, str | None, str | None]] = {
     "close": (faults.CloseConnection(moment="middle"), LOST, LOST),
     "reset": (faults.ResetConnection(), LOST, LOST),
     "half_close": (faults.HalfCloseConnection(moment="before"), LOST, LOST),
-    "stall": (faults.StallConnection(), TIMEOUT, TIMEOUT),
+    "stall": (faults.StallConnection(), TIMED_OUT, TIMED_OUT),
     "refuse": (faults.Refuse(), LOST, LOST),
     "accept_close": (faults.AcceptClose(), LOST, LOST),
     "slow_accept": (faults.SlowAccept(seconds=0.1), ANSWER, ANSWER),
-    "greeting": (faults.Greeting(), TIMEOUT, LOST),
+    "greeting": (faults.Greeting(), TIMED_OUT, LOST),
     "connection_limit": (faults.ConnectionLimit(connections=1), ANSWER, ANSWER),
     "idle_close": (faults.IdleClose(seconds=60), ANSWER, ANSWER),
     "reboot": (
@@ -84,13 +84,13 @@ def test_every_kind_is_here() -> None:
     assert set(EXPECTED) == set(KINDS)
 
 
-async def ask(simulator: Any, transport: Transport) -> str:
+async def get_updates(simulator: Any, transport: Transport) -> str:
     """What asking for updates ends in: an answer, or the name of an error."""
     from invisoutlet.exceptions import InvisOutletError
 
     try:
         async with connected(simulator, transport) as client:
-            _, error = await attempt(client.get_available_updates, PATIENCE)
+            _, error = await attempt(client.get_available_updates, CLIENT_TIMEOUT)
     except InvisOutletError as failure:  # it could not even connect
         return type(failure).__name__
     return error or ANSWER
@@ -102,7 +102,7 @@ def test_it_ends_in_an_answer_an_error_or_a_time_out(kind: str, transport: Trans
     fault, over_tcp, over_websocket = EXPECTED[kind]
     with start_simulator() as simulator:
         with simulator.inject(fault):
-            ended = asyncio.run(ask(simulator, transport))
+            ended = asyncio.run(get_updates(simulator, transport))
         expected = over_tcp if transport == "tcp" else over_websocket
         assert ended == expected or expected is None
-        assert asyncio.run(ask(simulator, transport)) == ANSWER
+        assert asyncio.run(get_updates(simulator, transport)) == ANSWER

@@ -13,8 +13,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from invis_sim import SimulatorHandle
-from tests.real_client.support import PATIENCE, on_an_address_of_its_own
+from invis_sim.journal.text import summary
+from tests.real_client.support import on_an_address_of_its_own
 from tests.real_client.test_discovery import a_serial_number
+from tests.support import TIMEOUT
 
 TCP_PORT = 3333
 """Where the tool looks for every outlet."""
@@ -115,13 +117,13 @@ def test_it_shows_who_the_outlet_is(tool: Tool) -> None:
     assert "Hardware rev revA Firmware rev 0.0.1" in shown
     assert "Device InvisDeco (Pro) Serial number 1123456789A Online yes" in shown
     assert "Radar LD2410 fw 1.0.0" in shown
-    tool.simulator.outlet.detach_faceplate()
+    tool.simulator.faceplate("off")
     assert "InvisDeco" not in tool.run("device", "info")
 
 
 @product("aura", "[preferences.acc_prefs]\npmIndicatorBrightness = 77\nmagicTouchCtrl = 1\n")
 def test_it_shows_the_configuration(tool: Tool) -> None:
-    tool.simulator.outlet.change(
+    tool.simulator.set(
         preferences={"sys_prefs": {"mqtt": {"mqtt_broker_url": "mqtt://broker", "qos": 2}}}
     )
     shown = tool.run("device", "config")
@@ -135,11 +137,11 @@ def test_it_shows_the_configuration(tool: Tool) -> None:
 @product("bare")
 def test_it_switches_the_outlets(tool: Tool) -> None:
     assert "✓ Outlet 2 turned on." in tool.run("outlet", "on", "2")
-    assert tool.simulator.outlet.state.outlets.states == (0, 1)
+    assert tool.simulator.state.outlets.states == (0, 1)
     assert "1 off 2 on" in tool.run("outlet", "status")
-    tool.simulator.outlet.change(outlets={"states": [1, 1]})
+    tool.simulator.set(outlets={"states": [1, 1]})
     assert "✓ Outlet 2 turned off." in tool.run("outlet", "off", "2")
-    assert tool.simulator.outlet.state.outlets.states == (1, 0)
+    assert tool.simulator.state.outlets.states == (1, 0)
     assert tool.asked(10) == [2, 0]
 
 
@@ -147,12 +149,12 @@ def test_it_switches_the_outlets(tool: Tool) -> None:
 def test_it_names_the_accessories(tool: Tool) -> None:
     assert "1 Outlet 1 2 Outlet 2 3 Nightlight" in tool.run("name", "list")
     assert "renamed to 'Käse'" in tool.run("name", "set", "3", "Käse")
-    names = tool.simulator.outlet.state.names
+    names = tool.simulator.state.names
     assert (names.outlet1, names.outlet2, names.nightlight) == ("Outlet 1", "Outlet 2", "Käse")
     assert "3 Käse" in tool.run("name", "list")
     shown = tool.run("name", "set", "4", "nothing", status=1)
     assert "Device reported failure for callbackName=4" in shown
-    assert tool.simulator.outlet.state.names == names
+    assert tool.simulator.state.names == names
 
 
 @product("pro")
@@ -160,9 +162,9 @@ def test_it_sets_the_nightlight_of_a_pro(tool: Tool) -> None:
     assert "✓ Nightlight brightness 40." in tool.run("nightlight", "pro", "brightness", "40")
     assert "On yes Mode 1 Brightness 40" in tool.run("nightlight", "pro", "status")
     tool.run("nightlight", "pro", "off")
-    assert tool.simulator.outlet.state.nightlight.report() == [0, 40]
+    assert tool.simulator.state.nightlight.to_wire() == [0, 40]
     tool.run("nightlight", "pro", "on")
-    assert tool.simulator.outlet.state.nightlight.report() == [1, 40]
+    assert tool.simulator.state.nightlight.to_wire() == [1, 40]
     shown = tool.run("nightlight", "aura", "status", status=1)
     assert "Device reported failure for callbackName=18" in shown
 
@@ -170,14 +172,14 @@ def test_it_sets_the_nightlight_of_a_pro(tool: Tool) -> None:
 @product("aura")
 def test_it_sets_the_nightlight_of_an_aura(tool: Tool) -> None:
     tool.run("nightlight", "aura", "color", "300", "60", "--bri", "55")
-    leds = tool.simulator.outlet.state.color_light.of(9).leds
+    leds = tool.simulator.state.color_light.with_leds(9).leds
     assert [(led.state, led.brightness, led.color) for led in leds] == [(1, 55, (300, 60))] * 9
     shown = tool.run("nightlight", "aura", "status")
     assert "Color light 5 (mode 1)" in shown
     for index in range(9):
         assert f"{index} yes 55 300 60 4000K" in shown
     tool.run("nightlight", "aura", "temp", "2700", "--off")
-    light = tool.simulator.outlet.state.color_light
+    light = tool.simulator.state.color_light
     assert light.mode == 2
     assert [(led.state, led.kelvin) for led in light.leds] == [(0, 2700), *[(1, 4000)] * 8]
     shown = tool.run("nightlight", "pro", "status", status=1)
@@ -191,7 +193,7 @@ def test_it_restarts_and_calibrates_the_faceplate(tool: Tool) -> None:
     assert tool.asked(28) == [25_250, 61_500]
     assert tool.asked(26) == [45]
     assert "✓ InvisDeco restart command sent." in tool.run("deco", "restart")
-    assert not tool.simulator.outlet.faceplate_online
+    assert not tool.simulator.faceplate_online
     shown = tool.run("deco", "reset", options=("--yes",), status=1)
     assert "Device reported failure for callbackName=25" in shown
 
@@ -199,7 +201,7 @@ def test_it_restarts_and_calibrates_the_faceplate(tool: Tool) -> None:
 @product("pro", "[timing]\nfaceplate_restart_seconds = 1e6\n")
 def test_it_resets_the_faceplate(tool: Tool) -> None:
     assert "✓ InvisDeco reset command sent." in tool.run("deco", "reset", options=("--yes",))
-    assert not tool.simulator.outlet.faceplate_online
+    assert not tool.simulator.faceplate_online
 
 
 @product("bare")
@@ -249,7 +251,7 @@ def test_it_updates_the_faceplate_and_then_the_outlet(tool: Tool) -> None:
 def test_it_tells_of_an_update_that_fails(tool: Tool) -> None:
     shown = tool.run("ota", "update", "outlet")
     assert shown.endswith("device 1: 35% ✗ OTA result for device 1.")
-    tool.simulator.outlet.change(firmware={"update_check": "fail"})
+    tool.simulator.set(firmware={"update_check": "fail"})
     shown = tool.run("ota", "check", status=1)
     assert "Device reported failure for callbackName=20" in shown
 
@@ -257,46 +259,47 @@ def test_it_tells_of_an_update_that_fails(tool: Tool) -> None:
 def wait_until_back(tool: Tool, callback: int) -> None:
     """Returns once the outlet has been asked to restart by this callback, and has restarted."""
     tool.simulator.wait_for_request(callback=callback)
-    deadline = time.monotonic() + PATIENCE
-    while tool.simulator.outlet.down:
+    deadline = time.monotonic() + TIMEOUT
+    while tool.simulator.offline:
         assert time.monotonic() < deadline
 
 
 def wait_until_faceplate_is_back(tool: Tool) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not tool.simulator.outlet.faceplate_online:
+    deadline = time.monotonic() + TIMEOUT
+    while not tool.simulator.faceplate_online:
         assert time.monotonic() < deadline
 
 
 def restarts(tool: Tool) -> list[str]:
     """What the outlet has done of these, in the journal's words."""
-    return [one.detail for one in tool.simulator.journal.events(what="outlet")]
+    events = tool.simulator.journal.events()
+    return [summary(one) for one in events if one.kind in ("outage_started", "outage_ended")]
 
 
 @product("pro", "[timing]\nrestart_seconds = 1e6\n")
 def test_it_restarts_the_outlet(tool: Tool) -> None:
     assert "✓ Restart command sent." in tool.run("device", "restart")
     tool.simulator.wait_for_request(callback=5)
-    assert tool.simulator.outlet.down
-    assert restarts(tool) == ["a restart begins (1e+06 s)"]
+    assert tool.simulator.offline
+    assert restarts(tool) == ["restart: offline for 1e+06 s"]
 
 
 @product("pro", speed=1000)
 def test_it_resets_the_outlet(tool: Tool) -> None:
     tool.run("name", "set", "1", "Lamp")
     assert tool.run("device", "reset", "factory", status=1)  # nobody has agreed
-    assert tool.simulator.outlet.state.names.outlet1 == "Lamp"
+    assert tool.simulator.state.names.outlet1 == "Lamp"
     shown = tool.run("device", "reset", "factory", options=("--yes",))
     assert "✓ Factory reset command sent." in shown
     wait_until_back(tool, callback=7)
     assert "1 Outlet 1" in tool.run("name", "list")
-    assert restarts(tool) == ["a factory reset begins (6 s)", "a factory reset ends"]
+    assert restarts(tool) == ["factory reset: offline for 6 s", "factory reset: back online"]
     shown = tool.run("device", "reset", "network", options=("--yes",))
     assert "✓ Network reset command sent." in shown
     tool.simulator.wait_for_request(callback=6)
     shown = tool.run("device", "info", status=1)
     assert "Error: Cannot connect" in shown
-    assert tool.simulator.outlet.down
+    assert tool.simulator.offline
     tool.simulator.join_network()
     assert tool.simulator.sn in tool.run("device", "info")
 

@@ -114,7 +114,7 @@ def test_a_faceplate_that_is_taken_off_falls_silent_until_it_is_put_back(
             assert await integration.faceplate.next() == "online"
             for _ in range(3):  # it tells of itself, in a rhythm
                 await integration.readings.next()
-            simulator.outlet.detach_faceplate()
+            simulator.faceplate("off")
             await known(client)  # whatever was pushed before has arrived
             readings = len(integration.readings.everything)
             await integration.faceplate.until(lambda word: word == "offline")
@@ -126,7 +126,7 @@ def test_a_faceplate_that_is_taken_off_falls_silent_until_it_is_put_back(
             assert (await client.get_outlet_status()).outlets == [False, True]
             assert integration.outlets == [False, True]
             assert integration.online is False
-            simulator.outlet.attach_faceplate()
+            simulator.faceplate("on")
             await integration.faceplate.until(lambda word: word == "online")
             assert (await client.get_device_info()).sub_device.online
             assert len(integration.readings.everything) > readings
@@ -143,7 +143,7 @@ def test_a_faceplate_that_is_offline_is_shown_so_and_sends_nothing(transport: Tr
             integration = Integration(client)
             await integration.set_up()
             await integration.readings.next()
-            simulator.outlet.change(faceplate={"online": False})
+            simulator.set(faceplate={"online": False})
             await known(client)
             readings = len(integration.readings.everything)
             await integration.faceplate.until(lambda word: word == "offline")

@@ -20,7 +20,6 @@ from invis_sim.protocol.transport import Transport
 from tests.real_client.support import (
     LEDS,
     LIGHT,
-    PATIENCE,
     PRODUCTS,
     TRANSPORTS,
     Heard,
@@ -30,6 +29,7 @@ from tests.real_client.support import (
     refused,
     soon,
 )
+from tests.support import TIMEOUT
 
 
 @dataclass
@@ -165,8 +165,8 @@ async def get_config(visit: Visit) -> None:
     config = await visit.both_read("get_config")
     assert None not in vars(config).values()
     assert set(vars(config)) == {*SETTINGS, *READ_ONLY}
-    wanted = visit.simulator.outlet.state.preferences
-    assert config.to_raw() == wanted.report()
+    wanted = visit.simulator.state.preferences
+    assert config.to_raw() == wanted.to_wire()
     assert config.internet_ip == wanted.sys_prefs.internet.ip
 
 
@@ -220,7 +220,7 @@ async def away_after(visit: Visit, call: Awaitable[None], callback: int) -> None
     await call
     for one in gone:
         await one.next()
-    assert visit.simulator.outlet.down
+    assert visit.simulator.offline
     (exchange,) = visit.simulator.journal.exchanges(callback=callback)
     assert exchange.outcome == "no reply"
     assert exchange.sent == ()
@@ -251,7 +251,7 @@ async def factory_reset(visit: Visit) -> None:
 async def get_outlet_status(visit: Visit) -> None:
     status = await visit.both_read("get_outlet_status")
     assert status.outlets == [False, False]
-    visit.simulator.outlet.change(outlets={"states": [0, 1]})
+    visit.simulator.set(outlets={"states": [0, 1]})
     status = await visit.both_read("get_outlet_status")
     assert (status.is_on(1), status.is_on(2)) == (False, True)
 
@@ -264,7 +264,7 @@ async def set_outlet(visit: Visit) -> None:
         await visit.client.set_outlet(outlet, on)  # which changes nothing, and pushes nothing
         assert await heard.next_args() == states
         assert (await visit.both_read("get_outlet_status")).outlets == [bool(s) for s in states]
-        assert visit.simulator.outlet.state.outlets.states == tuple(states)
+        assert visit.simulator.state.outlets.states == tuple(states)
     for wrong in ((0, True), (3, True), (2, 2), (2, -1)):
         await refused(visit.client.set_outlet(*wrong))
     assert (await visit.both_read("get_outlet_status")).outlets == [False, True]
@@ -275,7 +275,7 @@ async def on_outlet_status(visit: Visit) -> None:
     ours, theirs = (Heard(one.on_outlet_status) for one in (visit.client, visit.other))
     await visit.other.set_outlet(1, True)
     assert (await ours.next()).outlets == (await theirs.next()).outlets == [True, False]
-    visit.simulator.outlet.change(outlets={"states": [0, 1]})  # as by its button
+    visit.simulator.set(outlets={"states": [0, 1]})  # as by its button
     assert (await ours.next()).outlets == (await theirs.next()).outlets == [False, True]
     ours.forget()
     await visit.client.set_outlet(1, True)
@@ -316,15 +316,15 @@ OF_AN_AURA = {**dict.fromkeys(OF_A_PRO), "illuminance": 120.0, "lux_valid": True
 async def get_sensor_data(visit: Visit) -> None:
     usual = OF_AN_AURA if visit.product == "aura" else OF_A_PRO
     assert vars(await visit.both_read("get_sensor_data")) == usual
-    visit.simulator.outlet.change(sensors={"lux": "inf"})
+    visit.simulator.set(sensors={"lux": "inf"})
     assert (await visit.both_read("get_sensor_data")).illuminance == math.inf
 
 
 @method("pro", "aura")
 async def on_sensor_data(visit: Visit) -> None:
     ours, theirs = (Heard(one.on_sensor_data) for one in (visit.client, visit.other))
-    visit.simulator.outlet.change(sensors={"lux": 7.25})
-    visit.simulator.outlet.sample()
+    visit.simulator.set(sensors={"lux": 7.25})
+    visit.simulator.sample()
     data = await ours.until(lambda data: data.illuminance == 7.25)
     assert data == await theirs.until(lambda data: data.illuminance == 7.25)
     assert data == await visit.client.get_sensor_data()
@@ -355,7 +355,7 @@ async def calibrate_temp_humidity(visit: Visit) -> None:
     await visit.client.calibrate_temp_humidity(-3.25, 62.5)
     read = await visit.both_read("get_sensor_data")
     assert (read.temperature, read.humidity) == (-3.25, 62.5)
-    visit.simulator.outlet.sample()
+    visit.simulator.sample()
     assert await heard.next() == read
 
 
@@ -386,7 +386,7 @@ async def get_device_info(visit: Visit) -> None:
 async def get_nightlight(visit: Visit) -> None:
     state = await visit.both_read("get_nightlight")
     assert (state.on, state.brightness) == (False, 100)
-    visit.simulator.outlet.change(nightlight={"mode": 1, "brightness": 5})
+    visit.simulator.set(nightlight={"mode": 1, "brightness": 5})
     state = await visit.both_read("get_nightlight")
     assert (state.on, state.brightness) == (True, 5)
 
@@ -413,7 +413,7 @@ async def get_color(visit: Visit) -> None:
     assert (light.light, light.mode, light.extra) == (LIGHT, 2, [1, 0, 40])
     assert len(light.leds) == LEDS
     leds = [[1, 10 * index, [40 * index, index], 2000 + index] for index in range(LEDS)]
-    visit.simulator.outlet.change(color_light={"mode": 3, "leds": leds, "speed": 7, "level": 0})
+    visit.simulator.set(color_light={"mode": 3, "leds": leds, "speed": 7, "level": 0})
     light = await visit.both_read("get_color", LIGHT)
     assert light.to_raw() == [LIGHT, 3, leds, 7, 0, 0]
     await refused(visit.client.get_color(9))
@@ -422,7 +422,7 @@ async def get_color(visit: Visit) -> None:
 async def many_colored(visit: Visit) -> Any:
     """What both read after the LEDs have been made different from each other."""
     leds = [[index % 2, 50 + index, [40 * index, index], 2000 + index] for index in range(LEDS)]
-    visit.simulator.outlet.change(color_light={"leds": leds})
+    visit.simulator.set(color_light={"leds": leds})
     return await visit.both_read("get_color", LIGHT)
 
 
@@ -530,7 +530,7 @@ async def set_color_effect_pixels(visit: Visit) -> None:
 
 @method()
 async def get_available_updates(visit: Visit) -> None:
-    visit.simulator.outlet.change(
+    visit.simulator.set(
         firmware={"IM": {"available_fw_rev": "0.0.2", "available_www_fw_rev": "0.3.0"}}
     )
     updates = await visit.both_read("get_available_updates")
@@ -544,7 +544,7 @@ async def get_available_updates(visit: Visit) -> None:
     assert (updates.pm is None) == (visit.product == "bare")
     if updates.pm is not None:
         assert (updates.pm.fw_rev, updates.pm.available_fw_rev) == ("0.5.0", "0.5.0")
-    visit.simulator.outlet.change(firmware={"update_check": "fail"})
+    visit.simulator.set(firmware={"update_check": "fail"})
     await refused(visit.client.get_available_updates())
 
 
@@ -562,13 +562,13 @@ async def perform_ota_update(visit: Visit) -> None:
 
     has_faceplate = visit.product != "bare"
     if has_faceplate:
-        visit.simulator.outlet.change(
+        visit.simulator.set(
             firmware={"PM": {"available_fw_rev": "1.0.0"}}, updates={"PM": {"seconds": 1e6}}
         )
     for method in (0, 1):
         for target in OtaTarget:
             before = len(visit.simulator.journal.requests(callback=21))
-            assert not visit.simulator.outlet.updating
+            assert not visit.simulator.updating
             await visit.client.perform_ota_update(target, method)
             await visit.client.get_outlet_status()  # answered after it
             (exchange,) = [
@@ -580,7 +580,7 @@ async def perform_ota_update(visit: Visit) -> None:
             assert exchange.request.args == [int(target), method]
             starts = target == OtaTarget.INVISOUTLET or has_faceplate
             assert exchange.outcome == ("success" if starts else "failure")
-            assert visit.simulator.outlet.updating == starts
+            assert visit.simulator.updating == starts
             back = [Heard(one.on_connect) for one in (visit.client, visit.other)]
             visit.simulator.reboot(0)  # which ends it
             for one in back:
@@ -590,7 +590,7 @@ async def perform_ota_update(visit: Visit) -> None:
 @method()
 async def on_ota_progress(visit: Visit) -> None:
     ours, theirs = (Heard(one.on_ota_progress) for one in (visit.client, visit.other))
-    visit.simulator.outlet.push(22, [3, 17])
+    visit.simulator.push(22, [3, 17])
     for heard in (ours, theirs):
         assert vars(await heard.next()) == {"device_type": 3, "progress": 17}
 
@@ -598,7 +598,7 @@ async def on_ota_progress(visit: Visit) -> None:
 @method()
 async def on_ota_result(visit: Visit) -> None:
     ours, theirs = (Heard(one.on_ota_result) for one in (visit.client, visit.other))
-    visit.simulator.outlet.push(23, [1, 1])
+    visit.simulator.push(23, [1, 1])
     for heard in (ours, theirs):
         assert vars(await heard.next()) == {"device_type": 1, "status": 1}
 
@@ -668,14 +668,14 @@ async def connect(visit: Visit) -> None:
 async def close(visit: Visit) -> None:
     events = visit.simulator.journal.events
     gone = Heard(visit.client.on_disconnect)
-    assert len(events(what="connected")) == 2
+    assert len(events(kind="connected")) == 2
     await visit.client.close()
     assert visit.client.transport_name is None
     await visit.other.get_outlet_status()  # the others stay
-    async with asyncio.timeout(PATIENCE):
-        while not events(what="closed"):
+    async with asyncio.timeout(TIMEOUT):
+        while not events(kind="closed"):
             await visit.other.get_outlet_status()
-    assert [one.transport for one in events(what="closed")] == [visit.transport]
+    assert [one.transport for one in events(kind="closed")] == [visit.transport]
     assert gone.everything == []  # not where it was meant
 
 
@@ -683,7 +683,7 @@ async def close(visit: Visit) -> None:
 async def transport_name(visit: Visit) -> None:
     assert visit.client.transport_name == visit.transport
     assert visit.other.transport_name not in (None, visit.transport)
-    connections = visit.simulator.journal.events(what="connected")
+    connections = visit.simulator.journal.events(kind="connected")
     names = [one.transport for one in connections]
     assert names == [visit.client.transport_name, visit.other.transport_name]
 
@@ -691,12 +691,12 @@ async def transport_name(visit: Visit) -> None:
 @method(reconnects=True)
 async def on_connect(visit: Visit) -> None:
     back = [Heard(one.on_connect) for one in (visit.client, visit.other)]
-    visit.simulator.disconnect_all()
+    visit.simulator.disconnect()
     for one in back:
         await one.next()
     assert visit.client.transport_name == visit.transport
     await visit.client.set_outlet(2, True)
-    assert visit.simulator.outlet.state.outlets.states == (0, 1)
+    assert visit.simulator.state.outlets.states == (0, 1)
 
 
 @method()
@@ -710,7 +710,7 @@ async def on_disconnect(visit: Visit) -> None:
 @method()
 async def on_message(visit: Visit) -> None:
     heard = visit.hear(12)
-    visit.simulator.outlet.push(12)
+    visit.simulator.push(12)
     args = await heard.next_args()
     (message,) = heard.one.everything
     assert list(message) == ["sn", "packetID", "payload"]
@@ -781,9 +781,9 @@ def test_what_the_product_does_not_have_is_refused(
             assert (await client.get_device_info()).serial_number == simulator.sn
 
     with start_simulator(f'device.product = "{product}"') as simulator:
-        before = simulator.outlet.state
+        before = simulator.state
         asyncio.run(visiting(simulator))
-        assert simulator.outlet.state == before
+        assert simulator.state == before
         failed = [one for one in simulator.journal.exchanges() if one.outcome == "failure"]
         assert [len(one.notes) for one in failed] == [1]  # with the reason
 
@@ -802,7 +802,7 @@ def test_as_a_context_manager_it_connects_and_closes(transport: Transport) -> No
 
     with start_simulator() as simulator:
         asyncio.run(visiting(simulator))
-        assert len(simulator.journal.events(what="connected")) == 2
+        assert len(simulator.journal.events(kind="connected")) == 2
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

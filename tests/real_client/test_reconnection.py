@@ -146,7 +146,7 @@ def test_after_a_network_reset_it_stays_away_until_it_may_join_again(transport: 
                 stranger = InvisOutletClient(client.host, client.port, client.tcp_port)
                 with pytest.raises(InvisOutletConnectionError):
                     await stranger.connect()
-            assert simulator.outlet.down
+            assert simulator.offline
             assert attendance.back[0].everything == []
             simulator.join_network()
             await attendance.back[0].next()
@@ -170,7 +170,7 @@ def test_it_comes_back_however_its_connection_ended(
                 await client.set_outlet(1, True)
                 assert (await other.get_outlet_status()).is_on(1)
 
-    scenario = f'[quirks]\nrestart_ends = "{ending}"\n'
+    scenario = f'[quirks]\nrestart_disconnect = "{ending}"\n'
     with start_simulator(scenario, speed=SPEED) as simulator:
         asyncio.run(living(simulator))
 
@@ -230,11 +230,11 @@ def test_a_faceplate_that_is_away_is_refused_and_keeps_its_settings(transport: T
     async def living(simulator: SimulatorHandle) -> None:
         async with both_connected(simulator, transport) as (client, other):
             await client.set_nightlight(1, 12)
-            simulator.outlet.detach_faceplate()
+            simulator.faceplate("off")
             await refused(other.get_nightlight())
             await refused(other.set_nightlight(0, 1))
             assert [one.accessory for one in await other.get_accessory_names()] == [1, 2]
-            simulator.outlet.attach_faceplate()
+            simulator.faceplate("on")
             assert (await other.get_nightlight()).to_raw() == [1, 12]
 
     with start_simulator(PRO) as simulator:

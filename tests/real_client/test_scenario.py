@@ -160,7 +160,7 @@ def test_the_client_takes_the_documented_forms_as_well(transport: Transport) -> 
             info = await client.get_device_info()
             assert info.sub_device.radar_fw_ver is None  # it reads another key
             assert info.sub_device.radar_hw_type == "LD2410"
-            simulator.outlet.detach_faceplate()
+            simulator.faceplate("off")
             assert (await client.get_device_info()).sub_device.online is False
 
     with start_simulator(f'device.product = "pro"\n{quirks}') as simulator:

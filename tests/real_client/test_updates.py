@@ -114,7 +114,7 @@ def test_an_update_of_the_outlet_goes_to_its_end(transport: Transport) -> None:
                 assert one.told(3) == one.told(1) == SHOWN
                 assert len(one.results.everything) == 1  # the client lets no other through
                 assert len(one.gone.everything) == 1
-            assert not simulator.outlet.updating
+            assert not simulator.updating
 
     with start_simulator(OUTLET, speed=SPEED) as simulator:
         asyncio.run(living(simulator))
@@ -218,8 +218,8 @@ def test_one_that_fails_on_its_way_is_told_changes_nothing_and_may_be_tried_agai
             assert told == parts
             assert await revisions(client, module) == before
             assert follower.gone.everything == []
-            assert not simulator.outlet.updating
-            simulator.outlet.change(updates={module: {"outcome": "success"}})
+            assert not simulator.updating
+            simulator.set(updates={module: {"outcome": "success"}})
             await update(client, module)
             assert await follower.result() == (TARGETS[module], 1)
 
@@ -256,11 +256,11 @@ def test_one_that_hangs_is_given_up_by_the_client(
             assert told == parts
             stray = [one for one in follower.pushes if one[0] == 23 and one[2] == 0]
             assert stray == [[23, TARGETS[module], 0]]
-            assert simulator.outlet.updating
+            assert simulator.updating
             # No other one can start until the outlet has been restarted.
             await update(client, module)
             assert await follower.result() == (TARGETS[module], 0)
-            simulator.outlet.change(updates={module: {"outcome": "success"}})
+            simulator.set(updates={module: {"outcome": "success"}})
             simulator.reboot()
             await follower.back.next()
             await known(client)
@@ -281,9 +281,9 @@ def test_one_that_never_begins_is_given_up_by_the_client(
     async def living(simulator: SimulatorHandle) -> None:
         if why == "nothing new":
             im = {"available_fw_rev": None, "available_www_fw_rev": None}
-            simulator.outlet.change(firmware={"IM": im, "PM": {"available_fw_rev": None}})
+            simulator.set(firmware={"IM": im, "PM": {"available_fw_rev": None}})
         else:
-            simulator.outlet.change(updates={module: {"outcome": why}})
+            simulator.set(updates={module: {"outcome": why}})
         async with connected(simulator, transport) as client:
             follower = Following(client)
             before = await revisions(client, module)
@@ -356,7 +356,7 @@ def test_a_restart_in_the_middle_of_one_ends_it(module: Module, transport: Trans
             await client.restart()
             await follower.back.next()
             assert await revisions(client, module) == before
-            assert not simulator.outlet.updating
+            assert not simulator.updating
             assert follower.results.everything == []
 
     scenario = OUTLET + "[updates]\nIM = { seconds = 1e6 }\nPM = { seconds = 1e6 }\n"
@@ -414,7 +414,7 @@ def test_a_rev_b_tells_after_its_restart_that_the_update_could_not_start(
             await follower.back.next()
             assert await follower.resumed.next_args() == [TARGETS[module], 0]
             assert await revisions(client, module) == before
-            assert not simulator.outlet.updating
+            assert not simulator.updating
             assert follower.pushes == []
 
     scenario = f'{REV_B}{PATIENT}[updates]\n{module} = {{ outcome = "refused" }}\n'

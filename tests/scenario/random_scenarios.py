@@ -5,12 +5,13 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
+from invis_sim.commands.push import PUSHABLE_STATE
 from invis_sim.device.state import OutletState
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.faults.fault import Fault
 from invis_sim.scenario.ineffective import ineffective_settings
 from invis_sim.scenario.model import Listen, Protocol, Scenario
-from invis_sim.scenario.steps import PUSHABLE_STATE, Step
+from invis_sim.scenario.steps import Step
 from tests.faults.random_structs import json_trees, structs
 
 __all__ = ["documents", "scenarios", "states", "steps"]

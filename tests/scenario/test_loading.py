@@ -10,6 +10,8 @@ import msgspec
 import pytest
 from hypothesis import given
 
+from invis_sim.commands.network import RebootOutlet
+from invis_sim.commands.push import PushPacket
 from invis_sim.device.lights import ColorLight, IndicatorLight, Led, Nightlight
 from invis_sim.device.names import Names
 from invis_sim.device.preferences import (
@@ -44,7 +46,7 @@ from invis_sim.scenario.loading import (
     resolve,
 )
 from invis_sim.scenario.model import Listen, Scenario
-from invis_sim.scenario.steps import AfterRequest, Step, StepPush, StepReboot
+from invis_sim.scenario.steps import AfterRequest, Step
 from tests.scenario.random_scenarios import scenarios
 from tests.scenario.toml import to_toml
 
@@ -180,11 +182,11 @@ def test_the_product_is_as_it_is_called_or_as_its_firmware_has_it(text: str, pro
         ("every_seconds = 0.5\npush = 9", Step(every_seconds=0.5, push=9)),
         (
             "after_seconds = 0\nevery_seconds = 2\npush = { callback = 99, args = { a = [1] } }",
-            Step(after_seconds=0, every_seconds=2, push=StepPush(callback=99, args={"a": [1]})),
+            Step(after_seconds=0, every_seconds=2, push=PushPacket(callback=99, args={"a": [1]})),
         ),
         (
             "after_request = { callback = 20 }\npush.callback = 12",
-            Step(after_request=AfterRequest(callback=20), push=StepPush(callback=12)),
+            Step(after_request=AfterRequest(callback=20), push=PushPacket(callback=12)),
         ),
         (
             "after_request = { callback = 10, nth = 3 }\nreboot = true",
@@ -196,9 +198,9 @@ def test_the_product_is_as_it_is_called_or_as_its_firmware_has_it(text: str, pro
         ),
         (
             "after_seconds = 1\nreboot = { seconds = 2, how = 'blackhole' }",
-            Step(after_seconds=1, reboot=StepReboot(seconds=2, how="blackhole")),
+            Step(after_seconds=1, reboot=RebootOutlet(seconds=2, how="blackhole")),
         ),
-        ("after_seconds = 1\nreboot = {}", Step(after_seconds=1, reboot=StepReboot())),
+        ("after_seconds = 1\nreboot = {}", Step(after_seconds=1, reboot=RebootOutlet())),
         ("after_seconds = 1\nfaceplate = 'off'", Step(after_seconds=1, faceplate="off")),
         ("after_seconds = 1\nenable = 'late'", Step(after_seconds=1, enable="late")),
         (

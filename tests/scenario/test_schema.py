@@ -201,6 +201,10 @@ EVERYTHING = """
     update = "IM"
     reboot = { seconds = 1, how = "reset" }
     join_network = true
+    reset = ["counters", "journal"]
+    inject = { kind = "drop", when = { nth = 2 } }
+    remove = "a"
+    disconnect = { how = "reset", connection = 2 }
     [[steps]]
     after_request = { callback = 20, nth = 3 }
     after_seconds = 1
@@ -423,7 +427,7 @@ def test_a_key_is_explained_in_the_words_of_its_docstring() -> None:
         "only packets about this callback number, or one of these. A reply is about its request's."
     )
     assert when["connection"]["description"].endswith("from 1, over both transports.")
-    assert when["every"]["description"] == "only every so-many-th."
+    assert when["every"]["description"] == "only every Nth."
     listen = SCHEMA["$defs"]["Listen"]["properties"]
     assert listen["tcp"]["description"] == listen["ws"]["description"]
     assert re.fullmatch(
@@ -452,6 +456,6 @@ def test_what_a_step_sets_is_completed_and_checked_as_at_the_top_of_the_file() -
 
 
 def test_each_kind_of_fault_can_be_told_by_its_title() -> None:
-    references = [item["$ref"] for item in SCHEMA["properties"]["faults"]["items"]["oneOf"]]
+    references = [item["$ref"] for item in SCHEMA["$defs"]["Fault"]["oneOf"]]
     names = [reference.removeprefix("#/$defs/") for reference in references]
     assert [SCHEMA["$defs"][name]["title"] for name in names] == list(KINDS)

@@ -19,9 +19,10 @@ from invis_sim.device.outlet import Outlet
 from invis_sim.faults import KINDS
 from invis_sim.faults.delivery import Close, Wait, Write
 from invis_sim.faults.fault import LAYERS, Layer
+from invis_sim.faults.json_forms import Breakage
 from invis_sim.faults.kinds.content import WrongId
-from invis_sim.faults.kinds.text import Breakage
-from invis_sim.faults.pipeline import Pipeline, PlannedDelivery
+from invis_sim.faults.pipeline import Pipeline
+from invis_sim.faults.session import PlannedDelivery
 from invis_sim.protocol.packets import Reply, Request
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario.bundled import bundled
@@ -115,16 +116,16 @@ class Client:
         seed = seed if scenario.seed is None else scenario.seed
         self.outlet = Outlet(scenario.state, packet_ids=scenario.protocol.packet_id, seed=seed)
         pipeline = Pipeline(scenario.faults, seed)
-        self.lane = pipeline.lane(transport, 1)
+        self.session = pipeline.session(transport, 1)
         self.asked = 0
 
     def ask(self, callback: int = 20) -> tuple[Reply, PlannedDelivery | None]:
         """The honest reply, and what the faults make of it."""
         self.asked += 1
         request = Request(packet_id=100_000 + self.asked, callback=callback)
-        reply = self.outlet.handle(request).reply
+        reply = self.outlet.handle(request, 0.0).reply
         assert reply is not None
-        return reply, self.lane.plan(reply, request, 0.0, bytes)
+        return reply, self.session.plan(reply, request, 0.0, bytes)
 
     def answers(self, count: int) -> Iterator[bytes]:
         for _ in range(count):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from invis_sim import SimulatorHandle, start_simulator
+from invis_sim.journal.text import summary
 
 PATIENCE = 10.0
 """Seconds after which what must come is given up."""
@@ -136,7 +137,7 @@ def test_the_pro_measures_a_room_that_lives() -> None:
         assert client.args(15) == [1, 30]
         samples = [client.args(11)[1]]
         for _ in range(11):
-            sim.outlet.sample()
+            sim.sample()
             samples.append(client.args(11)[1])
         assert [sample["occupancy_state"] for sample in samples] == [0] * 6 + [1] * 6
         assert all((sample["distance"] > 0) == sample["occupancy_state"] for sample in samples)
@@ -158,7 +159,7 @@ def test_the_aura_shines_in_two_colours() -> None:
 def test_revision_b_has_tcp_only_and_restarts_before_it_updates() -> None:
     with start_simulator("rev-b", speed=200) as sim:
         assert not sim.has("ws")
-        sim.outlet.change(timing={"reconnect_seconds": 1000})
+        sim.set(timing={"reconnect_seconds": 1000})
         with closing(Client(sim)) as client:
             client.send(21, 1)
             client.listen()
@@ -170,7 +171,7 @@ def test_revision_b_has_tcp_only_and_restarts_before_it_updates() -> None:
             assert told[:2] == [(21, [1, 1]), (23, [1, 0])]
             assert told[-2:] == [(22, [1, 100]), (23, [1, 1])]
         sim.wait_until_up(PATIENCE)
-        assert sim.outlet.state.firmware.IM.fw_rev == "0.1.0"
+        assert sim.state.firmware.IM.fw_rev == "0.1.0"
 
 
 def test_updates_succeed_with_new_revisions() -> None:
@@ -180,7 +181,7 @@ def test_updates_succeed_with_new_revisions() -> None:
             client.listen(lambda callback, args: (callback, args) == (23, [2, 1]))
             assert client.of_updates() == [(23, [2, 0]), *progress(2), (23, [2, 1])]
             assert "PM" not in client.args(12)
-            wait_until(lambda: sim.outlet.faceplate_online)
+            wait_until(lambda: sim.faceplate_online)
             assert client.args(12)["PM"]["fw_rev"] == "0.5.1"
             client.pushes.clear()
             assert client.ask(21, 1, 0)["PUBACK"] == 1
@@ -219,9 +220,9 @@ def test_an_update_hangs_until_the_outlet_restarts(target: int) -> None:
         with closing(Client(sim)) as client:
             assert client.ask(21, target)["PUBACK"] == 1
             client.listen(lambda callback, args: (callback, args) == (22, [target, 60]))
-            schedule = sim.call(lambda: sim._simulator.outlet.schedule)
-            assert schedule.due(background=False) is None  # nothing more will come
-            assert sim.outlet.updating
+            schedule = sim.call(lambda: sim._simulator._outlet.schedule)
+            assert schedule.next_due(daemon=False) is None  # nothing more will come
+            assert sim.updating
             assert client.ask(21, target)["PUBACK"] == 0
             assert client.of_updates()[-1] == (22, [target, 60])
             client.send(5)
@@ -241,10 +242,12 @@ def test_it_reboots_often_and_tells_who_comes_back() -> None:
                 client.listen(lambda callback, args: callback == 12)
                 assert client.pushes[0][0] == 12
                 assert client.ask(20)["PUBACK"] == 1
-        begun = [event for event in sim.journal.events(what="outlet") if "begins" in event.detail]
+        begun = sim.journal.events(kind="outage_started")
         assert len(begun) >= 5
-        steps = [event.detail for event in sim.journal.events(what="step")]
-        assert steps[:5] == ["1: reboot", "2: reboot", "3: reboot", "4: reboot", "1: reboot"]
+        steps = [summary(event) for event in sim.journal.events(kind="command")]
+        assert [one.partition(" {")[0] for one in steps[:5]] == [
+            f"step {number}: reboot" for number in (1, 2, 3, 4, 1)
+        ]
 
 
 def test_the_faceplate_comes_and_goes() -> None:
@@ -252,13 +255,15 @@ def test_the_faceplate_comes_and_goes() -> None:
         start_simulator("faceplate-comes-and-goes", speed=100) as sim,
         closing(Client(sim)) as client,
     ):
-        steps = sim.journal.events(what="step")
+        steps = sim.journal.events(kind="command")
         while len(steps) < 4:  # twice off and on
             client.listen(lambda callback, args: callback == 11)
-            steps = sim.journal.events(what="step")
+            steps = sim.journal.events(kind="command")
         assert client.args(12)["PM"]["online"] is True
     off, on, off_again, on_again = (step.seconds for step in steps[:4])
-    assert [step.detail for step in steps[:2]] == ["1: faceplate off", "2: faceplate on"]
+    assert [summary(step) for step in steps[:2]] == [
+        *("step 1: faceplate off", "step 2: faceplate on")
+    ]
     told = [one.seconds for one in sim.journal.exchanges(callback=11)]
     assert any(second < off for second in told)
     assert any(on < second < off_again for second in told)

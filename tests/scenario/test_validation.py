@@ -218,7 +218,7 @@ def test_what_is_wrong_with_what_the_outlet_is_and_knows_is_told_in_words(
         (["", "sensors.lux = { step = 1 }"], "2: sensors.lux: start is missing; expected a number"),
         (
             ["", "sensors.omit = ['luxe']"],
-            "2: sensors.omit: 'luxe' is no reading; those are",
+            "2: sensors.omit: 'luxe' is not a reading; those are",
         ),
     ],
 )
@@ -263,7 +263,10 @@ def step(*lines: str) -> str:
             ["after_seconds = 1", "after_request = { callback = 20 }", "every_seconds = 2"],
             "4: steps[0].every_seconds: does not go with after_request",
         ),
-        (["after_seconds = 1"], "1: steps[0]: step has no action; expected one of set, facepl"),
+        (
+            ["after_seconds = 1"],
+            "1: steps[0]: step has no action; expected one of reset, set, facepl",
+        ),
         (["after_seconds = 1", "sample = false"], "1: steps[0]: step has no action; expected"),
         (["after_seconds = 1", "reboot = false"], "1: steps[0]: step has no action; expected"),
         (["after_seconds = 1", "set = {}"], "1: steps[0]: step has no action; expected one"),
@@ -333,7 +336,7 @@ def step(*lines: str) -> str:
         ),
         (
             ["after_seconds = 1", "faceplate = false"],
-            '3: steps[0].faceplate: expected one of "off", "on", found false',
+            '3: steps[0].faceplate: expected one of "off", "on", "restart", found false',
         ),
         (
             ["after_seconds = 1", "enable = []"],

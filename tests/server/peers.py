@@ -17,11 +17,13 @@ import websockets.asyncio.client
 from invis_sim.device.firmware import FaceplateFirmware, FirmwareInventory, OutletFirmware
 from invis_sim.device.state import Timing
 from invis_sim.faults import Fault
-from invis_sim.journal import Exchange
+from invis_sim.journal import Exchange, OutageEnded, OutageStarted
+from invis_sim.journal.text import summary
 from invis_sim.protocol.frames import text_frame
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario
-from invis_sim.testing.handle import SimulatorContext, SimulatorHandle, start_simulator
+from invis_sim.testing.block import SimulatorContext, start_simulator
+from invis_sim.testing.handle import SimulatorHandle
 from tests.server.support import (
     CLOSE,
     HANDSHAKE,
@@ -296,9 +298,9 @@ class Peers:
     def listen(self, transport: Transport) -> Peer:
         """A client that is told what there is to tell, from now on."""
         journal = self._simulator.journal
-        before = len(journal.events(what="connected"))
+        before = len(journal.events(kind="connected"))
         peer = self.connect(transport)
-        wait_until(self._simulator, lambda journal: len(journal.events(what="connected")) > before)
+        wait_until(self._simulator, lambda journal: len(journal.events(kind="connected")) > before)
         return peer
 
     def _connect(self, transport: Transport) -> socket.socket:
@@ -328,9 +330,18 @@ def touched(exchange: Exchange) -> list[str]:
     return [touch.fault for touch in exchange.faults]
 
 
-def told(simulator: SimulatorHandle, what: str = "fault") -> list[str]:
-    """What the journal's events of a sort say, oldest first."""
-    return [event.detail for event in simulator.journal.events() if event.what == what]
+def told(simulator: SimulatorHandle, source: str = "fault") -> list[str]:
+    """Events in words, oldest first.
+
+    source: "fault" or "outlet": what it did, outages included. Else a kind of events.
+    """
+    kind = {"outlet": "log"}.get(source, source)
+    return [
+        summary(event)
+        for event in simulator.journal.events()
+        if event.kind == kind
+        or (isinstance(event, OutageStarted | OutageEnded) and event.source == source)
+    ]
 
 
 def ask_aiohttp(url: str, packet_id: int = 1, **options: Any) -> aiohttp.WSMessage:

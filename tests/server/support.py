@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from invis_sim.journal import Exchange, Journal
+from invis_sim.journal import Closed, Exchange, Journal
 from invis_sim.testing.handle import SimulatorHandle
 
 TIMEOUT = 5.0
@@ -211,18 +211,24 @@ def wait_until(
 ) -> None:
     """Returns when the condition holds of the journal; fails if that takes too long."""
     news = threading.Event()
-    simulator.journal.listen(lambda entry: news.set(), lambda exchange: news.set())
-    while not simulator.call(condition, simulator.journal):
-        if not news.wait(timeout):
-            raise AssertionError(f"it has not come; the journal: {list(simulator.journal)}")
-        news.clear()
+    journal = simulator.journal
+    with (
+        journal.subscribe(on_ready=news.set) as recorded,
+        journal.subscribe(done=True, on_ready=news.set) as finished,
+    ):
+        while not simulator.call(condition, journal):
+            if not news.wait(timeout):
+                raise AssertionError(f"it has not come; the journal: {list(journal)}")
+            news.clear()
+            recorded.read()  # so that the next one is news again
+            finished.read()
 
 
 def wait_for_end(simulator: SimulatorHandle, connections: int = 1) -> list[str]:
     """Waits until so many connections are closed; says why each was, oldest first."""
 
     def reasons(journal: Journal) -> list[str]:
-        return [event.detail for event in journal.events() if event.what == "closed"]
+        return [event.reason for event in journal.events() if isinstance(event, Closed)]
 
     wait_until(simulator, lambda journal: len(reasons(journal)) >= connections)
     return reasons(simulator.journal)

@@ -21,7 +21,7 @@ def test_a_socket_that_gets_the_number_of_a_closed_one_is_heard() -> None:
 
     async def hear(wire: ClientSocket) -> None:
         try:
-            await wire.hear(take)
+            await wire.read_loop(take)
         except trio.ClosedResourceError:
             heard.append(b"closed")
 

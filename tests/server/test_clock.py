@@ -1,24 +1,24 @@
-"""The outlet's clock: appointments in order, in time, without holding others up or waking for
-nothing.
+"""The clock: timers in order and in time, whatever the speed, paused, advanced and settled, without
+holding up other tasks or waking for nothing.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 
+import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from invis_sim.device.outlet import Outlet
-from invis_sim.device.state import OutletState, Timing
-from invis_sim.server.clock import Clock
-
-SILENT = OutletState(timing=Timing(sensor_seconds=0))
+from invis_sim.device.effects import Effect, Log
+from invis_sim.device.schedule import Schedule
+from invis_sim.server.clock import Clock, Timeline
 
 
 class Steps(trio.abc.Instrument):
-    """CountNumbers how often any task runs."""
+    """Counts how often any task runs."""
 
     def __init__(self) -> None:
         self.number = 0
@@ -31,30 +31,26 @@ def nothing() -> None:
     pass
 
 
-def kept(
-    use: Callable[[Outlet, Clock], None],
-    until: Callable[[], bool],
+def ignore(effects: Iterable[Effect]) -> None:
+    pass
+
+
+def live(
+    use: Callable[[Clock, Timeline], Awaitable[None]],
     speed: float = 1.0,
-    seconds: float = 0.0,
+    apply: Callable[[Iterable[Effect]], None] = ignore,
 ) -> None:
-    """Lets a clock run that is used, by a clock of trio's that jumps.
+    """Run a clock with one timeline, on a clock of trio's that jumps, while it is used."""
 
-    until: for so many `seconds` it runs before this is asked, which must be true then.
-    """
-
-    async def live() -> None:
-        outlet = Outlet(SILENT)
-        clock = Clock(outlet, trio.current_time(), speed, nothing)
-        use(outlet, clock)
+    async def run() -> None:
+        clock = Clock(speed)
+        timeline = clock.timeline(Schedule(), apply)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(clock.run)
-            await wait_all_tasks_blocked()
-            await trio.sleep(seconds)
-            await wait_all_tasks_blocked()
-            assert until()
+            await use(clock, timeline)
             nursery.cancel_scope.cancel()
 
-    trio.run(live, clock=MockClock(autojump_threshold=0))
+    trio.run(run, clock=MockClock(autojump_threshold=0))
 
 
 @settings(max_examples=50)
@@ -62,131 +58,125 @@ def kept(
     times=st.lists(st.floats(0, 1000) | st.integers(0, 5), max_size=20),
     speed=st.sampled_from((0.5, 1.0, 7.0, 1000.0, math.inf)),
 )
-def test_appointments_are_kept_in_the_order_of_their_times_and_none_too_early(
+def test_timers_run_in_the_order_of_their_times_and_none_too_early(
     times: list[float], speed: float
 ) -> None:
     happened: list[tuple[float, int]] = []
-    began: list[float] = []
 
-    def use(outlet: Outlet, clock: Clock) -> None:
-        began.append(trio.current_time())
+    async def use(clock: Clock, timeline: Timeline) -> None:
+        began = trio.current_time()
+
+        def happen(number: int, seconds: float) -> None:
+            assert float(timeline.now()) == seconds
+            if speed < math.inf:
+                assert (trio.current_time() - began) * speed >= seconds - 1e-3
+            happened.append((seconds, number))
+
         for number, seconds in enumerate(times):
+            timeline.at(seconds, partial(happen, number, seconds))
+        await trio.sleep(0.0 if speed == math.inf else 1001 / speed)
+        await wait_all_tasks_blocked()
 
-            def happen(number: int = number, seconds: float = seconds) -> None:
-                assert outlet.schedule.now >= seconds
-                if speed < math.inf:
-                    assert (trio.current_time() - began[0]) * speed >= seconds - 1e-3
-                happened.append((seconds, number))
-
-            outlet.schedule.after(seconds, happen)
-
-    def until() -> bool:
-        return happened == sorted((time, number) for number, time in enumerate(times))
-
-    kept(use, until, speed, 0.0 if speed == math.inf else 1001 / speed)
+    live(use, speed)
+    assert happened == sorted((time, number) for number, time in enumerate(times))
 
 
-def test_what_rounding_makes_too_early_is_kept_once_all_the_same() -> None:
+@pytest.mark.parametrize("speed", [3.0, 7.0, 0.3, 49.0, 1e6])
+@pytest.mark.parametrize("seconds", [0.1, 1 / 3, 0.7, 1e-9, 123.456])
+def test_a_timer_that_rounding_makes_too_early_runs_once(seconds: float, speed: float) -> None:
     """Time stands still while a task can run, so to look again and again would be for ever."""
-    for seconds in (0.1, 1 / 3, 0.7, 1e-9, 123.456):
-        for speed in (3.0, 7.0, 0.3, 49.0, 1e6):
-            happened: list[float] = []
+    happened: list[float] = []
 
-            def use(outlet: Outlet, clock: Clock) -> None:
-                for number in range(1, 30):
-                    due = number * seconds  # noqa: B023
-                    outlet.schedule.after(due, lambda: happened.append(clock.seconds()))  # noqa: B023
+    async def use(clock: Clock, timeline: Timeline) -> None:
+        for number in range(1, 30):
+            timeline.at(number * seconds, lambda: happened.append(timeline.now()))
+        await trio.sleep(31 * seconds / speed)
+        await wait_all_tasks_blocked()
 
-            kept(use, lambda: len(happened) == 29, speed, 31 * seconds / speed)  # noqa: B023
-
-
-def test_what_is_due_later_is_not_kept_yet() -> None:
-    happened: list[int] = []
-
-    def use(outlet: Outlet, clock: Clock) -> None:
-        outlet.schedule.after(99, lambda: happened.append(1))
-        outlet.schedule.after(101, lambda: happened.append(2))
-
-    kept(use, lambda: happened == [1], speed=10, seconds=10)
+    live(use, speed)
+    assert len(happened) == 29
 
 
-def test_appointments_that_are_made_while_it_sleeps_are_kept_once_it_is_told() -> None:
-    happened: list[str] = []
+def test_timers_that_are_set_while_it_sleeps_run_in_time() -> None:
+    async def use(clock: Clock, timeline: Timeline) -> None:
+        happened: list[str] = []
+        timeline.after(100, lambda: happened.append("late"))
+        await trio.sleep(10)
+        timeline.after(5, lambda: happened.append("early"))
+        await trio.sleep(4)
+        assert happened == []
+        await trio.sleep(2)
+        assert happened == ["early"]
+        await trio.sleep(85)
+        assert happened == ["early", "late"]
 
-    async def live() -> None:
-        outlet = Outlet(SILENT)
-        clock = Clock(outlet, trio.current_time(), 1.0, nothing)
-        outlet.schedule.after(100, lambda: happened.append("late"))
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(clock.run)
-            await trio.sleep(10)
-            outlet.schedule.now = clock.seconds()
-            outlet.schedule.after(5, lambda: happened.append("early"))
-            clock.changed()
-            await trio.sleep(4)
-            assert happened == []
-            await trio.sleep(2)
-            assert happened == ["early"]
-            await trio.sleep(85)
-            assert happened == ["early", "late"]
-            nursery.cancel_scope.cancel()
-
-    trio.run(live, clock=MockClock(autojump_threshold=0))
+    live(use)
 
 
-def test_after_each_appointment_its_owner_is_told() -> None:
-    told: list[float] = []
+def test_the_effects_of_a_timer_are_applied_at_its_time() -> None:
+    applied: list[tuple[float, tuple[Effect, ...]]] = []
+    timelines: list[Timeline] = []
 
-    async def live() -> None:
-        outlet = Outlet(SILENT)
-        clock = Clock(outlet, trio.current_time(), 1.0, lambda: told.append(outlet.schedule.now))
+    async def use(clock: Clock, timeline: Timeline) -> None:
+        timelines.append(timeline)
         for seconds in (1, 2, 2):
-            outlet.schedule.after(seconds, nothing)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(clock.run)
-            await trio.sleep(3)
-            nursery.cancel_scope.cancel()
+            timeline.after(seconds, partial(tuple, [Log(f"{seconds}")]))
+        await trio.sleep(3)
 
-    trio.run(live, clock=MockClock(autojump_threshold=0))
-    assert told == [1, 2, 2]
+    live(use, apply=lambda effects: applied.append((timelines[0].now(), tuple(effects))))
+    assert applied == [(1, (Log("1"),)), (2, (Log("2"),)), (2, (Log("2"),))]
 
 
-def test_at_infinite_speed_time_jumps_to_what_is_no_rhythm_and_stands_still_then() -> None:
-    happened: list[str] = []
-    beats = 0
+def test_at_infinite_speed_time_jumps_to_timers_that_are_no_rhythm() -> None:
+    async def use(clock: Clock, timeline: Timeline) -> None:
+        happened: list[str] = []
+        beats = 0
 
-    def use(outlet: Outlet, clock: Clock) -> None:
         def beat() -> None:
             nonlocal beats
             beats += 1
-            outlet.schedule.after(10, beat, background=True)
+            timeline.after(10, beat, daemon=True)
 
-        outlet.schedule.after(10, beat, background=True)
-        outlet.schedule.after(1e6, lambda: happened.append("last")).cancel()
+        timeline.after(10, beat, daemon=True)
+        timeline.after(1e6, lambda: happened.append("cancelled")).cancel()
 
         def go_on() -> None:
-            outlet.schedule.after(20, lambda: happened.append(f"{clock.seconds():g}"))
+            timeline.after(20, lambda: happened.append(f"{timeline.now():g}"))
 
-        outlet.schedule.after(35, go_on)
+        timeline.after(35, go_on)
+        await trio.sleep(1e6)
+        assert (happened, beats) == (["55"], 5)
+        assert float(clock.sim()) == 55
 
-    kept(use, lambda: happened == ["55"] and beats == 5, speed=math.inf, seconds=1e6)
+    live(use, speed=math.inf)
 
 
-def test_many_that_are_due_at_once_hold_up_nobody() -> None:
-    happened = turns = 0
-    most = 0
+def test_at_infinite_speed_a_long_wait_does_not_run_a_rhythm_for_years() -> None:
+    async def use(clock: Clock, timeline: Timeline) -> None:
+        beats: list[float] = []
+        schedule = Schedule()
+        rhythm = clock.timeline(schedule, ignore)
+        schedule.every(0.01, lambda: beats.append(rhythm.now()))
+        rhythm.changed()
+        await timeline.sleep(1e9)
+        assert float(clock.sim()) == 1e9
+        assert len(beats) <= 2
 
-    async def live() -> None:
-        nonlocal turns, most
-        outlet = Outlet(SILENT)
-        clock = Clock(outlet, trio.current_time(), 1.0, nothing)
+    live(use, speed=math.inf)
+
+
+def test_many_timers_at_once_hold_up_no_other_task() -> None:
+    async def run() -> None:
+        happened = turns = most = 0
 
         def happen() -> None:
             nonlocal happened
             happened += 1
 
+        clock = Clock()
+        timeline = clock.timeline(Schedule(), ignore)
         for _ in range(1000):
-            outlet.schedule.after(0, happen)
+            timeline.after(0, happen)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(clock.run)
             while happened < 1000:
@@ -195,19 +185,21 @@ def test_many_that_are_due_at_once_hold_up_nobody() -> None:
                 most = max(most, happened - before)
                 turns += 1
             nursery.cancel_scope.cancel()
+        assert most <= 64
+        assert turns >= 1000 / 64
 
-    trio.run(live)
-    assert most <= 2
-    assert turns >= 500
+    trio.run(run)
 
 
-def test_it_wakes_for_its_appointments_and_for_nothing_else() -> None:
+def test_it_wakes_for_its_timers_and_for_nothing_else() -> None:
     steps = Steps()
-    rhythm = OutletState(timing=Timing(sensor_seconds=5))
 
-    async def idle(state: OutletState, speed: float, seconds: float) -> int:
-        outlet = Outlet(state.resolved("pro"))
-        clock = Clock(outlet, trio.current_time(), speed, nothing)
+    async def idle(interval: float | None, speed: float, seconds: float) -> int:
+        clock = Clock(speed)
+        schedule = Schedule()
+        if interval is not None:
+            schedule.every(interval, nothing)
+        clock.timeline(schedule, ignore)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(clock.run)
             await wait_all_tasks_blocked()
@@ -217,10 +209,188 @@ def test_it_wakes_for_its_appointments_and_for_nothing_else() -> None:
             nursery.cancel_scope.cancel()
         return woken
 
-    def steps_of(state: OutletState, speed: float, seconds: float) -> int:
+    def steps_of(interval: float | None, speed: float, seconds: float) -> int:
         clock = MockClock(autojump_threshold=0)
-        return trio.run(idle, state, speed, seconds, clock=clock, instruments=[steps])
+        return trio.run(idle, interval, speed, seconds, clock=clock, instruments=[steps])
 
-    assert steps_of(SILENT, 1.0, 1e6) <= 3
-    assert steps_of(rhythm, math.inf, 1e6) <= 3
-    assert steps_of(rhythm, 1.0, 501) <= 100 * 4  # for a hundred beats
+    assert steps_of(None, 1.0, 1e6) <= 3
+    assert steps_of(5, math.inf, 1e6) <= 3
+    assert steps_of(5, 1.0, 501) <= 100 * 4  # for a hundred beats
+
+
+# Steered while it runs
+
+
+def test_the_speed_can_be_changed_while_something_waits() -> None:
+    async def use(clock: Clock, timeline: Timeline) -> None:
+        happened: list[float] = []
+        timeline.after(100, lambda: happened.append(trio.current_time() - began))
+        began = trio.current_time()
+        await trio.sleep(50)
+        clock.speed = 10
+        assert clock.sim() == pytest.approx(50)
+        await trio.sleep(6)
+        assert happened == [pytest.approx(55)]
+        clock.speed = math.inf
+        await timeline.sleep(1e6)
+        assert clock.sim() == pytest.approx(1_000_110)
+        clock.speed = 2
+        await trio.sleep(5)
+        assert clock.sim() == pytest.approx(1_000_120)
+
+    live(use)
+
+
+def test_a_paused_clock_stands_still_until_it_is_resumed() -> None:
+    async def use(clock: Clock, timeline: Timeline) -> None:
+        happened: list[float] = []
+        timeline.after(10, lambda: happened.append(timeline.now()))
+        await trio.sleep(4)
+        clock.pause()
+        assert clock.paused
+        await trio.sleep(1000)
+        assert (float(clock.sim()), happened) == (4.0, [])
+        clock.resume()
+        await trio.sleep(5)
+        assert happened == []
+        await trio.sleep(2)
+        assert happened == [10]
+
+    live(use)
+
+
+@pytest.mark.parametrize("speed", [1.0, math.inf])
+@pytest.mark.parametrize("paused", [False, True])
+def test_advance_returns_when_all_that_falls_due_has_happened(speed: float, paused: bool) -> None:
+    async def use(clock: Clock, timeline: Timeline) -> None:
+        happened: list[str] = []
+
+        async def chain() -> None:
+            for number in range(3):  # each wait begins when the one before it has ended
+                await timeline.sleep(10)
+                happened.append(f"{number} at {timeline.now():g}")
+
+        if paused:
+            clock.pause()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(chain)
+            await wait_all_tasks_blocked()
+            began = clock.sim()
+            if paused:
+                assert float(began) == 0
+                await clock.advance(25)
+                assert happened == ["0 at 10", "1 at 20"]
+                assert float(clock.sim()) == 25
+            await clock.advance(100)
+            assert happened == ["0 at 10", "1 at 20", "2 at 30"]
+            assert clock.sim() >= began + 100
+
+    live(use, speed)
+
+
+def test_advance_makes_up_for_each_beat_of_a_rhythm() -> None:
+    async def use(clock: Clock, timeline: Timeline) -> None:
+        beats: list[float] = []
+        schedule = Schedule()
+        schedule.every(5, lambda: beats.append(schedule.now))
+        clock.timeline(schedule, ignore)
+        clock.pause()
+        await clock.advance(20)
+        assert beats == [5, 10, 15, 20]
+
+    live(use)
+
+
+@pytest.mark.parametrize("seconds", [-1, math.inf, math.nan, "2", None])
+def test_advance_takes_a_number_from_0(seconds: float) -> None:
+    async def use(clock: Clock, timeline: Timeline) -> None:
+        with pytest.raises(ValueError, match="seconds: expected a number from 0, found"):
+            await clock.advance(seconds)
+
+    live(use)
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_settle_goes_on_until_only_rhythms_are_left(paused: bool) -> None:
+    async def use(clock: Clock, timeline: Timeline) -> None:
+        happened: list[float] = []
+
+        async def chain() -> None:
+            for seconds in (10, 1000, 0.5):
+                await timeline.sleep(seconds)
+                happened.append(timeline.now())
+
+        timeline.after(1e9, nothing, daemon=True)
+        if paused:
+            clock.pause()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(chain)
+            await clock.settle()
+            assert happened == [10, 1010, 1010.5]
+            assert float(clock.sim()) == 1010.5
+            await clock.settle()  # nothing is left
+            assert float(clock.sim()) == 1010.5
+
+    live(use)
+
+
+def test_settle_says_so_where_it_comes_to_no_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("invis_sim.server.clock.MAX_TIMERS_TO_SETTLE", 50)
+
+    async def use(clock: Clock, timeline: Timeline) -> None:
+        def again() -> None:
+            timeline.after(1, again)
+
+        again()
+        with pytest.raises(RuntimeError, match="after 50 timers there are still more"):
+            await clock.settle()
+
+    live(use)
+
+
+@pytest.mark.parametrize("speed", [0, -1, math.nan, "2", None, True])
+def test_a_speed_is_a_number_above_0(speed: float) -> None:
+    async def use(clock: Clock, timeline: Timeline) -> None:
+        with pytest.raises(ValueError, match="speed: expected a number above 0, or inf, found"):
+            Clock(speed)
+        with pytest.raises(ValueError, match="speed: expected a number above 0, or inf, found"):
+            clock.speed = speed
+        assert clock.speed == 1
+
+    live(use)
+
+
+def test_outlets_that_share_a_clock_have_their_own_start() -> None:
+    async def use(clock: Clock, timeline: Timeline) -> None:
+        await trio.sleep(10)
+        happened: list[str] = []
+        second = clock.timeline(Schedule(), ignore)
+        assert (float(timeline.now()), float(second.now())) == (10.0, 0.0)
+        second.after(5, lambda: happened.append(f"second {second.now():g}"))
+        timeline.after(6, lambda: happened.append(f"first {timeline.now():g}"))
+        await trio.sleep(7)
+        assert happened == ["second 5", "first 16"]
+        second.after(1, lambda: happened.append("never"))
+        second.close()
+        await trio.sleep(2)
+        assert len(happened) == 2
+
+    live(use)
+
+
+def test_a_block_can_be_left_after_some_simulated_time() -> None:
+    ended: list[bool] = []
+
+    async def block(timeline: Timeline, seconds: float) -> None:
+        with timeline.move_on_after(60) as scope:
+            await trio.sleep(seconds)
+        ended.append(scope.cancelled_caught)
+
+    async def use(clock: Clock, timeline: Timeline) -> None:
+        await block(timeline, math.inf)
+        assert trio.current_time() == pytest.approx(60 / 4)
+        await block(timeline, 1)
+        await trio.sleep(100)  # the timer of the block is gone
+
+    live(use, speed=4)
+    assert ended == [True, False]

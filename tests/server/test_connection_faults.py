@@ -14,6 +14,7 @@ from websockets.exceptions import InvalidMessage
 
 from invis_sim import faults
 from invis_sim.faults import Fault, When
+from invis_sim.journal import Closed
 from invis_sim.protocol.transport import Transport
 from tests.server.peers import (
     Peers,
@@ -60,8 +61,8 @@ def test_accept_close_ends_a_connection_before_anything_is_said(
     fault = faults.AcceptClose(how=how, when=When(nth=1, transport=transport))
     with faulty(fault) as sim, Peers(sim) as peers:
         assert ended_at_once(peers, transport) == (b"", end)
-        assert wait_for_end(sim) == ["by a fault, as soon as it came"]
-        assert told(sim) == [f"accept_close ({how})"]
+        assert wait_for_end(sim) == ["by fault accept_close, when it was accepted"]
+        assert told(sim) == [f"fault accept_close ({how})"]
         assert peers.connect(transport).is_served()  # the next one
 
 
@@ -81,8 +82,8 @@ def test_a_share_of_the_connections_may_be_closed() -> None:
             peer.socket.shutdown(socket.SHUT_WR)
             assert peer.end() == (b"", "FIN")
         wait_for_end(sim, 40)
-        ends = [event.detail for event in sim.journal.events() if event.what == "closed"]
-        assert 8 < ends.count("by a fault, as soon as it came") < 32
+        ends = [event.reason for event in sim.journal.events() if isinstance(event, Closed)]
+        assert 8 < ends.count("by fault accept_close, when it was accepted") < 32
 
 
 # slow_accept
@@ -100,7 +101,7 @@ def test_slow_accept_leaves_a_new_connection_alone_for_a_while(transport: Transp
         assert [asked.packet_id for asked in sim.journal.requests()] == [2]
         slow.receive(1)
         assert time.monotonic() - began >= 0.5
-        assert told(sim) == ["slow_accept (0.5 s)"]
+        assert told(sim) == ["fault slow_accept (0.5 s)"]
 
 
 # greeting
@@ -156,7 +157,7 @@ def test_over_the_limit_a_new_connection_ends(
         old = [peers.tcp(), peers.ws()]  # counted over both transports
         assert all(peer.is_served() for peer in old)
         assert ended_at_once(peers, transport) == (b"", end)
-        assert told(sim) == [f"connection_limit ({how}, 3 were open)"]
+        assert told(sim) == [f"fault connection_limit ({how}, 3 were open)"]
         assert all(peer.is_served() for peer in old)
 
 
@@ -170,7 +171,7 @@ def test_a_connection_that_was_turned_away_takes_no_place(transport: Transport) 
         assert turned_away.end() == (b"", "FIN")
         old.finish()
         old.socket.close()
-        wait_until(sim, lambda journal: "by the client" in told(sim, "closed"))
+        wait_until(sim, lambda journal: "closed by the client" in told(sim, "closed"))
         assert peers.connect(transport).is_served()
 
 
@@ -194,8 +195,11 @@ def test_over_the_limit_the_oldest_connection_may_end_instead(transport: Transpo
             assert opened[-1].is_served()
         assert [peer.end() for peer in opened[:2]] == [(b"", "RST")] * 2
         assert all(peer.is_served() for peer in opened[2:])
-        assert told(sim) == ["connection_limit (drop_oldest, 3 were open)"] * 2
-        assert wait_for_end(sim, 2) == ["by a fault, in favour of a newer one"] * 2
+        assert told(sim) == ["fault connection_limit (drop_oldest, 3 were open)"] * 2
+        assert (
+            wait_for_end(sim, 2)
+            == ["by fault connection_limit, in favour of a newer connection"] * 2
+        )
 
 
 @pytest.mark.parametrize("how", ["close", "reset", "drop_oldest"])
@@ -238,8 +242,8 @@ def test_an_idle_connection_is_closed_with_fin_on_tcp() -> None:
         assert peer.end() == (b"", "FIN")
         assert time.monotonic() - began >= 0.15
         peer.socket.close()
-        assert wait_for_end(sim) == ["by a fault: the client was idle for 0.2 s"]
-        assert told(sim) == ["idle_close (after 0.2 s)"]
+        assert wait_for_end(sim) == ["by fault idle_close: the client was idle for 0.2 s"]
+        assert told(sim) == ["fault idle_close (after 0.2 s)"]
         assert all(one.faults == () for one in exchanges(sim, 1))
 
 
@@ -252,7 +256,7 @@ def test_an_idle_connection_is_closed_with_1001_on_websocket() -> None:
                 client.recv(TIMEOUT)
         assert caught.value.rcvd is not None
         assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (1001, "idle")
-        assert wait_for_end(sim) == ["by a fault: the client was idle for 0.2 s"]
+        assert wait_for_end(sim) == ["by fault idle_close: the client was idle for 0.2 s"]
 
 
 def test_who_opens_a_websocket_port_and_says_nothing_is_idle_too() -> None:
@@ -270,7 +274,7 @@ def test_an_idle_connection_does_not_wait_for_replies_that_are_late(transport: T
         assert how == "FIN"
         assert rest == (b"" if transport == "tcp" else b"\x88\x06" + close_payload(1001, b"idle"))
         peer.socket.close()
-        assert wait_for_end(sim) == ["by a fault: the client was idle for 0.2 s"]
+        assert wait_for_end(sim) == ["by fault idle_close: the client was idle for 0.2 s"]
         (found,) = exchanges(sim, 1)
         assert found.sent == ()
 
@@ -300,11 +304,11 @@ def test_all_that_befalls_a_connection_as_it_comes_is_told(transport: Transport)
         peer = peers.tcp() if transport == "tcp" else peers.ws(shake=False)
         assert peer.end() == (b"onetwo", "FIN")
         assert told(sim) == [
-            "slow_accept (3 s)",
-            "slower (4 s)",
-            "greeting",
-            "two",
-            "accept_close (close)",
+            "fault slow_accept (3 s)",
+            "fault slower (4 s)",
+            "fault greeting",
+            "fault two",
+            "fault accept_close (close)",
         ]
         assert {event.connection for event in sim.journal.events()} == {1}
 

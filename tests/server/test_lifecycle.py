@@ -14,10 +14,11 @@ import pytest
 import trio
 
 from invis_sim.faults import Fail
-from invis_sim.journal import Entry, Exchange
+from invis_sim.journal import Closed, Entry, EntryFilter, Exchange
 from invis_sim.scenario import Scenario, ScenarioError
 from invis_sim.server import StartError, open_simulator
-from invis_sim.testing.handle import SimulatorHandle, start_simulator
+from invis_sim.testing.block import start_simulator
+from invis_sim.testing.handle import SimulatorHandle
 from tests.server.support import many_files
 
 PATIENCE = 20.0
@@ -103,8 +104,8 @@ def test_a_thousand_idle_connections_on_each_transport_keep_nobody_from_being_se
         # The outlet is gone, and each of them has been told.
         assert idle[0].recv(4096) == b""
         assert idle_too[0].recv(4096)[:1] == b"\x88"
-        ends = [event for event in sim.journal.events() if event.what == "closed"]
-        assert sum(event.detail == "the simulator stops" for event in ends) >= 2000
+        ends = [event for event in sim.journal.events() if isinstance(event, Closed)]
+        assert sum(event.reason == "the simulator stops" for event in ends) >= 2000
 
 
 # Nothing is left
@@ -167,14 +168,10 @@ def test_no_task_is_left_when_the_block_ends() -> None:
         before = trio.lowlevel.current_statistics().tasks_living
         scenario = '[[faults]]\nkind = "delay"\nseconds = 3600'
         asked = trio.Event()
-
-        def listen(entry: Entry) -> None:
-            if isinstance(entry, Exchange):
-                asked.set()
-
         with trio.fail_after(PATIENCE):
             async with open_simulator(scenario) as sim:
-                sim.journal.listen(recorded=listen)
+                exchanges = EntryFilter(kinds=("exchange",))
+                sim.journal.subscribe(exchanges, on_ready=asked.set)
                 client = await trio.open_tcp_stream(*sim.tcp_address)
                 await client.send_all(ASK)
                 await asked.wait()
@@ -187,18 +184,19 @@ def test_no_task_is_left_when_the_block_ends() -> None:
 
 def test_what_waits_to_be_sent_when_the_outlet_stops_is_done_in_the_journal() -> None:
     scenario = '[[faults]]\nkind = "delay"\nseconds = 3600'
-    finished: list[int | None] = []
     with start_simulator(scenario, ws=False) as sim, connect(sim.tcp_address) as client:
-        heard = threading.Semaphore(0)
-        sim.journal.listen(
-            recorded=lambda entry: heard.release(),
-            finished=lambda exchange: finished.append(exchange.packet_id),
-        )
+        exchanges = EntryFilter(kinds=("exchange",))
+        recorded = sim.journal.subscribe(exchanges)
+        done = sim.journal.subscribe(exchanges, done=True)
         client.sendall(b"".join(ASK.replace(b"221040", b"%d" % n) for n in range(5)))
-        for _ in range(5):
-            assert heard.acquire(timeout=PATIENCE)
+        heard: list[Entry] = []
+        while len(heard) < 5:
+            assert recorded.wait(PATIENCE)
+            heard += recorded.read()
+        assert done.read() == []
         sim.stop()
         assert client.recv(4096) == b""
+    finished = [one.packet_id for one in done.read() if isinstance(one, Exchange)]
     assert sorted(finished, key=str) == [0, 1, 2, 3, 4]
     assert all(one.done and not one.sent for one in sim.journal.exchanges())
 
@@ -308,8 +306,9 @@ def test_a_transport_that_is_switched_off_is_not_there() -> None:
 
 
 EXHAUSTION = """
-import os, resource, socket, threading, time
-from invis_sim import Event, start_simulator
+import os, resource, socket, time
+from invis_sim import start_simulator
+from invis_sim.journal import EntryFilter
 
 ASK = b'{"packetID": 221040, "payload": {"callbackName": 20}}'
 
@@ -322,15 +321,8 @@ def connect():
 def served(client):
     return b'"PUBACK":1' in client.recv(4096)
 
-errors, told = [], threading.Event()
-
-def listen(entry):
-    if isinstance(entry, Event) and entry.what == "error":
-        errors.append(entry)
-        told.set()
-
 with start_simulator(ws=False) as sim:
-    sim.journal.listen(recorded=listen)
+    errors = sim.journal.subscribe(EntryFilter(kinds=("error",)))
     waiting = connect()
     assert served(waiting)
     spare = [socket.socket() for _ in range(3)]
@@ -348,7 +340,7 @@ with start_simulator(ws=False) as sim:
     for sock in spare:  # connected by the kernel, but nothing is left to accept them with
         sock.connect(sim.tcp_address)
         sock.sendall(ASK)
-    assert told.wait(20)
+    assert errors.wait(20)
     until = time.monotonic() + 0.35  # for several attempts to accept them
     while time.monotonic() < until:
         waiting.sendall(ASK)
@@ -356,8 +348,8 @@ with start_simulator(ws=False) as sim:
     for descriptor in filler:
         os.close(descriptor)
     assert all(served(sock) for sock in spare)
-    assert len(errors) == 1, errors
-    assert "Too many open files" in errors[0].detail, errors
+    error, = errors.read()
+    assert "Too many open files" in error.text, error
     for sock in (*spare, waiting):
         sock.close()
 print("survived")

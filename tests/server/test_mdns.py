@@ -16,7 +16,7 @@ from invis_sim.scenario import Scenario
 from invis_sim.scenario.model import Listen
 from invis_sim.server.mdns import SERVICE_TYPE
 from invis_sim.server.net.listeners import StartError
-from invis_sim.testing.handle import start_simulator
+from invis_sim.testing.block import start_simulator
 from tests.server.peers import Peers, address, outlet, told
 from tests.server.support import wait_until
 
@@ -107,7 +107,7 @@ def test_it_is_announced_taken_back_for_a_reboot_and_taken_back_at_the_end(sn: s
             sim.reboot(seconds=1)
             browser.wait_for_end(sn)
             browser.wait_for(sn)
-            assert not sim.outlet.down
+            assert not sim.offline
         browser.wait_for_end(sn)
 
 
@@ -126,7 +126,7 @@ def test_the_same_serial_number_twice_is_an_error_that_the_outlet_survives(sn: s
     with browsing() as browser, start_simulator(announced(sn)) as first:
         browser.wait_for(sn)
         with start_simulator(announced(sn)) as second, Peers(second) as peers:
-            wait_until(second, lambda journal: bool(journal.events(what="error")), PATIENCE)
+            wait_until(second, lambda journal: bool(journal.events(kind="error")), PATIENCE)
             (error,) = told(second, "error")
             assert sn in error
             peer = peers.tcp()
@@ -139,7 +139,7 @@ def test_what_is_announced_follows_what_the_outlet_is(sn: str) -> None:
     other = f"E{sn[1:]}"
     with browsing() as browser, start_simulator(announced(sn)) as sim:
         browser.wait_for(sn)
-        sim.outlet.change(device={"sn": other, "product": "bare"})
+        sim.set(device={"sn": other, "product": "bare"})
         assert txt(browser.wait_for(other)) == {"sn": other, "device": "InvisOutlet"}
         browser.wait_for_end(sn)
 
@@ -148,9 +148,9 @@ def test_what_says_nothing_new_is_not_announced_again(sn: str) -> None:
     with browsing() as browser, start_simulator(announced(sn)) as sim:
         browser.wait_for(sn)
         ends = browser.ends
-        sim.outlet.change(faceplate={"attached": False, "hw_rev": "x", "radar": {}})
-        sim.outlet.change(device={"MAC": "x"})
-        sim.outlet.change(device={"device": "Unknown"})  # which is told
+        sim.set(faceplate={"attached": False, "hw_rev": "x", "radar": {}})
+        sim.set(device={"MAC": "x"})
+        sim.set(device={"device": "Unknown"})  # which is told
         while txt(browser.wait_for(sn))["device"] != "Unknown":
             pass
         assert browser.ends <= ends + 1
@@ -159,11 +159,11 @@ def test_what_says_nothing_new_is_not_announced_again(sn: str) -> None:
 def test_what_cannot_be_announced_is_tried_once(sn: str) -> None:
     scenario = announced(sn, device=Device(sn=sn, device="x" * 255))
     with start_simulator(scenario) as sim:
-        wait_until(sim, lambda journal: bool(journal.events(what="error")), PATIENCE)
+        wait_until(sim, lambda journal: bool(journal.events(kind="error")), PATIENCE)
         for brightness in range(20):
-            sim.outlet.change(nightlight={"brightness": brightness})
-        sim.outlet.change(device={"device": "y" * 254})
-        wait_until(sim, lambda journal: len(journal.events(what="error")) > 1, PATIENCE)
+            sim.set(nightlight={"brightness": brightness})
+        sim.set(device={"device": "y" * 254})
+        wait_until(sim, lambda journal: len(journal.events(kind="error")) > 1, PATIENCE)
         assert len(told(sim, "error")) == 2
 
 
@@ -171,15 +171,15 @@ def test_what_is_too_long_for_mdns_is_an_error_that_the_outlet_survives(sn: str)
     faceplate = {"type": "é" * 125}
     with browsing() as browser, start_simulator(announced(sn)) as sim, Peers(sim) as peers:
         browser.wait_for(sn)
-        sim.outlet.change(faceplate=faceplate)
+        sim.set(faceplate=faceplate)
         browser.wait_for_end(sn)
-        wait_until(sim, lambda journal: bool(journal.events(what="error")), PATIENCE)
+        wait_until(sim, lambda journal: bool(journal.events(kind="error")), PATIENCE)
         (error,) = told(sim, "error")
         assert "sub_type and its value have 259 bytes; 255 fit" in error
         peer = peers.tcp()
         peer.ask(1)
         assert peer.packet()["sn"] == sn
-        sim.outlet.change(faceplate={"type": None})
+        sim.set(faceplate={"type": None})
         assert txt(browser.wait_for(sn))["sub_type"] == "Pro"
 
 

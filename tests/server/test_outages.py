@@ -18,8 +18,11 @@ from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK
 
 from invis_sim import faults, open_simulator
 from invis_sim.faults import KINDS, Fault, When
+from invis_sim.journal import Connected, OutageEnded, OutageStarted
+from invis_sim.journal.text import summary
 from invis_sim.protocol.transport import Transport
-from invis_sim.testing.handle import SimulatorHandle, start_simulator
+from invis_sim.testing.block import start_simulator
+from invis_sim.testing.handle import SimulatorHandle
 from tests.faults.random_structs import conditions, faults_of
 from tests.server.peers import (
     TRANSPORTS,
@@ -81,7 +84,7 @@ def test_refuse_refuses_on_both_ports_while_open_connections_stay() -> None:
         assert [address(sim, transport) for transport in TRANSPORTS] == before
         assert all(peer.is_served(3) for peer in old)
         assert all(peers.connect(transport).is_served(4) for transport in TRANSPORTS)
-        assert told(sim) == ["refuse begins (until it is switched off)", "refuse ends"]
+        assert told(sim) == ["fault refuse: in effect until switched off", "fault refuse: ended"]
 
 
 def test_refuse_may_begin_and_end_a_hundred_times() -> None:
@@ -110,9 +113,9 @@ def test_refuse_begins_with_the_packet_that_matches_and_lasts_its_seconds() -> N
         assert not refuses(sim)
         began = time.monotonic()
         assert peer.is_served(3)
-        wait_for_news(sim, "refuse begins (1 s)")
+        wait_for_news(sim, "fault refuse: in effect for 1 s")
         assert refuses(sim)
-        wait_for_news(sim, "refuse begins (1 s)", "refuse ends")
+        wait_for_news(sim, "fault refuse: in effect for 1 s", "fault refuse: ended")
         assert time.monotonic() - began >= 0.99
         assert not refuses(sim)
         asked = [one for one in sim.journal.exchanges() if one.request is not None]
@@ -124,10 +127,10 @@ def test_an_outage_begins_at_its_time_scaled_by_speed() -> None:
     with faulty(fault, speed=100) as sim:
         began = time.monotonic()
         assert not refuses(sim)
-        wait_for_news(sim, "refuse begins (30 s)")
+        wait_for_news(sim, "fault refuse: in effect for 30 s")
         assert time.monotonic() - began >= 0.25
         assert sim.faults["refuse"].applied == 1
-        wait_for_news(sim, "refuse begins (30 s)", "refuse ends")
+        wait_for_news(sim, "fault refuse: in effect for 30 s", "fault refuse: ended")
         assert time.monotonic() - began >= 0.55
         assert not refuses(sim)
 
@@ -144,13 +147,13 @@ def test_at_infinite_speed_outages_pass_at_once() -> None:
         assert peer.is_served(1)
         peer.ask(2)
         assert peer.end()[1] == "RST"
-        wait_for_news(sim, "reboot begins (3600 s)", "reboot ends")
+        wait_for_news(sim, "fault reboot: in effect for 3600 s", "fault reboot: ended")
         assert all(peers.connect(transport).is_served() for transport in TRANSPORTS)
 
 
 def test_an_outage_without_end_ends_when_it_is_switched_off() -> None:
     with faulty(faults.Refuse(when=When(from_seconds=0.1))) as sim:
-        wait_for_news(sim, "refuse begins (until it is switched off)")
+        wait_for_news(sim, "fault refuse: in effect until switched off")
         assert refuses(sim)
         sim.faults["refuse"].enabled = False
         assert not refuses(sim)
@@ -160,13 +163,24 @@ def test_an_outage_without_end_ends_when_it_is_switched_off() -> None:
         assert not refuses(sim)
 
 
+def test_of_two_outages_of_one_name_each_ends_with_its_own_switch() -> None:
+    refuse = faults.Refuse(when=When(from_seconds=0.1))
+    with faulty(refuse, refuse) as sim:
+        wait_until(sim, lambda journal: len(told(sim)) == 2)
+        first, second = sim.faults
+        first.enabled = False
+        assert refuses(sim)
+        second.enabled = False
+        assert not refuses(sim)
+
+
 def test_an_outage_that_was_switched_off_and_on_before_its_time_begins_once() -> None:
     with faulty(faults.Refuse(seconds=0.1, when=When(from_seconds=0.3))) as sim:
         for _ in range(3):
             sim.faults["refuse"].enabled = False
             sim.faults["refuse"].enabled = True
-        wait_for_news(sim, "refuse begins (0.1 s)", "refuse ends")
-        assert told(sim) == ["refuse begins (0.1 s)", "refuse ends"]
+        wait_for_news(sim, "fault refuse: in effect for 0.1 s", "fault refuse: ended")
+        assert told(sim) == ["fault refuse: in effect for 0.1 s", "fault refuse: ended"]
         assert sim.faults["refuse"].applied == 1
 
 
@@ -175,7 +189,7 @@ def test_an_outage_that_is_off_at_its_time_does_not_begin() -> None:
     with faulty(off, faults.FaceplateOffline(when=When(from_seconds=0.2))) as sim:
         sim.faults["refuse"].enabled = False
         wait_until(sim, lambda journal: bool(told(sim)))
-        assert told(sim) == ["faceplate_offline begins (until it is switched off)"]
+        assert told(sim) == ["fault faceplate_offline: in effect until switched off"]
         assert not refuses(sim)
 
 
@@ -225,8 +239,8 @@ def test_reboot_ends_every_connection_and_the_outlet_comes_back_at_the_same_addr
                 peer.socket.close()
             assert shaking.end() == (b"", end)
             shaking.socket.close()
-            assert wait_for_end(sim, 6) == ["by a fault (reboot)"] * 6
-            wait_for_news(sim, "reboot begins (0.3 s)", "reboot ends")
+            assert wait_for_end(sim, 6) == ["by fault reboot"] * 6
+            wait_for_news(sim, "fault reboot: in effect for 0.3 s", "fault reboot: ended")
         assert address(sim, transport) == where
         assert peers.connect(transport).is_served(2)
 
@@ -243,7 +257,7 @@ def test_a_silent_reboot_says_nothing_until_the_outlet_is_back(transport: Transp
             assert peer.hears_nothing(0.15)
             assert refuses(sim)
             assert peer.end() == (b"", "RST")
-            wait_for_news(sim, "reboot begins (0.4 s)", "reboot ends")
+            wait_for_news(sim, "fault reboot: in effect for 0.4 s", "fault reboot: ended")
         assert peers.connect(transport).is_served(3)
         assert exchanges(sim, 3)[1].sent == ()
 
@@ -271,7 +285,7 @@ def test_reboot_begins_around_a_packet(transport: Transport, moment: Any) -> Non
         said = {"before": b"", "middle": whole[: len(whole) // 2], "after": whole}[moment]
         assert peer.end() == (said, "FIN")
         assert other.end() == (b"", "FIN")
-        wait_for_news(sim, "reboot begins (0.2 s)", "reboot ends")
+        wait_for_news(sim, "fault reboot: in effect for 0.2 s", "fault reboot: ended")
         assert peers.connect(transport).is_served(5)
         found = {one.packet_id: one for one in sim.journal.exchanges()}
         assert touched(found[3]) == ["reboot"]
@@ -338,9 +352,9 @@ def test_whoever_connects_in_the_moment_of_a_reboot_is_not_served_through_it() -
                 thread.join()
         away = False
         for entry in sim.journal.events():
-            if entry.what == "fault":
-                away = entry.detail.startswith("reboot begins")
-            elif entry.what == "connected":
+            if isinstance(entry, OutageStarted | OutageEnded):
+                away = isinstance(entry, OutageStarted)
+            elif isinstance(entry, Connected):
                 assert not away, entry
 
 
@@ -358,8 +372,8 @@ def test_faceplate_offline_takes_the_faceplate_from_the_answers(transport: Trans
             assert peer.packet() == gone
         assert peer.is_served(3)
         assert told(sim) == [
-            "faceplate_offline begins (until it is switched off)",
-            "faceplate_offline ends",
+            "fault faceplate_offline: in effect until switched off",
+            "fault faceplate_offline: ended",
         ]
         assert all(touched(one) == [] for one in exchanges(sim, 3))
 
@@ -369,10 +383,12 @@ def test_faceplate_offline_begins_behind_the_packet_that_matches(transport: Tran
     fault = faults.FaceplateOffline(seconds=0.2, when=When(callback=20, nth=1))
     with faulty(fault) as sim, connected(sim, transport) as peer:
         assert peer.is_served(1)
-        wait_for_news(sim, "faceplate_offline begins (0.2 s)")
+        wait_for_news(sim, "fault faceplate_offline: in effect for 0.2 s")
         peer.ask(2)
         assert "PM" not in peer.packet()["payload"]["callbackArgs"]
-        wait_for_news(sim, "faceplate_offline begins (0.2 s)", "faceplate_offline ends")
+        wait_for_news(
+            sim, "fault faceplate_offline: in effect for 0.2 s", "fault faceplate_offline: ended"
+        )
         assert peer.is_served(3)
 
 
@@ -447,4 +463,4 @@ def test_no_combination_of_faults_outlives_its_block_or_breaks_the_outlet(
         for transport in TRANSPORTS:
             assert peers.connect(transport).is_served()
     assert [record for record in caplog.records if record.name.startswith("invis_sim")] == []
-    assert not any("internal error" in event.detail for event in lasting.journal.events())
+    assert not any("internal error" in summary(event) for event in lasting.journal.events())

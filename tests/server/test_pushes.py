@@ -13,11 +13,13 @@ import pytest
 from invis_sim import faults
 from invis_sim.device.state import Device, Timing
 from invis_sim.faults import Fault, When
+from invis_sim.journal import Closed
 from invis_sim.protocol.frames import text_frame
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario.model import Protocol
 from invis_sim.server.session import outbox
-from invis_sim.testing.handle import SimulatorHandle, start_simulator
+from invis_sim.testing.block import start_simulator
+from invis_sim.testing.handle import SimulatorHandle
 from tests.server.peers import (
     TRANSPORTS,
     Peers,
@@ -116,9 +118,9 @@ def test_every_change_has_a_packet_id_of_its_own() -> None:
 def test_what_python_changes_and_pushes_is_told_to_all() -> None:
     with pushing() as sim, Peers(sim) as peers:
         all_of_them = [peers.listen(kind) for kind in TRANSPORTS]
-        sim.outlet.change(outlets={"states": [1, 1]}, nightlight={"mode": 1})
-        sim.outlet.push(99, {"a": None})
-        sim.outlet.push(9)
+        sim.set(outlets={"states": [1, 1]}, nightlight={"mode": 1})
+        sim.push(99, {"a": None})
+        sim.push(9)
         for peer in all_of_them:
             first, second, third, fourth = peer.packets(4)
             assert first == push(9, [1, 1])
@@ -127,7 +129,7 @@ def test_what_python_changes_and_pushes_is_told_to_all() -> None:
             assert third == push(99, {"a": None})
             assert fourth == push(9, [1, 1])
         kept = sim.journal.exchanges(callback=99)
-        assert [(one.pushed, one.outcome, one.received, one.done) for one in kept] == [
+        assert [(one.push_callback, one.outcome, one.received, one.done) for one in kept] == [
             (99, "push", None, True)
         ] * 2
 
@@ -138,7 +140,7 @@ def test_who_has_connected_before_is_told_though_nobody_has_served_it_yet() -> N
             clients = [
                 socket.create_connection(sim.tcp_address, TIMEOUT) for _ in range(1 + number % 3)
             ]
-            sim.outlet.push(99, number)
+            sim.push(99, number)
             for client in clients:
                 assert b'"callbackArgs":%d}' % number in client.recv(4096)
                 client.close()
@@ -150,16 +152,16 @@ def test_a_defect_in_telling_one_costs_the_others_nothing() -> None:
         first, second, third = (peers.listen("tcp") for _ in range(3))
 
         def spoil() -> None:
-            sim._simulator.on_defect = defects.append  # it would end the simulator
-            connection = next(iter(sim._simulator._core.connections.values()))
-            connection.frame = lambda text: bytes(1 // 0)
+            sim._simulator._on_internal_error = defects.append  # it would end the simulator
+            connection = next(iter(sim._simulator._context.connections.values()))
+            connection._encode_frame = lambda text: bytes(1 // 0)
 
         sim.call(spoil)
-        sim.outlet.push(99, 1)
+        sim.push(99, 1)
         assert first.end() == (b"", "RST")
         for peer in (second, third):
             assert peer.packet()["payload"]["callbackArgs"] == 1
-        assert "an internal error" in wait_for_end(sim, 1)[0]
+        assert "internal error" in wait_for_end(sim, 1)[0]
     assert [type(one) for one in defects] == [ZeroDivisionError]
 
 
@@ -169,7 +171,7 @@ def test_on_tcp_a_push_ends_with_the_terminator_and_on_websocket_it_is_one_text_
         Peers(sim) as peers,
     ):
         by_tcp, by_ws = peers.listen("tcp"), peers.ws()
-        sim.outlet.push(9)
+        sim.push(9)
         packet = by_ws.frame().payload
         assert by_tcp.receive(len(packet) + 2) == packet + b"\r\n"
         sent = [one.sent for one in sim.journal.exchanges(callback=9)]
@@ -180,22 +182,22 @@ def test_who_is_still_in_the_handshake_is_told_nothing() -> None:
     with pushing() as sim, Peers(sim) as peers:
         early, late = peers.ws(shake=False), peers.ws(shake=False)
         early.socket.sendall(HANDSHAKE[:40])
-        wait_until(sim, lambda journal: len(journal.events(what="connected")) == 2)
-        sim.outlet.push(99, ["too early"])
+        wait_until(sim, lambda journal: len(journal.events(kind="connected")) == 2)
+        sim.push(99, ["too early"])
         early.socket.sendall(HANDSHAKE[40:])
         late.shake_hands()
         assert early.head().startswith(b"HTTP/1.1 101 ")
-        sim.outlet.push(99, ["in time"])
+        sim.push(99, ["in time"])
         assert early.packet() == late.packet() == push(99, ["in time"])
 
 
 def test_who_is_being_greeted_by_a_slow_outlet_is_told_nothing_yet() -> None:
     with pushing(faults.SlowAccept(seconds=0.2)) as sim, Peers(sim) as peers:
         peer = peers.listen("tcp")
-        wait_until(sim, lambda journal: bool(journal.events(what="connected")))
-        sim.outlet.push(99, ["too early"])
+        wait_until(sim, lambda journal: bool(journal.events(kind="connected")))
+        sim.push(99, ["too early"])
         assert peer.is_served(1)
-        sim.outlet.push(99, ["in time"])
+        sim.push(99, ["in time"])
         assert peer.packet() == push(99, ["in time"])
 
 
@@ -206,16 +208,16 @@ def test_who_has_said_all_it_has_to_say_is_told_nothing_new() -> None:
         peer.ask(1)
         peer.socket.shutdown(socket.SHUT_WR)
         wait_until(sim, lambda journal: bool(journal.requests()))
-        while sim.call(lambda: _only_connection(sim).open):
+        while sim.call(lambda: _only_connection(sim).lifecycle.accepts_pushes):
             pass
-        sim.outlet.push(99, ["new"])
+        sim.push(99, ["new"])
         rest, how = peer.end()
         assert (rest.count(b"packetID"), how) == (1, "FIN")
         assert sim.journal.pushes() == []
 
 
 def _only_connection(sim: SimulatorHandle) -> Any:
-    (connection,) = sim._simulator._core.connections.values()
+    (connection,) = sim._simulator._context.connections.values()
     return connection
 
 
@@ -230,7 +232,7 @@ def test_nothing_follows_a_close_frame(closes: str) -> None:
             else:
                 peer.ask(1)
             for number in range(20):
-                sim.outlet.push(99, number)
+                sim.push(99, number)
             rest, _ = peer.end()
             at, firsts = 0, []
             while (split := frame_at(rest, at)) is not None:
@@ -271,15 +273,15 @@ def test_pushes_are_dropped_delayed_doubled_and_spoilt(transport: Transport) -> 
     )
     with pushing(*armed) as sim, listening(sim, transport) as peer:
         for callback in (91, 92, 94, 95):
-            sim.outlet.push(callback, [1])
+            sim.push(callback, [1])
         peer.ask(1, callback=99)
         expected = [push(92, [1]), push(92, [1]), push(94, [1]), push(95, [1]), done(1, 0)]
         assert peer.packets(5) == expected
-        sim.outlet.push(93, ["cut in half"])
+        sim.push(93, ["cut in half"])
         rest = peer.frame().payload if isinstance(peer, WebSocketPeer) else peer.receive(1)
         assert rest.startswith(b"{")
         assert not rest.endswith(b"}")
-        kept = {one.pushed: one for one in sim.journal.exchanges() if one.pushed}
+        kept = {one.push_callback: one for one in sim.journal.exchanges() if one.push_callback}
         assert [touched(kept[number]) for number in (91, 92, 93, 94, 95)] == [
             ["drop"],
             ["duplicate"],
@@ -303,8 +305,8 @@ def test_nth_counts_pushes_as_it_counts_replies() -> None:
     fault = faults.Drop(when=When(packet="push", callback=99, nth=2))
     with pushing(fault) as sim, listening(sim, "tcp") as peer:
         for number in (1, 2, 3):
-            sim.outlet.push(98, number)
-            sim.outlet.push(99, number)
+            sim.push(98, number)
+            sim.push(99, number)
         came = [packet["payload"]["callbackArgs"] for packet in peer.packets(5)]
         assert came == [1, 1, 2, 3, 3]
 
@@ -313,8 +315,8 @@ def test_nth_counts_pushes_as_it_counts_replies() -> None:
 def test_a_push_may_close_the_connection(transport: Transport) -> None:
     fault = faults.CloseConnection(moment="after", when=PUSH)
     with pushing(fault) as sim, listening(sim, transport) as peer:
-        sim.outlet.push(99, 1)
-        sim.outlet.push(99, 2)
+        sim.push(99, 1)
+        sim.push(99, 2)
         assert peer.packet() == push(99, 1)
         rest, how = peer.end()
         assert how == "FIN"
@@ -367,18 +369,18 @@ def test_no_readings_come_while_the_faceplate_is_off_offline_or_disturbed() -> N
 
         watcher = peers.ws()
         assert beats()
-        sim.outlet.detach_faceplate()
+        sim.faceplate("off")
         assert silent()
-        sim.outlet.attach_faceplate()
+        sim.faceplate("on")
         assert beats()
-        sim.outlet.change(faceplate={"online": False})
+        sim.set(faceplate={"online": False})
         assert silent()
-        sim.outlet.change(faceplate={"online": True})
+        sim.set(faceplate={"online": True})
         assert beats()
         with sim.inject(faults.FaceplateOffline()):
             assert silent()
         assert beats()
-        sim.outlet.change(timing={"sensor_seconds": 0})
+        sim.set(timing={"sensor_seconds": 0})
         assert silent()
         assert watcher.packet()["payload"]["callbackName"] == 11
 
@@ -386,12 +388,12 @@ def test_no_readings_come_while_the_faceplate_is_off_offline_or_disturbed() -> N
 def test_no_readings_come_while_the_faceplate_restarts() -> None:
     timing = Timing(sensor_seconds=0, faceplate_restart_seconds=3600)
     with pushing(timing=timing) as sim, listening(sim, "tcp") as peer:
-        sim.outlet.sample()
+        sim.sample()
         assert peer.packet()["payload"]["callbackName"] == 11
         peer.demand(24, packet_id=3)
         assert peer.packet() == done(3)
-        assert not sim.outlet.faceplate_online
-        sim.outlet.sample()
+        assert not sim.faceplate_online
+        sim.sample()
         peer.demand(11, packet_id=4)
         assert peer.packet() == done(4, 0)
 
@@ -418,18 +420,19 @@ def test_a_client_that_never_reads_is_dropped_at_last_and_others_get_everything(
     with pushing() as sim, Peers(sim) as peers:
         deaf = peers.listen(transport)
         others = [peers.listen(kind) for kind in TRANSPORTS]
-        wait_until(sim, lambda journal: len(journal.events(what="connected")) == 3)
+        wait_until(sim, lambda journal: len(journal.events(kind="connected")) == 3)
         most = number = 0
-        while not sim.journal.events(what="closed"):
-            sim.outlet.push(99, [number, BIG])
+        while not sim.journal.events(kind="closed"):
+            sim.push(99, [number, BIG])
             for peer in others:
                 assert peer.packet() == push(99, [number, BIG])
             most = max(most, sim.call(waiting_bytes, sim))
             number += 1
             assert number < 2000, "it may still be there"
-        (closed,) = sim.journal.events(what="closed")
+        (closed,) = sim.journal.events(kind="closed")
         assert closed.connection == 1
-        assert closed.detail == "the client reads too slowly: too much waits for it"
+        assert isinstance(closed, Closed)
+        assert closed.reason == "the client reads too slowly: too much waits for it"
         assert 2**19 < most <= outbox.MAX_PENDING_PUSHED_BYTES + 31_000
         assert deaf.end()[1] == "RST"
         assert all(peer.is_served() for peer in others)
@@ -438,7 +441,7 @@ def test_a_client_that_never_reads_is_dropped_at_last_and_others_get_everything(
 
 def waiting_bytes(sim: SimulatorHandle) -> int:
     """How many bytes wait for all clients."""
-    connections = sim._simulator._core.connections.values()
+    connections = sim._simulator._context.connections.values()
     return sum(connection.outbox._pending_bytes for connection in connections)
 
 
@@ -448,10 +451,10 @@ def test_a_client_that_never_reads_many_small_pushes_is_dropped_at_last() -> Non
 
         def tell(times: int) -> None:
             for number in range(times):
-                sim._simulator.outlet.push(99, number)
+                sim._simulator.push(99, number)
 
         sim.call(tell, outbox.MAX_PENDING_PUSHES)
-        assert sim.journal.events(what="closed") == []
+        assert sim.journal.events(kind="closed") == []
         sim.call(tell, 1)
         assert wait_for_end(sim) == ["the client reads too slowly: too much waits for it"]
         assert peer.end() == (b"", "RST")
@@ -464,9 +467,9 @@ def test_a_client_that_reads_nothing_for_long_is_dropped_though_little_waits(
     patience = Protocol(write_timeout_seconds=0.3)
     with pushing(protocol=patience) as sim, Peers(sim) as peers:
         peers.listen(transport)
-        wait_until(sim, lambda journal: bool(journal.events(what="connected")))
+        wait_until(sim, lambda journal: bool(journal.events(kind="connected")))
         while not sim.call(waiting_bytes, sim):
-            sim.outlet.push(99, BIG)
+            sim.push(99, BIG)
         assert wait_for_end(sim) == ["the client has read nothing for 0.3 s"]
 
 
@@ -486,7 +489,7 @@ def test_a_client_that_asks_much_at_once_is_told_more() -> None:
     with pushing(late) as sim, listening(sim, "tcp") as peer:
         peer.ask(*range(number))
         wait_until(sim, lambda journal: len(journal.requests()) >= outbox.MAX_PENDING_PACKETS)
-        sim.outlet.push(99, "more")
+        sim.push(99, "more")
         came = peer.packets(number + 1)
         assert push(99, "more") in came
         came.remove(push(99, "more"))
@@ -505,11 +508,11 @@ def test_a_push_reaches_a_thousand_connections_also_with_a_slow_one_among_them(
     with many_files(2 * number + 200), pushing() as sim, Peers(sim) as peers:
         slow = peers.listen(transport)
         while not sim.call(waiting_bytes, sim):  # from now on nothing more leaves to it
-            sim.outlet.push(99, BIG)
+            sim.push(99, BIG)
         fast = [peers.connect(transport) for _ in range(number)]
-        wait_until(sim, lambda journal: sim._simulator._core.connections.keys() >= {number + 1})
+        wait_until(sim, lambda journal: sim._simulator._context.connections.keys() >= {number + 1})
         for count in range(told_times):
-            sim.outlet.push(99, [count])
+            sim.push(99, [count])
         left = {peer.socket.fileno(): peer for peer in fast}
         with select.epoll() as poll:
             for descriptor in left:

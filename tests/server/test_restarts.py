@@ -10,12 +10,14 @@ import pytest
 
 from invis_sim import faults
 from invis_sim.device.state import Device, Outlets, Quirks, Timing
+from invis_sim.journal import OutageEnded, OutageStarted
+from invis_sim.journal.text import summary
 from invis_sim.protocol.transport import DisconnectMode, Transport
 from invis_sim.scenario import ScenarioError
 from invis_sim.scenario.model import Listen, Scenario
 from invis_sim.scenario.steps import AfterRequest, Step
-from invis_sim.server.simulator import Simulator
-from invis_sim.testing.handle import SimulatorHandle, start_simulator
+from invis_sim.testing.block import start_simulator
+from invis_sim.testing.handle import SimulatorHandle
 from tests.server.peers import (
     SN,
     TRANSPORTS,
@@ -31,10 +33,10 @@ from tests.server.peers import (
 )
 from tests.server.support import TIMEOUT, wait_for_end, wait_until
 
-NAMES = {5: "a restart", 6: "a network reset", 7: "a factory reset"}
+NAMES = {5: "restart", 6: "network reset", 7: "factory reset"}
 WAYS = {
     "close": "",
-    "close_frame": ", with a goodbye",
+    "close_frame": ", with a close frame",
     "reset": ", with a reset",
     "blackhole": ", silently",
 }
@@ -61,7 +63,7 @@ def is_refused(sim: SimulatorHandle, transport: Transport) -> bool:
 
 
 def wait_for_return(sim: SimulatorHandle) -> None:
-    wait_until(sim, lambda journal: any("ends" in words for words in told(sim, "outlet")))
+    wait_until(sim, lambda journal: bool(journal.events(kind="outage_ended")))
 
 
 @on_both
@@ -94,16 +96,19 @@ def test_a_restart_is_not_answered_ends_every_connection_and_is_over_in_time(
         assert (asked.outcome, asked.sent, asked.done) == ("no reply", (), True)
         if callback == 6 and ends != "blackhole":
             assert is_refused(sim, "tcp")
-            assert told(sim, "outlet") == [
-                "a network reset begins (until it joins the network again)"
-            ]
+            assert told(sim, "outlet") == ["network reset: offline until it joins the network"]
             sim.join_network()
         wait_for_return(sim)
-        began, ended = sim.journal.events(what="outlet")
-        assert ended.detail == f"{NAMES[callback]} ends"
+        began, ended = (
+            event
+            for event in sim.journal.events()
+            if isinstance(event, OutageStarted | OutageEnded)
+        )
+        name = NAMES[callback].removeprefix("a ")
+        assert summary(ended) == f"{name}: back online"
         if callback != 6:
             lasts = 0.3 if callback == 5 else 0.6
-            assert began.detail == f"{NAMES[callback]} begins ({lasts:g} s)"
+            assert summary(began) == f"{name}: offline for {lasts:g} s"
             assert ended.seconds - began.seconds >= lasts - 0.01
         assert [address(sim, kind) for kind in TRANSPORTS] == where
         for kind in TRANSPORTS:
@@ -151,7 +156,7 @@ def test_join_network_is_for_a_network_reset_alone() -> None:
         assert peer.end() == (b"", "FIN")
         sim.join_network()
         assert is_refused(sim, "tcp")
-        assert sim.outlet.down
+        assert sim.offline
 
 
 def test_only_who_connects_soon_after_a_restart_is_told_who_it_is() -> None:
@@ -196,9 +201,9 @@ def test_what_comes_in_one_segment_behind_a_restart_is_neither_answered_nor_done
         )
         assert (first.outcome, restart.outcome) == ("success", "no reply")
         assert [one.outcome for one in behind] == ["no reply"] * 2
-        assert all("away" in one.notes[0].reason for one in behind)
+        assert all("outlet offline" in one.notes[0].reason for one in behind)
         sim.wait_until_up()
-        assert sim.outlet.state.outlets.states == (1, 0)
+        assert sim.state.outlets.states == (1, 0)
 
 
 @on_both
@@ -213,8 +218,8 @@ def test_nothing_counts_any_more_that_comes_behind_a_restart_which_is_over_at_on
         peer.socket.sendall(b"".join(peer.framed(json.dumps(one).encode()) for one in packets))
         assert peer.end() == (b"", "FIN")
         wait_until(sim, lambda journal: len(journal.requests()) == 2)
-        assert not sim.outlet.down
-        assert sim.outlet.state.outlets.states == (0, 0)
+        assert not sim.offline
+        assert sim.state.outlets.states == (0, 0)
 
 
 @on_both
@@ -249,10 +254,10 @@ def test_a_reboot_from_python_ends_connections_as_it_says_or_as_the_quirks_say(h
         assert peer.end()[1] == ends[other]
         sim.wait_until_up()
         assert told(sim, "outlet") == [
-            "a reboot begins (0 s)",
-            "a reboot ends",
-            "a reboot begins (0.05 s)",
-            "a reboot ends",
+            "reboot: offline for 0 s",
+            "reboot: back online",
+            "reboot: offline for 0.05 s",
+            "reboot: back online",
         ]
         wrongs: list[dict[str, Any]] = [{"seconds": -1}, {"seconds": math.inf}, {"how": "gently"}]
         for wrong in wrongs:
@@ -265,7 +270,7 @@ def test_restarts_that_overlap_end_with_the_last() -> None:
         sim.reboot(seconds=0)
         sim.reboot(seconds=3600)
         wait_for_return(sim)
-        assert sim.outlet.down
+        assert sim.offline
         assert is_refused(sim, "tcp")
         with suppress(OSError):
             peers.tcp()
@@ -273,7 +278,7 @@ def test_restarts_that_overlap_end_with_the_last() -> None:
         with sim.inject(faults.Refuse()):
             sim.reboot(seconds=0)
             wait_for_return(sim)
-            assert not sim.outlet.down
+            assert not sim.offline
             assert is_refused(sim, "ws")
         assert peers.ws().is_served()
 
@@ -315,4 +320,4 @@ def test_a_transport_that_the_revision_needs_cannot_be_switched_off() -> None:
     text = '[device]\nhw_rev = "revB"\n[quirks]\ntransports = "by_revision"\n'
     with pytest.raises(ScenarioError, match="by_revision"):
         start_simulator(text, tcp=False)
-    assert Simulator(outlet(listen=Listen(tcp=False))).scenario.transports == ("ws",)
+    assert outlet(listen=Listen(tcp=False)).transports == ("ws",)

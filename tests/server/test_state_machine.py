@@ -37,8 +37,11 @@ from invis_sim.faults import (
     WrongPacketId,
 )
 from invis_sim.journal import Journal
+from invis_sim.journal.text import summary
 from invis_sim.protocol.transport import Transport
-from invis_sim.testing.handle import FaultHandle, SimulatorHandle, start_simulator
+from invis_sim.server.fault_handle import FaultHandle
+from invis_sim.testing.block import start_simulator
+from invis_sim.testing.handle import SimulatorHandle
 from tests.server.peers import done, push
 from tests.server.support import (
     CLOSE,
@@ -295,7 +298,7 @@ class Clients(RuleBasedStateMachine):
                 self.ask(client, [UPDATES, UNKNOWN, UPDATES])
             for client in tuple(self.here):
                 self.leave(client, comes_back=False)
-            why = [event.detail for event in self.simulator.journal.events()]
+            why = [summary(event) for event in self.simulator.journal.events()]
             assert not [detail for detail in why if "internal error" in detail]
 
     # Faults
@@ -325,7 +328,7 @@ class Clients(RuleBasedStateMachine):
         """Another firmware."""
         self.all_is_heard()
         im = OutletFirmware(fw_rev="1.0.0", available_fw_rev=available, www_fw_rev="2.0.0")
-        self.simulator.firmware = FirmwareInventory(IM=im)
+        self.simulator.set(firmware=FirmwareInventory(IM=im))
         self.available = available
 
     # Pushes
@@ -334,7 +337,7 @@ class Clients(RuleBasedStateMachine):
     def push(self, number: int) -> None:
         """Something that all are told who are still listened to."""
         self.all_is_heard()
-        self.simulator.outlet.push(UNKNOWN, [number])
+        self.simulator.push(UNKNOWN, [number])
         self.all_are_told(UNKNOWN, [number])
 
     @precondition(lambda self: self.open)

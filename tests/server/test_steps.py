@@ -7,7 +7,8 @@ import pytest
 
 from invis_sim import faults
 from invis_sim.protocol.transport import Transport
-from invis_sim.testing.handle import SimulatorHandle, start_simulator
+from invis_sim.testing.block import start_simulator
+from invis_sim.testing.handle import SimulatorHandle
 from tests.server.peers import Peers, done, listening, on_both, push, told
 from tests.server.support import wait_until
 
@@ -31,12 +32,12 @@ def stepping(steps: str, speed: float = 1.0, head: str = "") -> Any:
 
 
 def steps_told(sim: SimulatorHandle) -> list[str]:
-    return told(sim, "step")
+    return [words for words in told(sim, "command") if words.startswith("step")]
 
 
 def wait_for_steps(sim: SimulatorHandle, number: int) -> list[str]:
     """Waits until so many things have been done."""
-    wait_until(sim, lambda journal: len(journal.events(what="step")) >= number)
+    wait_until(sim, lambda journal: len(steps_told(sim)) >= number)
     return steps_told(sim)
 
 
@@ -63,14 +64,14 @@ def test_steps_come_in_the_order_of_their_times_and_those_of_one_time_in_file_or
     """
     with stepping(steps, speed) as sim:
         expected = [
-            "4: set outlets.states = [1, 0], nightlight.brightness = 5",
-            "2: set outlets.states = [0, 1]",
-            "1: push 93",
-            "3: push 94",
+            "step 4: set outlets.states = [1, 0], nightlight.brightness = 5",
+            "step 2: set outlets.states = [0, 1]",
+            "step 1: push 93",
+            "step 3: push 94",
         ]
         assert wait_for_steps(sim, 4) == expected
-        assert sim.outlet.state.outlets.states == (0, 1)
-        times = [event.seconds for event in sim.journal.events(what="step")]
+        assert sim.state.outlets.states == (0, 1)
+        times = [event.seconds for event in sim.journal.events(kind="command")]
         if speed == 100:
             assert times[1] >= 0.1
             assert times[2] >= 0.2
@@ -88,8 +89,8 @@ def test_a_step_is_repeated_in_its_rhythm_from_its_time_on() -> None:
     """
     with stepping(steps, 100) as sim, listening(sim, "tcp") as peer:
         first = wait_for_steps(sim, 6)[:6]
-        assert first == ["2: sample", "1: push 9"] * 3
-        times = [event.seconds for event in sim.journal.events(what="step")][:6]
+        assert first == ["step 2: sample", "step 1: push 9"] * 3
+        times = [event.seconds for event in sim.journal.events(kind="command")][:6]
         due = (0.01, 0.1, 0.11, 0.2, 0.21, 0.3)
         assert all(time >= least for time, least in zip(times, due, strict=True))
         came = [packet["payload"]["callbackName"] for packet in peer.packets(4)]
@@ -114,13 +115,13 @@ def test_at_infinite_speed_what_is_repeated_forever_does_not_run_away() -> None:
                 pass
         # Time has jumped to the one appointment that is no repetition, and stands still there. Of
         # the repetitions that it has jumped over, one was made up for.
-        assert steps_told(sim) == ["1: push 9", "2: sample"]
+        assert steps_told(sim) == ["step 1: push 9", "step 2: sample"]
         # It goes on where there is something to do, and repetitions with it.
-        sim.outlet.change(firmware={"PM": {"available_fw_rev": "9.9.9"}})
-        sim.outlet.start_update("PM")  # of 30 s, and 3 s for the restart
+        sim.set(firmware={"PM": {"available_fw_rev": "9.9.9"}})
+        sim.update("PM")  # of 30 s, and 3 s for the restart
         wait_until(sim, lambda journal: len(steps_told(sim)) >= 11)
         told_then = steps_told(sim)[2:]
-        assert (told_then.count("1: push 9"), told_then.count("2: sample")) == (3, 6)
+        assert (told_then.count("step 1: push 9"), told_then.count("step 2: sample")) == (3, 6)
 
 
 def test_at_infinite_speed_a_repetition_alone_does_not_even_begin() -> None:
@@ -164,7 +165,7 @@ def test_a_step_follows_the_nth_request_of_its_callback_behind_the_answer(
         for callback in (99, 98):
             other.demand(callback, packet_id=5)
             assert other.packet() == done(5, 0)
-        assert steps_told(sim) == ["1: push 50", "2: push 50"]
+        assert steps_told(sim) == ["step 1: push 50", "step 2: push 50"]
 
 
 @on_both
@@ -190,7 +191,7 @@ def test_a_step_may_follow_some_time_after_its_request(transport: Transport, spe
         peer.demand(98, packet_id=2)
         expected = [push(50, args) for args in ("at once", "early", "late")]
         assert peer.packets(4) == [done(2, 0), *expected]
-        at_once, early, late = (event.seconds for event in sim.journal.events(what="step"))
+        at_once, early, late = (event.seconds for event in sim.journal.events(kind="command"))
         if speed == 100:
             assert early - at_once >= 0.1 - 0.01
             assert late - at_once >= 0.2 - 0.01
@@ -214,9 +215,9 @@ def test_after_a_network_reset_a_step_brings_the_outlet_back_some_time_later() -
                 assert peer.end() == (b"", "FIN")
                 if number == 1:
                     sim.wait_until_up()
-            ends = [words for words in told(sim, "outlet") if words.endswith(" ends")]
-            assert ends == ["a network reset ends"]
-            assert steps_told(sim) == ["1: join the network"]  # the second reset lasts
+            ends = [words for words in told(sim, "outlet") if words.endswith(" online")]
+            assert ends == ["network reset: back online"]
+            assert steps_told(sim) == ["step 1: join_network"]  # the second reset lasts
 
 
 def test_what_a_step_does_some_time_after_its_request_outlasts_a_restart() -> None:
@@ -233,7 +234,7 @@ def test_what_a_step_does_some_time_after_its_request_outlasts_a_restart() -> No
         sim.reboot(seconds=5)
         assert peer.end() == (b"", "FIN")
         sim.wait_until_up()
-        assert wait_for_steps(sim, 1) == ["1: push 50"]
+        assert wait_for_steps(sim, 1) == ["step 1: push 50"]
 
 
 def test_what_a_step_begins_after_a_request_takes_its_time_from_then() -> None:
@@ -251,8 +252,8 @@ def test_what_a_step_begins_after_a_request_takes_its_time_from_then() -> None:
         with sim.inject(slow):
             peer.demand(99)
             peer.packet()
-        sim.firmware = sim.firmware  # no update on offer yet
-        sim.outlet.change(firmware={"PM": {"available_fw_rev": "9.9.9"}})
+        sim.set(firmware=sim.state.firmware)  # no update on offer yet
+        sim.set(firmware={"PM": {"available_fw_rev": "9.9.9"}})
         with sim.inject(slow):
             peer.demand(99)
             peer.packet()
@@ -341,19 +342,18 @@ def test_every_action_does_what_it_says_in_the_order_of_the_manual() -> None:
         assert peer.end() == (b"", "RST")
         sim.wait_until_up()
         assert steps_told(sim) == [
-            '1: set sensors.lux = "inf", outlets.states = [1, 1]',
-            "1: enable strange",
-            "1: disable odd",
-            "1: push 9",
-            "1: sample",
-            "2: faceplate off",
-            "2: sample",
-            "2: update PM",
-            "2: could not update PM: the InvisDeco is not there at the moment",
-            "3: faceplate on",
-            "3: sample",
-            "4: push 60",
-            "4: reboot",
+            'step 1: set sensors.lux = "inf", outlets.states = [1, 1]',
+            "step 1: enable strange",
+            "step 1: disable odd",
+            "step 1: push 9",
+            "step 1: sample",
+            "step 2: faceplate off",
+            "step 2: sample",
+            "step 2: update PM failed: faceplate offline",
+            "step 3: faceplate on",
+            "step 3: sample",
+            "step 4: push 60",
+            'step 4: reboot { seconds = 0.0, how = "reset" }',
         ]
 
 
@@ -375,13 +375,19 @@ def test_what_a_step_sets_is_told_key_by_key_and_shortened_where_it_is_long() ->
     with stepping(steps, math.inf) as sim:
         *short, long = wait_for_steps(sim, 4)
         assert short == [
-            '1: set firmware.PM = {}, sensors.lux.start = 1, sensors.omit = ["gas"]',
-            "2: set preferences.acc_prefs.homeAwayMode.enabled = 1, timing.restart_seconds = 0.5",
-            '3: set names.outlet1 = "Lämpchen", names.outlet2 = "x", quirks.stray_result = false',
+            'step 1: set firmware.PM = {}, sensors.lux.start = 1, sensors.omit = ["gas"]',
+            (
+                "step 2: set preferences.acc_prefs.homeAwayMode.enabled = 1, "
+                "timing.restart_seconds = 0.5"
+            ),
+            (
+                'step 3: set names.outlet1 = "Lämpchen", names.outlet2 = "x", '
+                "quirks.stray_result = false"
+            ),
         ]
-        assert long.startswith("4: set sensors.co2_equiv = [400, 401, 402, ")
+        assert long.startswith("step 4: set sensors.co2_equiv = [400, 401, 402, ")
         assert long.endswith("…")
-        assert 90 < len(long) < 110
+        assert 95 < len(long) < 115
 
 
 @at_any_speed
@@ -402,14 +408,14 @@ def test_a_reboot_by_a_step_lasts_as_timing_says_and_the_network_is_joined_again
         assert peer.packet() == done(puback=0)
         assert peer.end() == (b"", "FIN")
         sim.wait_until_up()
-        assert told(sim, "outlet") == ["a reboot begins (3 s)", "a reboot ends"]
+        assert told(sim, "outlet") == ["reboot: offline for 3 s", "reboot: back online"]
         peer = peers.listen("tcp")
         peer.demand(6)
         assert peer.end() == (b"", "FIN")
         if speed == math.inf:
             sim.join_network()
         sim.wait_until_up()
-        assert told(sim, "outlet")[-1] == "a network reset ends"
+        assert told(sim, "outlet")[-1] == "network reset: back online"
 
 
 def test_an_update_that_a_step_starts_runs_to_its_end() -> None:
@@ -419,7 +425,8 @@ def test_an_update_that_a_step_starts_runs_to_its_end() -> None:
         update = "IM"
     """
     with stepping(steps, math.inf) as sim, Peers(sim) as peers:
-        wait_until(sim, lambda journal: "a restart after an update ends" in told(sim, "outlet"))
+        back = "restart after an update: back online"
+        wait_until(sim, lambda journal: back in told(sim, "outlet"))
         peer = peers.connect("ws")
         peer.ask(1)
         assert peer.packet()["payload"]["callbackArgs"]["IM"]["fw_rev"] == "1.1.0"
@@ -439,7 +446,7 @@ def test_what_a_step_pushes_that_has_no_state_is_told_and_goes_on() -> None:
     with stepping(steps) as sim, listening(sim, "tcp") as peer:
         peer.demand(97)
         assert peer.packets(2) == [done(puback=0), push(9, [0, 0])]
-        words, why = steps_told(sim), "the InvisDeco is not there at the moment"
-        assert [word for word in words if "could not" in word] == [
-            f"1: could not push 11: nothing to push for callback 11: {why}"
+        words, why = steps_told(sim), "faceplate offline"
+        assert [word for word in words if "failed" in word] == [
+            f"step 1: push 11 failed: nothing to push for callback 11: {why}"
         ]

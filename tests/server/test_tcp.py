@@ -14,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invis_sim.faults import Fail
-from invis_sim.journal import Entry, Event, Exchange, Journal
-from invis_sim.testing.handle import SimulatorHandle, start_simulator
+from invis_sim.journal import Closed, Connected, EntryFilter, Exchange, Journal
+from invis_sim.journal.text import summary
+from invis_sim.testing.block import start_simulator
+from invis_sim.testing.handle import SimulatorHandle
 
 PATIENCE = 20.0
 """Seconds after which something that should have happened is given up."""
@@ -95,11 +97,16 @@ class Client:
 def wait_until(journal: Journal, condition: Callable[[Journal], bool]) -> None:
     """Returns when the journal is as wanted; fails when that takes too long."""
     heard = threading.Event()
-    journal.listen(recorded=lambda entry: heard.set(), finished=lambda exchange: heard.set())
     deadline = time.monotonic() + PATIENCE
-    while not condition(journal):
-        assert heard.wait(deadline - time.monotonic()), list(journal)
-        heard.clear()
+    with (
+        journal.subscribe(on_ready=heard.set) as recorded,
+        journal.subscribe(done=True, on_ready=heard.set) as finished,
+    ):
+        while not condition(journal):
+            assert heard.wait(deadline - time.monotonic()), list(journal)
+            heard.clear()
+            recorded.read()  # so that the next one is heard of again
+            finished.read()
 
 
 def wait_for_end(journal: Journal, connection: int = 1) -> str:
@@ -107,9 +114,9 @@ def wait_for_end(journal: Journal, connection: int = 1) -> str:
 
     def ends(journal: Journal) -> list[str]:
         return [
-            event.detail
-            for event in journal.events()
-            if event.what == "closed" and event.connection == connection
+            event.reason
+            for event in journal.events(connection=connection)
+            if isinstance(event, Closed)
         ]
 
     wait_until(journal, lambda journal: bool(ends(journal)))
@@ -227,12 +234,12 @@ def test_a_scenario_may_insist_on_six_digits() -> None:
 # What is wrong, and where: the mark ¦ stands before the byte that is reported.
 
 UNANSWERABLE = {
-    "no JSON": ("¦hello\n", "starts with '{'"),
-    "an array": ("¦[1, [2], null]\n", "starts with '{'"),
-    "a string": ('¦"packetID"\n', "starts with '{'"),
-    "a number": ("¦12\n", "starts with '{'"),
-    "an HTTP request": ("¦GET /ws HTTP/1.1\n", "an HTTP request?"),
-    "a closing brace": ("¦}\n", "starts with '{'"),
+    "no JSON": ("¦hello\n", "expected '{', found"),
+    "an array": ("¦[1, [2], null]\n", "expected '{', found"),
+    "a string": ('¦"packetID"\n', "expected '{', found"),
+    "a number": ("¦12\n", "expected '{', found"),
+    "an HTTP request": ("¦GET /ws HTTP/1.1\n", "looks like HTTP"),
+    "a closing brace": ("¦}\n", "expected '{', found"),
     "an unquoted key": ("{¦packetID: 1}\n", "expected a key in double quotes"),
     "single quotes": ("{¦'packetID': 1}\n", "expected a key in double quotes"),
     "a trailing comma": ('{"packetID": 1,¦}\n', "expected a key in double quotes"),
@@ -331,7 +338,7 @@ ODD = {
     ),
     "half of a surrogate pair": (
         '{"packetID": 7, "payload": {"callbackName": 20, "x": ¦"\\ud83d"}}',
-        "half of a surrogate pair",
+        "lone surrogate in string",
     ),
 }
 
@@ -457,15 +464,8 @@ def test_a_client_that_never_reads_is_dropped_and_another_one_served_meanwhile()
     scenario = "[protocol]\nwrite_timeout_seconds = 0.2\n"
     with start_simulator(scenario, ws=False) as sim:
         outcome: list[BaseException] = []
-        reasons: list[str] = []
-        told = threading.Event()
-
-        def listen(entry: Entry) -> None:  # the journal is too short for a flood
-            if isinstance(entry, Event) and entry.what == "closed":
-                reasons.append(entry.detail)
-                told.set()
-
-        sim.journal.listen(recorded=listen)
+        # The journal is too short for a flood.
+        closed = sim.journal.subscribe(EntryFilter(kinds=("closed",)))
 
         def flood() -> None:
             with Client(sim.tcp_address, receive_buffer=4096) as client:
@@ -485,8 +485,8 @@ def test_a_client_that_never_reads_is_dropped_and_another_one_served_meanwhile()
                 served += 1
             flooding.join()
         assert [isinstance(error, ConnectionError) for error in outcome] == [True]
-        assert told.wait(PATIENCE)
-        assert reasons[0] == "the client has read nothing for 0.2 s"
+        assert closed.wait(PATIENCE)
+        assert summary(closed.read()[0]) == "closed the client has read nothing for 0.2 s"
 
 
 # What goes wrong on purpose
@@ -606,7 +606,9 @@ def test_close_ends_the_stream_around_the_reply(
     assert received == answer(1) + last
     assert b"".join(journal.exchanges()[1].sent) == last
     assert touched(journal.exchanges()[1]) == ["close"]
-    assert [event.detail for event in journal.events() if event.what == "closed"] == ["by a fault"]
+    assert [event.reason for event in journal.events() if isinstance(event, Closed)] == [
+        "by a fault"
+    ]
 
 
 def test_a_closed_connection_does_not_wait_for_replies_that_are_late() -> None:
@@ -718,7 +720,7 @@ def test_connections_are_numbered_and_their_beginning_and_end_told(sim: Simulato
             client.hears(answer())
     wait_for_end(sim.journal, 1)
     wait_for_end(sim.journal, 2)
-    told = [(event.connection, event.what) for event in sim.journal.events()]
+    told = [(event.connection, event.kind) for event in sim.journal.events()]
     assert sorted(told) == [(1, "closed"), (1, "connected"), (2, "closed"), (2, "connected")]
-    connected = [event.detail for event in sim.journal.events() if event.what == "connected"]
+    connected = [event.peer for event in sim.journal.events() if isinstance(event, Connected)]
     assert connected == [f"127.0.0.1:{port}" for port in ports]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from invis_sim import start_simulator
+from invis_sim.journal.text import summary
 from invis_sim.testing.handle import SimulatorHandle
 from tests.server.support import TIMEOUT, wait_until
 
@@ -63,12 +64,12 @@ def test_an_outlet_that_reboots_at_once_is_back_before_the_first_client(attempt:
     """
     with start_simulator(steps, speed=math.inf) as sim:
         assert answer(sim, 9) == [0, 0]
-        begun = [one.detail for one in sim.journal.events(what="outlet")]
+        begun = [summary(one) for one in sim.journal.events() if one.kind.startswith("outage")]
         assert begun == [
-            "a reboot begins (3 s)",
-            "a reboot ends",
-            "a reboot begins (5 s)",
-            "a reboot ends",
+            "reboot: offline for 3 s",
+            "reboot: back online",
+            "reboot: offline for 5 s",
+            "reboot: back online",
         ]
 
 
@@ -98,13 +99,17 @@ def test_an_outage_ends_in_its_time_and_not_in_that_of_the_machine(speed: float)
         set = { names = { outlet1 = "Lamp" } }
     """
     with start_simulator(steps, speed=speed) as sim:
-        wait_until(sim, lambda journal: len(journal.events(what="step")) == 2)
-        details = [one.detail for one in sim.journal.events() if one.what in ("step", "outlet")]
+        wait_until(sim, lambda journal: len(journal.events(kind="command")) == 2)
+        details = [
+            summary(one)
+            for one in sim.journal.events()
+            if one.kind in ("command", "outage_started", "outage_ended")
+        ]
         assert details == [
-            "1: reboot",
-            "a reboot begins (3 s)",
-            "a reboot ends",
-            '2: set names.outlet1 = "Lamp"',
+            "step 1: reboot { seconds = 3.0 }",
+            "reboot: offline for 3 s",
+            "reboot: back online",
+            'step 2: set names.outlet1 = "Lamp"',
         ]
 
 

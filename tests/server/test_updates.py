@@ -14,7 +14,7 @@ from invis_sim.device.update_plan import FaceplateUpdate, OutletUpdate, Updates
 from invis_sim.faults import Fault, When
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario
-from invis_sim.testing.handle import start_simulator
+from invis_sim.testing.block import start_simulator
 from tests.server.peers import TRANSPORTS, Peer, Peers, address, done, on_both, outlet, push, told
 from tests.server.support import TIMEOUT
 
@@ -101,10 +101,10 @@ def test_an_update_of_the_outlet_runs_to_its_end_on_a_rev_a(
             back.demand(21, [1])
             assert back.packet() == done(puback=0)
         assert told(sim, "outlet") == [
-            "the update of the outlet begins",
-            "a restart after an update begins (3 s)",
-            "a restart after an update ends",
-            "after its update, the outlet runs 1.1.0, and web pages 2.1.0",
+            "outlet: the update of the outlet begins",
+            "restart after an update: offline for 3 s",
+            "restart after an update: back online",
+            "outlet: after its update, the outlet runs 1.1.0, and web pages 2.1.0",
         ]
 
 
@@ -148,10 +148,10 @@ def test_an_update_of_the_faceplate_runs_to_its_end_and_drops_nobody(
             assert revisions(peer) == NEW_FACEPLATE
         assert told(sim, "closed") == []
         assert told(sim, "outlet") == [
-            "the update of the faceplate begins",
-            "the faceplate restarts (3 s)",
-            "the faceplate is back",
-            "after its update, the faceplate runs 3.1.0",
+            "outlet: the update of the faceplate begins",
+            "outlet: the faceplate restarts (3 s)",
+            "outlet: the faceplate is back",
+            "outlet: after its update, the faceplate runs 3.1.0",
         ]
 
 
@@ -167,7 +167,7 @@ def test_while_the_faceplate_restarts_after_its_update_it_is_not_there(
         assert revisions(peer) == {"IM": NO_PROGRESS["IM"]}
         peer.demand(11)
         assert peer.packet() == done(puback=0)
-        assert not sim.outlet.updating
+        assert not sim.updating
 
 
 @on_both
@@ -196,10 +196,11 @@ def test_a_rev_b_to_which_nobody_comes_back_goes_on_at_the_end_of_its_time() -> 
         asking.demand(21, [2])
         assert asking.end() == (b"", "FIN")
         sim.wait_until_up()
-        assert sim.outlet.updating
+        assert sim.updating
 
         def finished() -> bool:
-            return sim._simulator.outlet.firmware.PM.fw_rev == "3.1.0"  # type: ignore[union-attr]
+            firmware = sim._simulator.state.firmware.PM
+            return firmware is not None and firmware.fw_rev == "3.1.0"
 
         slow = faults.Delay(seconds=5, when=When(callback=99))
         with sim.inject(slow):
@@ -229,7 +230,7 @@ def test_an_update_that_does_not_start_is_refused_in_the_way_of_the_revision(
             assert peer.packet()["payload"]["callbackName"] == 12
         assert peer.packets(len(comes)) == comes
         assert revisions(peer) == NO_PROGRESS
-        assert not sim.outlet.updating
+        assert not sim.updating
 
 
 @on_both
@@ -253,7 +254,7 @@ def test_an_update_may_come_to_a_bad_end(
         now = revisions(peer)
         assert now["IM"]["fw"] == "1.0.0"
         assert now["IM"]["www"] == ("2.0.0" if outcome == "fails_at_start" else "2.1.0")
-        assert sim.outlet.updating == (outcome == "hangs")
+        assert sim.updating == (outcome == "hangs")
         peer.demand(21, [2])
         assert peer.packet() == done(puback=int(outcome != "hangs"))
 
@@ -325,7 +326,7 @@ def test_a_reboot_in_the_middle_ends_an_update_and_another_can_begin(
             sim.reboot(seconds=0)
         assert peer.end()[1] == "FIN"
         sim.wait_until_up()
-        assert not sim.outlet.updating
+        assert not sim.updating
         back = peers.listen(transport)
         assert back.packet()["payload"]["callbackName"] == 12
         assert revisions(back) == NO_PROGRESS
@@ -342,8 +343,8 @@ def test_two_updates_at_once_and_one_while_one_runs_are_refused() -> None:
         for args in ([1], [2], [2, 1]):
             peer.demand(21, args, 2)
             assert peer.packet() == done(2, 0)
-        with pytest.raises(ValueError, match="under way"):
-            sim.outlet.start_update("PM")
+        with pytest.raises(ValueError, match="already in progress"):
+            sim.update("PM")
 
 
 @on_both

@@ -12,10 +12,11 @@ import websockets.asyncio.client
 import websockets.sync.client
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
-from invis_sim.journal import Exchange
+from invis_sim.journal import Closed, Exchange
 from invis_sim.protocol.frames import text_frame
 from invis_sim.scenario.model import Scenario
-from invis_sim.testing.handle import SimulatorHandle, start_simulator
+from invis_sim.testing.block import start_simulator
+from invis_sim.testing.handle import SimulatorHandle
 from tests.server.support import (
     BINARY,
     CLOSE,
@@ -614,9 +615,9 @@ def test_a_client_that_never_reads_is_dropped_while_another_is_served() -> None:
         finally:
             loop.close()
         ends = {
-            event.connection: event.detail
+            event.connection: event.reason
             for event in outlet.journal.events()
-            if event.what == "closed"
+            if isinstance(event, Closed)
         }
         assert ends[1] in ("the client has read nothing for 0.2 s", "the client reads nothing")
 
@@ -628,7 +629,7 @@ def test_an_idle_client_is_told_when_the_simulator_stops() -> None:
         client.recv(TIMEOUT)
     assert caught.value.rcvd is not None
     assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (1001, "the simulator stops")
-    assert [event.detail for event in outlet.journal.events() if event.what == "closed"] == [
+    assert [event.reason for event in outlet.journal.events() if isinstance(event, Closed)] == [
         "the simulator stops"
     ]
 

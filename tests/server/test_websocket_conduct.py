@@ -15,7 +15,7 @@ compared. What may differ, and why:
 """
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -27,14 +27,17 @@ from hypothesis import strategies as st
 from trio.testing import memory_stream_pair, wait_all_tasks_blocked
 from trio_websocket import ConnectionClosed, wrap_server_stream
 
+from invis_sim.device.effects import Effect
 from invis_sim.device.outlet import Outlet
 from invis_sim.faults.outage import Outage
 from invis_sim.faults.pipeline import Pipeline
 from invis_sim.journal import Journal
 from invis_sim.protocol.packets import MalformedPacket, parse_request
 from invis_sim.scenario.model import Protocol, Scenario
-from invis_sim.server.session import websocket
-from invis_sim.server.session.connection import ServerContext, serve_client
+from invis_sim.server.clock import Clock
+from invis_sim.server.session.connection import Connection
+from invis_sim.server.session.context import ServerContext
+from invis_sim.server.session.serve import serve_client
 from tests.server.support import (
     BINARY,
     CLOSE,
@@ -63,7 +66,7 @@ def new_outlet() -> Outlet:
 def answer(outlet: Outlet, document: bytes) -> bytes | None:
     """What the outlet says to a message; None: nothing."""
     try:
-        reply = outlet.handle(parse_request(document)).reply
+        reply = outlet.handle(parse_request(document), 0.0).reply
     except MalformedPacket:
         return None
     return None if reply is None else reply.encode()
@@ -169,25 +172,43 @@ async def converse_with_ours(chunks: list[bytes]) -> View:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         plain = socket.create_connection(listener.getsockname())
         served, _ = listener.accept()
-    core = ServerContext(
-        outlet=new_outlet(),
+    outlet = new_outlet()
+    clock = Clock()
+    context = ServerContext(
+        outlet=outlet,
+        backend=outlet,
         faults=Pipeline((), seed=0),
         journal=Journal(),
+        timeline=clock.timeline(outlet.schedule, lambda effects: None),
         protocol=Protocol(max_packet_bytes=MAX_BYTES),
         websocket_path="/ws",
-        started=trio.current_time(),
-        speed=1.0,
-        begin=never,
-        defect=never,
-        outlet_seconds=lambda: 0.0,
-        apply_effects=lambda effects: None,
-        opened=lambda connection: None,
+        started=clock.real(),
+        owner=NoOwner(),
     )
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(serve_client, core, served, "ws", 1, websocket.converse)
+        nursery.start_soon(serve_client, context, served, "ws", 1)
         client = trio.SocketStream(trio.socket.from_stdlib_socket(plain))
         async with client:
             return View.of(await talk(client, chunks))
+
+
+class NoOwner:
+    """What connections report to when no simulator is there: nothing comes of their requests."""
+
+    def apply_effects(self, effects: Iterable[Effect]) -> None:
+        pass
+
+    def start_outage(self, outage: Outage) -> None:
+        raise AssertionError(outage)
+
+    def connection_opened(self, connection: Connection) -> None:
+        pass
+
+    def request_answered(self, callback: int | None) -> None:
+        pass
+
+    def report_internal_error(self, error: Exception) -> None:
+        raise error
 
 
 async def talk(client: trio.abc.HalfCloseableStream, chunks: list[bytes]) -> bytes:

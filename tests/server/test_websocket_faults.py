@@ -181,7 +181,7 @@ def test_reject_handshake_answers_with_its_status_and_body(status: int) -> None:
         assert f"Content-Length: {len('belegt: ü'.encode())}" in headers
         assert peer.end() == ("belegt: ü".encode(), "FIN")
         assert peers.ws().is_served()
-        assert told(sim) == [f"reject_handshake (HTTP {status})"]
+        assert told(sim) == [f"fault reject_handshake (HTTP {status})"]
 
 
 def test_websockets_and_aiohttp_tell_the_status_of_a_rejected_handshake() -> None:
@@ -223,7 +223,7 @@ def test_bad_handshake_is_wrong_in_just_this_way(how: Any) -> None:
             assert len(accept_of(head)) == 1
             assert accept_of(head) != [accept]
             assert len(head) == len(good)
-        assert told(sim) == [f"bad_handshake ({how})"]
+        assert told(sim) == [f"fault bad_handshake ({how})"]
 
 
 @pytest.mark.parametrize("how", ["wrong_accept", "missing_header", "plain_200"])
@@ -249,7 +249,7 @@ def test_slow_handshake_answers_later_and_serves_what_came_meanwhile() -> None:
         assert time.monotonic() - began >= 0.5
         assert slow.packet() == success(1)
         assert [asked.packet_id for asked in sim.journal.requests()] == [2, 3, 1]
-        assert told(sim) == ["slow_handshake (0.5 s)"]
+        assert told(sim) == ["fault slow_handshake (0.5 s)"]
 
 
 def test_a_slow_handshake_runs_into_the_time_outs_of_websockets_and_aiohttp() -> None:
@@ -283,7 +283,7 @@ def test_no_pong_answers_requests_and_close_frames_but_no_ping() -> None:
         other = peers.ws()
         other.socket.sendall(client_frame(PING, b"three"))
         assert other.frame() == Seen(PONG, b"three")
-        assert told(sim) == ["no_pong"]
+        assert told(sim) == ["fault no_pong"]
 
 
 def test_no_pong_makes_the_heartbeat_of_aiohttp_give_up() -> None:

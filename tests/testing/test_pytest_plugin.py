@@ -204,7 +204,7 @@ def test_it(invis_sim, invis_sim_factory):
             "* tcp #1   callback 20 available updates  packetID 100001  PUBACK 1",
             "* tcp #2   callback 20 available updates  packetID 100002  PUBACK 1",
             "InvisOutlet 1111111111 at 127.0.0.1 port *, seed 12346:",
-            "  nobody connected",
+            "  no client connected",
         ]
     )
 
@@ -219,7 +219,7 @@ def test_it(invis_sim_factory):
 """)
     result.assert_outcomes(failed=1)
     assert "--invis-seed" not in text(result)
-    assert "earlier ones left out" in text(result)
+    assert "earlier entries omitted" in text(result)
     assert "packetID 100100 " in text(result)
     assert "packetID 100001 " not in text(result)
 
@@ -248,17 +248,19 @@ def test_it(invis_sim):
     import threading
     happened = threading.Event()
 
-    def fail(entry):
-        if getattr(entry, "detail", "") == "a reboot ends":
-            happened.set()
-            raise Mishap("inside")
+    def fail():
+        happened.set()
+        raise Mishap("inside")
 
-    invis_sim.journal.listen(recorded=fail)
-    invis_sim.reboot(0)
+    def reboot():
+        invis_sim._simulator.reboot(0.01)
+        invis_sim._simulator.call_when_up(fail)
+
+    invis_sim.call(reboot)
     assert happened.wait(20)
 """)
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["E*Mishap: inside", "*-- invis-sim --*", "*outlet a reboot ends*"])
+    result.stdout.fnmatch_lines(["E*Mishap: inside", "*-- invis-sim --*", "*reboot: back online*"])
 
 
 # Nothing is left, and little is loaded

@@ -26,14 +26,17 @@ from invis_sim.device.state import Device, OutletState, SerialNumber
 from invis_sim.faults import KINDS, Fault, Refuse, Throttle, When
 from invis_sim.faults.delivery import MAX_STEPS
 from invis_sim.faults.fault import LAYERS, Layer
-from invis_sim.faults.pipeline import MAX_TEXT_BYTES, Pipeline
+from invis_sim.faults.pipeline import Pipeline
+from invis_sim.faults.session import MAX_TEXT_BYTES
+from invis_sim.journal import Closed
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.frames import text_frame
 from invis_sim.protocol.packets import parse_request
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario, parse
 from invis_sim.schema.fields import fields, structs_in
-from invis_sim.testing.handle import SimulatorHandle, start_simulator
+from invis_sim.testing.block import start_simulator
+from invis_sim.testing.handle import SimulatorHandle
 from invis_sim.testing.strategies import (
     broken_json,
     faults,
@@ -202,7 +205,7 @@ def test_firmware_inventories_are_with_and_without_updates_and_faceplates() -> N
     drawn = sample(firmware_inventories())
     assert {inventory.update_check for inventory in drawn} == {"ok", "fail"}
     assert {type(inventory.PM) for inventory in drawn} == {type(None), FaceplateFirmware}
-    reports = [inventory.report()["IM"] for inventory in drawn]
+    reports = [inventory.to_wire()["IM"] for inventory in drawn]
     for name in ("fw_rev", "www_fw_rev"):
         assert {report[name] == report[f"available_{name}"] for report in reports} == {True, False}
 
@@ -402,17 +405,17 @@ def test_any_scenario_answers_any_request_with_a_plan_that_is_bounded(
         ("ws", text_frame),
     )
     for connection, (transport, frame) in enumerate(frames, 1):
-        lane = pipeline.lane(transport, connection)
-        reception = lane.receive(0.0, connection)
+        session = pipeline.session(transport, connection)
+        reception = session.admit(0.0, connection)
         assert reception is None or reception.applied
         for seconds, document in enumerate(documents):
             asked = parse_request(document)
-            reply = outlet.handle(asked).reply
+            reply = outlet.handle(asked, 0.0).reply
             if reply is None:
                 assert asked.callback in WITHOUT_REPLY
                 continue
             assert reply.fields["packetID"] == asked.packet_id
-            plan = lane.plan(reply, asked, seconds / 100, frame)
+            plan = session.plan(reply, asked, seconds / 100, frame)
             if plan is not None:
                 assert plan.applied
                 assert len(plan.delivery.steps) <= MAX_STEPS
@@ -476,4 +479,4 @@ def heard_to_the_end(client: socket.socket) -> bytes:
 
 def endings(journal: Journal) -> list[str]:
     """Why each connection that is over ended."""
-    return [event.detail for event in journal.events() if event.what == "closed"]
+    return [event.reason for event in journal.events() if isinstance(event, Closed)]

@@ -1,7 +1,7 @@
-"""Faults of connections: how they come about, and how long they may last.
+"""Faults of connections: how they begin, and how long they may last.
 
-They act on connections as they come, not on packets: `when` then counts connections and may ask for
-their transport, ordinal and time, and for chance.
+They act on new connections, not on packets: `when` then counts connections, and its conditions may
+be about their transport, their number, the time, and probability.
 """
 
 from typing import Annotated, Literal
@@ -16,15 +16,15 @@ __all__ = ["AcceptClose", "ConnectionLimit", "Greeting", "IdleClose", "Refuse", 
 
 
 class Refuse(OutageFault, frozen=True, tag="refuse"):
-    """Nobody listens for a while; connections that are open stay.
+    """Refuses new connections for a while; open ones stay.
 
     What a client sees: connection refused, on both transports.
     Stands for: an outlet whose server has died or is not up yet, while its network is.
 
-    It begins at `from_seconds`, or with a packet that matches if `when` asks for more than a time;
-    `until_seconds` is until when it may begin, and does not end it.
+    It starts at `from_seconds`, or with a packet that matches if `when` has other conditions than
+    time; `until_seconds` is until when it may start, and does not end it.
 
-    seconds: for how long, from 0; left out: until it is switched off.
+    seconds: for how long, from 0; if omitted, until the fault is switched off.
     """
 
     layer = "connection"
@@ -41,13 +41,13 @@ class Refuse(OutageFault, frozen=True, tag="refuse"):
 
 
 class AcceptClose(ConnectionFault, frozen=True, tag="accept_close"):
-    """Ends the connection as soon as it is there.
+    """Ends a new connection at once.
 
-    What a client sees: a connection that succeeds and ends before anything is said; on WebSocket,
-    no answer to its handshake.
+    What a client sees: a connection that succeeds and ends before anything is sent; on WebSocket,
+    no response to its handshake.
     Stands for: a server that is out of memory, a port forwarding whose other end is down.
 
-    how: "close": the stream ends (FIN). "reset": it is broken off (RST).
+    how: "close": the stream ends (FIN). "reset": the connection is aborted (RST).
     """
 
     layer = "connection"
@@ -59,17 +59,17 @@ class AcceptClose(ConnectionFault, frozen=True, tag="accept_close"):
 
     how: Literal["close", "reset"] = "close"
 
-    def admit(self, welcome: ConnectionPlan, ctx: Context) -> ConnectionPlan:
+    def admit(self, plan: ConnectionPlan, ctx: Context) -> ConnectionPlan:
         ctx.detail(self.how)
-        return msgspec.structs.replace(welcome, end=self.how, drops_oldest=False)
+        return msgspec.structs.replace(plan, end=self.how, drops_oldest=False)
 
 
 class SlowAccept(ConnectionFault, frozen=True, tag="slow_accept"):
-    """Leaves a new connection alone for a while before it is served.
+    """Delays serving a new connection.
 
-    What a client sees: a connection at once, but no answer to its first request, or its handshake,
-    for a while.
-    Stands for: an outlet with one thread, which is busy with somebody else.
+    What a client sees: a connection at once, but no response to its first request, or its
+    handshake, for a while.
+    Stands for: an outlet with one thread, which is busy with another client.
 
     seconds: how long, from 0.
     """
@@ -83,16 +83,16 @@ class SlowAccept(ConnectionFault, frozen=True, tag="slow_accept"):
 
     seconds: Seconds
 
-    def admit(self, welcome: ConnectionPlan, ctx: Context) -> ConnectionPlan:
+    def admit(self, plan: ConnectionPlan, ctx: Context) -> ConnectionPlan:
         ctx.detail(f"{self.seconds:g} s")
-        return msgspec.structs.replace(welcome, wait=welcome.wait + self.seconds)
+        return msgspec.structs.replace(plan, wait=plan.wait + self.seconds)
 
 
 class Greeting(ConnectionFault, frozen=True, tag="greeting"):
-    """Sends bytes that nobody asked for, before anything else.
+    """Sends a greeting before anything else.
 
-    What a client sees: on TCP, text in front of the first reply; on WebSocket, something else than
-    HTTP in front of the answer to its handshake.
+    What a client sees: on TCP, text in front of the first reply; on WebSocket, bytes that are not
+    HTTP in front of the response to its handshake.
     Stands for: a debug console left on, a serial-to-network bridge, the wrong port.
 
     text: what is sent, in UTF-8.
@@ -107,15 +107,15 @@ class Greeting(ConnectionFault, frozen=True, tag="greeting"):
 
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=65_536)] = "InvisOutlet\r\n> "
 
-    def admit(self, welcome: ConnectionPlan, ctx: Context) -> ConnectionPlan:
-        return msgspec.structs.replace(welcome, greeting=welcome.greeting + self.text.encode())
+    def admit(self, plan: ConnectionPlan, ctx: Context) -> ConnectionPlan:
+        return msgspec.structs.replace(plan, greeting=plan.greeting + self.text.encode())
 
 
 class ConnectionLimit(ConnectionFault, frozen=True, tag="connection_limit"):
-    """Serves only so many connections at once.
+    """Limits the number of open connections.
 
-    What a client sees: its connection ends at once while others have theirs; or its own ends when
-    another one comes.
+    What a client sees: its connection ends at once while other clients keep theirs; or its own ends
+    when another client connects.
     Stands for: small hardware, which has memory for a handful of sockets.
 
     connections: how many may be open, over both transports, from 1.
@@ -132,25 +132,26 @@ class ConnectionLimit(ConnectionFault, frozen=True, tag="connection_limit"):
     connections: Annotated[int, msgspec.Meta(ge=1)] = 4
     how: Literal["close", "reset", "drop_oldest"] = "close"
 
-    def admit(self, welcome: ConnectionPlan, ctx: Context) -> ConnectionPlan:
-        ends_anyway = welcome.end is not None and not welcome.drops_oldest
+    def admit(self, plan: ConnectionPlan, ctx: Context) -> ConnectionPlan:
+        # This connection ends by another fault, so it takes no place.
+        ends_anyway = plan.end is not None and not plan.drops_oldest
         if ctx.connections <= self.connections or ends_anyway:
             ctx.skip()
-            return welcome
+            return plan
         ctx.detail(f"{self.how}, {ctx.connections} were open")
         if self.how == "drop_oldest":
-            return msgspec.structs.replace(welcome, end="reset", drops_oldest=True)
-        return msgspec.structs.replace(welcome, end=self.how, drops_oldest=False)
+            return msgspec.structs.replace(plan, end="reset", drops_oldest=True)
+        return msgspec.structs.replace(plan, end=self.how, drops_oldest=False)
 
 
 class IdleClose(ConnectionFault, frozen=True, tag="idle_close"):
-    """Closes the connection when the client has said nothing for a while.
+    """Closes the connection when the client has been silent for a while.
 
-    What a client sees: the end of the stream, on WebSocket with a close frame, at a time when it
-    asked nothing.
+    What a client sees: the end of the stream, on WebSocket with a close frame, while no request of
+    its own waits for a reply.
     Stands for: firmware that frees sockets which seem unused, a router that forgets connections.
 
-    seconds: how long it may be silent, from 0.
+    seconds: how long the client may be silent, from 0.
     """
 
     layer = "connection"
@@ -161,7 +162,7 @@ class IdleClose(ConnectionFault, frozen=True, tag="idle_close"):
 
     seconds: Seconds
 
-    def admit(self, welcome: ConnectionPlan, ctx: Context) -> ConnectionPlan:
+    def admit(self, plan: ConnectionPlan, ctx: Context) -> ConnectionPlan:
         ctx.detail(f"after {self.seconds:g} s")
-        others = self.seconds if welcome.idle_seconds is None else welcome.idle_seconds
-        return msgspec.structs.replace(welcome, idle_seconds=min(self.seconds, others))
+        other = self.seconds if plan.idle_seconds is None else plan.idle_seconds
+        return msgspec.structs.replace(plan, idle_seconds=min(self.seconds, other))

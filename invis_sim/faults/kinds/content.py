@@ -1,16 +1,14 @@
-"""Faults of content: the outlet answers in valid JSON, and what it says is wrong."""
+"""Faults of content: packets are valid JSON with the wrong content."""
 
-import math
-import re
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
 from invis_sim.faults.fault import Context, ReplyFault
+from invis_sim.faults.json_values import check_json, parse_path
 from invis_sim.protocol.callbacks import Callback
-from invis_sim.protocol.json_stream import MAX_DEPTH
+from invis_sim.protocol.json_text import encode_int
 from invis_sim.protocol.packets import Packet, Push, Reply, encode_json
 
 __all__ = [
@@ -27,9 +25,9 @@ __all__ = [
 
 
 class Fail(ReplyFault, frozen=True, tag="fail"):
-    """Answers `PUBACK` 0, without a payload, whatever was asked.
+    """Rejects the request: `PUBACK` 0 without a payload.
 
-    What a client sees: its request refused, and nothing changed.
+    What a client sees: its request rejected, and nothing changed.
     Stands for: an outlet that cannot do what it is asked: no internet for an update check, a busy
     module.
     """
@@ -51,15 +49,15 @@ WrongId: TypeAlias = Literal[
 
 
 class WrongPacketId(ReplyFault, frozen=True, tag="wrong_packet_id"):
-    """Answers under a packetID that nobody asked for.
+    """Replies with the wrong packetID.
 
-    What a client sees: an answer that it cannot place; its own request runs into its time-out.
-    Stands for: firmware that mixes up two clients, an answer from before a reconnect.
+    What a client sees: a reply that matches none of its requests; its own request times out.
+    Stands for: firmware that mixes up two clients, a reply from before a reconnect.
 
     how: "other": another six-digit number. "previous": that of this connection's request before
     (another number if there was none). "zero", "negative", "huge" (far beyond 64 bits): other
-    integers. "string": the digits in quotes. "float": the number and a half. "missing": no packetID
-    at all.
+    integers. "string": the digits in quotes. "float": the number plus a half. "missing": no
+    packetID at all.
     """
 
     acts_on = ("reply",)
@@ -78,18 +76,18 @@ class WrongPacketId(ReplyFault, frozen=True, tag="wrong_packet_id"):
             return packet.without_field(path)
         assert ctx.request is not None
         wrong = _WRONG_IDS[self.how](ctx.request.packet_id, ctx)
-        ctx.detail(f"packetID {_shown(wrong)}")
+        ctx.detail(f"packetID {_short_id(wrong)}")
         return packet.with_field(path, wrong)
 
 
 class WrongSn(ReplyFault, frozen=True, tag="wrong_sn"):
-    """Answers under another serial number, or none.
+    """Sends the wrong serial number, or none.
 
     What a client sees: a packet of an outlet that it does not know.
     Stands for: two outlets that got the same address, a replaced outlet, firmware that lost its
     serial number.
 
-    how: "other": another serial number. "lower_case": its own in lower case (another one where that
+    how: "other": another serial number. "lower_case": its own in lower case (another one if that
     is the same). "empty": "". "missing": no sn at all.
     """
 
@@ -114,14 +112,14 @@ class WrongSn(ReplyFault, frozen=True, tag="wrong_sn"):
 
 
 class WrongCallback(ReplyFault, frozen=True, tag="wrong_callback"):
-    """Answers about something else: the payload has another callbackName.
+    """Sends the wrong callbackName in the payload.
 
-    What a client sees: the answer to its request, by its packetID, with content that it did not ask
+    What a client sees: a reply to its request, by its packetID, with content that it did not ask
     for.
     Stands for: firmware that mixes up two requests.
 
-    callback: the callbackName; left out: another one that the protocol knows. A packet without a
-    payload is not touched.
+    callback: the callbackName; if omitted, another one of the protocol. A packet without a payload
+    is not changed.
     """
 
     example = """
@@ -138,19 +136,19 @@ class WrongCallback(ReplyFault, frozen=True, tag="wrong_callback"):
             return packet
         others = [number for number in Callback if number != packet.callback]
         wrong = int(ctx.random.choice(others)) if self.callback is None else self.callback
-        ctx.detail(f"callbackName {_shown(wrong)}")
+        ctx.detail(f"callbackName {_short_id(wrong)}")
         return packet.with_field(("payload", "callbackName"), wrong)
 
 
 class WrongPuback(ReplyFault, frozen=True, tag="wrong_puback"):
-    """Answers with a PUBACK that does not fit.
+    """Replies with the wrong PUBACK.
 
-    What a client sees: a failure with a payload, a success without one, or a PUBACK that is no 0 or
-    1.
-    Stands for: firmware that sets it before it knows; another version of the protocol.
+    What a client sees: a failure with a payload, a success without one, or a PUBACK that is neither
+    0 nor 1.
+    Stands for: firmware that sets it before it knows the result; another version of the protocol.
 
-    how: "flipped": 0 for 1 and 1 for 0, the payload left as it is. "two": 2. "true": true (false
-    for 0). "string": in quotes. "null": null. "missing": none at all, as in a push.
+    how: "flipped": 0 for 1 and 1 for 0, the payload unchanged. "two": 2. "true": true (false for
+    0). "string": in quotes. "null": null. "missing": none at all, as in a push.
     """
 
     acts_on = ("reply",)
@@ -178,18 +176,16 @@ class WrongPuback(ReplyFault, frozen=True, tag="wrong_puback"):
 
 
 class SetField(ReplyFault, frozen=True, tag="set_field"):
-    """Puts a value of your choice anywhere into the packet.
+    """Sets a field of the packet to any value.
 
-    What a client sees: what you say: another type, a value out of range, a field that it does not
-    know.
-    Stands for: newer or older firmware, sensors that fail, everything that no other kind has.
+    What a client sees: another type, a value out of range, a field that it does not know.
+    Stands for: newer or older firmware, sensors that fail, everything without a kind of its own.
 
     path: where, such as "payload.callbackArgs.IM.fw_rev"; list items by number, from 0, such as
-    "payload.callbackArgs[0]". Objects on the way are made where they are missing; what is no object
-    or list on the way is replaced by an object. Lists do not grow: a packet without that item is
-    not touched.
-    value: any JSON value; left out: null. A packet that has it there already is not
-    touched.
+    "payload.callbackArgs[0]". Missing objects on the way are created; any other value on the way
+    that is neither an object nor a list is replaced by an object. Lists do not grow: a packet
+    without that item is not changed.
+    value: any JSON value; null if omitted. A packet that has it there already is not changed.
     """
 
     example = """
@@ -204,11 +200,11 @@ class SetField(ReplyFault, frozen=True, tag="set_field"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _keys(self.path)
-        msgspec.structs.force_setattr(self, "value", _json(self.value, "value"))
+        parse_path(self.path)
+        msgspec.structs.force_setattr(self, "value", check_json(self.value, "value"))
 
     def rewrite(self, packet: Packet, ctx: Context) -> Packet:
-        changed = packet.with_field(_keys(self.path), self.value)
+        changed = packet.with_field(parse_path(self.path), self.value)
         if changed.encode() == packet.encode():
             ctx.skip()
             return packet
@@ -217,14 +213,14 @@ class SetField(ReplyFault, frozen=True, tag="set_field"):
 
 
 class RemoveField(ReplyFault, frozen=True, tag="remove_field"):
-    """Leaves something out of the packet.
+    """Removes a field from the packet.
 
     What a client sees: a packet without a field that it may rely on.
-    Stands for: older firmware, a sensor or a faceplate that is not there.
+    Stands for: older firmware, a missing sensor or faceplate.
 
-    path: what, such as "payload.callbackArgs.PM"; list items by number, from 0, such as
-    "payload.callbackArgs[0]"; those behind it move up. A packet that does not have it is not
-    touched.
+    path: which, such as "payload.callbackArgs.PM"; list items by number, from 0, such as
+    "payload.callbackArgs[0]"; later items move up. A packet that does not have it is not
+    changed.
     """
 
     example = """
@@ -237,10 +233,10 @@ class RemoveField(ReplyFault, frozen=True, tag="remove_field"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _keys(self.path)
+        parse_path(self.path)
 
     def rewrite(self, packet: Packet, ctx: Context) -> Packet:
-        rest = packet.without_field(_keys(self.path))
+        rest = packet.without_field(parse_path(self.path))
         if rest.fields == packet.fields:
             ctx.skip()
         ctx.detail(_short(self.path))
@@ -248,13 +244,13 @@ class RemoveField(ReplyFault, frozen=True, tag="remove_field"):
 
 
 class Stale(ReplyFault, frozen=True, tag="stale"):
-    """Answers as it would have some replies ago.
+    """Repeats an earlier reply, with the right packetID.
 
-    What a client sees: an answer to its request, with the state of some time before.
-    Stands for: a cache that nobody told of the change.
+    What a client sees: a reply to its request, with an earlier state.
+    Stands for: a cache that was not invalidated.
 
-    replies_ago: how many answers back, on this connection and about the same callback, from 1.
-    Where there were not so many yet, the packet is not touched.
+    replies_ago: how many replies back, on this connection and about the same callback, from 1.
+    With fewer replies so far, the packet is not changed.
     """
 
     acts_on = ("reply",)
@@ -279,15 +275,16 @@ class Stale(ReplyFault, frozen=True, tag="stale"):
 
 
 class PushFirst(ReplyFault, frozen=True, tag="push_first"):
-    """Sends a push that has nothing to do with it just before the reply.
+    """Sends an unrelated push just before the reply.
 
-    What a client sees: a packet that is not its answer where it waits for one.
-    Stands for: an outlet that somebody touches at that moment.
+    What a client sees: a packet that is not the reply it waits for.
+    Stands for: an outlet whose button a person presses at that moment.
 
     callback: the push's callbackName.
     args: its callbackArgs, any JSON value.
 
-    The push goes out in good JSON; faults of delivery act on both packets together.
+    Faults of content and text do not act on the push; faults of delivery act on both packets
+    together.
     """
 
     acts_on = ("reply",)
@@ -302,69 +299,30 @@ class PushFirst(ReplyFault, frozen=True, tag="push_first"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        msgspec.structs.force_setattr(self, "args", _json(self.args, "args"))
+        msgspec.structs.force_setattr(self, "args", check_json(self.args, "args"))
 
     def rewrite(self, packet: Packet, ctx: Context) -> Packet:
         packet_id = ctx.random.randint(100_000, 999_999)
-        ctx.before.append(Push.of(_sn(packet), packet_id, self.callback, self.args))
-        ctx.detail(f"callback {_shown(self.callback)}")
+        ctx.packets_before.append(Push.of(_sn(packet), packet_id, self.callback, self.args))
+        ctx.detail(f"callback {_short_id(self.callback)}")
         return packet
 
 
 def _sn(packet: Packet) -> str:
-    """The packet's serial number; "" where another fault has made it something else."""
+    """The packet's serial number; "" if another fault has made it something else."""
     sn = packet.fields.get("sn")
     return sn if isinstance(sn, str) else ""
 
 
-def _json(value: Any, name: str, depth: int = 0) -> Any:
-    """The value as JSON has it: with lists for tuples. Raises ValueError where JSON has no such.
-
-    name: of the key that the value stands at.
-    """
-    if depth > MAX_DEPTH:
-        raise ValueError(f"{name} is nested deeper than the {MAX_DEPTH} levels expected at most")
-    if isinstance(value, list | tuple):
-        return [_json(item, name, depth + 1) for item in value]
-    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return {key: _json(item, name, depth + 1) for key, item in value.items()}
-    if value is None or isinstance(value, str | int):
-        return value
-    if isinstance(value, float) and math.isfinite(value):
-        return value
-    found = repr(value) if isinstance(value, float) else type(value).__name__
-    raise ValueError(f"{name}: expected a JSON value, found {found}")
-
-
-_STEP = re.compile(r"(?:^|(?<=.)\.)([^.\[\]]+)|\[(\d{1,6})\]", re.DOTALL)
-
-
-def _keys(path: str) -> tuple[str | int, ...]:
-    """The keys and indices in a path. Raises ValueError where it is no path."""
-    keys: list[str | int] = []
-    position = 0
-    while position < len(path):
-        step = _STEP.match(path, position)
-        if step is None or (not keys and step[1] is None):
-            raise ValueError(
-                f"path {_short(repr(path))}: expected keys with dots between and [numbers] for "
-                "list items"
-            )
-        if len(keys) == MAX_DEPTH:
-            raise ValueError(f"path: expected at most {MAX_DEPTH} keys and numbers")
-        keys.append(step[1] if step[1] is not None else int(step[2]))
-        position = step.end()
-    return tuple(keys)
-
-
 def _short(text: str) -> str:
-    """A text for the journal, where it must not be long."""
+    """A text for the journal, shortened to what fits in a line of the log."""
     return text if len(text) <= 40 else f"{text[:39]}…"
 
 
 def _other(packet_id: int, ctx: Context) -> int:
-    drawn = ctx.random.randrange(100_000, 999_999)
-    return drawn + (drawn >= packet_id) if 100_000 <= packet_id <= 999_999 else drawn
+    # One number fewer than there are, and those from the right one on move up: never the right one.
+    number = ctx.random.randrange(100_000, 999_999)
+    return number + (number >= packet_id) if 100_000 <= packet_id <= 999_999 else number
 
 
 def _previous(packet_id: int, ctx: Context) -> Any:
@@ -375,25 +333,20 @@ def _previous(packet_id: int, ctx: Context) -> Any:
     return _other(packet_id, ctx)
 
 
-# Each form differs from the request's packetID, also to languages in which 7 == 7.0. Those that are
-# computed from it differ even where numbers beyond 2**53 are rounded.
-_WRONG_IDS: dict[str, Callable[[int, Context], Any]] = {
+# Each form differs from the request's packetID, in languages in which 7 == 7.0 too. Those computed
+# from it differ even if the client rounds numbers beyond 2**53 to floats.
+_WRONG_IDS: dict[WrongId, Callable[[int, Context], Any]] = {
     "other": _other,
     "previous": _previous,
     "zero": lambda packet_id, ctx: 0 if packet_id != 0 else _other(packet_id, ctx),
     "negative": lambda packet_id, ctx: -packet_id if packet_id > 0 else 2 * packet_id - 1,
-    "string": lambda packet_id, ctx: _digits(packet_id),
+    "string": lambda packet_id, ctx: encode_int(packet_id),
     "float": lambda packet_id, ctx: packet_id + 0.5 if abs(packet_id) < 2**50 else 0.5,
     "huge": lambda packet_id, ctx: 2 * abs(packet_id) + 10**30,
 }
 
 
-def _digits(number: int) -> str:
-    """`str(number)` without Python's limit on long ones."""
-    return str(Decimal(number))
-
-
-def _shown(wrong: Any) -> str:
-    """A number, or another packetID, for the journal; shortened where it is absurdly long."""
-    text = _digits(wrong) if isinstance(wrong, int) else repr(wrong)
+def _short_id(wrong: Any) -> str:
+    """A packetID of any type for the journal; a client may send one of any length."""
+    text = encode_int(wrong) if isinstance(wrong, int) else repr(wrong)
     return text if len(text) <= 40 else f"{text[:20]}… ({len(text)} characters)"

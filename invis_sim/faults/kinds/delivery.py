@@ -1,4 +1,4 @@
-"""Faults of delivery: the outlet says the right thing; when and how it arrives is wrong."""
+"""Faults of delivery: the right bytes, which arrive late, in pieces, in another order, or never."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -39,17 +39,17 @@ __all__ = [
 ]
 
 
-_LONGEST = 1e9
-"""The longest wait that is ever drawn, in seconds: thirty years. A spread's tail has no end."""
+_MAX_WAIT = 1e9
+"""The longest random wait, in seconds: thirty years. A distribution's tail has no end, and infinity
+is not a time to wait for."""
 
 
 class Distribution(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Seconds that are drawn anew each time, in one of three ways.
+    """Random seconds, new each time, in one of three distributions.
 
-    min, max: evenly between the two.
-    mean, stddev: normally distributed (never below 0).
-    median, sigma: log-normally distributed, as network latencies are; sigma is that of the
-    logarithm.
+    min, max: uniform between the two.
+    mean, stddev: normal (never below 0).
+    median, sigma: log-normal, as network latencies are; sigma is that of the logarithm.
     """
 
     min: Seconds | None = None
@@ -70,26 +70,26 @@ class Distribution(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise ValueError(f"min ({self.min:g}) is above max ({self.max:g})")
 
     def draw(self, ctx: Context) -> float:
-        """Seconds, ≥ 0."""
+        """Random seconds, ≥ 0."""
         if self.min is not None and self.max is not None:
             return ctx.random.uniform(self.min, self.max)
         if self.mean is not None and self.stddev is not None:
-            return min(max(0.0, ctx.random.gauss(self.mean, self.stddev)), _LONGEST)
+            return min(max(0.0, ctx.random.gauss(self.mean, self.stddev)), _MAX_WAIT)
         assert self.median is not None
         assert self.sigma is not None
         logarithm = ctx.random.gauss(math.log(self.median), self.sigma)
-        return math.exp(min(logarithm, math.log(_LONGEST)))
+        return math.exp(min(logarithm, math.log(_MAX_WAIT)))
 
 
 class Delay(DeliveryFault, frozen=True, tag="delay"):
     """Sends the packet later.
 
-    What a client sees: a slow answer, or its own time-out with the answer arriving after it.
+    What a client sees: a slow reply, or one that arrives after the client has timed out.
     Stands for: a busy outlet, a weak radio link, an update check that goes out to the internet.
 
-    seconds: a number, or a spread: { min, max }, { mean, stddev } or { median, sigma }; counted
-    from the arrival of the request, so that pipelined requests do not add up.
-    overtake: whether packets behind it may pass it; otherwise the order is kept.
+    seconds: a number, or a distribution: { min, max }, { mean, stddev } or { median, sigma };
+    counted from the arrival of the request, so that pipelined requests do not add up.
+    overtake: whether later packets may pass it; otherwise the order is kept.
     """
 
     example = """
@@ -103,15 +103,15 @@ class Delay(DeliveryFault, frozen=True, tag="delay"):
 
     def reroute(self, delivery: Delivery, ctx: Context) -> Delivery:
         seconds = self.seconds.draw(ctx) if isinstance(self.seconds, Distribution) else self.seconds
-        ctx.detail(f"{seconds:.3f} s" if seconds < _LONGEST else f"{seconds:g} s")
+        ctx.detail(f"{seconds:.3f} s" if seconds < _MAX_WAIT else f"{seconds:g} s")
         late = delivery.preceded_by(Wait(seconds))
         return msgspec.structs.replace(late, ordered=delivery.ordered and not self.overtake)
 
 
 class Drop(DeliveryFault, frozen=True, tag="drop"):
-    """Never sends the packet; the connection stays open.
+    """Never sends the packet.
 
-    What a client sees: no answer; its time-out.
+    What a client sees: no reply, on a connection that stays open; it times out.
     Stands for: an outlet that lost the request in a full queue.
     """
 
@@ -127,10 +127,10 @@ class Drop(DeliveryFault, frozen=True, tag="drop"):
 class Duplicate(DeliveryFault, frozen=True, tag="duplicate"):
     """Sends the packet more than once.
 
-    What a client sees: an answer to a request that it no longer waits for.
+    What a client sees: a reply to a request that has its reply already.
     Stands for: firmware that answers a retransmitted request twice.
 
-    copies: how many leave in all.
+    copies: how many are sent in all.
     gap: seconds between one and the next.
     """
 
@@ -158,7 +158,7 @@ class Duplicate(DeliveryFault, frozen=True, tag="duplicate"):
 
 CloseCode = Annotated[
     int,
-    msgspec.Meta(ge=1000, le=4999, description="A WebSocket close code that may stand in a frame."),
+    msgspec.Meta(ge=1000, le=4999, description="A WebSocket close code that may be in a frame."),
 ]
 
 
@@ -166,12 +166,12 @@ class CloseConnection(DeliveryFault, frozen=True, tag="close"):
     """Closes the connection around the packet.
 
     What a client sees: the end of the stream (TCP) or a close frame (WebSocket), instead of its
-    answer, in the middle of it, or right after it.
+    reply, in the middle of it, or right after it.
     Stands for: an outlet that restarts its server, or runs out of memory for connections.
 
     moment: "before": the packet is not sent. "middle": half of its bytes are, and the stream ends
     without a close frame. "after": it is sent whole.
-    code: the WebSocket close code, 1000-4999, save those that must not be sent (1004-1006, 1015).
+    code: the WebSocket close code, 1000-4999, except those that must not be sent (1004-1006, 1015).
     reason: the WebSocket close reason, at most 123 bytes in UTF-8.
     """
 
@@ -187,6 +187,7 @@ class CloseConnection(DeliveryFault, frozen=True, tag="close"):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        # RFC 6455, 7.4: 1015 to 2999 are reserved; 1004 to 1006 must not be in a frame.
         allowed = 1000 <= self.code <= 1014 or 3000 <= self.code <= 4999
         if not allowed or self.code in (1004, 1005, 1006):
             raise ValueError(f"code {self.code} must not be sent in a close frame (RFC 6455, 7.4)")
@@ -195,17 +196,18 @@ class CloseConnection(DeliveryFault, frozen=True, tag="close"):
 
     def reroute(self, delivery: Delivery, ctx: Context) -> Delivery:
         ctx.detail(self.moment)
-        in_order = self.moment != "middle"
-        end = Close(self.code, self.reason) if in_order else Close(code=None)
+        # A close frame in the middle of another frame would be part of that one's payload.
+        whole = self.moment != "middle"
+        end = Close(self.code, self.reason) if whole else Close(code=None)
         return delivery.interrupted(self.moment, end)
 
 
 class ResetConnection(DeliveryFault, frozen=True, tag="reset"):
-    """Breaks the connection off around the packet, with a TCP RST.
+    """Aborts the connection around the packet, with a TCP RST.
 
-    What a client sees: "connection reset by peer", instead of its answer, in the middle of it, or
+    What a client sees: "connection reset by peer", instead of its reply, in the middle of it, or
     right after it; what it has not read by then may be lost.
-    Stands for: an outlet that crashed and came back, a middlebox that has had enough.
+    Stands for: an outlet that crashed and came back, a middlebox that drops the connection.
 
     moment: "before": the packet is not sent. "middle": half of its bytes are. "after": it is sent
     whole.
@@ -225,10 +227,10 @@ class ResetConnection(DeliveryFault, frozen=True, tag="reset"):
 
 
 class HalfCloseConnection(DeliveryFault, frozen=True, tag="half_close"):
-    """Ends the outlet's side of the stream around the packet, and goes on listening.
+    """Ends the outlet's side of the stream around the packet, and keeps reading.
 
-    What a client sees: the end of the stream, while it can still send; nothing will answer. On
-    WebSocket: no close frame.
+    What a client sees: the end of the stream, while it can still send; there are no more replies.
+    On WebSocket: no close frame.
     Stands for: a server whose writing half has died.
 
     moment: "before": the packet is not sent. "middle": half of its bytes are. "after": it is sent
@@ -248,9 +250,9 @@ class HalfCloseConnection(DeliveryFault, frozen=True, tag="half_close"):
 
 
 class StallConnection(DeliveryFault, frozen=True, tag="stall"):
-    """Falls silent around the packet, for good, on a connection that stays open.
+    """Stops sending for good; the connection stays open.
 
-    What a client sees: no answer, to this request or to any later one, until it gives up on the
+    What a client sees: no reply, to this request or to any later one, until it gives up on the
     connection; on WebSocket no pongs either.
     Stands for: a task of the firmware that hangs while its network stack lives.
 
@@ -272,15 +274,15 @@ class StallConnection(DeliveryFault, frozen=True, tag="stall"):
 
 
 class Reorder(DeliveryFault, frozen=True, tag="reorder"):
-    """Lets packets that come later go first.
+    """Sends later packets first.
 
-    What a client sees: answers in another order than it asked; one that asks one thing at a time
-    sees a delay of `max_wait`.
+    What a client sees: replies in another order than its requests; a client that sends one request
+    at a time sees a delay of `max_wait`.
     Stands for: firmware with several workers, of which one got the longer job.
 
     let_pass: how many packets go first, from 1. A packet that comes while another is held is one of
     those: with let_pass = 1 on every packet, each two of them swap places.
-    max_wait: seconds after which the packet leaves all the same, from 0.
+    max_wait: seconds after which the packet leaves anyway, from 0.
     """
 
     example = """
@@ -298,15 +300,15 @@ class Reorder(DeliveryFault, frozen=True, tag="reorder"):
 
 
 class Coalesce(DeliveryFault, frozen=True, tag="coalesce"):
-    """Lets the packet leave with the next one, in one write.
+    """Merges the packet with the next one into one write.
 
-    What a client sees: two packets in one read; one that takes each read for one packet loses the
-    second, or both.
+    What a client sees: two packets in one read; a client that takes each read for one packet loses
+    the second, or both.
     Stands for: a network stack that gathers small packets (Nagle), a reply and a push at the same
     moment.
 
-    max_wait: seconds after which the packet leaves alone, from 0. On every packet, they leave two
-    by two.
+    max_wait: seconds after which the packet leaves alone, from 0. On every packet, they leave in
+    pairs.
     """
 
     example = """
@@ -323,13 +325,13 @@ class Coalesce(DeliveryFault, frozen=True, tag="coalesce"):
 class Split(DeliveryFault, frozen=True, tag="split"):
     """Sends the packet in several writes.
 
-    What a client sees: part of an answer in one read and the rest in later ones; one that takes
+    What a client sees: part of a reply in one read and the rest in later ones; a client that takes
     each read for one packet cannot parse it.
     Stands for: small send buffers, segments that are lost and sent again.
 
-    pieces: in how many, from 2, as far as it has so many bytes; all of about the same size. The
-    default is 2.
-    size: in place of `pieces`: how many bytes each has, from 1, the last one perhaps fewer.
+    pieces: how many, from 2, but no more than it has bytes; all of about the same size. The default
+    is 2.
+    size: instead of `pieces`: how many bytes each has, from 1, the last one perhaps fewer.
     gap: seconds between one and the next, from 0.
     """
 
@@ -365,9 +367,9 @@ class Split(DeliveryFault, frozen=True, tag="split"):
 
 
 class Throttle(DeliveryFault, frozen=True, tag="throttle"):
-    """Sends the packet at so many bytes a second.
+    """Sends the packet at a limited rate.
 
-    What a client sees: an answer that trickles in.
+    What a client sees: a reply that trickles in.
     Stands for: a weak radio link, a serial line in between.
 
     bytes_per_second: above 0.

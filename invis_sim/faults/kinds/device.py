@@ -1,4 +1,4 @@
-"""Faults of the device: all of it, or its faceplate, is away for a while."""
+"""Faults of the device: all of it, or its faceplate, is offline for a while."""
 
 from invis_sim.faults.delivery import Delivery, Moment
 from invis_sim.faults.fault import Context, OutageFault, Seconds
@@ -9,23 +9,22 @@ __all__ = ["FaceplateOffline", "Reboot"]
 
 
 class Reboot(OutageFault, frozen=True, tag="reboot"):
-    """The outlet drops every connection, is away for a while, and comes back at the same address.
+    """Drops every connection and restarts the outlet.
 
-    What a client sees: the end of its connection without a goodbye, then connections refused, then
-    an outlet that says who it is (callback 12) and has forgotten the conversation but not its
-    settings. An update that was under way is lost.
+    What a client sees: the end of its connection without a close frame, then connections refused,
+    then, at the same address, an outlet that sends who it is (callback 12) and has kept its
+    settings. An update that was in progress is lost.
     Stands for: a power cut, a crash, a watchdog, a firmware update.
 
-    It begins at `from_seconds`, or with a packet that matches if `when` asks for more than a time;
-    `until_seconds` is until when it may begin, and does not end it.
+    It starts at `from_seconds`, or with a packet that matches if `when` has other conditions than
+    time; `until_seconds` is until when it may start, and does not end it.
 
-    seconds: for how long, from 0.
-    how: how connections end. "reset": broken off (RST). "close": the stream ends (FIN).
-    "close_frame": with a close frame on WebSocket, as an orderly restart would. "blackhole": as
-    when the power is
-    cut: nothing is said, and only when the outlet is back the client gets a RST.
-    moment: where in the packet that it begins with. "before": the packet is not sent. "middle":
-    half of its bytes are. "after": it is sent whole, though a reset may overtake it.
+    seconds: how long the outlet is offline, from 0.
+    how: how connections end. "reset": aborted (RST). "close": the stream ends (FIN). "close_frame":
+    with a close frame on WebSocket, as in an orderly restart. "blackhole": as in a power cut:
+    nothing is sent, and only when the outlet is back does the client get a RST.
+    moment: when it starts with a packet, where in that packet. "before": the packet is not sent.
+    "middle": half of its bytes are. "after": it is sent whole, though a reset may overtake it.
     """
 
     layer = "device"
@@ -48,16 +47,16 @@ class Reboot(OutageFault, frozen=True, tag="reboot"):
 
 
 class FaceplateOffline(OutageFault, frozen=True, tag="faceplate_offline"):
-    """The InvisDeco is away for a while, as if taken off the wall.
+    """Takes the faceplate offline for a while.
 
-    What a client sees: answers without their `PM` block, no readings, and `PUBACK` 0 to whatever
-    needs the faceplate; connections stay.
-    Stands for: a faceplate that is taken off, has a bad contact, or restarts.
+    What a client sees: replies without their `PM` block, no readings, and `PUBACK` 0 to every
+    request that needs the faceplate; connections stay.
+    Stands for: an InvisDeco that is taken off the wall, has a bad contact, or restarts.
 
-    It begins at `from_seconds`, or with a packet that matches if `when` asks for more than a time;
-    `until_seconds` is until when it may begin, and does not end it.
+    It starts at `from_seconds`, or with a packet that matches if `when` has other conditions than
+    time; `until_seconds` is until when it may start, and does not end it.
 
-    seconds: for how long, from 0; left out: until it is switched off.
+    seconds: for how long, from 0; if omitted, until the fault is switched off.
     """
 
     layer = "device"

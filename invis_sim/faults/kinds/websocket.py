@@ -1,8 +1,6 @@
-"""Faults of the WebSocket protocol itself: of its frames, and of its handshake. TCP does not know
-them.
+"""Faults of the WebSocket protocol itself, of its frames and of its handshake. TCP has none.
 
-Frame faults act on the frames of a packet, handshake faults and `no_pong` on connections as they
-come.
+Frame faults act on the frames of a packet, handshake faults and `no_pong` on new connections.
 """
 
 import re
@@ -12,7 +10,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
-from invis_sim.faults.connection_plan import ConnectionPlan, HandshakeAnswer
+from invis_sim.faults.connection_plan import ConnectionPlan, HandshakeResponse
 from invis_sim.faults.delivery import even_cuts
 from invis_sim.faults.fault import ConnectionFault, Context, FrameFault, Seconds
 from invis_sim.protocol.frames import BINARY, CONTINUATION, FIN, PING, Frame
@@ -25,14 +23,13 @@ __all__ = [
     "NoPong",
     "RejectHandshake",
     "SlowHandshake",
-    "corrupt_handshake",
 ]
 
 
 class Binary(FrameFault, frozen=True, tag="binary"):
     """Sends the packet as a binary message.
 
-    What a client sees: bytes where it expects text; many clients ignore them.
+    What a client sees: bytes instead of text; many clients ignore them.
     Stands for: a WebSocket library whose default is binary.
     """
 
@@ -52,13 +49,13 @@ class Binary(FrameFault, frozen=True, tag="binary"):
 
 
 class Fragment(FrameFault, frozen=True, tag="fragment"):
-    """Sends the packet in several frames, of which all but the first are continuations.
+    """Sends the packet in several frames.
 
-    What a client sees: a valid message, in a form that clients rarely meet.
+    What a client sees: a valid message, in a form that clients rarely get.
     Stands for: a server that sends from a small buffer.
 
-    pieces: how many frames, from 2; a short packet leaves some of them empty. Characters may be cut
-    in two. A packet that is in several frames already is not touched.
+    pieces: how many frames, from 2, all but the first continuations; of a short packet some are
+    empty. Characters may be cut in two. A packet that is in several frames already is not changed.
     ping: whether a ping comes between the first and the second, as the protocol allows; a client
     answers it.
     """
@@ -104,12 +101,12 @@ WrongFrame: TypeAlias = Literal[
 
 
 class BadFrame(FrameFault, frozen=True, tag="bad_frame"):
-    """Sends the packet in a frame that the protocol forbids.
+    """Sends the packet in an invalid frame.
 
     What a client sees: a protocol error, for which it must fail the connection (code 1002).
-    Stands for: a WebSocket server written by hand, or bytes lost on the way.
+    Stands for: a WebSocket server written by hand, or bytes lost in transit.
 
-    how: "reserved_bits": RSV1 is set though no extension was agreed on. "unknown_opcode": 3.
+    how: "reserved_bits": RSV1 is set though no extension was negotiated. "unknown_opcode": 3.
     "masked": as only a client's frames are. "fragmented_control": a ping without FIN.
     "long_control": a ping of 126 bytes. "stray_continuation": a continuation of nothing.
     "bad_length": the 64-bit length form, its highest bit set.
@@ -141,9 +138,9 @@ _WRONG_FRAMES: dict[WrongFrame, Callable[[Frame], Frame]] = {
 
 
 class RejectHandshake(ConnectionFault, frozen=True, tag="reject_handshake"):
-    """Refuses the WebSocket handshake with an HTTP status.
+    """Rejects the WebSocket handshake with an HTTP status.
 
-    What a client sees: an HTTP error in place of a WebSocket.
+    What a client sees: an HTTP error instead of a WebSocket.
     Stands for: an outlet in setup mode, a proxy in between, too many clients.
 
     status: the HTTP status code, 300-599.
@@ -162,15 +159,15 @@ class RejectHandshake(ConnectionFault, frozen=True, tag="reject_handshake"):
     status: Annotated[int, msgspec.Meta(ge=300, le=599)] = 503
     body: Annotated[str, msgspec.Meta(max_length=65_536)] = ""
 
-    def admit(self, welcome: ConnectionPlan, ctx: Context) -> ConnectionPlan:
+    def admit(self, plan: ConnectionPlan, ctx: Context) -> ConnectionPlan:
         ctx.detail(f"HTTP {self.status}")
-        return msgspec.structs.replace(welcome, http_rejection=(self.status, self.body))
+        return msgspec.structs.replace(plan, http_rejection=(self.status, self.body))
 
 
 class BadHandshake(ConnectionFault, frozen=True, tag="bad_handshake"):
-    """Answers the WebSocket handshake wrongly.
+    """Sends a wrong response to the WebSocket handshake.
 
-    What a client sees: a server that it must not talk to: the handshake fails.
+    What a client sees: a response that it must not accept: the handshake fails.
     Stands for: another web server on the port, a handshake written by hand.
 
     how: "wrong_accept": the wrong Sec-WebSocket-Accept. "missing_header": none at all. "plain_200":
@@ -186,11 +183,12 @@ class BadHandshake(ConnectionFault, frozen=True, tag="bad_handshake"):
 
     how: Literal["wrong_accept", "missing_header", "plain_200"] = "wrong_accept"
 
-    def admit(self, welcome: ConnectionPlan, ctx: Context) -> ConnectionPlan:
+    def admit(self, plan: ConnectionPlan, ctx: Context) -> ConnectionPlan:
         ctx.detail(self.how)
-        return msgspec.structs.replace(welcome, handshake=self.how)
+        return msgspec.structs.replace(plan, handshake_response=self.how)
 
 
+# The header's name in any case, since the WebSocket library writes the response, not the simulator.
 _ACCEPT = re.compile(rb"(?i)(sec-websocket-accept:[ \t]*)([^\r\n]*)\r\n")
 _PAGE = b"<!doctype html><title>InvisOutlet</title><p>It works.</p>\n"
 _PLAIN_200 = (
@@ -199,23 +197,24 @@ _PLAIN_200 = (
 ) + _PAGE
 
 
-def corrupt_handshake(answer: bytes, how: HandshakeAnswer) -> bytes:
-    """What is sent in place of the right answer to a handshake.
+def corrupt_handshake(response: bytes, how: HandshakeResponse) -> bytes:
+    """What is sent instead of the right response to a handshake.
 
-    answer: the right one, an HTTP head with status 101.
+    response: the right one, an HTTP head with status 101.
+    how: what is wrong with it; "right": nothing.
     """
     if how == "wrong_accept":
-        return _ACCEPT.sub(rb"\1AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n", answer)
+        return _ACCEPT.sub(rb"\1AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n", response)
     if how == "missing_header":
-        return _ACCEPT.sub(b"", answer)
-    return _PLAIN_200 if how == "plain_200" else answer
+        return _ACCEPT.sub(b"", response)
+    return _PLAIN_200 if how == "plain_200" else response
 
 
 class SlowHandshake(ConnectionFault, frozen=True, tag="slow_handshake"):
-    """Answers the WebSocket handshake later.
+    """Delays the response to the WebSocket handshake.
 
-    What a client sees: a TCP connection at once, and a WebSocket after a while or after its
-    time-out.
+    What a client sees: a TCP connection at once, and a WebSocket after a while, or after the client
+    has timed out.
     Stands for: a busy outlet, which computes the accept key when it gets to it.
 
     seconds: how much later, from 0.
@@ -230,17 +229,17 @@ class SlowHandshake(ConnectionFault, frozen=True, tag="slow_handshake"):
 
     seconds: Seconds
 
-    def admit(self, welcome: ConnectionPlan, ctx: Context) -> ConnectionPlan:
+    def admit(self, plan: ConnectionPlan, ctx: Context) -> ConnectionPlan:
         ctx.detail(f"{self.seconds:g} s")
-        waits = welcome.handshake_wait + self.seconds
-        return msgspec.structs.replace(welcome, handshake_wait=waits)
+        waits = plan.handshake_wait + self.seconds
+        return msgspec.structs.replace(plan, handshake_wait=waits)
 
 
 class NoPong(ConnectionFault, frozen=True, tag="no_pong"):
     """Never answers a ping.
 
-    What a client sees: a connection that seems alive and fails its heartbeat.
-    Stands for: a WebSocket server without the control frames, a connection that is dead behind a
+    What a client sees: a connection that seems alive and fails the client's heartbeat.
+    Stands for: a WebSocket server that ignores control frames, a connection that is dead beyond a
     router.
     """
 
@@ -251,5 +250,5 @@ class NoPong(ConnectionFault, frozen=True, tag="no_pong"):
         when = { connection = 1 }
     """
 
-    def admit(self, welcome: ConnectionPlan, ctx: Context) -> ConnectionPlan:
-        return msgspec.structs.replace(welcome, answers_pings=False)
+    def admit(self, plan: ConnectionPlan, ctx: Context) -> ConnectionPlan:
+        return msgspec.structs.replace(plan, answers_pings=False)

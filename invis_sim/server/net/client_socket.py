@@ -1,8 +1,8 @@
 """One connected socket: the only place where a client's bytes arrive and ours leave.
 
-Sending has two forms. `send_now` never waits, and the fast lane uses it; `send` waits for a slow
-client, but only so long. Both are for the holder of `lock`, so that what one writes is never cut by
-what another writes.
+Sending has two forms. `send_now` never waits, and the fast path uses it; `send` waits for a slow
+client, but not for ever. Both are for the holder of `lock`, so that what one task writes is never
+cut by what another writes.
 """
 
 import socket
@@ -20,24 +20,26 @@ RECEIVE_BYTES = 4096
 """How much is read at a time: little enough that a client which floods leaves others turns."""
 
 LINGER_SECONDS = 1.0
-"""How long, after our last byte, a client is given to read it and hang up."""
+"""How long, after our last byte, a client may take to read it and hang up. On a real network that
+is one round trip; a client that takes longer loses nothing but an orderly end."""
 
 
 class WriteTimeout(Exception):
-    """The client has not read anything for too long while something waited to be sent."""
+    """The client has read nothing for too long while something waited to be sent."""
 
 
 class ClientSocket:
     """A connected socket.
 
-    sock: stays the caller's no more.
-    stall_seconds: after so long without reading, a client that something waits for is given up.
-    hub: listens for many sockets at once; None: each task listens for itself.
+    sock: ownership passes to this object.
+    write_timeout: how long (real seconds) a client may read nothing while something waits for it.
+    poller: listens to many sockets at once; None: each task listens for itself.
+
     broken: whether the connection is known to be broken; nothing can be sent or received then.
     """
 
     def __init__(
-        self, sock: socket.socket, write_timeout: float, hub: Poller | None = None
+        self, sock: socket.socket, write_timeout: float, poller: Poller | None = None
     ) -> None:
         sock.setblocking(False)
         self.lock = trio.Lock()
@@ -45,21 +47,21 @@ class ClientSocket:
         self._socket = sock
         self._fd = sock.fileno()
         self._write_timeout = write_timeout
-        self._hub = hub
-        self._heard = trio.Event()  # set when the hub need not listen any more
+        self._poller = poller
+        self._done = trio.Event()  # set when the poller need not listen any more
         self._closed = False
 
     @property
     def peer(self) -> str:
-        """Who is at the other end, as host and port; "" where that cannot be told any more."""
+        """The client's host and port; "" where the system does not know them any more."""
         try:
             host, port, *_ = self._socket.getpeername()
-        except OSError:
+        except OSError:  # the client has gone already
             return ""
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     async def receive(self) -> bytes:
-        """The next bytes, however many; b"" at the end of the stream.
+        """Return the next bytes, however many; b"" at the end of the stream.
 
         Raises trio.BrokenResourceError if the connection is broken, trio.ClosedResourceError if it
         is closed here.
@@ -70,54 +72,56 @@ class ClientSocket:
             self._check()  # it may have been closed after it became readable
             try:
                 return self._socket.recv(RECEIVE_BYTES)
-            except BlockingIOError:
+            except BlockingIOError:  # a false alarm, which systems allow themselves
                 continue
             except OSError as error:
                 raise self._break(error) from error
 
-    async def hear(self, take: Callable[[bytes], bool]) -> None:
-        """Hands over what arrives, as it arrives, until `take` wants no more.
+    async def read_loop(self, on_data: Callable[[bytes], bool]) -> None:
+        """Hand over what arrives, as it arrives, until the callback wants no more.
 
-        take: gets each piece, and b"" at the end of the stream; says whether it wants more, which
-        at the end it must not. It must not wait.
+        on_data: gets each piece, and b"" at the end of the stream; returns whether it wants more,
+        which at the end it must not. It must not wait.
 
-        Raises as `receive`, and whatever `take` raises.
+        Raises as `receive`, and whatever `on_data` raises.
         """
-        hub = self._hub
-        if hub is None:
-            while take(await self.receive()):
+        poller = self._poller
+        if poller is None:
+            while on_data(await self.receive()):
                 pass
             return
         self._check()
         failure: Exception | None = None
-        heard = self._heard = trio.Event()
+        done = self._done = trio.Event()
 
-        def listen() -> None:
+        def on_readable() -> None:
             nonlocal failure
             try:
-                if take(self._socket.recv(RECEIVE_BYTES)):
+                if on_data(self._socket.recv(RECEIVE_BYTES)):
                     return
             except BlockingIOError:
                 return
             except OSError as error:
                 failure = self._break(error)
-            except Exception as error:  # it belongs to this connection, not to the hub
+            except Exception as error:  # it belongs to this connection, not to the poller
                 failure = error
-            hub.remove(self._fd)  # now: it may be called again before the task wakes
-            heard.set()
+            # Here and not in the task: the poller may call again before the task wakes.
+            poller.remove(self._fd)
+            done.set()
 
-        hub.add(self._fd, listen)
+        poller.add(self._fd, on_readable)
         try:
-            await heard.wait()
+            await done.wait()
         finally:
-            if not self._closed:  # else it is done, and the number may be another socket's by now
-                hub.remove(self._fd)
+            # A closed socket was removed by `close`, and its number may be another socket's by now.
+            if not self._closed:
+                poller.remove(self._fd)
         if failure is not None:
             raise failure
-        self._check()
+        self._check()  # `close` also ends the wait
 
     def send_now(self, data: bytes | memoryview) -> int:
-        """Sends what the kernel takes at once, and says how many bytes that is.
+        """Send what the kernel takes at once, and return how many bytes that is.
 
         Raises trio.BrokenResourceError if the connection is broken, trio.ClosedResourceError if it
         is closed here.
@@ -131,29 +135,29 @@ class ClientSocket:
             raise self._break(error) from error
 
     async def send(self, data: bytes) -> None:
-        """Sends all of it.
+        """Send all of it.
 
-        Raises ClientStalled, and as `send_now`.
+        Raises WriteTimeout, and as `send_now`.
         """
         rest = memoryview(data)[self.send_now(data) :]
         while rest:
-            with trio.move_on_after(self._write_timeout) as patience:
+            with trio.move_on_after(self._write_timeout) as timeout:
                 await trio.lowlevel.wait_writable(self._fd)
-            if patience.cancelled_caught:
+            if timeout.cancelled_caught:
                 raise WriteTimeout(f"the client has read nothing for {self._write_timeout:g} s")
             rest = rest[self.send_now(rest) :]
 
     def send_eof(self) -> None:
-        """Says that no more will come (FIN). The client may still send."""
+        """Send FIN: no more will come. The client may still send."""
         if not self._closed:
             with suppress(OSError):  # it may be broken already
                 self._socket.shutdown(socket.SHUT_WR)
 
     async def linger(self) -> None:
-        """Ends the connection so that the client can read all that was sent.
+        """End the connection so that the client can read all that was sent.
 
-        To close a socket on bytes that nobody read makes the kernel discard what the client has not
-        read yet. So the rest of what the client sends is read here, and forgotten.
+        Closing a socket that has unread bytes makes the kernel discard what the client has not read
+        yet. So the rest of what the client sends is read here, and discarded.
         """
         self.send_eof()
         with (
@@ -164,23 +168,24 @@ class ClientSocket:
                 pass
 
     def reset(self) -> None:
-        """Breaks the connection off: the client gets a RST."""
+        """Break the connection off: the client gets a RST."""
         if not self._closed:
+            # With a linger time of 0, close() sends RST instead of FIN.
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close()
 
     def stop_busy_polling(self) -> None:
-        """Another task has something to do; to be said where this may run in the hub's task."""
-        if self._hub is not None:
-            self._hub.stop_busy_polling()
+        """Give other tasks their turn. To be called where this may run in the poller's task."""
+        if self._poller is not None:
+            self._poller.stop_busy_polling()
 
     def close(self) -> None:
-        """Closes the socket. Whoever waits on it gets trio.ClosedResourceError."""
+        """Close the socket. A task that waits on it gets trio.ClosedResourceError."""
         if not self._closed:
             self._closed = True
-            self._heard.set()
-            if self._hub is not None:
-                self._hub.remove(self._fd)
+            self._done.set()
+            if self._poller is not None:
+                self._poller.remove(self._fd)
             trio.lowlevel.notify_closing(self._fd)
             self._socket.close()
 

@@ -1,4 +1,4 @@
-"""Where the outlet listens, on one transport: it can stop, and come back at the same place."""
+"""The listening sockets of one transport: they can stop, and come back at the same address."""
 
 import select
 import socket
@@ -19,7 +19,7 @@ class StartError(Exception):
 class ListenerGroup:
     """The listeners of one transport. `open_listeners` makes one.
 
-    host, port: the address, the port being the one it has got where any was asked for.
+    host, port: the address; where any port was asked for, the one that the system gave.
     """
 
     def __init__(self, transport: Transport, listeners: Sequence[trio.SocketListener]) -> None:
@@ -30,7 +30,7 @@ class ListenerGroup:
 
     @property
     def has_pending_connection(self) -> bool:
-        """Whether there is a connection that has not been accepted yet."""
+        """Whether a connection has not been accepted yet."""
         if not hasattr(select, "poll"):
             return False
         waiting = select.poll()
@@ -40,21 +40,22 @@ class ListenerGroup:
         return bool(waiting.poll(0))
 
     def pause(self) -> None:
-        """From now on connections are refused. The port stays ours: bound, but nobody listens."""
+        """Refuse connections from now on. The port stays ours: it is bound, without listening."""
         for listener in self.listeners:
             family, address = listener.socket.family, listener.socket.getsockname()
             listener.socket.close()
             try:
                 placeholder = _bound(family, address)
-            except OSError:  # somebody took it in between; they may be gone when we come back
+            except OSError:  # taken in between, by a program that may be gone when we come back
                 placeholder = None
             self._paused.append((family, address, placeholder))
         self.listeners = ()
 
     def resume(self) -> None:
-        """Listens again at the same place; `listeners` are new ones.
+        """Listen again at the same address; `listeners` are new ones.
 
-        Raises OSError where somebody else has taken the port meanwhile, and goes on refusing then.
+        Raises OSError where another program has taken the port meanwhile, and goes on refusing
+        then.
         """
         sockets = [held or _bound(family, address) for family, address, held in self._paused]
         self._paused.clear()
@@ -66,7 +67,7 @@ class ListenerGroup:
         )
 
     def close(self) -> None:
-        """Stops listening for good."""
+        """Stop listening for good."""
         for listener in self.listeners:
             listener.socket.close()
         for _, _, placeholder in self._paused:
@@ -75,7 +76,7 @@ class ListenerGroup:
 
 
 def _bound(family: int, address: Any) -> socket.socket:
-    """A socket that is bound to the address and does not listen."""
+    """Return a socket that is bound to the address and does not listen."""
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -89,7 +90,7 @@ def _bound(family: int, address: Any) -> socket.socket:
 
 
 async def open_listeners(transport: Transport, host: str, port: int) -> ListenerGroup:
-    """Listens on every address of the host, on the same port of all.
+    """Listen on every address of the host, on the same port of all.
 
     port: 0-65535; 0: any free one.
 
@@ -115,5 +116,5 @@ async def open_listeners(transport: Transport, host: str, port: int) -> Listener
         why = error.strerror or str(error)
         raise StartError(f"cannot listen for {name} on {where}: {why}") from error
     except UnicodeError:  # what Python makes of "a..b"
-        raise StartError(f"cannot listen for {name} on {where}: that is no host name") from None
+        raise StartError(f"cannot listen for {name} on {where}: that is not a host name") from None
     return ListenerGroup(transport, listeners)

@@ -1,248 +1,232 @@
-"""One client: its requests go to the outlet, and what the outlet says goes to its outbox.
+"""One client: its requests go to the back end, and what the outlet says goes to its outbox.
 
-A packet that no fault touches takes the fast lane: it is written at once, in the task that read the
-request. The connection knows nothing of the transport beyond how text becomes bytes (`frame`).
+    bytes ─ tcp.py, websocket.py ─▶ handle_document ─▶ handle_request ─▶ Backend ─▶ Answer
+                                                                                     │
+    socket ◀─ outbox ◀─ Delivery ◀─ FaultSession ◀──────────── reply, pushes ◀───────┘
+
+A packet that no fault touches takes the fast path: it is written at once, in the task that read the
+request. A connection knows nothing of its transport beyond a `TransportEnd`. Its state is in
+`lifecycle.py`, its beginning in `admission.py`, its task in `serve.py`.
 """
 
 import logging
-import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from functools import partial
 
 import trio
 
-from invis_sim.device.outlet import MUTATING_CALLBACKS, Effect, Outlet
+from invis_sim.device.effects import Answer
+from invis_sim.device.handlers import MUTATING_CALLBACKS
 from invis_sim.faults.connection_plan import ConnectionPlan
 from invis_sim.faults.delivery import Delivery
-from invis_sim.faults.outage import Outage
-from invis_sim.faults.pipeline import Pipeline, PlannedDelivery
-from invis_sim.journal import Journal, Outcome
-from invis_sim.protocol.packets import (
-    MalformedPacket,
-    Note,
-    Push,
-    Request,
-    parse_request,
-)
+from invis_sim.faults.session import Decision, PlannedDelivery
+from invis_sim.journal import FaultApplied, Outcome
+from invis_sim.protocol.packets import MalformedPacket, Note, Push, Request, parse_request
 from invis_sim.protocol.transport import DisconnectMode, Transport
-from invis_sim.scenario.model import Protocol
-from invis_sim.server.net.client_socket import ClientSocket, WriteTimeout
-from invis_sim.server.net.poller import Poller
+from invis_sim.server.clock import SimTime
+from invis_sim.server.net.client_socket import ClientSocket
+from invis_sim.server.session.backend import PendingAnswer
+from invis_sim.server.session.context import ServerContext
+from invis_sim.server.session.lifecycle import ConnectionState, Lifecycle
 from invis_sim.server.session.outbox import Outbox
-from invis_sim.server.speed import scaled
+from invis_sim.server.session.transport import TransportEnd
 
-__all__ = ["Connection", "ServerContext", "serve_client"]
+__all__ = ["Connection", "logger"]
 
 logger = logging.getLogger("invis_sim")
 
-_PREVENTED = Note("a fault keeps the outlet from it")
-_AWAY = Note("the outlet is away")
-_ENDED = Note("the connection has been ended before")
-
-
-@dataclass(frozen=True, slots=True)
-class ServerContext:
-    """What all connections of one simulator share: its parts that do no I/O, and each other.
-
-    websocket_path: where on the WebSocket's port the WebSocket is.
-    started: when it started, by trio's clock.
-    speed: by how much every injected wait is divided, above 0; may be infinite.
-    begin: called when something of the outlet goes away with a packet.
-    defect: called with an error of our own that has cost a connection.
-    outlet_seconds: the present, in seconds since the start as the outlet counts them.
-    stirred: called with what happens in consequence of a request, after its reply.
-    opened: called with a connection that is ready for packets.
-    requested: called after the answer to each request with its callback; None: nobody wants to
-    know.
-    hub: listens to many clients at once; None: each task listens for itself.
-    connections: those that are open, by their ordinals, the oldest first.
-    """
-
-    outlet: Outlet
-    faults: Pipeline
-    journal: Journal
-    protocol: Protocol
-    websocket_path: str
-    started: float
-    speed: float
-    begin: Callable[[Outage], None]
-    defect: Callable[[Exception], None]
-    outlet_seconds: Callable[[], float]
-    apply_effects: Callable[[tuple[Effect, ...]], None]
-    opened: Callable[["Connection"], None]
-    requested: Callable[[int | None], None] | None = None
-    hub: Poller | None = None
-    connections: dict[int, "Connection"] = field(default_factory=dict)
-
-    def seconds(self) -> float:
-        """Seconds since the start, as they pass outside."""
-        return trio.current_time() - self.started
-
-    def scenario_seconds(self, seconds: float) -> float:
-        """Seconds since the start as the scenario counts them, to which `speed` applies.
-
-        seconds: since the start, as they pass outside, ≥ 0.
-        """
-        return seconds * self.speed if seconds else 0.0
+_VETOED = Note("blocked by a fault")
+_OFFLINE = Note("outlet offline")
+_CLOSED = Note("connection already closed")
 
 
 class Connection:
     """One connected client.
 
-    ordinal: from 1, over both transports.
+    number: from 1, over both transports.
     nursery: for what runs beside the reading of requests; it ends with the connection.
+    lifecycle: its state, and why it ends.
     outbox: what waits for the client.
-    welcome: how the connection begins.
-    reading: the scope in which the client is listened to; cancelled when it has been heard enough.
-    frame: text of a packet → bytes on the wire. The transport sets it.
-    open: whether the client can be told something unasked.
-    gone: whether it has been ended from outside, so that nothing it says counts any more.
-    farewell: what to send when the simulator stops.
-    closed_because: why it ended, in words.
+    plan, plan_faults: how faults want it treated, and their names.
+    read_scope: the scope in which requests are read; cancelled to stop reading.
     """
 
     def __init__(
         self,
-        core: ServerContext,
-        wire: ClientSocket,
+        context: ServerContext,
+        socket: ClientSocket,
         transport: Transport,
         number: int,
         nursery: trio.Nursery,
     ) -> None:
-        self.core = core
-        self.wire = wire
+        self.context = context
+        self.socket = socket
         self.transport: Transport = transport
         self.number = number
         self.nursery = nursery
-        self.outbox = Outbox(wire, core.journal, nursery, core.speed, self._ended, core.begin)
-        self.welcome = ConnectionPlan()
-        self.reading = trio.CancelScope()
-        self.frame: Callable[[bytes], bytes] = bytes
-        self.open = False
-        self.gone = False
-        self.close_frame = b""
-        self.close_reason = "by the client"
-        self._lane = core.faults.lane(transport, number)
+        self.lifecycle = Lifecycle()
+        self.read_scope = trio.CancelScope()
+        self.plan = ConnectionPlan()
+        self.plan_faults: tuple[str, ...] = ()
+        self.outbox = Outbox(self, context, socket, nursery)
+        self._end = TransportEnd()
+        self._encode_frame = self._end.encode_frame
+        self._fault_session = context.faults.session(transport, number)
 
-    # The beginning
+    # Its beginning
 
-    async def begin(self) -> bool:
-        """Treats the new connection as its faults have it, and says whether it is to be served."""
-        core = self.core
-        seconds = core.scenario_seconds(core.seconds())
-        reception = self._lane.receive(seconds, len(core.connections))
-        if reception is None:
-            return True
-        welcome = self.welcome = reception.welcome
-        for touch in reception.applied:
-            self.event("fault", f"{touch.fault} ({touch.detail})" if touch.detail else touch.fault)
-        if welcome.wait:
-            await self.pass_time(welcome.wait)
-        if welcome.greeting:
-            try:
-                await self.wire.send(welcome.greeting)
-            except (WriteTimeout, trio.BrokenResourceError) as error:
-                self.close_reason = f"the connection broke: {error}"
-                return False
-        if welcome.end is None:
-            return True
-        if welcome.drops_oldest:
-            oldest = next(iter(core.connections.values()))
-            oldest.cut(welcome.end, "by a fault, in favour of a newer one")
-            return oldest is not self
-        self._leave()
-        self.close_reason = "by a fault, as soon as it came"
-        if welcome.end == "reset":
-            self.wire.reset()
-        return False
+    def plan_faults_of_connection(self) -> None:
+        """Decide how faults treat the connection, and record which did."""
+        planned = self._fault_session.admit(
+            self.context.timeline.now(), len(self.context.connections)
+        )
+        if planned is None:
+            return
+        self.plan = planned.plan
+        self.plan_faults = tuple(one.fault for one in planned.applied)
+        for one in planned.applied:
+            self.context.journal.add(
+                FaultApplied,
+                self.context.seconds(),
+                self.transport,
+                self.number,
+                fault=one.fault,
+                detail=one.detail,
+            )
 
-    async def pass_time(self, seconds: float) -> None:
-        """Lets an injected wait pass.
+    def mark_open(self, end: TransportEnd) -> None:
+        """Exchange packets from now on, over this end of the transport."""
+        self._end = end
+        self._encode_frame = end.encode_frame
+        if self.lifecycle.move(ConnectionState.OPEN):
+            self.context.owner.connection_opened(self)
 
-        seconds: ≥ 0, before `speed` divides it.
+    # What the client sends
+
+    async def read_loop(self, on_data: Callable[[bytes], bool]) -> None:
+        """Hand over what the client sends, as `ClientSocket.read_loop` does.
+
+        A client that a fault calls idle after some time is disconnected then, and its stream ends.
         """
-        await trio.sleep(scaled(seconds, self.core.speed))
-
-    # What the client says
-
-    async def hear(self, take: Callable[[bytes], bool]) -> None:
-        """Hands over what the client says, as `ClientSocket.hear` does.
-
-        A client that has been idle for too long, where a fault sets a limit, is closed, and its
-        stream is over then.
-        """
-        if self.welcome.idle_seconds is None:
-            await self.wire.hear(take)
+        if self.plan.idle_seconds is None:
+            await self.socket.read_loop(on_data)
         else:
-            while take(await self.receive()):
+            while on_data(await self.receive()):
                 pass
 
     async def receive(self) -> bytes:
-        """The next bytes from the client; b"" at the end of its stream, or where it has been idle
-        for too long.
+        """Return the next bytes from the client; b"" at the end of its stream, or where it has been
+        idle for too long.
 
         Raises as `ClientSocket.receive`.
         """
-        idle = self.welcome.idle_seconds
+        idle = self.plan.idle_seconds
         if idle is None:
-            return await self.wire.receive()
+            return await self.socket.receive()
         chunk = b""
-        with trio.move_on_after(scaled(idle, self.core.speed)) as patience:
-            chunk = await self.wire.receive()
-        if not patience.cancelled_caught:
+        with self.context.timeline.move_on_after(idle) as scope:
+            chunk = await self.socket.receive()
+        if not scope.cancelled_caught:
             return chunk
-        self.close_reason = f"by a fault: the client was idle for {idle:g} s"
-        if not self.outbox.silent:
-            self.outbox.discard()
-            await self.outbox.close(1001, "idle")
+        sends = self.lifecycle.sends
+        self.lifecycle.move(
+            ConnectionState.CLOSING,
+            f"by fault {', '.join(self.plan_faults)}: the client was idle for {idle:g} s",
+        )
+        if sends:
+            await self.close_in_order(1001, "idle")
         return b""
 
-    def take(self, document: bytes, notes: tuple[Note, ...] = ()) -> None:
-        """A whole request has arrived, or something in its place.
+    def handle_document(self, document: bytes, notes: tuple[Note, ...] = ()) -> None:
+        """Parse one document and answer it, or record it as malformed.
 
         document: the bytes of one TCP document or one WebSocket message.
-        notes: what the transport has to remark on it.
+        notes: remarks of the transport on it.
         """
         try:
             request = parse_request(document)
         except MalformedPacket as error:
-            self.malformed(document, error.reason, error.offset, notes)
+            self.record_malformed(document, error.reason, error.offset, notes)
         else:
-            self.answer(document, request, notes)
+            self.handle_request(document, request, notes)
 
-    def answer(self, document: bytes, request: Request, notes: tuple[Note, ...] = ()) -> None:
-        """A request has arrived.
+    def handle_request(
+        self, document: bytes, request: Request, notes: tuple[Note, ...] = ()
+    ) -> None:
+        """Answer a request.
 
-        document: its bytes. notes: what the transport has to remark on it.
+        document: its bytes. notes: remarks of the transport on it.
         """
-        core = self.core
+        context = self.context
         arrived = trio.current_time()
-        seconds = arrived - core.started
-        outlet = core.outlet
-        if outlet.down or self.gone:
-            why = _AWAY if outlet.down else _ENDED
-            self._record(seconds, document, request, "no reply", (*notes, why))
+        outlet = context.outlet
+        if outlet.offline or self.lifecycle.closed:
+            why = _OFFLINE if outlet.offline else _CLOSED
+            self._record_unanswered(arrived - context.started, document, request, (*notes, why))
             return
-        if request.callback not in MUTATING_CALLBACKS:
-            answer = outlet.handle(request)
-        elif self._lane.vetoes(request, core.scenario_seconds(seconds)):
-            answer = outlet.refuse(request, _PREVENTED)
+        now = context.timeline.at_real(arrived)
+        decision = self._fault_session.decide(request, now)
+        # A request that only reads is answered all the same: its fault acts on the reply, and what
+        # it would have been is what a stale reply repeats later.
+        if decision is not None and request.callback in MUTATING_CALLBACKS and decision.vetoes:
+            answer = outlet.reject(request, _VETOED)
         else:
-            answer = outlet.handle(request, core.outlet_seconds())
+            handled = context.backend.handle(request, now)
+            if isinstance(handled, PendingAnswer):
+                handled.then(
+                    partial(self._respond_later, document, request, notes, arrived, now, decision)
+                )
+                return
+            answer = handled
+        self._respond(document, request, notes, arrived, now, decision, answer)
+
+    def _respond_later(
+        self,
+        document: bytes,
+        request: Request,
+        notes: tuple[Note, ...],
+        arrived: float,
+        now: SimTime,
+        decision: Decision | None,
+        answer: Answer,
+    ) -> None:
+        """Do as `_respond`, with an answer that may come after the end of the connection."""
+        if self.lifecycle.closed:
+            seconds = arrived - self.context.started
+            self._record_unanswered(seconds, document, request, (*notes, _CLOSED))
+        else:
+            self._respond(document, request, notes, arrived, now, decision, answer)
+
+    def _respond(
+        self,
+        document: bytes,
+        request: Request,
+        notes: tuple[Note, ...],
+        arrived: float,
+        now: SimTime,
+        decision: Decision | None,
+        answer: Answer,
+    ) -> None:
+        """Send and record the answer to a request, and carry out what comes of it.
+
+        arrived, now: when the request came, in real and in simulated time.
+        """
+        context = self.context
         if answer.notes:
             notes += tuple(note.with_offset(document) for note in answer.notes)
         reply = answer.reply
         if reply is None:
-            self._record(seconds, document, request, "no reply", notes)
+            self._record_unanswered(arrived - context.started, document, request, notes)
         else:
             outcome: Outcome = "success" if reply.fields["PUBACK"] else "failure"
             outbox = self.outbox
-            plan = self._lane.plan(reply, request, core.scenario_seconds(seconds), self.frame)
-            if plan is None and outbox.idle:  # the fast lane
-                data = self.frame(reply.encode())
-                core.journal.record(
-                    seconds,
+            encode_frame = self._encode_frame
+            plan = self._fault_session.plan(reply, request, now, encode_frame, decision)
+            if plan is None and outbox.idle:  # the fast path
+                data = encode_frame(reply.encode())
+                context.journal.record(
+                    arrived - context.started,
                     self.transport,
                     self.number,
                     document,
@@ -253,123 +237,50 @@ class Connection:
                     notes,
                     True,
                 )
-                outbox.send_now(data, arrived)
+                outbox.send_now(data, now)
             else:
                 if plan is None:
-                    plan = PlannedDelivery(Delivery.of(self.frame(reply.encode())), ())
-                self._dispatch(plan, arrived, outcome, document, request, notes)
+                    plan = PlannedDelivery(Delivery.of(encode_frame(reply.encode())), ())
+                exchange = context.journal.record(
+                    arrived - context.started,
+                    self.transport,
+                    self.number,
+                    document,
+                    request,
+                    outcome,
+                    (),
+                    plan.applied,
+                    notes,
+                )
+                outbox.dispatch(plan.delivery, exchange, now)
         if answer.mutates:
-            self.wire.stop_busy_polling()
-            core.apply_effects(answer.effects)
-        if core.requested is not None:
-            core.requested(request.callback)
+            self.socket.stop_busy_polling()  # timers and other connections may have work now
+            context.owner.apply_effects(answer.effects)
+        context.owner.request_answered(request.callback)
 
-    def _record(
-        self,
-        seconds: float,
-        document: bytes,
-        request: Request,
-        outcome: Outcome,
-        notes: tuple[Note, ...],
+    def _record_unanswered(
+        self, seconds: float, document: bytes, request: Request, notes: tuple[Note, ...]
     ) -> None:
-        """A request has arrived that is not answered."""
-        self.core.journal.record(
+        self.context.journal.record(
             seconds,
             self.transport,
             self.number,
             document,
             request,
-            outcome,
+            "no reply",
             notes=notes,
             done=True,
         )
 
-    def push(self, push: Push, framed: dict[Transport, bytes]) -> None:
-        """Tells the client something unasked. Never raises.
-
-        framed: transport → the packet as it leaves there. What is missing is added, for the next
-        connection.
-        """
-        try:
-            self._push(push, framed)
-        except Exception as error:
-            # A defect of ours must cost no more than this connection, and must not go unnoticed.
-            logger.error(
-                "internal error on %s connection %d", self.transport, self.number, exc_info=error
-            )
-            self.core.defect(error)
-            self.cut("reset", f"an internal error: {error!r}")
-
-    def _push(self, push: Push, framed: dict[Transport, bytes]) -> None:
-        outbox = self.outbox
-        if not self.open or outbox.silent:
-            return
-        if outbox.push_backlog_full:
-            self.cut("reset", "the client reads too slowly: too much waits for it")
-            return
-        core = self.core
-        now = trio.current_time()
-        seconds = now - core.started
-        plan = self._lane.plan(push, None, core.scenario_seconds(seconds), self.frame)
-        if plan is None:
-            data = framed.get(self.transport)
-            if data is None:
-                data = framed[self.transport] = self.frame(push.encode())
-            if outbox.idle:
-                core.journal.record(
-                    seconds,
-                    self.transport,
-                    self.number,
-                    None,
-                    None,
-                    "push",
-                    (data,),
-                    done=True,
-                    pushed=push.callback,
-                )
-                outbox.send_now(data, now)
-                return
-            plan = PlannedDelivery(Delivery.of(data), ())
-        self._dispatch(plan, now, "push", pushed=push.callback)
-
-    def _dispatch(
-        self,
-        plan: PlannedDelivery,
-        arrived: float,
-        outcome: Outcome,
-        document: bytes | None = None,
-        request: Request | None = None,
-        notes: tuple[Note, ...] = (),
-        pushed: int | None = None,
+    def record_malformed(
+        self, raw: bytes, reason: str, offset: int, notes: tuple[Note, ...] = ()
     ) -> None:
-        """Sends a packet on its way that waits for something, or that faults touched.
+        """Record a piece of input that is not a request.
 
-        arrived: when its request did, or it was caused, by trio's clock. The other arguments are
-        the fields of the journal's entry.
+        offset: the byte of `raw` that is wrong. notes: further remarks of the transport.
         """
-        core = self.core
-        exchange = core.journal.record(
-            arrived - core.started,
-            self.transport,
-            self.number,
-            document,
-            request,
-            outcome,
-            (),
-            plan.applied,
-            notes,
-            pushed=pushed,
-        )
-        self.outbox.dispatch(plan.delivery, exchange, arrived)
-
-    def malformed(self, raw: bytes, reason: str, offset: int, notes: tuple[Note, ...] = ()) -> None:
-        """A piece of input has arrived that is no request.
-
-        offset: the byte of `raw` that is wrong. notes: what the transport has to remark on it.
-        """
-        core = self.core
-        core.journal.record(
-            core.seconds(),
+        self.context.journal.record(
+            self.context.seconds(),
             self.transport,
             self.number,
             raw,
@@ -379,97 +290,111 @@ class Connection:
             done=True,
         )
 
-    def opened(self) -> None:
-        """The transport is ready for packets."""
-        self.open = True
-        self.core.opened(self)
+    # What it gets unasked
 
-    # The end
+    def push(self, push: Push, framed: dict[Transport, bytes], recipients: int) -> None:
+        """Send the client an update that it has not asked for. Never raises.
 
-    def event(self, what: str, detail: str = "") -> None:
-        """Something befell the connection that the author of its client should know."""
-        core = self.core
-        core.journal.event(core.seconds(), what, detail, self.transport, self.number)
-
-    def cut(self, how: DisconnectMode, why: str) -> None:
-        """Ends the connection from outside, at once; with "blackhole" it only falls silent."""
-        self.close_reason = why
-        self.open = False
-        if how == "close_frame":
-            self.send_close_frame_now()
-        self.outbox.silent = True
-        self.outbox.stalled = how == "blackhole"
-        self.close_frame = b""
-        if how == "reset":
-            self.outbox.discard()  # who waits to write need not tell that the connection is gone
-            self.wire.reset()
-        if how != "blackhole":
-            self.gone = True
-            self._leave()
-            self.nursery.cancel_scope.cancel()
-
-    def send_close_frame_now(self) -> None:
-        """Says the last words to the client, if it can hear them at once."""
-        if self.close_frame and not self.outbox.silent and not self.wire.lock.locked():
-            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-                self.wire.send_now(self.close_frame)
-
-    def _leave(self) -> None:
-        """The connection is not among those that are open any more, though its end may take a
-        moment.
+        framed: transport → the packet as it leaves there; what is missing is added, for the next
+        connection. recipients: to how many connections the update goes.
         """
-        self.core.connections.pop(self.number, None)
+        try:
+            self._push(push, framed, recipients)
+        except Exception as error:
+            # An error of ours must cost no more than this connection, and must not go unnoticed.
+            self.fail_internally(error)
 
-    def _ended(self, why: str) -> None:
-        self.close_reason = why
-        self.reading.cancel()
+    def _push(self, push: Push, framed: dict[Transport, bytes], recipients: int) -> None:
+        if not self.lifecycle.accepts_pushes:
+            return
+        outbox = self.outbox
+        if outbox.push_backlog_full:
+            self.disconnect("reset", "the client reads too slowly: too much waits for it")
+            return
+        context = self.context
+        seconds = context.seconds()
+        now = context.timeline.now()
+        plan = self._fault_session.plan(push, None, now, self._encode_frame)
+        if plan is None:
+            data = framed.get(self.transport)
+            if data is None:
+                data = framed[self.transport] = self._encode_frame(push.encode())
+            if outbox.idle:
+                context.journal.record(
+                    seconds,
+                    self.transport,
+                    self.number,
+                    None,
+                    None,
+                    "push",
+                    (data,),
+                    done=True,
+                    push_callback=push.callback,
+                    recipients=recipients,
+                )
+                outbox.send_now(data, now)
+                return
+            plan = PlannedDelivery(Delivery.of(data), ())
+        exchange = context.journal.record(
+            seconds,
+            self.transport,
+            self.number,
+            None,
+            None,
+            "push",
+            (),
+            plan.applied,
+            push_callback=push.callback,
+            recipients=recipients,
+        )
+        outbox.dispatch(plan.delivery, exchange, now)
 
+    # Its end
 
-async def serve_client(
-    core: ServerContext,
-    sock: socket.socket,
-    transport: Transport,
-    number: int,
-    converse: Callable[[Connection], Awaitable[None]],
-) -> None:
-    """Serves one client from its first byte to the end of the connection. Never raises.
+    def disconnect(self, how: DisconnectMode, why: str) -> None:
+        """End the connection from outside, at once; with "blackhole" it only falls silent.
 
-    sock: the connected socket; it is closed at the end.
-    converse: the transport's part: reads until there is nothing more to read.
-    """
-    wire = ClientSocket(sock, core.protocol.write_timeout_seconds, core.hub)
-    connection: Connection | None = None
-    try:
-        async with trio.open_nursery() as nursery:
-            connection = core.connections[number] = Connection(
-                core, wire, transport, number, nursery
-            )
-            connection.event("connected", wire.peer)
-            with connection.reading:
-                if await connection.begin():
-                    await converse(connection)
-            connection.open = False
-            connection.close_frame = b""
-            await connection.outbox.drained()
-            nursery.cancel_scope.cancel()
-        core.connections.pop(number, None)
-        await wire.linger()
-    except Exception as error:
-        # A defect of ours must cost no more than this connection, and must not go unnoticed.
-        while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
-            error = error.exceptions[0]
-        logger.error("internal error on %s connection %d", transport, number, exc_info=error)
-        core.defect(error)
-        if connection is not None:
-            connection.close_reason = f"an internal error: {error!r}"
-    except BaseException:  # cancelled, alone or in a group
-        if connection is not None:
-            connection.close_reason = "the simulator stops"
-            connection.send_close_frame_now()
-        raise
-    finally:
-        wire.close()
-        core.connections.pop(number, None)
-        if connection is not None:
-            connection.outbox.finish_pending_entries()
-            connection.event("closed", connection.close_reason)
+        why: for the journal.
+        """
+        if how == "close_frame":
+            self.send_stop_frame_now()
+        if how == "blackhole":
+            self.lifecycle.move(ConnectionState.BLACKHOLED, why)
+            return
+        self.lifecycle.move(ConnectionState.CLOSED, why)
+        if how == "reset":
+            self.socket.reset()
+        self.unregister()
+        self.nursery.cancel_scope.cancel()
+
+    async def close_in_order(self, code: int | None, reason: str) -> None:
+        """End the connection as its transport does in an orderly way. It is CLOSING by now.
+
+        code: of the WebSocket close frame; None: no close frame.
+        """
+        await self._end.close(code, reason)
+        self.lifecycle.move(ConnectionState.CLOSED)
+
+    def stop_reading(self) -> None:
+        """Read no more requests; what is queued for the client still leaves."""
+        self.read_scope.cancel()
+
+    def send_stop_frame_now(self) -> None:
+        """Send the close frame, if the connection is open and the client can take it at once."""
+        # A packet that is partly sent holds the lock: nothing may come into its middle.
+        is_open = self.lifecycle.state is ConnectionState.OPEN
+        if is_open and self._end.stop_frame and not self.socket.lock.locked():
+            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                self.socket.send_now(self._end.stop_frame)
+
+    def unregister(self) -> None:
+        """Remove the connection from the open ones; closing may still be in progress."""
+        self.context.connections.pop(self.number, None)
+
+    def fail_internally(self, error: Exception) -> None:
+        """Log and report an error of our own, and end this connection."""
+        logger.error(
+            "internal error on %s connection %d", self.transport, self.number, exc_info=error
+        )
+        self.context.owner.report_internal_error(error)
+        self.disconnect("reset", f"internal error: {error!r}")

@@ -5,63 +5,63 @@ import trio
 from invis_sim.protocol.json_stream import JsonFramer, PacketTooLarge
 from invis_sim.protocol.packets import parse_common_request
 from invis_sim.server.session.connection import Connection
+from invis_sim.server.session.lifecycle import ConnectionState
+from invis_sim.server.session.transport import TransportEnd
 
-__all__ = ["converse"]
+__all__ = ["serve_tcp"]
 
 
-async def converse(connection: Connection) -> None:
-    """Reads requests until the client ends its side, or sends a packet that is too large."""
-    terminator = connection.core.protocol.tcp_terminator.encode()
-    if terminator:
-        connection.frame = lambda text: text + terminator
-    listener = _Listener(connection)
-    connection.opened()
+async def serve_tcp(connection: Connection) -> None:
+    """Answer requests until the client ends its side, or sends a packet that is too large."""
+    terminator = connection.context.protocol.tcp_terminator.encode()
+    end = TransportEnd(lambda text: text + terminator) if terminator else TransportEnd()
+    reader = _TcpReader(connection)
+    connection.mark_open(end)
     try:
-        while not listener.over:
-            await connection.outbox.room()
-            await connection.hear(listener.take)
+        while not reader.finished:
+            await connection.outbox.wait_for_room()
+            await connection.read_loop(reader.on_data)
     except trio.BrokenResourceError as error:
-        connection.close_reason = f"the connection broke: {error}"
+        connection.lifecycle.move(ConnectionState.CLOSED, f"the connection broke: {error}")
     except trio.ClosedResourceError:
-        pass  # whoever closed it has said why
+        pass  # closed by the simulator, which has given the reason
 
 
-class _Listener:
+class _TcpReader:
     """Finds the requests in what a client sends.
 
-    over: whether nothing more is to be heard.
+    finished: whether nothing more is to be read.
     """
 
     def __init__(self, connection: Connection) -> None:
-        self.over = False
+        self.finished = False
         self._connection = connection
-        self._longest = connection.core.protocol.max_packet_bytes
-        self._framer = JsonFramer(self._longest)
+        self._max_bytes = connection.context.protocol.max_packet_bytes
+        self._framer = JsonFramer(self._max_bytes)
 
-    def take(self, chunk: bytes) -> bool:
-        """Answers the requests that this chunk completes; b"" is the end of the stream.
+    def on_data(self, chunk: bytes) -> bool:
+        """Answer the requests that this chunk completes, and return whether to read on.
 
-        Says whether more can be taken now.
+        chunk: what came; b"" is the end of the stream.
         """
         connection, framer = self._connection, self._framer
-        if framer.between_documents and len(chunk) <= self._longest:
-            request = parse_common_request(
-                chunk
-            )  # most chunks are one such request, and nothing else
+        if framer.between_documents and len(chunk) <= self._max_bytes:
+            request = parse_common_request(chunk)  # most chunks are one request and nothing else
             if request is not None:
-                connection.answer(chunk.strip(), request)
+                connection.handle_request(chunk.strip(), request)
                 return not connection.outbox.backlogged
         if not chunk:
             unfinished = framer.finish()
             if unfinished is not None:
-                connection.malformed(unfinished.raw, unfinished.reason, unfinished.offset)
-            self.over = True
+                connection.record_malformed(unfinished.raw, unfinished.reason, unfinished.offset)
+            self.finished = True
         for found in framer.feed(chunk):
             if isinstance(found, bytes):
-                connection.take(found)
+                connection.handle_document(found)
                 continue
-            connection.malformed(found.raw, found.reason, found.offset)
+            connection.record_malformed(found.raw, found.reason, found.offset)
             if isinstance(found, PacketTooLarge):
-                connection.close_reason = f"the client sent a packet {found.reason}"
-                self.over = True
-        return not (self.over or connection.outbox.backlogged)
+                reason = f"the client sent a packet {found.reason}"
+                connection.lifecycle.move(ConnectionState.DRAINING, reason)
+                self.finished = True
+        return not (self.finished or connection.outbox.backlogged)

@@ -1,0 +1,38 @@
+"""`inject`: one more fault."""
+
+from invis_sim.commands.command import Command, CommandError, Target
+from invis_sim.commands.methods import Commandable
+from invis_sim.faults.fault import Fault
+from invis_sim.schema.describe import to_toml_text
+
+__all__ = ["InjectFault", "InjectMethod"]
+
+
+class InjectFault(Command, frozen=True):
+    """One more fault, as a table of [[faults]]: { kind = "delay", seconds = 0.5 }. It is applied
+    after those of its layer that are there.
+    """
+
+    key = "inject"
+
+    fault: Fault
+
+    def apply(self, target: Target) -> tuple[()]:
+        try:
+            target.faults.arm(self.fault)
+        except ValueError as error:
+            raise CommandError(f"{self.key}.{error}") from None
+        return ()
+
+    @property
+    def injects(self) -> tuple[str, ...]:
+        return (self.fault.display_name,)
+
+    def summary(self) -> str:
+        name = self.fault.display_name
+        kind = self.fault.kind()
+        return f"inject {kind}" if name == kind else f"inject {kind} {to_toml_text(name)}"
+
+
+class InjectMethod(Commandable, command=InjectFault):
+    """Registers the command; the handles have an `inject` that returns a handle of the fault."""

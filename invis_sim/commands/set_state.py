@@ -1,0 +1,72 @@
+"""`set`: new values for what the outlet is and knows."""
+
+from typing import Annotated, Any
+
+import msgspec
+
+from invis_sim.commands.command import Command, CommandError, Target
+from invis_sim.commands.methods import Commandable
+from invis_sim.device.effects import Effect
+from invis_sim.device.state import OutletState
+from invis_sim.schema.describe import format_path, to_toml_text
+
+__all__ = ["Patch", "SetMethod", "SetState"]
+
+Patch = Annotated[
+    dict[str, Any],
+    msgspec.Meta(description="Tables and keys as at the top of the file, with new values."),
+]
+"""Tables of a scenario file that say what the outlet is and knows, with the keys to change."""
+
+
+class SetState(Command, frozen=True):
+    """New values for what the outlet is and knows, in the tables and keys of a scenario file:
+    { sensors = { lux = "inf" }, outlets = { states = [1, 0] } }. Clients get the same pushes as
+    after any other change.
+    """
+
+    key = "set"
+    # What `state` patches, for checks, schemas and forms.
+    patches = OutletState
+
+    state: Patch
+
+    def apply(self, target: Target) -> tuple[Effect, ...]:
+        try:
+            return target.outlet.set(self.state, target.now)
+        except ValueError as error:
+            raise CommandError(f"{self.key}.{error}") from None
+
+    def summary(self) -> str:
+        settings = ", ".join(_settings(self.state))
+        return Command.summary(self) if not settings else _shorten(f"set {settings}")
+
+
+def _shorten(text: str, limit: int = 100) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def _settings(patch: Any, path: tuple[str, ...] = ()) -> list[str]:
+    """Each key that a patch sets, with its value, as `sensors.lux = 5`."""
+    found: list[str] = []
+    for key, value in patch.items():
+        here = (*path, str(key))
+        if isinstance(value, dict) and value:
+            found += _settings(value, here)
+        else:
+            found.append(f"{format_path(here)} = {to_toml_text(value)}")
+    return found
+
+
+class SetMethod(Commandable, command=SetState):
+    """Adds `set`."""
+
+    def set(self, **tables: Any) -> None:
+        """Change what the outlet is or knows: `set(outlets={"states": [1, 0]})`.
+
+        tables: as in a scenario file, a table and the keys to change in it, or a struct in its
+        place. Clients get the same pushes as after any other change.
+
+        Raises CommandError, and changes nothing then.
+        """
+        self.do(SetState(tables))

@@ -1,0 +1,295 @@
+"""What each callback does: one function per callback, and the table of them, `HANDLERS`.
+
+A callback that reads is a `Query`: its function takes the device and the request's `callbackArgs`,
+and returns the reply's. One that changes something is a `Command`: its function also returns the
+effects, in order. Either raises `RequestRejected` where it cannot be done, before it has changed
+anything. To add a callback, add a function and its line in the table.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+
+from invis_sim.device.arguments import (
+    RequestRejected,
+    expect_array,
+    expect_int,
+    format_value,
+    reject,
+)
+from invis_sim.device.device_info import device_information
+from invis_sim.device.effects import NO_REPLY, Effect, NoReply
+from invis_sim.device.internals import OutletInternals
+from invis_sim.device.lights import Nightlight
+from invis_sim.device.status import (
+    accessory_names,
+    color_light_status,
+    nightlight_status,
+    outlet_status,
+    require_faceplate,
+    require_nightlight,
+    select_color_light,
+    sensor_readings,
+)
+from invis_sim.device.update_plan import Part
+from invis_sim.protocol.callbacks import Callback
+from invis_sim.protocol.packets import Note
+
+__all__ = ["HANDLERS", "MUTATING_CALLBACKS", "Command", "Query", "start_update"]
+
+MAX_CALIBRATION_SECONDS = 86_400
+"""A day; the documentation gives no limit, and a client's mistake should not last for ever."""
+
+Outcome: TypeAlias = tuple[msgspec.UnsetType | NoReply, Sequence[Effect]]
+"""What a command leads to: UNSET (`PUBACK` 1 without a payload) or NO_REPLY, and the effects."""
+
+
+class Query(msgspec.Struct, frozen=True):
+    """A callback that reads.
+
+    answer: (device, the request's `callbackArgs`) → the reply's; UNSET: the reply has no payload.
+    takes_arguments: whether `callbackArgs` of the request mean anything to it.
+    """
+
+    answer: Callable[[OutletInternals, Any], Any]
+    takes_arguments: bool = False
+
+
+class Command(msgspec.Struct, frozen=True):
+    """A callback that changes something.
+
+    perform: (device, the request's `callbackArgs`) → its outcome. The schedule is at the time of
+    the request.
+    takes_arguments: as for a query.
+    """
+
+    perform: Callable[[OutletInternals, Any], Outcome]
+    takes_arguments: bool = True
+
+
+# 1-4: preferences and names
+
+
+def _configuration(device: OutletInternals, args: Any) -> Any:
+    return device.state.preferences.to_wire()
+
+
+def _configure(device: OutletInternals, args: Any) -> Outcome:
+    preferences = device.state.preferences.with_args(args)
+    return msgspec.UNSET, device.replace_state(preferences=preferences)
+
+
+def _accessory_names(device: OutletInternals, args: Any) -> Any:
+    return accessory_names(device.state, device.presence)
+
+
+def _configure_accessory_names(device: OutletInternals, args: Any) -> Outcome:
+    names = device.state.names.with_args(args, nightlight=device.presence.attached)
+    return msgspec.UNSET, device.replace_state(names=names)
+
+
+# 5-7: restarts of the outlet
+
+
+def _restart(device: OutletInternals, args: Any) -> Outcome:
+    return NO_REPLY, [device.restart_effect("restart", device.state.timing.restart_seconds)]
+
+
+def _reset_network(device: OutletInternals, args: Any) -> Outcome:
+    return NO_REPLY, [device.restart_effect("network reset", None)]
+
+
+def _factory_reset(device: OutletInternals, args: Any) -> Outcome:
+    device.factory_reset_pending = True
+    seconds = device.state.timing.factory_reset_seconds
+    return NO_REPLY, [device.restart_effect("factory reset", seconds)]
+
+
+# 9-10: the outlets
+
+
+def _outlet_status(device: OutletInternals, args: Any) -> Any:
+    return outlet_status(device.state)
+
+
+def _control_outlet(device: OutletInternals, args: Any) -> Outcome:
+    number, switch = expect_array(args, "[outlet, state]", 2, 2)
+    index = expect_int(number, "outlet", 1, 2, 0) - 1
+    states = list(device.state.outlets.states)
+    states[index] = expect_int(switch, "state", 0, 1, 1)
+    outlets = msgspec.structs.replace(device.state.outlets, states=(states[0], states[1]))
+    return msgspec.UNSET, device.replace_state(outlets=outlets)
+
+
+# 11, 26, 28: the sensors
+
+
+def _sensor_readings(device: OutletInternals, args: Any) -> Any:
+    return sensor_readings(device.state, device.presence, device.sampler)
+
+
+def _require_sensor(device: OutletInternals, name: str) -> None:
+    require_faceplate(device.presence)
+    if not device.sampler.has(name):
+        raise RequestRejected(Note(f"this InvisDeco does not measure {name}"))
+
+
+def _calibrate_occupancy(device: OutletInternals, args: Any) -> Outcome:
+    (seconds,) = expect_array(args, "[seconds]", 1, 1)
+    seconds = expect_int(seconds, "seconds", 1, MAX_CALIBRATION_SECONDS, 0)
+    _require_sensor(device, "occupancy_state")
+    if device.faceplate.calibrating:
+        raise RequestRejected(Note("a calibration is already in progress"))
+    delay = device.state.timing.calibration_delay_seconds
+    return msgspec.UNSET, device.faceplate.calibrate_occupancy(delay, seconds)
+
+
+def _calibrate_climate(device: OutletInternals, args: Any) -> Outcome:
+    temperature, humidity = expect_array(args, "[thousandths of °C, of %]", 2, 2)
+    measured = {
+        "temp_celsius": expect_int(temperature, "temperature", -100_000, 200_000, 0) / 1000,
+        "humidity": expect_int(humidity, "humidity", 0, 100_000, 1) / 1000,
+    }
+    for name in measured:  # all of them before any is calibrated
+        _require_sensor(device, name)
+    for name, value in measured.items():
+        device.sampler.calibrate(name, value)
+    return msgspec.UNSET, ()
+
+
+# 12: device information
+
+
+def _device_information(device: OutletInternals, args: Any) -> Any:
+    return device_information(device.state, device.presence)
+
+
+# 14-15, 17-18: the lights
+
+
+def _control_nightlight(device: OutletInternals, args: Any) -> Outcome:
+    nightlight = Nightlight.with_args(args)
+    require_nightlight(device.state, device.presence)
+    return msgspec.UNSET, device.replace_state(nightlight=nightlight)
+
+
+def _nightlight_status(device: OutletInternals, args: Any) -> Any:
+    return nightlight_status(device.state, device.presence)
+
+
+def _control_color_light(device: OutletInternals, args: Any) -> Outcome:
+    args = expect_array(args, "[light, mode, leds, …]", 3, 6)
+    _, name, light = select_color_light(device.state, device.presence, args[0])
+    changed = light.with_args(args)
+    return msgspec.UNSET, device.replace_state(**{name: changed}) if changed != light else ()
+
+
+def _color_light_status(device: OutletInternals, args: Any) -> Any:
+    (light,) = expect_array(args, "[light]", 1, 1)
+    state = device.state
+    if state.product != "aura" and state.quirks.color_light_without_aura == "short":
+        if type(light) is not int:
+            reject(f"light: expected a number, found {format_value(light)}", 0)
+        return [light]
+    return color_light_status(state, device.presence, light)
+
+
+# 20-21: updates
+
+
+def _available_updates(device: OutletInternals, args: Any) -> Any:
+    if device.state.firmware.update_check == "fail":
+        raise RequestRejected(Note("the update check fails, as the scenario says"))
+    return device.firmware_report
+
+
+def _perform_update(device: OutletInternals, args: Any) -> Outcome:
+    args = expect_array(args, "[target] or [target, method]", 1, 2)
+    part = Part(expect_int(args[0], "target", 1, 2, 0))
+    if len(args) == 2:
+        expect_int(args[1], "method", 0, 1, 1)
+    return start_update(device, part)
+
+
+def start_update(device: OutletInternals, part: Part) -> Outcome:
+    """Start an update of the outlet or its faceplate; a revB restarts first, and does not reply.
+
+    Raises RequestRejected.
+    """
+    state = device.state
+    if device.offline:
+        raise RequestRejected(Note("the outlet is offline"))
+    if state.firmware.update_check == "fail":
+        raise RequestRejected(Note("the update check fails, as the scenario says"))
+    if part is Part.FACEPLATE:
+        require_faceplate(device.presence)
+    if device.update.in_progress:
+        raise RequestRejected(Note("an update is already in progress"))
+    module = state.firmware.IM if part is Part.OUTLET else state.firmware.PM
+    assert module is not None  # a faceplate that answers has firmware
+    if not module.has_update:
+        raise RequestRejected(Note("no update available"))
+    if state.device.hw_rev == "revB":
+        return NO_REPLY, device.start_update_after_restart(part)
+    plan = state.updates.IM if part is Part.OUTLET else state.updates.PM
+    if plan.outcome == "refused":
+        raise RequestRejected(Note("the update does not start, as the scenario says"))
+    return msgspec.UNSET, device.start_update(part)
+
+
+# 24-25: restarts of the faceplate
+
+
+def _restart_faceplate(device: OutletInternals, args: Any) -> Outcome:
+    require_faceplate(device.presence)
+    return msgspec.UNSET, device.restart_faceplate()
+
+
+def _reset_faceplate(device: OutletInternals, args: Any) -> Outcome:
+    require_faceplate(device.presence)
+    device.sampler.forget_calibrations()
+    return msgspec.UNSET, device.restart_faceplate()
+
+
+# 27: MQTT
+
+
+def _mqtt(device: OutletInternals, args: Any) -> Any:
+    (action,) = expect_array(args, "[action]", 1, 1)
+    expect_int(action, "action", 0, 2, 0)
+    if not device.state.mqtt.connected:
+        raise RequestRejected(Note("the MQTT broker is not connected, as the scenario says"))
+    return msgspec.UNSET
+
+
+HANDLERS: Mapping[int, Query | Command] = {
+    Callback.REQUEST_CONFIGURATION: Query(_configuration),
+    Callback.CONFIGURE: Command(_configure),
+    Callback.REQUEST_ACCESSORY_NAMES: Query(_accessory_names),
+    Callback.CONFIGURE_ACCESSORY_NAMES: Command(_configure_accessory_names),
+    Callback.RESTART: Command(_restart, takes_arguments=False),
+    Callback.RESET_NETWORK: Command(_reset_network, takes_arguments=False),
+    Callback.FACTORY_RESET: Command(_factory_reset, takes_arguments=False),
+    Callback.OUTLET_STATUS: Query(_outlet_status),
+    Callback.CONTROL_OUTLET: Command(_control_outlet),
+    Callback.SENSOR_READINGS: Query(_sensor_readings),
+    Callback.DEVICE_INFORMATION: Query(_device_information),
+    Callback.CONTROL_NIGHTLIGHT: Command(_control_nightlight),
+    Callback.NIGHTLIGHT_STATUS: Query(_nightlight_status),
+    Callback.CONTROL_COLOR_LIGHT: Command(_control_color_light),
+    Callback.COLOR_LIGHT_STATUS: Query(_color_light_status, takes_arguments=True),
+    Callback.AVAILABLE_UPDATES: Query(_available_updates),
+    Callback.PERFORM_UPDATE: Command(_perform_update),
+    Callback.RESTART_FACEPLATE: Command(_restart_faceplate, takes_arguments=False),
+    Callback.RESET_FACEPLATE: Command(_reset_faceplate, takes_arguments=False),
+    Callback.CALIBRATE_OCCUPANCY: Command(_calibrate_occupancy),
+    Callback.MQTT: Query(_mqtt, takes_arguments=True),
+    Callback.CALIBRATE_CLIMATE: Command(_calibrate_climate),
+}
+"""Callback number → what it does. Every other callback is answered `PUBACK` 0."""
+
+MUTATING_CALLBACKS = frozenset(
+    number for number, handler in HANDLERS.items() if isinstance(handler, Command)
+)
+"""The callbacks that change something: the ones that a fault can keep the outlet from."""

@@ -1,0 +1,67 @@
+"""From a request to its answer: the checks of the envelope, the handler, and rejection."""
+
+from decimal import Decimal
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from invis_sim.device.arguments import RequestRejected
+from invis_sim.device.effects import NO_REPLY, Answer
+from invis_sim.device.handlers import HANDLERS, Query
+from invis_sim.device.internals import OutletInternals
+from invis_sim.protocol.callbacks import Callback
+from invis_sim.protocol.packets import Note, Reply, Request
+
+__all__ = ["PacketIds", "answer", "rejection"]
+
+PacketIds: TypeAlias = Literal["lenient", "six-digits"]
+"""Which packetIDs are served: any integer, as real devices do, or 100000-999999, as documented."""
+
+
+def answer(device: OutletInternals, request: Request, packet_ids: PacketIds) -> Answer:
+    """The answer to a request. Never raises: what cannot be done is a reply with `PUBACK` 0.
+
+    device: its schedule is at the time of the request.
+    """
+    callback = request.callback
+    if request.problem is not None:
+        return rejection(device.sn, request, request.problem)
+    if packet_ids == "six-digits" and not 100_000 <= request.packet_id <= 999_999:
+        note = Note("packetID is not a six-digit integer", path=("packetID",))
+        return rejection(device.sn, request, note)
+    assert callback is not None  # or there would be a problem
+    handler = HANDLERS.get(callback)
+    if handler is None:
+        return rejection(device.sn, request, _unknown_callback(callback))
+    notes = request.notes
+    if not handler.takes_arguments and request.args is not msgspec.UNSET:
+        reason = f"callback {callback} takes no arguments; they are ignored"
+        notes = (*notes, Note(reason, path=("payload", "callbackArgs")))
+    reply_args: Any
+    try:
+        if isinstance(handler, Query):  # by far the most frequent; it has no effects
+            reply_args = handler.answer(device, request.args)
+            return Answer(Reply.success(device.sn, request.packet_id, callback, reply_args), notes)
+        reply_args, effects = handler.perform(device, request.args)
+    except RequestRejected as rejected:
+        return rejection(device.sn, request, rejected.note)
+    reply = None
+    if reply_args is not NO_REPLY:
+        reply = Reply.success(device.sn, request.packet_id, callback, reply_args)
+    return Answer(reply, notes, True, tuple(effects))
+
+
+def rejection(sn: str, request: Request, note: Note) -> Answer:
+    """The answer to a request that is rejected: `PUBACK` 0, and nothing has changed.
+
+    note: why.
+    """
+    return Answer(Reply.failure(sn, request.packet_id), (*request.notes, note))
+
+
+def _unknown_callback(callback: int) -> Note:
+    number = f"{Decimal(callback):.9g}"  # the integer may have any number of digits
+    reason = f"callback {number} is not known to this outlet"
+    if callback in (Callback.UPDATE_PROGRESS, Callback.UPDATE_RESULT):
+        reason = f"callback {number} is push-only"
+    return Note(reason, path=("payload", "callbackName"))

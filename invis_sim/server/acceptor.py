@@ -1,0 +1,129 @@
+"""Accepts the clients of one outlet, and stops doing so while the outlet is offline."""
+
+import errno
+import socket
+from collections.abc import Awaitable, Callable, Iterable
+
+import trio
+
+from invis_sim.protocol.transport import Transport
+from invis_sim.server.net.client_socket import ClientSocket
+from invis_sim.server.net.listeners import ListenerGroup
+
+__all__ = ["Acceptor"]
+
+ACCEPT_RETRY_SECONDS = 0.1
+"""How long accepting rests when the machine has no resources for another connection. Trio's own
+accept loop does the same."""
+
+_ACCEPT_CAPACITY_ERRNOS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
+
+MAX_LOOP_TURNS = 10_000
+"""For how many turns of the event loop `wait_for_pending` waits for clients to be accepted: a limit
+for floods only."""
+
+LOOP_TURNS_TO_OPEN = 4
+"""How many turns of the event loop a TCP connection needs from accept to open: the accepting task
+starts a task for the connection (1), which opens its nursery (2) and marks it open (3), and one to
+spare. `test_pushes.py` notices when it is too few."""
+
+
+class Acceptor:
+    """The accept loops of one outlet.
+
+    nursery: for the loops and for what serves a client. groups: where to listen.
+    serve: serves one client to its end: (socket, transport).
+    log_error: records what went wrong, in words.
+
+    refuses: whether connections are refused at the moment.
+    """
+
+    def __init__(
+        self,
+        nursery: trio.Nursery,
+        groups: Iterable[ListenerGroup],
+        serve: Callable[[socket.socket, Transport], Awaitable[None]],
+        log_error: Callable[[str], None],
+    ) -> None:
+        self.refuses = False
+        self._started = False
+        self._nursery = nursery
+        self._groups = {group.transport: group for group in groups}
+        self._serve = serve
+        self._log_error = log_error
+
+    @property
+    def addresses(self) -> dict[Transport, tuple[str, int]]:
+        """Host and port of each transport."""
+        return {name: (group.host, group.port) for name, group in self._groups.items()}
+
+    def start(self) -> None:
+        """Accept connections from now on, unless they are refused at the moment."""
+        self._started = True
+        if not self.refuses:
+            self._start_loops()
+
+    def _start_loops(self) -> None:
+        for transport, group in self._groups.items():
+            for listener in group.listeners:
+                self._nursery.start_soon(self._accept, transport, listener)
+
+    def set_refusing(self, refuses: bool) -> None:
+        """Refuse connections, or accept them again at the same addresses."""
+        if refuses == self.refuses:
+            return
+        self.refuses = refuses
+        for group in self._groups.values():
+            if refuses:
+                group.pause()
+            else:
+                self._resume(group)
+        if not refuses and self._started:
+            self._start_loops()
+
+    def close(self) -> None:
+        """Stop listening for good; connections stay."""
+        for group in self._groups.values():
+            group.close()
+
+    async def wait_for_pending(self) -> None:
+        """Return when the clients that have connected by now are served."""
+        for _ in range(MAX_LOOP_TURNS):
+            if not any(group.has_pending_connection for group in self._groups.values()):
+                break
+            await trio.lowlevel.checkpoint()
+        for _ in range(LOOP_TURNS_TO_OPEN):
+            await trio.lowlevel.checkpoint()
+
+    def _resume(self, group: ListenerGroup) -> None:
+        try:
+            group.resume()
+        except OSError as error:
+            place = f"{group.host} port {group.port}"
+            self._log_error(f"cannot listen on {place} any more: {error.strerror}")
+
+    async def _accept(self, transport: Transport, listener: trio.SocketListener) -> None:
+        exhausted = False
+        while True:
+            try:
+                stream = await listener.accept()
+            except trio.ClosedResourceError:
+                return
+            except OSError as error:
+                if error.errno not in _ACCEPT_CAPACITY_ERRNOS:
+                    raise
+                if not exhausted:  # reported once, not ten times a second
+                    exhausted = True
+                    self._log_error(f"cannot accept connections ({error.strerror}), retrying")
+                await trio.sleep(ACCEPT_RETRY_SECONDS)
+                continue
+            exhausted = False
+            sock = socket.socket(fileno=stream.socket.detach())
+            self._nursery.start_soon(self._serve_one, sock, transport)
+
+    async def _serve_one(self, sock: socket.socket, transport: Transport) -> None:
+        # Accepted in the last moment before an outage, and known to nothing that ends connections.
+        if self.refuses:
+            ClientSocket(sock, 0).reset()
+        else:
+            await self._serve(sock, transport)

@@ -1,0 +1,122 @@
+"""The faults of a running outlet, as those who steer it see them.
+
+The same classes serve trio and other threads: `call` says how a function reaches the outlet.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
+
+from invis_sim.commands.command import CommandError
+from invis_sim.commands.registry import CommandMethods
+from invis_sim.faults.armed import ArmedFault
+from invis_sim.faults.fault import Fault
+from invis_sim.faults.pipeline import Pipeline
+
+__all__ = ["FaultHandle", "FaultHandles"]
+
+T = TypeVar("T")
+
+
+class _Call(Protocol):
+    def __call__(self, function: Callable[..., T], *args: Any) -> T:
+        """Call a function where the outlet runs, and return what it returns."""
+
+
+class FaultHandle:
+    """A fault of a running outlet, or all faults of a name.
+
+    As a context manager it removes the fault at the end of the block.
+
+    key: the name or the identity by which commands find it.
+    """
+
+    def __init__(
+        self, owner: CommandMethods, faults: Pipeline, key: str, armed: ArmedFault, read: _Call
+    ) -> None:
+        self._owner = owner
+        self._faults = faults
+        self._key = key
+        self._armed = armed
+        self._read = read
+
+    @property
+    def name(self) -> str:
+        """The name of the fault, or its kind where it has none."""
+        return self._armed.name
+
+    @property
+    def identity(self) -> str:
+        """The name with the place among the faults of that name: `drop#1`."""
+        return self._armed.identity
+
+    @property
+    def fault(self) -> Fault:
+        """The fault itself; of several of a name, the first."""
+        return self._armed.fault
+
+    @property
+    def applied(self) -> int:
+        """How often it has applied; of several of a name, all together."""
+        return self._read(lambda: sum(armed.applied for armed in self._members()))
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it applies; may be set at any time. Of several of a name: whether one does."""
+        return self._read(lambda: any(armed.enabled for armed in self._members()))
+
+    @enabled.setter
+    def enabled(self, enabled: bool) -> None:
+        if enabled:
+            self._owner.enable(self._key)
+        else:
+            self._owner.disable(self._key)
+
+    def remove(self) -> None:
+        """Remove the fault. One that is gone already, or whose outlet has stopped, is no error."""
+        # CommandError: the fault is gone. RuntimeError: the outlet is (SimulatorStopped).
+        with suppress(CommandError, RuntimeError):
+            self._owner.remove(self._key)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.remove()
+
+    def _members(self) -> tuple[ArmedFault, ...]:
+        try:
+            return self._faults.matching(self._key)
+        except LookupError:  # removed: what it counted stays readable
+            return (self._armed,)
+
+
+class FaultHandles:
+    """The faults of a running outlet, by name or one after the other."""
+
+    def __init__(self, owner: CommandMethods, faults: Pipeline, read: _Call) -> None:
+        self._owner = owner
+        self._faults = faults
+        self._read = read
+
+    def __getitem__(self, name: str) -> FaultHandle:
+        """Return a handle of all faults of this name. Raises KeyError that lists the names."""
+        armed = self._read(lambda: self._faults[name])
+        return FaultHandle(self._owner, self._faults, name, armed, self._read)
+
+    def __iter__(self) -> Iterator[FaultHandle]:
+        present = self._read(lambda: tuple(self._faults))
+        return iter([self.handle(armed) for armed in present])
+
+    def __len__(self) -> int:
+        return self._read(lambda: len(self._faults))
+
+    def handle(self, armed: ArmedFault) -> FaultHandle:
+        """Return a handle of this one fault."""
+        return FaultHandle(self._owner, self._faults, armed.identity, armed, self._read)

@@ -1,0 +1,93 @@
+"""Open a simulated outlet for the time of a block, and close it without a trace."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+
+from invis_sim.commands.command import Command
+from invis_sim.scenario import Scenario
+from invis_sim.scenario.loading import ScenarioSource, resolve
+from invis_sim.server.net.listeners import ListenerGroup, open_listeners
+from invis_sim.server.nursery import open_cancelled_nursery
+from invis_sim.server.runtime import Runtime, open_runtime
+from invis_sim.server.session.backend import Backend
+from invis_sim.server.simulator import Simulator
+
+__all__ = ["open_simulator"]
+
+
+@asynccontextmanager
+async def open_simulator(
+    scenario: ScenarioSource = None,
+    *,
+    speed: float = 1.0,
+    runtime: Runtime | None = None,
+    owns_loop: bool = False,
+    backend: Backend | None = None,
+    on_internal_error: Callable[[Exception], None] = lambda error: None,
+    commands: Sequence[Command] = (),
+    by: str = "python",
+    **overrides: object,
+) -> AsyncIterator[Simulator]:
+    """Run an outlet for the time of the block (trio).
+
+    scenario: a `Scenario`, a path, the name of a bundled scenario, TOML text, or None for the
+    default outlet.
+    speed: how many simulated seconds pass in a real one, above 0; infinite: time jumps from timer
+    to timer.
+    runtime: what it shares with other outlets, its clock included (`speed` is not used then); None:
+    it has a clock of its own.
+    owns_loop: whether nothing but simulators runs in this event loop; see `open_runtime`.
+    backend: answers requests in place of the simulated outlet; None: the outlet does.
+    on_internal_error: called with an error of the simulator's own that has cost a connection.
+    commands: carried out before the first client is served. by: who gives them, for the journal.
+    overrides: sn, seed, host, tcp, tcp_port, ws, ws_port, ws_path, mdns, in place of the
+    scenario's.
+
+    Raises ScenarioError for a scenario that cannot be used, StartError where it cannot listen,
+    ValueError for a speed that is not above 0, CommandError.
+    """
+    resolved = resolve(scenario, **overrides)
+    if runtime is None:
+        async with (
+            open_runtime(speed=speed, owns_loop=owns_loop) as own,
+            _open(resolved, own, backend, on_internal_error, commands, by) as simulator,
+        ):
+            yield simulator
+    else:
+        async with _open(resolved, runtime, backend, on_internal_error, commands, by) as simulator:
+            yield simulator
+
+
+@asynccontextmanager
+async def _open(
+    scenario: Scenario,
+    runtime: Runtime,
+    backend: Backend | None,
+    on_internal_error: Callable[[Exception], None],
+    commands: Sequence[Command],
+    by: str,
+) -> AsyncIterator[Simulator]:
+    listen = scenario.listen
+    ports = {"tcp": listen.tcp_port, "ws": listen.ws_port}
+    groups: list[ListenerGroup] = []
+    async with open_cancelled_nursery() as nursery:
+        simulator: Simulator | None = None
+        try:
+            for transport in scenario.transports:
+                port = ports[transport] or 0
+                groups.append(await open_listeners(transport, listen.host, port))
+            simulator = Simulator(
+                scenario,
+                runtime,
+                nursery,
+                groups,
+                backend=backend,
+                on_internal_error=on_internal_error,
+            )
+            await simulator.start(commands, by)
+            yield simulator
+        finally:
+            for group in groups:
+                group.close()
+            if simulator is not None:
+                simulator.close()

@@ -1,0 +1,212 @@
+"""What of the outlet is away at the moment, and until when.
+
+An outage is a fault's, or the outlet's own (a restart, a network reset). Those of a fault are held
+by the armed fault that they come from: a second fault of the same name does not keep them going,
+and disabling or removing the fault ends its own outages only.
+
+    packet with StartOutage ──┐
+    fault with from_seconds ──┼─▶ start ──▶ active ──(its time, its fault, join_network)──▶ end
+    GoOffline of the outlet ──┘
+
+This is also where each time in the `when` of a fault becomes a timer, so that time can jump to it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from invis_sim.device.effects import Effect, GoOffline
+from invis_sim.device.outlet import Outlet
+from invis_sim.device.schedule import Timer
+from invis_sim.faults.armed import ArmedFault, outage_of
+from invis_sim.faults.fault import OutageFault
+from invis_sim.faults.outage import Outage
+from invis_sim.faults.pipeline import Pipeline
+from invis_sim.journal import OutageEnded, OutageStarted
+from invis_sim.server.acceptor import Acceptor
+from invis_sim.server.clock import Timeline
+
+if TYPE_CHECKING:
+    from invis_sim.server.session.connection import Connection
+
+__all__ = ["Outages"]
+
+
+class _ActiveOutage(msgspec.Struct, eq=False):
+    """An outage that has started and not ended.
+
+    armed: the fault that it comes from; None: it is the outlet's own.
+    timer: ends it; None: it has no time of its own.
+    blackholed: connections that get a RST when it ends.
+    """
+
+    outage: Outage
+    armed: ArmedFault | None
+    timer: Timer | None = None
+    blackholed: tuple["Connection", ...] = ()
+
+    @property
+    def source(self) -> Literal["fault", "outlet"]:
+        return "outlet" if self.armed is None else "fault"
+
+    @property
+    def reason(self) -> str:
+        """Why connections end with it, for the journal."""
+        if self.armed is not None:
+            return f"by fault {self.outage.name}"
+        ways = {
+            "reset": ", with a reset",
+            "close_frame": ", with a close frame",
+            "blackhole": ", silently",
+        }
+        return f"by {self.outage.name}{ways.get(self.outage.connections or '', '')}"
+
+
+class Outages:
+    """The outages of one outlet.
+
+    timeline, outlet, faults, acceptor, connections: what they act on.
+    record: adds an event to the journal: (its type, its fields).
+    online_changed: called when the outlet leaves the network or is back on it.
+    """
+
+    def __init__(
+        self,
+        timeline: Timeline,
+        outlet: Outlet,
+        faults: Pipeline,
+        acceptor: Acceptor,
+        connections: Mapping[int, "Connection"],
+        record: Callable[..., object],
+        online_changed: Callable[[bool], None],
+    ) -> None:
+        self._timeline = timeline
+        self._outlet = outlet
+        self._faults = faults
+        self._acceptor = acceptor
+        self._connections = connections
+        self._record = record
+        self._online_changed = online_changed
+        self._active: list[_ActiveOutage] = []
+        # Enabled faults → the timers at the times in their `when`.
+        self._windows: dict[ArmedFault, list[Timer]] = {}
+
+    def go_offline(self, cause: GoOffline) -> tuple[Effect, ...]:
+        """Start an outage of the outlet's own, and return what comes of it."""
+        return self.start(
+            Outage(cause.name, cause.seconds, refuses=True, connections=cause.disconnect)
+        )
+
+    def start(self, outage: Outage) -> tuple[Effect, ...]:
+        """Start an outage now, and return what comes of it. It ends by itself."""
+        armed = next((one for one in self._faults if one.identity == outage.identity), None)
+        active = _ActiveOutage(outage, armed)
+        self._note(OutageStarted, active, duration=outage.seconds)
+        effects: list[Effect] = []
+        if outage.restarts:
+            effects += self._outlet.go_offline(self._timeline.now())
+            self._online_changed(False)
+        if outage.connections is not None:
+            open_now = tuple(self._connections.values())
+            for connection in open_now:
+                connection.disconnect(outage.connections, active.reason)
+            if outage.connections == "blackhole":
+                active.blackholed = open_now
+        self._active.append(active)
+        effects += self._apply()
+        if outage.seconds is not None:
+            active.timer = self._timeline.after(outage.seconds, partial(self._end, active))
+        return tuple(effects)
+
+    def join_network(self, *, from_reboot: bool = False) -> tuple[Effect, ...]:
+        """End the outlet's own outages that have no end, and return what comes of it.
+
+        from_reboot: whether those end too that would end by themselves.
+        """
+        return self._end_those(
+            active
+            for active in self._active
+            if active.armed is None and (from_reboot or active.outage.seconds is None)
+        )
+
+    def sync(self) -> tuple[Effect, ...]:
+        """Follow the faults: start the outages that are due, set timers for those that will be, and
+        end those whose fault is disabled or gone. Returns what comes of it.
+        """
+        enabled = [armed for armed in self._faults if armed.enabled]
+        for armed in self._windows.keys() - set(enabled):
+            for timer in self._windows.pop(armed):
+                timer.cancel()
+        effects = list(
+            self._end_those(
+                active
+                for active in self._active
+                if active.armed is not None and active.armed not in enabled
+            )
+        )
+        for armed in enabled:  # in the order in which they apply
+            if armed not in self._windows:
+                self._windows[armed] = []
+                effects += self._set_timers(armed)
+        return tuple(effects)
+
+    def _set_timers(self, armed: ArmedFault) -> tuple[Effect, ...]:
+        """Set a timer at each time in the `when` of a fault, and start its outage if it is due.
+
+        Most of these timers do nothing: they are there for time to jump to.
+        """
+        when, now = armed.fault.when, self._timeline.now()
+        starts = isinstance(armed.fault, OutageFault) and armed.fault.starts_at_a_time
+        action = partial(self._start_if_due, armed) if starts else tuple
+        timers = self._windows[armed]
+        if when.from_seconds > now:
+            timers.append(self._timeline.at(when.from_seconds, action))
+        if when.until_seconds is not None and when.until_seconds > now:
+            timers.append(self._timeline.at(when.until_seconds, tuple))
+        return self._start_if_due(armed) if starts and when.from_seconds <= now else ()
+
+    def _start_if_due(self, armed: ArmedFault) -> tuple[Effect, ...]:
+        until = armed.fault.when.until_seconds
+        if until is not None and self._timeline.now() >= until:
+            return ()
+        armed.count_timed_start()
+        return self.start(outage_of(armed))
+
+    def _end_those(self, outages: Iterable[_ActiveOutage]) -> tuple[Effect, ...]:
+        return tuple(effect for active in tuple(outages) for effect in self._end(active))
+
+    def _end(self, active: _ActiveOutage) -> tuple[Effect, ...]:
+        """End an outage, and return what comes of it. Ending it twice is no error."""
+        if active not in self._active:
+            return ()
+        self._active.remove(active)
+        if active.timer is not None:
+            active.timer.cancel()
+        effects = list(self._apply())
+        for connection in active.blackholed:
+            connection.disconnect("reset", active.reason)
+        self._note(OutageEnded, active)
+        restarting = any(one.outage.restarts for one in self._active)
+        if self._outlet.offline and not restarting:
+            effects += self._outlet.come_online(self._timeline.now())
+            self._online_changed(True)
+        return tuple(effects)
+
+    def _apply(self) -> tuple[Effect, ...]:
+        """Make the outlet what all active outages, taken together, want it to be."""
+        outages = [active.outage for active in self._active]
+        self._acceptor.set_refusing(any(outage.refuses for outage in outages))
+        return self._outlet.force_faceplate_offline(
+            any(outage.faceplate for outage in outages), self._timeline.now()
+        )
+
+    def _note(self, event: type[Any], active: _ActiveOutage, **fields: Any) -> None:
+        self._record(
+            event,
+            name=active.outage.name,
+            source=active.source,
+            identity=active.outage.identity,
+            **fields,
+        )

@@ -1,0 +1,88 @@
+"""What the outlets of one event loop share, so that they do not slow each other down.
+
+The poller listens to the clients of all of them: one that believed to be alone would hold the event
+loop while the others' clients wait. The journals share a budget of memory. Both come with the first
+outlet of an event loop and go with the last. A clock can be shared too, by those who want one.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import trio
+
+from invis_sim.journal import JournalBudget
+from invis_sim.server.clock import Clock
+from invis_sim.server.net.poller import Poller
+from invis_sim.server.nursery import open_cancelled_nursery
+
+__all__ = ["Runtime", "open_runtime"]
+
+
+MAX_JOURNAL_ENTRIES, MAX_JOURNAL_BYTES = 100_000, 128 * 2**20
+"""What all journals of an event loop keep together: ten outlets keep as much as each would alone,
+and with a thousand of them the process still fits on a small machine."""
+
+
+class _Shared:
+    """The parts that exist once per event loop.
+
+    users: how many runtimes use them.
+    """
+
+    def __init__(self, *, owns_loop: bool) -> None:
+        self.users = 0
+        self.poller = Poller.create_if_supported(owns_loop=owns_loop)
+        self.budget = JournalBudget(MAX_JOURNAL_ENTRIES, MAX_JOURNAL_BYTES)
+        if self.poller is not None:
+            # A system task, as it must outlive the nursery of whichever outlet came first.
+            trio.lowlevel.spawn_system_task(self.poller.run)
+
+    async def close(self) -> None:
+        if self.poller is not None:
+            await self.poller.close()
+
+
+_SHARED: trio.lowlevel.RunVar[_Shared | None] = trio.lowlevel.RunVar("invis_sim", default=None)
+
+
+class Runtime:
+    """What an outlet shares with others. `open_runtime` makes one.
+
+    clock: the time of all outlets of this runtime.
+    poller: listens to many clients at once; None: the system has no epoll.
+    budget: how much the journals may keep together.
+    """
+
+    def __init__(self, clock: Clock, poller: Poller | None, budget: JournalBudget) -> None:
+        self.clock = clock
+        self.poller = poller
+        self.budget = budget
+
+
+@asynccontextmanager
+async def open_runtime(*, speed: float = 1.0, owns_loop: bool = False) -> AsyncIterator[Runtime]:
+    """Provide a runtime for the time of the block; several outlets may use it.
+
+    speed: of its clock; see `Clock`.
+    owns_loop: whether nothing but simulators runs in this event loop. Then it may be held for up to
+    a millisecond at a time, which serves requests that follow each other closely faster. The first
+    runtime of an event loop decides.
+
+    Raises ValueError for a speed that is not above 0.
+    """
+    clock = Clock(speed)
+    shared = _SHARED.get()
+    if shared is None:
+        shared = _Shared(owns_loop=owns_loop)
+        _SHARED.set(shared)
+    shared.users += 1
+    try:
+        async with open_cancelled_nursery() as nursery:
+            nursery.start_soon(clock.run)
+            yield Runtime(clock, shared.poller, shared.budget)
+    finally:
+        shared.users -= 1
+        if not shared.users:
+            _SHARED.set(None)
+            with trio.CancelScope(shield=True):
+                await shared.close()

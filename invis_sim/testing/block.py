@@ -1,0 +1,147 @@
+"""The block in which a simulator runs in a thread: `with start_simulator() as sim:`."""
+
+import threading
+from concurrent.futures import Future, wait
+from types import TracebackType
+
+import trio
+
+from invis_sim.scenario import Scenario
+from invis_sim.scenario.loading import ScenarioSource, resolve
+from invis_sim.server.opening import open_simulator
+from invis_sim.testing.event_loops import completed
+from invis_sim.testing.handle import SimulatorHandle
+from invis_sim.testing.thread import LoopThread, SimulatorStopped
+
+__all__ = ["SimulatorContext", "start_simulator"]
+
+
+class SimulatorContext:
+    """The time during which a simulator runs: a block of `with` or `async with`, once.
+
+    `start_simulator` makes one. Whatever the block does, the thread is gone when it is left.
+    """
+
+    def __init__(self, scenario: Scenario, speed: float) -> None:
+        self._scenario = scenario
+        self._speed = speed
+        self._loop: LoopThread | None = None
+        self._internal_error: Exception | None = None
+        self._ready: Future[SimulatorHandle] = Future()
+        self._ended: Future[None] = Future()
+        self._thread = threading.Thread(target=self._run, name="invis-sim", daemon=True)
+
+    def __enter__(self) -> SimulatorHandle:
+        self._thread.start()
+        try:
+            wait((self._ready,))
+            return self._ready.result()
+        except BaseException:  # it could not start, or the waiting was interrupted
+            self._finish()
+            raise
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._finish()
+        self._raise_failure(error)
+
+    async def __aenter__(self) -> SimulatorHandle:
+        self._thread.start()
+        try:
+            await completed(self._ready)
+            return self._ready.result()
+        except BaseException:
+            self._finish()
+            raise
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        try:
+            self._ask_to_stop()
+            await completed(self._ended)
+        finally:
+            self._finish()
+        self._raise_failure(error)
+
+    def _ask_to_stop(self) -> None:
+        if self._loop is not None:
+            self._loop.ask_to_stop()
+
+    def _finish(self) -> None:
+        """End the thread, and wait for that: it takes milliseconds."""
+        wait((self._ready,))
+        self._ask_to_stop()
+        self._thread.join()
+
+    def _raise_failure(self, error: BaseException | None) -> None:
+        """Raise what has gone wrong in the simulator, unless the block is left by an interrupt, or
+        by that very error.
+        """
+        failure = self._ended.exception()
+        if failure is not None and failure is not error:
+            if error is not None and not isinstance(error, Exception):
+                return
+            raise failure
+
+    # In the thread of the simulator
+
+    def _run(self) -> None:
+        failure: BaseException | None = None
+        try:
+            trio.run(self._main)
+        except BaseException as error:  # it belongs to those who wait
+            failure = error
+        if self._ready.done() and self._ready.exception() is None:
+            self._ready.result().fail_waiters(failure or SimulatorStopped())
+        if failure is None:
+            self._ended.set_result(None)
+        else:
+            self._ended.set_exception(failure)
+            if not self._ready.done():
+                self._ready.set_exception(failure)
+
+    async def _main(self) -> None:
+        loop = self._loop = LoopThread(self._ended)
+        async with open_simulator(
+            self._scenario, speed=self._speed, on_internal_error=self._stop_on_error
+        ) as simulator:
+            self._ready.set_result(SimulatorHandle(simulator, loop))
+            await loop.stopping.wait()
+            if self._internal_error is not None:
+                raise self._internal_error
+
+    def _stop_on_error(self, error: Exception) -> None:
+        """Stop on an internal error, which an outlet at the desk survives: the test must fail."""
+        assert self._loop is not None
+        self._internal_error = error
+        self._loop.stopping.set()
+
+
+def start_simulator(
+    scenario: ScenarioSource = None, *, speed: float = 1.0, **overrides: object
+) -> SimulatorContext:
+    """Run an outlet in a thread for the time of a block; it listens when the block begins.
+
+    For `with`, in any thread and also where an event loop runs, and for `async with` in asyncio and
+    trio.
+
+    scenario: a `Scenario`, a path, the name of a bundled scenario, TOML text, or None for the
+    default outlet.
+    speed: how many simulated seconds pass in a real one, above 0; infinite: time jumps from timer
+    to timer.
+    overrides: sn, seed, host, tcp, tcp_port, ws, ws_port, ws_path, mdns, in place of the
+    scenario's. Ports are free ones unless the scenario or the caller names them.
+
+    Raises ScenarioError for a scenario that cannot be used; at the beginning of the block
+    StartError where it cannot listen, and ValueError for a speed that is not above 0; and at its
+    end whatever went wrong inside the simulator.
+    """
+    return SimulatorContext(resolve(scenario, **overrides), speed)

@@ -1,0 +1,152 @@
+"""A trio event loop in a thread of its own, and calls into it. Knows nothing of outlets.
+
+The rules of this file:
+
+- Other threads reach the loop by `call` and its relatives alone.
+- A caller never waits for what cannot come any more: it also waits for the end of the thread, and
+  then gets what ended it.
+"""
+
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
+from typing import Any, NoReturn, TypeVar
+
+import trio
+
+__all__ = ["LoopThread", "SimulatorStopped", "ThreadStopped"]
+
+T = TypeVar("T")
+
+
+class SimulatorStopped(RuntimeError):
+    """The outlet has been stopped, so a call or a wait cannot be carried out."""
+
+    def __init__(self) -> None:
+        super().__init__("the outlet has been stopped")
+
+
+class ThreadStopped(Exception):
+    """The thread takes no more calls."""
+
+
+class LoopThread:
+    """The thread in which this object is made, which runs a trio event loop.
+
+    ended: done when the loop has ended, with the error that ended it, if any.
+    stopping: set when it should end.
+    """
+
+    def __init__(self, ended: Future[None]) -> None:
+        self.ended = ended
+        self.stopping = trio.Event()
+        self._thread = threading.get_ident()
+        self._token = trio.lowlevel.current_trio_token()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the caller runs in this thread."""
+        return threading.get_ident() == self._thread
+
+    def call(self, function: Callable[..., T], *args: Any) -> T:
+        """Call the function in the thread, and return or raise what it does.
+
+        Raises SimulatorStopped after the end, or the error that ended the thread.
+        """
+        try:
+            return self.try_call(function, *args)
+        except ThreadStopped:
+            self.raise_exit_error()
+
+    def try_call(self, function: Callable[..., T], *args: Any) -> T:
+        """Do as `call`, but raise ThreadStopped after the end."""
+        if self.is_current:
+            return function(*args)
+        answer: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                answer.set_result(function(*args))
+            except BaseException as error:  # it belongs to the thread that waits
+                answer.set_exception(error)
+
+        try:
+            self._token.run_sync_soon(run)
+        except trio.RunFinishedError:
+            raise ThreadStopped from None
+        if not self._is_answered(answer):
+            raise ThreadStopped
+        return answer.result()
+
+    def read(self, function: Callable[..., T], *args: Any) -> T:
+        """Call a function that changes nothing where nothing changes meanwhile: in the thread, or
+        after its end in the caller's.
+        """
+        try:
+            return self.try_call(function, *args)
+        except ThreadStopped:
+            wait((self.ended,))
+            return function(*args)
+
+    def start_task(self, function: Callable[[], Awaitable[T]]) -> Future[T]:
+        """Run an async function in the thread, and return a future for what it returns or raises.
+
+        The future is cancelled where the thread ends first.
+        """
+        answer: Future[T] = Future()
+
+        async def run() -> None:
+            try:
+                result = await function()
+            except Exception as error:  # it belongs to the thread that waits
+                if not answer.done():
+                    answer.set_exception(error)
+            else:
+                if not answer.done():
+                    answer.set_result(result)
+
+        def cancel(ended: Future[None]) -> None:
+            answer.cancel()
+
+        try:
+            self.call(trio.lowlevel.spawn_system_task, run)
+        except RuntimeError:  # the event loop takes no new tasks: it ends
+            wait((self.ended,))
+            self.raise_exit_error()
+        self.ended.add_done_callback(cancel)
+        return answer
+
+    def run_task(self, function: Callable[[], Awaitable[T]]) -> T:
+        """Run an async function in the thread, and return or raise what it does.
+
+        Raises as `call`; RuntimeError in the thread itself, where it could never return.
+        """
+        if self.is_current:
+            raise RuntimeError("would deadlock: called from the simulator's thread")
+        answer = self.start_task(function)
+        if not self._is_answered(answer) or answer.cancelled():
+            self.raise_exit_error()
+        return answer.result()
+
+    def stop(self) -> None:
+        """End the loop, and return when it has ended. Calling it twice is no error."""
+        self.ask_to_stop()
+        if not self.is_current:
+            wait((self.ended,))
+
+    def ask_to_stop(self) -> None:
+        """Make the loop end soon."""
+        with suppress(trio.RunFinishedError):
+            self._token.run_sync_soon(self.stopping.set)
+
+    def raise_exit_error(self) -> NoReturn:
+        """Raise what ended the thread, or SimulatorStopped; only after its end."""
+        self.ended.result()
+        raise SimulatorStopped from None
+
+    def _is_answered(self, answer: Future[Any]) -> bool:
+        """Wait for an answer, and return whether it came before the end."""
+        either: tuple[Future[Any], ...] = (answer, self.ended)
+        wait(either, return_when=FIRST_COMPLETED)
+        return answer.done()

@@ -1,0 +1,340 @@
+"""A subscription delivers what matches, in order, once, and harms no one."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from invis_sim.journal import (
+    Connected,
+    Entry,
+    EntryFilter,
+    Exchange,
+    Journal,
+    ServerError,
+    Subscription,
+)
+from tests.journal.support import record
+
+TIMEOUT = 20.0
+
+
+def event(journal: Journal) -> Entry:
+    return journal.add(Connected, 0.0, "tcp", 1, peer="")
+
+
+def test_entries_are_read_once_in_their_order() -> None:
+    journal = Journal()
+    event(journal)
+    with journal.subscribe() as subscription:
+        assert subscription.read() == []
+        entries: list[Entry] = [event(journal), record(journal), record(journal, done=True)]
+        assert subscription.read() == entries
+        assert subscription.read() == []
+
+
+def test_with_done_each_exchange_comes_once_it_is_finished() -> None:
+    journal = Journal()
+    before = record(journal)
+    with journal.subscribe(done=True) as subscription:
+        at_once = record(journal, done=True)
+        later = record(journal)
+        one = event(journal)
+        assert subscription.read() == [at_once, one]
+        for exchange in (later, before, later):
+            journal.finish(exchange)
+        assert subscription.read() == [later, before]
+        assert later.done
+
+
+def test_with_after_what_is_kept_comes_first() -> None:
+    journal = Journal(max_entries=4)
+    entries = [event(journal) for _ in range(6)]
+    for after, expected in ((0, entries[2:]), (4, entries[4:]), (6, []), (99, [])):
+        with journal.subscribe(after=after) as subscription:
+            new = event(journal)
+            assert subscription.read() == [*expected, new]
+            entries = [*entries, new]
+            expected_kept = list(journal)
+            assert expected_kept == entries[-4:]
+        journal.clear()
+        journal._entries.extend(entries[2:6])
+        entries = entries[:6]
+
+
+def test_with_after_and_done_what_is_unfinished_comes_later() -> None:
+    journal = Journal()
+    unfinished, finished = record(journal), record(journal, done=True)
+    with journal.subscribe(after=0, done=True) as subscription:
+        journal.finish(unfinished)
+        assert subscription.read() == [finished, unfinished]
+
+
+def test_after_its_end_nothing_more_comes_and_the_rest_can_be_read() -> None:
+    journal = Journal()
+    with journal.subscribe() as subscription:
+        first = event(journal)
+    subscription.close()
+    event(journal)
+    assert subscription.closed
+    assert journal._subscriptions == ()
+    assert subscription.wait(0)
+    assert list(subscription) == [first]
+    assert not subscription.wait()
+
+
+def test_of_too_many_entries_the_oldest_are_dropped_and_counted() -> None:
+    journal = Journal()
+    with journal.subscribe(max_waiting=3) as subscription:
+        entries = [event(journal) for _ in range(5)]
+        assert subscription.dropped == 2
+        batch = subscription.read_batch()
+        assert batch == (entries[2:], 2, entries[1])
+        assert subscription.dropped == 0
+        last = event(journal)
+        assert subscription.read_batch() == ([last], 0, None)
+
+
+def test_there_must_be_room_for_one_entry() -> None:
+    with pytest.raises(ValueError, match="max_waiting: expected a number from 1, found 0"):
+        Journal().subscribe(max_waiting=0)
+
+
+def test_on_ready_is_called_when_the_first_entry_waits() -> None:
+    journal = Journal()
+    calls: list[int] = []
+    event(journal)
+    with journal.subscribe(after=1, on_ready=lambda: calls.append(len(journal))) as subscription:
+        for _ in range(3):
+            event(journal)
+        assert calls == [2]
+        subscription.read()
+        event(journal)
+        assert calls == [2, 5]
+
+
+def test_a_subscriber_that_raises_is_closed_and_harms_no_other() -> None:
+    journal = Journal()
+    error = RuntimeError("a defect")
+
+    def fail() -> None:
+        raise error
+
+    good = journal.subscribe()
+    bad = journal.subscribe(on_ready=fail)
+    other = journal.subscribe()
+    entries = [event(journal) for _ in range(3)]
+    assert good.read() == other.read() == list(journal) == entries
+    assert (bad.closed, bad.error) == (True, error)
+    assert bad.read() == entries[:1]
+
+
+def test_a_subscriber_may_read_close_and_record_in_on_ready() -> None:
+    journal = Journal()
+    read: list[Entry] = []
+
+    def on_ready() -> None:
+        read.extend(subscription.read())
+        if len(read) == 1:
+            journal.add(ServerError, 0.0, text="recorded meanwhile")
+        else:
+            subscription.close()
+
+    subscription = journal.subscribe(on_ready=on_ready)
+    event(journal)
+    event(journal)
+    assert read == list(journal)[:2]
+    assert subscription.error is None
+
+
+def in_a_thread(function: Any) -> threading.Thread:
+    thread = threading.Thread(target=function, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_iteration_blocks_until_entries_come_and_ends_with_the_subscription() -> None:
+    journal = Journal()
+    subscription = journal.subscribe(max_waiting=10_000)
+    read: list[Entry] = []
+    reader = in_a_thread(lambda: read.extend(subscription))
+    for _ in range(1000):
+        event(journal)
+    subscription.close()
+    reader.join(TIMEOUT)
+    assert not reader.is_alive()
+    assert read == list(journal)
+
+
+def test_a_loop_that_is_left_leaves_the_rest_to_be_read() -> None:
+    journal = Journal()
+    with journal.subscribe() as subscription:
+        entries = [event(journal) for _ in range(3)]
+        assert next(iter(subscription)) == entries[0]
+        assert subscription.read() == entries[1:]
+
+
+def test_wait_returns_when_an_entry_comes_or_time_is_up() -> None:
+    journal = Journal()
+    with journal.subscribe() as subscription:
+        assert not subscription.wait(0.001)
+        thread = in_a_thread(lambda: event(journal))
+        assert subscription.wait(TIMEOUT)
+        thread.join()
+
+
+def test_a_full_subscription_is_waited_for_once() -> None:
+    journal = Journal()
+    subscription = journal.subscribe(max_waiting=1, wait_when_full=TIMEOUT)
+    event(journal)
+    recorder = in_a_thread(lambda: event(journal))
+    recorder.join(0.02)
+    assert recorder.is_alive()
+    assert len(subscription.read()) == 1
+    recorder.join(TIMEOUT)
+    assert subscription.read_batch().dropped == 0
+    subscription._wait_when_full = 0.01  # which is waited for in vain, and not again
+    for _ in range(1 + 3):
+        event(journal)
+    subscription._wait_when_full = TIMEOUT * 9
+    recorder = in_a_thread(lambda: event(journal))
+    recorder.join(TIMEOUT)
+    assert not recorder.is_alive()
+    assert subscription.read_batch().dropped == 4
+    event(journal)  # the reader has caught up, so it is waited for again
+    recorder = in_a_thread(lambda: event(journal))
+    recorder.join(0.02)
+    assert recorder.is_alive()
+    assert len(subscription.read()) == 1
+    recorder.join(TIMEOUT)
+
+
+def test_a_recorder_that_waits_for_room_goes_on_when_it_is_closed() -> None:
+    journal = Journal()
+    subscription = journal.subscribe(max_waiting=1, wait_when_full=TIMEOUT * 9)
+    event(journal)
+    recorder = in_a_thread(lambda: event(journal))
+    subscription.close()
+    recorder.join(TIMEOUT)
+    assert not recorder.is_alive()
+
+
+class Lock:
+    """A lock after whose first release another thread might run."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        self._lock = threading.RLock()
+        self._meanwhile: list[Callable[[], None]] = [meanwhile]
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
+        if self._meanwhile:
+            self._meanwhile.pop()()
+
+
+@pytest.mark.parametrize("what", ["event", "exchange", "finish"])
+def test_who_subscribes_in_the_middle_of_a_record_gets_the_entry_once(what: str) -> None:
+    journal = Journal()
+    subscriptions: list[Subscription] = []
+    entry: Entry = record(journal)
+    if what != "finish":
+        journal.clear()
+
+    def subscribe() -> None:
+        subscriptions.append(journal.subscribe(after=0, done=True))
+
+    journal._lock = Lock(subscribe)  # type: ignore[assignment]
+    if what == "event":
+        entry = event(journal)
+    elif what == "exchange":
+        entry = record(journal, done=True)
+    elif isinstance(entry, Exchange):
+        journal.finish(entry)
+    assert subscriptions[0].read() == [entry]
+
+
+def test_who_subscribes_while_another_thread_records_misses_nothing() -> None:
+    journal = Journal()
+    stop = threading.Event()
+
+    def record_all() -> None:
+        while not stop.is_set():
+            event(journal)
+            record(journal, done=True)
+
+    recorder = in_a_thread(record_all)
+    for _ in range(200):
+        with journal.subscribe(after=0, max_waiting=1_000_000) as subscription:
+            subscription.wait(TIMEOUT)
+            numbers = [entry.number for entry in subscription.read()]
+            subscription.wait(TIMEOUT)
+            numbers += [entry.number for entry in subscription.read()]
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+        journal.clear()
+    stop.set()
+    recorder.join(TIMEOUT)
+
+
+filters = st.builds(
+    EntryFilter,
+    kinds=st.none() | st.sets(st.sampled_from(["exchange", "connected", "error"])).map(frozenset),
+    callback=st.none() | st.sampled_from([20, 21]),
+    connection=st.none() | st.integers(1, 2),
+    transport=st.none() | st.sampled_from(["tcp", "ws"]),
+)
+happenings = st.lists(
+    st.tuples(
+        st.sampled_from(["exchange", "connected", "error", "finish"]),
+        st.integers(1, 2),
+        st.sampled_from(["tcp", "ws"]),
+    ),
+    max_size=25,
+)
+
+
+@given(filters, happenings, happenings, st.integers(0, 30), st.integers(1, 20), st.booleans())
+def test_a_subscriber_reads_what_is_kept_after_its_cursor_and_then_all_that_is_new(
+    entry_filter: EntryFilter,
+    before: list[Any],
+    later: list[Any],
+    after: int,
+    max_entries: int,
+    done: bool,
+) -> None:
+    journal = Journal(max_entries=max_entries)
+    exchanges: list[Exchange] = []
+    delivered: list[Entry] = []
+
+    def happen(happenings: list[Any]) -> None:
+        for what, connection, transport in happenings:
+            if what == "exchange":
+                one = record(journal, connection=connection, transport=transport)
+                exchanges.append(one)
+                delivered.extend([] if done else [one])
+            elif what == "finish" and exchanges:
+                one = exchanges[connection % len(exchanges)]
+                delivered.extend([one] if done and not one.done else [])
+                journal.finish(one)
+            elif what == "connected":
+                delivered.append(journal.add(Connected, 0.0, transport, connection, peer=""))
+            elif what == "error":
+                delivered.append(journal.add(ServerError, 0.0, text=""))
+
+    happen(before)
+    kept = [
+        entry
+        for entry in journal
+        if entry.number > after and not (done and isinstance(entry, Exchange) and not entry.done)
+    ]
+    delivered.clear()
+    with journal.subscribe(entry_filter, after=after, done=done) as subscription:
+        happen(later)
+        read = subscription.read()
+    assert read == [entry for entry in (*kept, *delivered) if entry_filter.matches(entry)]
+    assert len({entry.number for entry in read}) == len(read)

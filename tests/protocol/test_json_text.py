@@ -1,0 +1,35 @@
+"""JSON as text: its tokens, and integers of any length."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from invis_sim.protocol.json_text import TOKEN, encode_int, parse_int
+from tests.faults.random_structs import json_trees
+
+LONG = "9" * 10_000
+"""More digits than Python converts (4300)."""
+
+
+@given(st.one_of(st.integers(), st.integers(-(10**700), 10**700)))
+def test_integers_come_back_as_they_were(number: int) -> None:
+    assert encode_int(number) == str(number)
+    assert parse_int(str(number)) == number
+
+
+@pytest.mark.parametrize("digits", [LONG, f"-{LONG}"])
+def test_integers_may_be_longer_than_python_converts(digits: str) -> None:
+    with pytest.raises(ValueError, match="digits"):
+        int(digits)
+    assert encode_int(parse_int(digits)) == digits
+
+
+@given(json_trees, st.sampled_from([None, 1]))
+def test_tokens_are_all_of_a_document_but_whitespace(tree: object, indent: int | None) -> None:
+    document = json.dumps(tree, indent=indent, ensure_ascii=False)
+    data = document.encode(errors="surrogatepass")
+    tokens = TOKEN.findall(data)
+    assert json.loads(b" ".join(tokens).decode(errors="surrogatepass")) == tree
+    assert TOKEN.sub(b"", data).strip() == b""

@@ -1,0 +1,27 @@
+"""What tests of every package share."""
+
+import json
+from typing import Any
+
+import msgspec
+
+__all__ = ["SN", "TIMEOUT", "make_request"]
+
+TIMEOUT = 30.0
+"""How long any test waits for what must happen, in seconds. A test that passes never waits so long;
+long enough for a machine that is busy with other things.
+"""
+
+SN = "0003C44076"
+"""The serial number of an outlet whose scenario gives none."""
+
+
+def make_request(callback: int = 20, args: Any = msgspec.UNSET, packet_id: int = 221_040) -> bytes:
+    """The bytes of a request.
+
+    args: the `callbackArgs` as plain data; UNSET: without them.
+    """
+    payload: dict[str, Any] = {"callbackName": callback}
+    if args is not msgspec.UNSET:
+        payload["callbackArgs"] = args
+    return json.dumps({"packetID": packet_id, "payload": payload}).encode()
