@@ -243,6 +243,7 @@ class Simulator(CommandMethods, WaitMethods):
             if ClearJournal() in effects:
                 self.journal.clear()  # before the command is recorded, which would be lost
             self._record(CommandGiven, by=by, command=command.summary())
+            self.journal.sn = self._outlet.sn  # which the command may have changed
             self.apply_effects(effects)
             self.apply_effects(self._outages.sync())
 

@@ -373,6 +373,15 @@ def test_the_journal_says_who_gave_a_command_and_what_was_wrong() -> None:
         ]
 
 
+def test_entries_have_the_serial_number_of_their_time() -> None:
+    with start_simulator(SCENARIO) as sim:
+        sim.sample()
+        sim.set(device={"sn": "0003C44077"})
+        sim.sample()
+        assert [one.sn[-1] for one in sim.journal.events(kind="command")] == ["6", "6", "7"]
+        assert sim.sn == "0003C44077"
+
+
 # Faults by name
 
 

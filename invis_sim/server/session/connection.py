@@ -76,7 +76,7 @@ class Connection:
 
     # Its beginning
 
-    def plan_faults_of_connection(self) -> None:
+    def apply_connection_faults(self) -> None:
         """Decide how faults treat the connection, and record which did."""
         planned = self._fault_session.admit(
             self.context.timeline.now(), len(self.context.connections)

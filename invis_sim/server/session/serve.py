@@ -41,7 +41,7 @@ async def serve_client(
             )
             context.journal.add(Connected, context.seconds(), transport, number, peer=client.peer)
             with connection.read_scope:
-                connection.plan_faults_of_connection()
+                connection.apply_connection_faults()
                 if await accept(connection):
                     await _TRANSPORTS[transport](connection)
             connection.lifecycle.move(ConnectionState.DRAINING)
