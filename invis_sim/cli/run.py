@@ -234,7 +234,7 @@ def _introduction(simulator: Simulator) -> str:
         lines.append(f"  Faults     {', '.join(rule.name for rule in simulator.faults)}")
     tcp = simulator.has("tcp")
     address = _host_and_port(*simulator.tcp_address) if tcp else simulator.ws_url
-    lines.append(f"Ctrl-C ends it. To ask it something: {_own_name()} send {address} 20")
+    lines.append(f"Press Ctrl-C to stop. Try: {_own_name()} send {address} 20")
     return "\n".join(lines)
 
 

@@ -50,7 +50,7 @@ def test_it_says_who_it_is_where_it_listens_and_what_happens(tmp_path: Path) -> 
         assert lines[4] == "  Faults     tardy\n"
         # However it was started, the hint can be typed as it stands.
         own_name = "invis-sim" if shutil.which("invis-sim") else "python -m invis_sim"
-        hint = f"Ctrl-C ends it. To ask it something: {own_name} send 127.0.0.1:{tcp[1]} 20\n"
+        hint = f"Press Ctrl-C to stop. Try: {own_name} send 127.0.0.1:{tcp[1]} 20\n"
         assert lines[5] == hint
         with socket.create_connection(("127.0.0.1", int(tcp[1])), timeout=TIMEOUT) as client:
             client.sendall(make_request() + b"what?\n")
@@ -85,7 +85,7 @@ def test_the_first_line_names_the_product(scenario: str, product: str) -> None:
 def introduction(it: Outlet) -> list[str]:
     """What it says when it begins, line by line."""
     lines = [it.line()]
-    while lines[-1] and not lines[-1].startswith("Ctrl-C ends it."):
+    while lines[-1] and not lines[-1].startswith("Press Ctrl-C"):
         lines.append(it.line())
     return lines
 
@@ -95,7 +95,7 @@ def test_an_outlet_of_a_revision_with_one_transport_is_introduced_with_that_one(
         lines = introduction(it)
     assert not [line for line in lines if line.startswith("  WebSocket ")]
     assert lines[-2].startswith("  TCP        127.0.0.1:")
-    assert re.search(r"Ctrl-C ends it\. .* send 127\.0\.0\.1:\d+ 20\n", lines[-1])
+    assert re.search(r"Press Ctrl-C to stop\. Try: .* send 127\.0\.0\.1:\d+ 20\n", lines[-1])
 
 
 # mDNS
