@@ -63,7 +63,7 @@ def _overview(tables: dict[str, type[msgspec.Struct]]) -> str:
             "",
             *_rows({name: documented[name] for name in top}),
             "",
-            "Tables, each with keys that `invis-sim keys TABLE` tells:",
+            "Tables, each with keys that `invis-sim keys TABLE` shows:",
             "",
             *_rows(summaries),
             "",

@@ -43,7 +43,7 @@ WS_PORT = 8080
 """A real outlet has 80, which only root may listen on."""
 
 JOIN_SIGNALS = tuple(one for one in signal.Signals if one.name == "SIGUSR1")
-"""The signal that lets the outlet join the network again, where the platform has it."""
+"""The signal that brings the outlet back to the network, where the platform has it."""
 
 MAX_WAITING_LINES = 20_000
 """How many entries wait for a slow terminal or disk before some are lost: about 16 MB."""
@@ -55,9 +55,9 @@ run loses nothing, and a disk that hangs does not stop the outlet.
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the outlet until a signal, or the end of stdin where that is asked for, ends it."""
+    """Run the outlet until a signal ends it, or the end of stdin where an option says so."""
     if args.ready_file is not None:
-        with suppress(OSError):  # one that was left behind would tell of somebody else
+        with suppress(OSError):  # an old one would name another outlet
             os.unlink(args.ready_file)
     scenario = _scenario(args)
     commands = _commands(args)
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _free_port_hint(error: StartError) -> str:
-    """How to get a port that is not taken, where that is the trouble; "" where it is not."""
+    """Return a hint how to get a free port, where a port is taken; "" otherwise."""
     cause = error.__cause__
     if not isinstance(cause, OSError) or cause.errno != errno.EADDRINUSE:
         return ""
@@ -99,7 +99,7 @@ def _scenario(args: argparse.Namespace) -> Scenario:
     try:
         scenario = override(scenario, **given)
     except ScenarioError as error:
-        problems = [_of_the_options(problem, given) for problem in error.problems]
+        problems = [_as_option_problem(problem, given) for problem in error.problems]
         raise CliError(*problems, status=2) from None
     scenario = _with_faults(scenario, args.faults)
     listen = scenario.listen
@@ -111,7 +111,7 @@ def _scenario(args: argparse.Namespace) -> Scenario:
 
 
 def _with_faults(scenario: Scenario, texts: Iterable[str]) -> Scenario:
-    """The scenario with these faults behind its own."""
+    """Return the scenario with these faults after its own."""
     faults: list[Fault] = []
     problems: list[str] = []
     for text in texts:
@@ -128,8 +128,8 @@ def _with_faults(scenario: Scenario, texts: Iterable[str]) -> Scenario:
     return more
 
 
-def _of_the_options(problem: str, names: Iterable[str]) -> str:
-    """The problem of an override, as one of the command line."""
+def _as_option_problem(problem: str, names: Iterable[str]) -> str:
+    """Return the problem of an override in the words of the command line."""
     name, colon, rest = problem.partition(":")
     if name in names:
         return f"--{name.replace('_', '-')}{colon}{rest}"
@@ -175,28 +175,28 @@ async def _main(scenario: Scenario, commands: list[Command], args: argparse.Name
                     during.enter_context(_ready_file(simulator, Path(args.ready_file)))
                 if args.log != "quiet" and sys.stdout is not None:
                     _log_to_stdout(simulator, args.log, after)
-                _warn_of_strangers(simulator)
+                _warn_if_exposed(simulator)
                 if args.exit_with_stdin:
                     _watch_stdin(ended)
                 await ended.wait()
 
 
 def _watch_stdin(ended: trio.Event) -> None:
-    """Sets the event when stdin ends, or cannot be read any more."""
+    """Set the event when stdin ends, or cannot be read any more."""
     token = trio.lowlevel.current_trio_token()
 
     def watch() -> None:
         if sys.stdin is not None:  # as it is where the descriptor is closed
             stdin = sys.stdin.fileno()
             with suppress(OSError, ValueError):
-                # Reading a terminal that belongs to somebody else at the moment would stop the
+                # Reading a terminal that belongs to another process at the moment would stop the
                 # process; to wait for something to read does not.
                 while select.select([stdin], [], []) and os.read(stdin, 65536):
                     pass
         with suppress(trio.RunFinishedError):
             token.run_sync_soon(ended.set, idempotent=True)
 
-    # Nobody waits for the thread: it may read for as long as the process lives.
+    # No task waits for the thread: it may read for as long as the process lives.
     threading.Thread(target=watch, name="invis-sim-stdin", daemon=True).start()
 
 
@@ -217,7 +217,7 @@ def _log_to_stdout(simulator: Simulator, log: str, stack: ExitStack) -> None:
 
 
 def _introduction(simulator: Simulator) -> str:
-    """Who is there, and where."""
+    """Return the first lines of the log: who the outlet is, and its addresses."""
     scenario = simulator.scenario
     lines = [f"InvisOutlet {simulator.sn} ({_product(scenario)}), seed {simulator.seed}"]
     if scenario.description:
@@ -234,27 +234,27 @@ def _introduction(simulator: Simulator) -> str:
         lines.append(f"  Faults     {', '.join(rule.name for rule in simulator.faults)}")
     tcp = simulator.has("tcp")
     address = _host_and_port(*simulator.tcp_address) if tcp else simulator.ws_url
-    lines.append(f"Press Ctrl-C to stop. Try: {_own_name()} send {address} 20")
+    lines.append(f"Press Ctrl-C to stop. Try: {_command_name()} send {address} 20")
     return "\n".join(lines)
 
 
 def _product(scenario: Scenario) -> str:
-    """Which product it is, in words."""
+    """Return the product in words."""
     product = scenario.product
     faceplate = "no InvisDeco" if product == "bare" else f"InvisDeco {product.capitalize()}"
     return f"{scenario.device.hw_rev}, {faceplate}"
 
 
-def _own_name() -> str:
-    """How somebody calls this command in this folder."""
+def _command_name() -> str:
+    """Return the command line that starts this program in this folder."""
     if shutil.which("invis-sim") is not None:
         return "invis-sim"
     started_as = os.path.relpath(sys.argv[0])
     return started_as if os.access(started_as, os.X_OK) else "python -m invis_sim"
 
 
-def _warn_of_strangers(simulator: Simulator) -> None:
-    """Says so where others than this machine can reach the outlet."""
+def _warn_if_exposed(simulator: Simulator) -> None:
+    """Warn on stderr where other machines can reach the outlet."""
     open_to_all = [
         f"{transport} on {host}"
         for transport, (host, _) in simulator.addresses.items()
@@ -302,7 +302,7 @@ def _write_journal(simulator: Simulator, path: str, stack: ExitStack) -> None:
 
 
 def _ready(simulator: Simulator) -> dict[str, Any]:
-    """What somebody who waits for the outlet wants to know."""
+    """Return what the ready file says: addresses, process and seed."""
     ready: dict[str, Any] = {"sn": simulator.sn, "tcp": None, "ws": None}
     if simulator.has("tcp"):
         host, port = simulator.tcp_address
@@ -314,7 +314,7 @@ def _ready(simulator: Simulator) -> dict[str, Any]:
 
 @contextmanager
 def _ready_file(simulator: Simulator, path: Path) -> Iterator[None]:
-    """The ready file, for the time of the block: it appears whole, and goes with the outlet."""
+    """Write the ready file, whole or not at all, and remove it at the end of the block."""
     text = json.dumps(_ready(simulator)) + "\n"
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:

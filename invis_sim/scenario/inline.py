@@ -14,7 +14,7 @@ _BARE_WORD = re.compile(
 
 
 def parse_inline(text: str) -> dict[str, Any]:
-    """Return the table that a text of the form `key=value,…` stands for.
+    """Return the table that a text of the form `key=value,…` means.
 
     text: values as in TOML, but words need no quotes; keys may have dots (`when.nth=3`).
 

@@ -35,7 +35,7 @@ test("the client passes over what is not its answer", async (t) => {
   assert.ok((await availableUpdates(outlet.ws.url)).IM);
 });
 
-test("the client tells when the outlet hangs up", async (t) => {
+test("the client reports that the outlet hung up", async (t) => {
   const outlet = await startOutlet("--fault", "close:moment=before");
   t.after(() => outlet.stop());
   await assert.rejects(availableUpdates(outlet.ws.url), /hung up with code 1011/);
