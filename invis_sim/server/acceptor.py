@@ -3,6 +3,7 @@
 import errno
 import socket
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 
 import trio
 
@@ -21,6 +22,10 @@ _ACCEPT_CAPACITY_ERRNOS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBU
 MAX_LOOP_TURNS = 10_000
 """For how many turns of the event loop `wait_for_pending` waits for clients to be accepted: a limit
 for floods only."""
+
+RESUME_RETRY_SECONDS = 0.2
+"""How long (real time) to wait before listening is tried again at a port that another program has
+taken: short, as it is often gone within a moment, and one attempt costs next to nothing."""
 
 LOOP_TURNS_TO_OPEN = 4
 """How many turns of the event loop a TCP connection needs from accept to open: the accepting task
@@ -47,6 +52,7 @@ class Acceptor:
     ) -> None:
         self.refuses = False
         self._started = False
+        self._closed = False
         self._nursery = nursery
         self._groups = {group.transport: group for group in groups}
         self._serve = serve
@@ -65,24 +71,26 @@ class Acceptor:
 
     def _start_loops(self) -> None:
         for transport, group in self._groups.items():
-            for listener in group.listeners:
-                self._nursery.start_soon(self._accept, transport, listener)
+            self._start_loops_of(transport, group)
+
+    def _start_loops_of(self, transport: Transport, group: ListenerGroup) -> None:
+        for listener in group.listeners:
+            self._nursery.start_soon(self._accept, transport, listener)
 
     def set_refusing(self, refuses: bool) -> None:
         """Refuse connections, or accept them again at the same addresses."""
-        if refuses == self.refuses:
+        if refuses == self.refuses or self._closed:
             return
         self.refuses = refuses
-        for group in self._groups.values():
+        for transport, group in self._groups.items():
             if refuses:
                 group.pause()
             else:
-                self._resume(group)
-        if not refuses and self._started:
-            self._start_loops()
+                self._resume(transport, group)
 
     def close(self) -> None:
         """Stop listening for good; connections stay."""
+        self._closed = True
         for group in self._groups.values():
             group.close()
 
@@ -95,12 +103,29 @@ class Acceptor:
         for _ in range(LOOP_TURNS_TO_OPEN):
             await trio.lowlevel.checkpoint()
 
-    def _resume(self, group: ListenerGroup) -> None:
+    def _resume(self, transport: Transport, group: ListenerGroup) -> None:
+        """Listen again, now or as soon as the port is free."""
         try:
             group.resume()
         except OSError as error:
             place = f"{group.host} port {group.port}"
-            self._log_error(f"cannot listen on {place} any more: {error.strerror}")
+            self._log_error(f"cannot listen on {place} any more: {error.strerror}, retrying")
+            self._nursery.start_soon(self._resume_later, transport, group)
+            return
+        if self._started:
+            self._start_loops_of(transport, group)
+
+    async def _resume_later(self, transport: Transport, group: ListenerGroup) -> None:
+        while True:
+            await trio.sleep(RESUME_RETRY_SECONDS)
+            # The next outage may have begun, and may have ended too: then that one tries.
+            if self._closed or self.refuses or group.listeners:
+                return
+            with suppress(OSError):
+                group.resume()
+                if self._started:
+                    self._start_loops_of(transport, group)
+                return
 
     async def _accept(self, transport: Transport, listener: trio.SocketListener) -> None:
         exhausted = False

@@ -40,6 +40,14 @@ MAX_TIMERS_TO_SETTLE = 100_000
 """After how many timers `settle` gives up. Steps that start something longer than their own rhythm
 would keep it going for ever."""
 
+MAX_ADVANCE_SECONDS = 1e9
+"""How far `advance` goes at once: as far as any time in a scenario. Far beyond it, numbers are so
+coarse that a timer of a few seconds would be due at once, again and again."""
+
+STALE_ENTRIES = 64
+"""How many entries that are out of date the clock keeps besides its timelines: most leave by
+themselves, and with fewer the heap would be built again too often."""
+
 SETTLE_SECONDS = 0.25
 """How long (real time) other tasks have to deal with a timer while time is advanced. They need far
 less; the limit is for event loops in which some task of the caller never waits."""
@@ -134,12 +142,16 @@ class Clock:
         """Move time forward, also while it is paused, and return when all that falls due by then
         has happened.
 
-        seconds: simulated, 0 or more, finite.
+        seconds: simulated, 0 to 1e9.
 
-        Raises ValueError for another number.
+        Raises ValueError for another number, RuntimeError where time cannot pass, since a timer
+        always sets another one that is due at once.
         """
         if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
             raise ValueError(f"seconds: expected a number from 0, found {seconds!r}")
+        if seconds > MAX_ADVANCE_SECONDS:
+            most = f"{MAX_ADVANCE_SECONDS:g}"
+            raise ValueError(f"seconds: expected a number up to {most}, found {seconds!r}")
         await self._run_until(self._sim() + seconds)
 
     async def settle(self) -> None:
@@ -155,20 +167,22 @@ class Clock:
             self._skip_to(due)
             self._woken.set()
             await _let_tasks_run()
-        raise RuntimeError(
-            f"after {MAX_TIMERS_TO_SETTLE} timers there are still more; "
-            "does a step start something that lasts longer than the time between two of them?"
-        )
+        raise _no_end()
 
     async def settle_at_infinite_speed(self) -> None:
-        """At infinite speed, jump from timer to timer until only rhythms are left."""
-        await self._jump()
+        """At infinite speed, jump from timer to timer until only rhythms are left, or until it is
+        clear that this comes to no end.
+        """
+        await self._jump(MAX_TIMERS_TO_SETTLE)
 
     def _skip_to(self, target: float) -> None:
         """Run what is due by this time in order, each rhythm only once, however often it was due:
         a wait of years must not take as long as the samples of the sensors in these years.
         """
-        while (first := self._next_due()) is not None and first <= target:
+        for _ in range(MAX_TIMERS_TO_SETTLE):  # one that sets itself again at once has no end
+            first = self._next_due()
+            if first is None or first > target:
+                break
             self._set_sim(first)
             self._run_one(target)
         self._set_sim(target)
@@ -176,10 +190,15 @@ class Clock:
     async def _run_until(self, target: float) -> None:
         """Run every timer due by this time, each at its own time, and make it this time."""
         await _let_tasks_run()
+        number, previous = 0, -math.inf
         while (due := self._next_due()) is not None and due <= target:
             self._set_sim(due)
-            while self._run_one(due):
-                pass
+            if due > previous:
+                number, previous = 0, due
+            while number < MAX_TIMERS_TO_SETTLE and self._run_one(due):
+                number += 1
+            if number >= MAX_TIMERS_TO_SETTLE:
+                raise _no_end()
             # What a timer has woken may set further timers that are due by then.
             await _let_tasks_run()
         self._set_sim(target)
@@ -196,18 +215,34 @@ class Clock:
 
     def _forget(self, timeline: "Timeline") -> None:
         self._timelines.discard(timeline)
-        timeline.due = None
+        timeline.due = None  # which puts its entries out of date
 
     def _note(self, timeline: "Timeline") -> None:
         """Take note that the timeline's next timer may be another."""
+        # One that was closed stays so: its clients and its author may still be about to leave.
+        if timeline not in self._timelines:
+            return
         due = timeline.next_due()
         if due != timeline.due:
             timeline.due = due
             if due is not None:
                 heapq.heappush(self._heap, (due, next(self._numbers), timeline))
+            if len(self._heap) > 2 * len(self._timelines) + STALE_ENTRIES:
+                self._compact()
         # At infinite speed a timer that is no rhythm is due at once, whatever comes first.
         if self._speed == math.inf or (due is not None and due < self._sleeps_until):
             self._woken.set()
+
+    def _compact(self) -> None:
+        """Remove entries that are out of date or double. One far in the future would otherwise be
+        added again after each timer that comes before it.
+        """
+        self._heap = [
+            (timeline.due, next(self._numbers), timeline)
+            for timeline in self._timelines
+            if timeline.due is not None
+        ]
+        heapq.heapify(self._heap)
 
     def _first(self) -> "Timeline | None":
         heap = self._heap
@@ -257,9 +292,11 @@ class Clock:
             if number % TIMERS_PER_TURN == 0:
                 await trio.lowlevel.checkpoint()
 
-    async def _jump(self) -> None:
-        """Jump from timer to timer until only rhythms are left."""
-        while self._speed == math.inf and not self._paused:
+    async def _jump(self, most: float = math.inf) -> None:
+        """Jump from timer to timer until only rhythms are left, at most so many times."""
+        number = 0
+        while self._speed == math.inf and not self._paused and number < most:
+            number += 1
             due = self._next_due(daemon=False)
             if due is None:
                 return
@@ -374,6 +411,13 @@ class Timeline:
     def close(self) -> None:
         """Run no more timers of this outlet."""
         self.clock._forget(self)
+
+
+def _no_end() -> RuntimeError:
+    return RuntimeError(
+        f"after {MAX_TIMERS_TO_SETTLE} timers there are still more; "
+        "does a step start something that lasts longer than the time between two of them?"
+    )
 
 
 def _check_speed(speed: float) -> float:

@@ -102,6 +102,10 @@ class Outages:
     def start(self, outage: Outage) -> tuple[Effect, ...]:
         """Start an outage now, and return what comes of it. It ends by itself."""
         armed = next((one for one in self._faults if one.identity == outage.identity), None)
+        # A packet may start an outage some time after its fault was removed or disabled. It must
+        # not become one of the outlet's own, which no command on faults would end.
+        if outage.identity is not None and (armed is None or not armed.enabled):
+            return ()
         active = _ActiveOutage(outage, armed)
         self._note(OutageStarted, active, duration=outage.seconds)
         effects: list[Effect] = []

@@ -29,10 +29,11 @@ class SimulatorContext:
         self._internal_error: Exception | None = None
         self._ready: Future[SimulatorHandle] = Future()
         self._ended: Future[None] = Future()
+        self._starting = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="invis-sim", daemon=True)
 
     def __enter__(self) -> SimulatorHandle:
-        self._thread.start()
+        self._start()
         try:
             wait((self._ready,))
             return self._ready.result()
@@ -50,7 +51,7 @@ class SimulatorContext:
         self._raise_failure(error)
 
     async def __aenter__(self) -> SimulatorHandle:
-        self._thread.start()
+        self._start()
         try:
             await completed(self._ready)
             return self._ready.result()
@@ -70,6 +71,15 @@ class SimulatorContext:
         finally:
             self._finish()
         self._raise_failure(error)
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread.ident is not None:
+                raise RuntimeError(
+                    "this block was entered before, and each serves once; "
+                    "call start_simulator again for another outlet"
+                )
+            self._thread.start()
 
     def _ask_to_stop(self) -> None:
         if self._loop is not None:
@@ -99,14 +109,16 @@ class SimulatorContext:
             trio.run(self._main)
         except BaseException as error:  # it belongs to those who wait
             failure = error
-        if self._ready.done() and self._ready.exception() is None:
-            self._ready.result().fail_waiters(failure or SimulatorStopped())
+        # First of all: whoever is called back by what follows may call the outlet, and then waits
+        # for this.
         if failure is None:
             self._ended.set_result(None)
         else:
             self._ended.set_exception(failure)
             if not self._ready.done():
                 self._ready.set_exception(failure)
+        if self._ready.exception() is None:
+            self._ready.result().fail_waiters(failure or SimulatorStopped())
 
     async def _main(self) -> None:
         loop = self._loop = LoopThread(self._ended)

@@ -238,7 +238,7 @@ class SimulatorHandle(CommandMethods):
                 up.set_result(None)
 
         forget = self._thread.call(self._simulator.call_when_up, is_up)
-        self._thread.ended.add_done_callback(lambda ended: up.cancel())
+        self._thread.cancel_at_end(up)
 
         def withdraw() -> None:
             with suppress(ThreadStopped):

@@ -7,7 +7,6 @@ The rules of this file:
   then gets what ended it.
 """
 
-import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
@@ -41,13 +40,20 @@ class LoopThread:
     def __init__(self, ended: Future[None]) -> None:
         self.ended = ended
         self.stopping = trio.Event()
-        self._thread = threading.get_ident()
         self._token = trio.lowlevel.current_trio_token()
+        # Futures to be cancelled at the end. One callback for all of them: those of a future, which
+        # may live as long as a test suite, cannot be taken back.
+        self._until_end: set[Future[Any]] = set()
+        ended.add_done_callback(self._cancel_rest)
 
     @property
     def is_current(self) -> bool:
-        """Whether the caller runs in this thread."""
-        return threading.get_ident() == self._thread
+        """Whether the caller runs in this event loop."""
+        # By the loop, and not by the number of the thread, which a later thread gets again.
+        try:
+            return trio.lowlevel.current_trio_token() is self._token
+        except RuntimeError:
+            return False
 
     def call(self, function: Callable[..., T], *args: Any) -> T:
         """Call the function in the thread, and return or raise what it does.
@@ -106,16 +112,24 @@ class LoopThread:
                 if not answer.done():
                     answer.set_result(result)
 
-        def cancel(ended: Future[None]) -> None:
-            answer.cancel()
-
         try:
             self.call(trio.lowlevel.spawn_system_task, run)
         except RuntimeError:  # the event loop takes no new tasks: it ends
             wait((self.ended,))
             self.raise_exit_error()
-        self.ended.add_done_callback(cancel)
+        self.cancel_at_end(answer)
         return answer
+
+    def cancel_at_end(self, future: Future[Any]) -> None:
+        """Cancel the future when the thread ends, unless it is done by then."""
+        self._until_end.add(future)
+        future.add_done_callback(self._until_end.discard)
+        if self.ended.done():
+            future.cancel()
+
+    def _cancel_rest(self, ended: Future[None]) -> None:
+        for future in tuple(self._until_end):
+            future.cancel()
 
     def run_task(self, function: Callable[[], Awaitable[T]]) -> T:
         """Run an async function in the thread, and return or raise what it does.

@@ -2,7 +2,8 @@
 
 Sending has two forms. `send_now` never waits, and the fast path uses it; `send` waits for a slow
 client, but not for ever. Both are for the holder of `lock`, so that what one task writes is never
-cut by what another writes.
+cut by what another writes. A packet that was sent in part and never will be whole leaves the stream
+`torn`: nothing may follow it.
 """
 
 import socket
@@ -35,15 +36,20 @@ class ClientSocket:
     write_timeout: how long (real seconds) a client may read nothing while something waits for it.
     poller: listens to many sockets at once; None: each task listens for itself.
 
+    lock: held by who writes, from the first byte of a packet to its last.
     broken: whether the connection is known to be broken; nothing can be sent or received then.
+    torn: whether a packet was sent in part, and its rest will never come.
     """
 
     def __init__(
         self, sock: socket.socket, write_timeout: float, poller: Poller | None = None
     ) -> None:
         sock.setblocking(False)
-        self.lock = trio.Lock()
+        # No `trio.Lock`: what `send_now` writes in part is finished by another task, which must not
+        # find that a third one has taken the lock in between.
+        self.lock = trio.Semaphore(1, max_value=1)
         self.broken = False
+        self.torn = False
         self._socket = sock
         self._fd = sock.fileno()
         self._write_timeout = write_timeout
@@ -140,12 +146,21 @@ class ClientSocket:
         Raises WriteTimeout, and as `send_now`.
         """
         rest = memoryview(data)[self.send_now(data) :]
-        while rest:
-            with trio.move_on_after(self._write_timeout) as timeout:
-                await trio.lowlevel.wait_writable(self._fd)
-            if timeout.cancelled_caught:
-                raise WriteTimeout(f"the client has read nothing for {self._write_timeout:g} s")
-            rest = rest[self.send_now(rest) :]
+        try:
+            while rest:
+                with trio.move_on_after(self._write_timeout) as timeout:
+                    await trio.lowlevel.wait_writable(self._fd)
+                if timeout.cancelled_caught:
+                    raise WriteTimeout(f"the client has read nothing for {self._write_timeout:g} s")
+                rest = rest[self.send_now(rest) :]
+        finally:
+            if 0 < len(rest) < len(data):
+                self.torn = True
+
+    @property
+    def locked(self) -> bool:
+        """Whether a packet is being sent, so that no other may be now."""
+        return self.lock.value == 0
 
     def send_eof(self) -> None:
         """Send FIN: no more will come. The client may still send."""

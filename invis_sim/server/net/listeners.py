@@ -55,24 +55,37 @@ class ListenerGroup:
         """Listen again at the same address; `listeners` are new ones.
 
         Raises OSError where another program has taken the port meanwhile, and goes on refusing
-        then.
+        then; it may be called again.
         """
-        sockets = [held or _bound(family, address) for family, address, held in self._paused]
+        sockets: list[socket.socket] = []
+        try:
+            for index, (family, address, held) in enumerate(self._paused):
+                sockets.append(held or _bound(family, address))
+                # From here on it is in one list only, so that it is closed once.
+                self._paused[index] = (family, address, None)
+                # May fail too: a port that is bound and not listened at can be taken by a program
+                # that reuses addresses.
+                sockets[-1].listen(socket.SOMAXCONN)
+                sockets[-1].setblocking(False)
+        except OSError:
+            for sock in sockets:
+                sock.close()
+            raise
         self._paused.clear()
-        for sock in sockets:
-            sock.listen(socket.SOMAXCONN)
-            sock.setblocking(False)
         self.listeners = tuple(
             trio.SocketListener(trio.socket.from_stdlib_socket(sock)) for sock in sockets
         )
 
     def close(self) -> None:
-        """Stop listening for good."""
+        """Stop listening for good. Idempotent; what comes later than this does nothing."""
         for listener in self.listeners:
             listener.socket.close()
         for _, _, placeholder in self._paused:
             if placeholder is not None:
                 placeholder.close()
+        # A restart may still begin or end while everything else is being stopped.
+        self.listeners = ()
+        self._paused.clear()
 
 
 def _bound(family: int, address: Any) -> socket.socket:

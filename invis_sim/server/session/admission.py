@@ -27,6 +27,8 @@ async def accept(connection: Connection) -> bool:
         except (WriteTimeout, trio.BrokenResourceError) as error:
             connection.lifecycle.move(ConnectionState.CLOSED, f"the connection broke: {error}")
             return False
+        except trio.ClosedResourceError:
+            return False  # closed by the simulator, which has given the reason
     if plan.end is None:
         return True
     if plan.drops_oldest:

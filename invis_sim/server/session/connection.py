@@ -381,9 +381,10 @@ class Connection:
 
     def send_stop_frame_now(self) -> None:
         """Send the close frame, if the connection is open and the client can take it at once."""
-        # A packet that is partly sent holds the lock: nothing may come into its middle.
-        is_open = self.lifecycle.state is ConnectionState.OPEN
-        if is_open and self._end.stop_frame and not self.socket.lock.locked():
+        # A packet that is partly sent holds the lock, or has torn the stream: nothing may come into
+        # its middle.
+        can_send = not (self.socket.locked or self.socket.torn)
+        if can_send and self._end.stop_frame and self.lifecycle.state is ConnectionState.OPEN:
             with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
                 self.socket.send_now(self._end.stop_frame)
 

@@ -71,6 +71,7 @@ class _QueuedPacket(msgspec.Struct, eq=False):
     merges: whether it waits to leave together with the next packet.
     prefix: bytes of packets that leave together with its first write.
     release: the timer that ends its waiting for later packets.
+    started: whether it was sent in part already, and so holds the socket's lock.
     """
 
     delivery: Delivery
@@ -80,6 +81,7 @@ class _QueuedPacket(msgspec.Struct, eq=False):
     merges: bool = False
     prefix: bytes = b""
     release: Timer | None = None
+    started: bool = False
 
     @property
     def is_push(self) -> bool:
@@ -118,7 +120,7 @@ class Outbox:
     @property
     def idle(self) -> bool:
         """Whether a packet would leave at once."""
-        return not self._pending and self._lifecycle.sends and not self._socket.lock.locked()
+        return not self._pending and self._lifecycle.sends and not self._socket.locked
 
     @property
     def backlogged(self) -> bool:
@@ -150,7 +152,10 @@ class Outbox:
             self._give_up(f"the connection broke: {error}")
             return
         if sent < len(data):
-            self._dispatch(_QueuedPacket(Delivery.of(data[sent:]), None, arrived))
+            # At once: the task that sends the rest comes later than others that wait to write.
+            self._socket.lock.acquire_nowait()
+            rest = Delivery.of(data[sent:])
+            self._dispatch(_QueuedPacket(rest, None, arrived, started=True))
 
     def dispatch(self, delivery: Delivery, exchange: Exchange, arrived: SimTime) -> None:
         """Send a packet as its plan says, after those that are on their way."""
@@ -257,20 +262,34 @@ class Outbox:
 
     async def _run_plan(self, packet: _QueuedPacket) -> None:
         """Carry out a plan, step by step, as long as the connection sends."""
-        progress = _SendProgress(packet, packet.arrived)
+        progress = _SendProgress(packet, packet.arrived, packet.started)
+        completed = 0
+        steps = packet.delivery.steps
         try:
-            for step in packet.delivery.steps:
-                if not self._lifecycle.sends:
+            for step in steps:
+                if not self._goes_on(step, progress):
                     break
                 await self._execute(step, progress)
+                completed += 1
         except WriteTimeout as error:
             self._give_up(str(error))
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             self._give_up(f"the connection broke: {error}")
         finally:
             if progress.locked:
+                if any(isinstance(step, Write) for step in steps[completed:]):
+                    self._socket.torn = True
                 self._socket.lock.release()
             self._done(packet)
+
+    def _goes_on(self, step: Step, progress: "_SendProgress") -> bool:
+        """Return whether the next step of a plan is carried out."""
+        if self._lifecycle.sends:
+            return True
+        # Where the connection is closed in an orderly way meanwhile, its close frame comes after
+        # the whole of a packet that is partly sent, and not into its middle.
+        closing = self._lifecycle.state is ConnectionState.CLOSING
+        return closing and progress.locked and isinstance(step, Wait | Write)
 
     async def _execute(self, step: Step, progress: "_SendProgress") -> None:
         connection = self._connection

@@ -193,7 +193,7 @@ class FrameStream(trio.abc.Stream):
         try:
             async with self._socket.lock:
                 # Not even a pong leaves once nothing is sent any more.
-                if not connection.lifecycle.sends:
+                if not connection.lifecycle.sends or self._socket.torn:
                     return
                 await self._socket.send(data)
         except WriteTimeout as error:
@@ -238,7 +238,7 @@ class FrameStream(trio.abc.Stream):
         connection.lifecycle.move(ConnectionState.CLOSING, why)
         try:
             with suppress(WriteTimeout, trio.BrokenResourceError, trio.ClosedResourceError):
-                if not self._close_sent:
+                if not (self._close_sent or socket.torn):
                     self._close_sent = True
                     await socket.send(frame)
             connection.nursery.cancel_scope.cancel()
