@@ -239,7 +239,8 @@ def type_errors(
         return wrong
     try:
         msgspec.convert(value, annotation)
-    except msgspec.ValidationError:
+    # msgspec encodes text to compare it, which a lone surrogate does not survive.
+    except (msgspec.ValidationError, UnicodeEncodeError):
         info = msgspec.inspect.type_info(annotation)
         hint = did_you_mean(value, choices(info))
         return [(path, f"expected {describe(info)}, found {format_found(value)}{hint}")]

@@ -68,6 +68,8 @@ class FaultHandle:
 
     @enabled.setter
     def enabled(self, enabled: bool) -> None:
+        if self._is_gone():
+            raise CommandError(f"{'enable' if enabled else 'disable'}: {self._key} was removed")
         if enabled:
             self._owner.enable(self._key)
         else:
@@ -75,6 +77,8 @@ class FaultHandle:
 
     def remove(self) -> None:
         """Remove the fault. One that is gone already, or whose outlet has stopped, is no error."""
+        if self._is_gone():
+            return
         # CommandError: the fault is gone. RuntimeError: the outlet is (SimulatorStopped).
         with suppress(CommandError, RuntimeError):
             self._owner.remove(self._key)
@@ -90,7 +94,16 @@ class FaultHandle:
     ) -> None:
         self.remove()
 
+    def _is_gone(self) -> bool:
+        """Return whether the only fault of this handle was removed. Another one may have been
+        injected since, and may have got its identity.
+        """
+        only_one = self._key == self._armed.identity
+        return only_one and self._read(lambda: self._armed not in tuple(self._faults))
+
     def _members(self) -> tuple[ArmedFault, ...]:
+        if self._key == self._armed.identity:
+            return (self._armed,)
         try:
             return self._faults.matching(self._key)
         except LookupError:  # removed: what it counted stays readable

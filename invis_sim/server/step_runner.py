@@ -13,11 +13,15 @@ __all__ = ["StepHandle", "StepRunner"]
 
 
 class _RunningStep:
-    """A step with its number and the timers that will carry it out."""
+    """A step with its number and the timers that will carry it out.
+
+    counted: how many requests of its callback had been counted when it was added.
+    """
 
     def __init__(self, step: Step, number: int) -> None:
         self.step = step
         self.number = number
+        self.counted = 0
         self.timers: list[Timer] = []
 
 
@@ -53,11 +57,12 @@ class StepRunner:
             self.add(step)
 
     def add(self, step: Step) -> "StepHandle":
-        """Add a step; its times count from now."""
+        """Add a step; its times, and the requests that it waits for, count from now."""
         self._last_number += 1
         running = self._running[self._last_number] = _RunningStep(step, self._last_number)
         self._schedule.move_to(self._timeline.now())
         if step.after_request is not None:
+            running.counted = self._requests[step.after_request.callback]
             self.after_requests[step.after_request.callback].append(running)
         elif step.after_seconds is not None:
             action = partial(self._on_time, running)
@@ -65,13 +70,14 @@ class StepRunner:
         else:
             self._repeat(running)
         self._timeline.changed()
-        return StepHandle(self, running.number)
+        return StepHandle(self, running)
 
-    def remove(self, number: int) -> None:
+    def remove(self, running: _RunningStep) -> None:
         """Remove a step. One that is not there is no error."""
-        running = self._running.pop(number, None)
-        if running is None:
+        # By the step itself: after `restart`, another one has its number.
+        if self._running.get(running.number) is not running:
             return
+        del self._running[running.number]
         for timer in running.timers:
             timer.cancel()
         after = running.step.after_request
@@ -84,11 +90,13 @@ class StepRunner:
     def reset_counts(self) -> None:
         """Count requests from zero again."""
         self._requests.clear()
+        for running in self._running.values():
+            running.counted = 0
 
     def restart(self) -> None:
         """Begin the steps of the scenario again, as at the start of the outlet; added ones go."""
-        for number in tuple(self._running):
-            self.remove(number)
+        for running in tuple(self._running.values()):
+            self.remove(running)
         self._last_number = 0
         self.reset_counts()
         self._start()
@@ -104,7 +112,7 @@ class StepRunner:
         self._requests[callback] += 1
         for running in tuple(waiting):
             after = running.step.after_request
-            if after is None or after.nth != self._requests[callback]:
+            if after is None or after.nth != self._requests[callback] - running.counted:
                 continue
             if running.step.after_seconds is None:
                 self._run(running)
@@ -115,6 +123,8 @@ class StepRunner:
     def _on_time(self, running: _RunningStep) -> None:
         if running.step.every_seconds is not None:
             self._repeat(running)
+        else:  # it is over, and must not be kept for as long as the outlet runs
+            del self._running[running.number]
         self._run(running)
 
     def _repeat(self, running: _RunningStep) -> None:
@@ -129,10 +139,11 @@ class StepRunner:
 class StepHandle:
     """A step of a running outlet. number: its number, from 1."""
 
-    def __init__(self, runner: StepRunner, number: int) -> None:
+    def __init__(self, runner: StepRunner, running: _RunningStep) -> None:
         self._runner = runner
-        self.number = number
+        self._running = running
+        self.number = running.number
 
     def remove(self) -> None:
         """Take the step away. One that is gone already is no error."""
-        self._runner.remove(self.number)
+        self._runner.remove(self._running)

@@ -61,11 +61,12 @@ class Lifecycle:
     state: where it is. reason: why it ends or has ended, for the journal.
     """
 
-    __slots__ = ("closed", "reason", "sends", "state")
+    __slots__ = ("_reason_given", "closed", "reason", "sends", "state")
 
     def __init__(self) -> None:
         self.state = ConnectionState.HANDSHAKE
         self.reason = "by the client"
+        self._reason_given = False
         # Derived, and kept because they are asked for each packet: whether packets are sent, and
         # whether the connection is over, so that requests that were read no longer count.
         self.sends = True
@@ -81,8 +82,9 @@ class Lifecycle:
         self.state = state
         self.sends = state in _SENDING
         self.closed = state is ConnectionState.CLOSED
-        if reason is not None:
+        if reason is not None and not self._reason_given:
             self.reason = reason
+            self._reason_given = True
         return True
 
     @property

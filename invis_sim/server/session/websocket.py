@@ -82,7 +82,8 @@ async def _serve_handshake(connection: Connection, head: bytes, rest: bytes, pat
         cancelled, rest_of_group = group.split(trio.Cancelled)
         if rest_of_group is not None and not isinstance(rest_of_group, ExceptionGroup):
             raise
-        if cancelled is not None:
+        # An error of ours must be reported, also where the end comes at the same moment.
+        if cancelled is not None and stream.internal_error is None:
             raise cancelled from None
         if stream.internal_error is None:
             await _library_failed(connection, stream, single_error(group))
