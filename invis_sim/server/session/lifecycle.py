@@ -1,10 +1,10 @@
 """The life of a connection: one state, one reason, one table.
 
-                         ┌──────────────────────────────────────────────┐
-    accepted ─▶ HANDSHAKE ─▶ OPEN ─▶ DRAINING ─▶ CLOSED ◀─ CLOSING ◀────┤ from any state
-                    │         │  └──────────────▶ ▲  ▲                   │ that still sends
-                    │         ├─▶ HALF_CLOSED ────┘  │                   │
-                    └─────────┴─▶ BLACKHOLED ────────┘ ──────────────────┘
+    HANDSHAKE ─▶ OPEN ─▶ DRAINING ─▶ HALF_CLOSED ─┬─▶ CLOSING ────┬─▶ CLOSED
+                                                  └─▶ BLACKHOLED ─┘
+
+A connection moves along the arrows and may skip states on its way, such as from HANDSHAKE to
+CLOSED. It never moves back.
 
     HANDSHAKE    the connection exists, packets are not exchanged yet (TCP passes through it)
     OPEN         requests are answered, pushes are sent
