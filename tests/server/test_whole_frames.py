@@ -1,4 +1,4 @@
-"""What a client receives is whole frames, whatever else wants to be sent while one is sent in part."""
+"""What a client receives is whole frames, whatever else is to be sent while one is sent in part."""
 
 import threading
 import time

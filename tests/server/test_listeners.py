@@ -1,0 +1,116 @@
+"""The ports of an outlet: they come back after a restart, and nothing is left of them at the end."""
+
+import os
+import socket
+import time
+
+import pytest
+import trio
+
+from invis_sim.journal import ServerError
+from invis_sim.server.net.listeners import ListenerGroup, open_listeners
+from tests.server.peers import connected, faulty
+from tests.server.support import TIMEOUT
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+linux = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="descriptors are not listed")
+
+
+def taken(address: tuple[str, int]) -> socket.socket:
+    """Listen at the address of a paused outlet, as a server does that reuses addresses."""
+    other = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
+    other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    other.bind(address)
+    other.listen()
+    return other
+
+
+@linux
+def test_a_port_that_is_taken_leaks_nothing() -> None:
+    async def run() -> None:
+        first = (await open_listeners("tcp", "127.0.0.1", 0)).listeners
+        second = (await open_listeners("tcp", "127.0.0.2", 0)).listeners
+        group = ListenerGroup("tcp", (*first, *second))
+        addresses = [listener.socket.getsockname() for listener in group.listeners]
+        group.pause()
+        with taken(addresses[1]):
+            with pytest.raises(OSError, match="in use"):
+                group.resume()
+            before = descriptors()
+            for _ in range(5):
+                with pytest.raises(OSError, match="in use"):
+                    group.resume()
+            assert descriptors() == before
+            with pytest.raises(ConnectionRefusedError):  # neither of them listens
+                socket.create_connection(addresses[0], TIMEOUT)
+        group.resume()
+        for address in addresses:
+            socket.create_connection(address, TIMEOUT).close()
+        group.close()
+
+    trio.run(run)
+
+
+@linux
+def test_a_group_that_is_closed_stays_so() -> None:
+    async def run() -> None:
+        before = descriptors()
+        for paused in (False, True):
+            group = await open_listeners("tcp", "127.0.0.1", 0)
+            if paused:
+                group.pause()
+            group.close()
+            group.pause()
+            group.resume()
+            group.close()
+            assert not group.listeners
+        assert descriptors() == before
+
+    trio.run(run)
+
+
+def test_a_port_taken_during_a_restart_comes_back_when_it_is_free() -> None:
+    with faulty() as sim:
+        sim.clock.pause()
+        sim.reboot(1)
+        with taken(sim.tcp_address):
+            sim.clock.advance(2)
+            (error,) = [one for one in sim.journal.events() if isinstance(one, ServerError)]
+            place = "{} port {}".format(*sim.tcp_address)
+            assert error.text.startswith(f"cannot listen on {place} any more: ")
+            with connected(sim, "ws") as client:  # the other port is not concerned
+                assert client.is_served()
+
+        def is_back() -> bool:
+            try:
+                socket.create_connection(sim.tcp_address, TIMEOUT).close()
+            except ConnectionRefusedError:
+                return False
+            return True
+
+        deadline = time.monotonic() + TIMEOUT
+        while not is_back() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        with connected(sim, "tcp") as client:
+            assert client.is_served()
+
+
+def test_a_port_taken_over_several_restarts_comes_back_once() -> None:
+    with faulty() as sim:
+        sim.clock.pause()
+        sim.reboot(1)
+        with taken(sim.tcp_address):
+            for _ in range(3):
+                sim.clock.advance(2)
+                sim.reboot(1)
+            sim.clock.advance(2)
+        sim.reboot(1)  # the port is ours again, and refuses
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(sim.tcp_address, TIMEOUT)
+        sim.clock.advance(2)
+        with connected(sim, "tcp") as client:
+            assert client.is_served()
