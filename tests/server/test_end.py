@@ -21,11 +21,14 @@ from tests.server.support import HANDSHAKE, PING, TEXT, TIMEOUT, client_frame, r
 RST = struct.pack("ii", 1, 0)
 
 
-def shake_hands_and_break_off(url: str) -> None:
+def websocket_address(url: str) -> tuple[str, int]:
     where = urlsplit(url)
-    with socket.create_connection((where.hostname or "", where.port or 0), TIMEOUT) as client:
+    return where.hostname or "", where.port or 0
+
+
+def shake_hands_and_break_off(url: str) -> None:
+    with socket.create_connection(websocket_address(url), TIMEOUT) as client:
         client.sendall(HANDSHAKE)
-        client.recv(4096)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RST)
 
 
@@ -34,6 +37,26 @@ def test_a_block_may_end_while_a_client_breaks_off() -> None:
         with start_simulator() as sim:
             shake_hands_and_break_off(sim.ws_url)
             time.sleep(0.0005 * (attempt % 3))
+
+
+@pytest.mark.parametrize("turns_before", range(0, 20, 2))
+def test_a_loop_may_end_at_any_moment_while_a_client_breaks_off(turns_before: int) -> None:
+    """After each number of turns of the event loop, so that no moment is left to chance."""
+
+    async def run(turns_after: int) -> None:
+        errors: list[Exception] = []
+        async with open_simulator(on_internal_error=errors.append) as sim:
+            with socket.create_connection(websocket_address(sim.ws_url), TIMEOUT) as client:
+                client.sendall(HANDSHAKE)
+                for _ in range(turns_before):
+                    await trio.lowlevel.checkpoint()
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RST)
+            for _ in range(turns_after):
+                await trio.lowlevel.checkpoint()
+        assert errors == []
+
+    for turns_after in range(25):
+        trio.run(run, turns_after)
 
 
 def test_a_process_may_end_while_a_client_breaks_off() -> None:
@@ -133,8 +156,7 @@ def test_clients_in_every_phase_may_be_disconnected(how: str) -> None:
     async def run() -> None:
         errors: list[Exception] = []
         async with open_simulator(on_internal_error=errors.append) as sim:
-            where = urlsplit(sim.ws_url)
-            websocket = (where.hostname or "", where.port or 0)
+            websocket = websocket_address(sim.ws_url)
             with contextlib.ExitStack() as stack:
 
                 def connect(address: tuple[str, int], *said: bytes) -> None:
