@@ -394,3 +394,92 @@ def test_a_block_can_be_left_after_some_simulated_time() -> None:
 
     live(use, speed=4)
     assert ended == [True, False]
+
+
+# What must not go on for ever, or stay for ever
+
+
+def test_the_timers_of_a_closed_timeline_never_run() -> None:
+    """Its connections and its author still leave while it is closed, and may set timers."""
+
+    async def use(clock: Clock, timeline: Timeline) -> None:
+        happened: list[str] = []
+        closed = clock.timeline(Schedule(), ignore)
+        closed.after(5, lambda: happened.append("before"))
+        closed.close()
+        closed.after(6, lambda: happened.append("after"))
+        closed.changed()
+        await trio.sleep(20)
+        await clock.advance(20)
+        await clock.settle()
+        assert happened == []
+
+    live(use)
+
+
+def test_timers_that_are_set_and_pass_leave_nothing_in_the_clock() -> None:
+    """One far in the future must not be noted again after each that comes before it."""
+
+    async def use(clock: Clock, timeline: Timeline) -> None:
+        happened: list[float] = []
+        timeline.after(1e9, lambda: happened.append(timeline.now()))
+        for _ in range(300):
+            timeline.after(1, nothing)
+            await trio.sleep(2)
+        assert len(clock._heap) < 200
+        await clock.settle()
+        assert happened == [1e9]
+
+    live(use)
+
+
+def test_all_timelines_stay_in_time_after_a_clearance() -> None:
+    async def use(clock: Clock, timeline: Timeline) -> None:
+        happened: list[int] = []
+        for number in range(30):
+            one = clock.timeline(Schedule(), ignore)
+            one.after(1000 + number, partial(happened.append, number))
+            for _ in range(10):
+                one.after(1, nothing)
+                await trio.sleep(1)
+        await trio.sleep(2000)
+        assert sorted(happened) == list(range(30))
+
+    live(use)
+
+
+@pytest.mark.parametrize("act", ["advance", "settle", "run", "infinite"])
+def test_a_timer_that_is_always_due_again_holds_up_nothing_for_ever(
+    act: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("invis_sim.server.clock.MAX_TIMERS_TO_SETTLE", 500)
+
+    async def use(clock: Clock, timeline: Timeline) -> None:
+        def again() -> None:
+            timeline.after(0, again)
+
+        if act in ("advance", "settle"):
+            clock.pause()  # else `run` keeps trio's mocked time from passing
+        again()
+        if act in ("advance", "settle"):
+            with pytest.raises(RuntimeError, match="after 500 timers there are still more"):
+                await (clock.advance(1) if act == "advance" else clock.settle())
+        elif act == "infinite":
+            clock.speed = math.inf
+            await clock.settle_at_infinite_speed()  # which must return
+        for _ in range(20):  # other tasks have their turn
+            await trio.lowlevel.checkpoint()
+
+    live(use)
+
+
+def test_advance_goes_as_far_as_a_scenario_can_say() -> None:
+    """Much further, a timer of some seconds would change nothing, and be due for ever."""
+
+    async def use(clock: Clock, timeline: Timeline) -> None:
+        await clock.advance(1e9)
+        with pytest.raises(ValueError, match=r"seconds: expected a number up to 1e\+09, found"):
+            await clock.advance(1.1e9)
+        assert float(clock.sim()) == 1e9
+
+    live(use)

@@ -1,4 +1,4 @@
-"""The ports of an outlet: they come back after a restart, and nothing is left of them at the end."""
+"""The ports of an outlet come back after a restart, and nothing is left of them at the end."""
 
 import os
 import socket

@@ -74,7 +74,7 @@ def test_after_the_block_a_call_raises_in_another_trio_loop(name: str) -> None:
 
 
 def test_a_thread_with_the_number_of_the_dead_one_is_another() -> None:
-    sim, numbers = None, []
+    numbers: list[int] = []
     with start_simulator() as sim:
         number = sim.call(threading.get_ident)
     outcomes: list[object] = []

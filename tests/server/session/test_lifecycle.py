@@ -1,4 +1,4 @@
-"""The table of a connection's life: every move, what follows from each state, whose reason counts."""
+"""A connection's life: every move, what follows from each state, which reason counts."""
 
 import pytest
 
