@@ -16,12 +16,16 @@ SN = "0003C44076"
 """The serial number of an outlet whose scenario gives none."""
 
 
-def make_request(callback: int = 20, args: Any = msgspec.UNSET, packet_id: int = 221_040) -> bytes:
+def make_request(
+    callback: int = 20, args: Any = msgspec.UNSET, packet_id: int = 221_040, **members: Any
+) -> bytes:
     """The bytes of a request.
 
     args: the `callbackArgs` as plain data; UNSET: without them.
+    members: further members of the packet, beside `packetID` and `payload`.
     """
     payload: dict[str, Any] = {"callbackName": callback}
     if args is not msgspec.UNSET:
         payload["callbackArgs"] = args
-    return json.dumps({"packetID": packet_id, "payload": payload}).encode()
+    packet = {"packetID": packet_id, "payload": payload, **members}
+    return json.dumps(packet, ensure_ascii=False).encode()

@@ -1,8 +1,11 @@
-"""One client for both transports: it asks, and sees what comes byte by byte, and how it ends."""
+"""Clients of both transports with plain sockets: they see what comes byte by byte, and how it ends.
 
-import asyncio
+A peer knows nothing of a simulator, so it may talk to anything that speaks like one.
+"""
+
 import json
 import socket
+import struct
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -10,123 +13,31 @@ from contextlib import contextmanager
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-import aiohttp
-import pytest
-import websockets.asyncio.client
+import msgspec
 
-from invis_sim.device.firmware import FaceplateFirmware, FirmwareInventory, OutletFirmware
-from invis_sim.device.state import Timing
-from invis_sim.faults import Fault
-from invis_sim.journal import Exchange, OutageEnded, OutageStarted
-from invis_sim.journal.text import summary
-from invis_sim.protocol.frames import text_frame
 from invis_sim.protocol.transport import Transport
-from invis_sim.scenario import Scenario
-from invis_sim.testing.block import SimulatorContext, start_simulator
 from invis_sim.testing.handle import SimulatorHandle
-from tests.server.support import (
-    CLOSE,
-    HANDSHAKE,
-    TEXT,
-    TIMEOUT,
-    Seen,
-    client_frame,
-    frame_at,
-    request,
-    wait_until,
-)
+from tests.server.frames import CLOSE, HANDSHAKE, TEXT, Frame, client_frame, frame_at
+from tests.server.support import updates_reply, wait_until
+from tests.support import TIMEOUT, make_request
 
-TRANSPORTS: tuple[Transport, ...] = ("tcp", "ws")
-
-on_both = pytest.mark.parametrize("transport", TRANSPORTS)
-
-SN = "0003C44076"
-FACEPLATE = {"fw_rev": "0.5.0", "available_fw_rev": "0.5.1"}
-UPDATES = {
-    "IM": {
-        "fw_rev": "0.0.1",
-        "available_fw_rev": "0.0.1",
-        "www_fw_rev": "0.1.2",
-        "available_www_fw_rev": "0.3.0",
-    },
-    "PM": FACEPLATE,
-}
-
-linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts segments")
+Address = tuple[str, int]
 
 
-SILENT = Timing(sensor_seconds=0, reconnect_seconds=0)
-"""With it an outlet says nothing of itself but what somebody changes."""
+def address_of(url: str) -> Address:
+    """Host and port of a URL."""
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    assert parts.port is not None
+    return parts.hostname, parts.port
 
 
-def outlet(*faults: Fault, seed: int = 1, timing: Timing = SILENT, **more: Any) -> Scenario:
-    """An outlet with a faceplate and these faults.
-
-    more: other fields of the scenario.
-    """
-    firmware = FirmwareInventory(
-        IM=OutletFirmware(available_www_fw_rev="0.3.0"),
-        PM=FaceplateFirmware(available_fw_rev="0.5.1"),
-    )
-    return Scenario(seed=seed, firmware=firmware, faults=faults, timing=timing, **more)
-
-
-def faulty(*armed: Fault, seed: int = 1, speed: float = 1.0) -> SimulatorContext:
-    """An outlet with these faults that runs for the time of a block."""
-    return start_simulator(outlet(*armed, seed=seed), speed=speed)
-
-
-def success(packet_id: int = 221040, callback: int = 20) -> dict[str, Any]:
-    """The honest answer to `request`."""
-    payload = {"callbackName": callback, "callbackArgs": UPDATES}
-    return {"sn": SN, "packetID": packet_id, "PUBACK": 1, "payload": payload}
-
-
-class _OwnPacketId:
-    """Equals every packetID that an outlet may give a push."""
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is int and 100_000 <= other <= 999_999
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return "<six digits>"
-
-
-def done(packet_id: int = 221040, puback: int = 1) -> dict[str, Any]:
-    """The answer to a request that returns nothing, or fails."""
-    return {"sn": SN, "packetID": packet_id, "PUBACK": puback}
-
-
-def push(callback: int, args: Any) -> dict[str, Any]:
-    """What is told unasked."""
-    payload = {"callbackName": callback, "callbackArgs": args}
-    return {"sn": SN, "packetID": _OwnPacketId(), "payload": payload}
-
-
-def text(packet_id: int = 221040) -> bytes:
-    """The honest answer as it is written."""
-    return json.dumps(success(packet_id), separators=(",", ":")).encode()
-
-
-def wire(transport: Transport, *packet_ids: int) -> bytes:
-    """Honest answers as they go on the wire."""
-    texts = map(text, packet_ids)
-    return b"".join(texts if transport == "tcp" else map(text_frame, texts))
-
-
-def address(simulator: SimulatorHandle, transport: Transport) -> tuple[str, int]:
-    if transport == "tcp":
-        return simulator.tcp_address
-    where = urlsplit(simulator.ws_url)
-    assert where.hostname is not None
-    assert where.port is not None
-    return where.hostname, where.port
+def address(simulator: SimulatorHandle, transport: Transport) -> Address:
+    return simulator.tcp_address if transport == "tcp" else address_of(simulator.ws_url)
 
 
 class Peer(ABC):
-    """A client with a plain socket, which gives up after a while.
+    """A client with a plain socket; every read fails after a while. A block closes it.
 
     unread: bytes that have arrived and not been looked at.
     """
@@ -137,40 +48,107 @@ class Peer(ABC):
         self.socket = sock
         self.unread = b""
 
+    @classmethod
+    def connected(cls, where: Address | str, receive_buffer: int | None = None) -> Self:
+        """A client that is connected and has sent nothing.
+
+        where: host and port, or a URL.
+        receive_buffer: in bytes; None: what the kernel gives.
+        """
+        sock = socket.socket()
+        try:
+            if receive_buffer is not None:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+            sock.settimeout(TIMEOUT)
+            sock.connect(address_of(where) if isinstance(where, str) else where)
+            return cls(sock)
+        except BaseException:
+            sock.close()
+            raise
+
+    @classmethod
+    def opened(cls, where: Address | str, receive_buffer: int | None = None) -> Self:
+        """A client that may send requests."""
+        peer = cls.connected(where, receive_buffer)
+        try:
+            peer.handshake()
+        except BaseException:
+            peer.close()
+            raise
+        return peer
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *what: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.socket.close()
+
+    # What it sends
+
+    def handshake(self) -> None:  # noqa: B027 (TCP has none)
+        """Complete what precedes the first request, if the transport has such a thing."""
+
     @abstractmethod
     def framed(self, packet: bytes) -> bytes:
         """A request as it goes on the wire."""
 
+    def send(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def send_bytewise(self, data: bytes) -> None:
+        """Send each byte in a segment of its own."""
+        for at in range(len(data)):
+            self.socket.sendall(data[at : at + 1])
+
+    def send_requests(self, *packet_ids: int, callback: int = 20) -> None:
+        """Send requests without arguments, in one segment."""
+        packets = (make_request(callback, packet_id=packet_id) for packet_id in packet_ids)
+        self.send(b"".join(map(self.framed, packets)))
+
+    def send_request(
+        self, callback: int, args: Any = msgspec.UNSET, packet_id: int = 221040
+    ) -> None:
+        """Send one request. args: UNSET: none."""
+        self.send(self.framed(make_request(callback, args, packet_id)))
+
+    def half_close(self) -> None:
+        """Say that no more requests come."""
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def reset(self) -> None:
+        """Close with a RST, as a process that is killed with unread data does."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
+
+    # What it receives
+
     @abstractmethod
     def packet(self) -> Any:
         """The next packet that comes, which must be whole, and JSON."""
-
-    def ask(self, *packet_ids: int, callback: int = 20) -> None:
-        """Sends requests in one segment."""
-        packets = (request(packet_id, callback) for packet_id in packet_ids)
-        self.socket.sendall(b"".join(map(self.framed, packets)))
-
-    def demand(self, callback: int, args: Any = None, packet_id: int = 221040) -> None:
-        """Sends one request. args: None: none."""
-        payload = {"callbackName": callback} | ({} if args is None else {"callbackArgs": args})
-        packet = json.dumps({"packetID": packet_id, "payload": payload}).encode()
-        self.socket.sendall(self.framed(packet))
 
     def packets(self, number: int) -> list[Any]:
         """The next packets that come."""
         return [self.packet() for _ in range(number)]
 
     def is_served(self, packet_id: int = 221040) -> bool:
-        """Whether it gets an honest answer."""
-        self.ask(packet_id)
-        return bool(self.packet() == success(packet_id))
+        """Whether it gets the outlet's own reply to a request."""
+        self.send_requests(packet_id)
+        return bool(self.packet() == updates_reply(packet_id))
 
     def receive(self, size: int) -> bytes:
-        """So many bytes, or fewer at the end of the stream."""
+        """That many bytes, or fewer at the end of the stream."""
         while len(self.unread) < size and self.more():
             pass
         taken, self.unread = self.unread[:size], self.unread[size:]
         return taken
+
+    def expect(self, *replies: bytes) -> None:
+        """Fail unless these bytes come next."""
+        expected = b"".join(replies)
+        assert self.receive(len(expected)) == expected
 
     def end(self) -> tuple[bytes, str]:
         """Everything up to the end, which must come; and whether it is a "FIN" or a "RST"."""
@@ -183,15 +161,19 @@ class Peer(ABC):
         rest, self.unread = self.unread, b""
         return rest, how
 
-    def finish(self) -> bytes:
-        """Says that no more requests come; everything up to the end of the stream."""
-        self.socket.shutdown(socket.SHUT_WR)
+    def read_to_end(self) -> bytes:
+        """Everything up to the end of the stream, which must come, and be no reset."""
         rest, how = self.end()
         assert how == "FIN"
         return rest
 
-    def hears_nothing(self, seconds: float) -> bool:
-        """Whether nothing comes, not even an end, for so long."""
+    def finish(self) -> bytes:
+        """Say that no more requests come; everything up to the end of the stream."""
+        self.half_close()
+        return self.read_to_end()
+
+    def receives_nothing(self, seconds: float) -> bool:
+        """Whether nothing comes in this time, not even an end."""
         self.socket.settimeout(seconds)
         try:
             self.more()
@@ -207,7 +189,7 @@ class Peer(ABC):
         return int.from_bytes(info[152:156], sys.byteorder)
 
     def more(self) -> bool:
-        """Reads once; says whether the stream goes on."""
+        """Read once; whether the stream goes on."""
         chunk = self.socket.recv(65536)
         self.unread += chunk
         return bool(chunk)
@@ -229,6 +211,11 @@ class TcpPeer(Peer):
 
 
 class WebSocketPeer(Peer):
+    def handshake(self) -> None:
+        self.send(HANDSHAKE)
+        head = self.head()
+        assert head.startswith(b"HTTP/1.1 101 "), head
+
     def framed(self, packet: bytes) -> bytes:
         return client_frame(TEXT, packet)
 
@@ -237,17 +224,13 @@ class WebSocketPeer(Peer):
         assert frame.first == TEXT, frame
         return frame.json
 
-    def frame(self) -> Seen:
+    def frame(self) -> Frame:
         """The next frame."""
         while (split := frame_at(self.unread)) is None:
-            assert self.more(), f"the stream ended inside a frame: {self.unread!r}"
+            assert self.more(), f"the stream ended before a whole frame: {self.unread!r}"
         frame, end = split
         self.unread = self.unread[end:]
         return frame
-
-    def shake_hands(self) -> None:
-        self.socket.sendall(HANDSHAKE)
-        assert self.head().startswith(b"HTTP/1.1 101 ")
 
     def head(self) -> bytes:
         """The head of an HTTP answer."""
@@ -268,111 +251,54 @@ class Peers:
 
     def __init__(self, simulator: SimulatorHandle) -> None:
         self._simulator = simulator
-        self._opened: list[socket.socket] = []
+        self._opened: list[Peer] = []
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *what: object) -> None:
-        for sock in self._opened:
-            sock.close()
+        for peer in self._opened:
+            peer.close()
 
     def tcp(self) -> TcpPeer:
         """A client that is connected."""
-        return TcpPeer(self._connect("tcp"))
+        peer = TcpPeer.connected(self._simulator.tcp_address)
+        self._opened.append(peer)
+        return peer
 
-    def ws(self, shake: bool = True) -> WebSocketPeer:
+    def ws(self, handshake: bool = True) -> WebSocketPeer:
         """A client that is connected.
 
-        shake: whether its handshake is done.
+        handshake: whether its handshake is done.
         """
-        peer = WebSocketPeer(self._connect("ws"))
-        if shake:
-            peer.shake_hands()
+        peer = WebSocketPeer.connected(self._simulator.ws_url)
+        self._opened.append(peer)
+        if handshake:
+            peer.handshake()
         return peer
 
     def connect(self, transport: Transport) -> Peer:
-        """A client that may ask."""
+        """A client that may send requests."""
         return self.tcp() if transport == "tcp" else self.ws()
 
     def listen(self, transport: Transport) -> Peer:
-        """A client that is told what there is to tell, from now on."""
+        """A client that gets pushes from now on."""
         journal = self._simulator.journal
         before = len(journal.events(kind="connected"))
         peer = self.connect(transport)
         wait_until(self._simulator, lambda journal: len(journal.events(kind="connected")) > before)
         return peer
 
-    def _connect(self, transport: Transport) -> socket.socket:
-        sock = socket.socket()
-        self._opened.append(sock)
-        sock.settimeout(TIMEOUT)
-        sock.connect(address(self._simulator, transport))
-        return sock
-
 
 @contextmanager
 def connected(simulator: SimulatorHandle, transport: Transport) -> Iterator[Peer]:
-    """One client that may ask."""
+    """One client that may send requests."""
     with Peers(simulator) as peers:
         yield peers.connect(transport)
 
 
 @contextmanager
 def listening(simulator: SimulatorHandle, transport: Transport) -> Iterator[Peer]:
-    """One client that is told what there is to tell."""
+    """One client that gets pushes."""
     with Peers(simulator) as peers:
         yield peers.listen(transport)
-
-
-def touched(exchange: Exchange) -> list[str]:
-    """The faults that touched an exchange, in order."""
-    return [touch.fault for touch in exchange.faults]
-
-
-def told(simulator: SimulatorHandle, source: str = "fault") -> list[str]:
-    """Events in words, oldest first.
-
-    source: "fault" or "outlet": what it did, outages included. Else a kind of events.
-    """
-    kind = {"outlet": "log"}.get(source, source)
-    return [
-        summary(event)
-        for event in simulator.journal.events()
-        if event.kind == kind
-        or (isinstance(event, OutageStarted | OutageEnded) and event.source == source)
-    ]
-
-
-def ask_aiohttp(url: str, packet_id: int = 1, **options: Any) -> aiohttp.WSMessage:
-    """Connects and asks once.
-
-    options: of `ws_connect`.
-
-    Returns the first message, and raises what aiohttp raises.
-    """
-
-    async def converse() -> aiohttp.WSMessage:
-        async with (
-            asyncio.timeout(TIMEOUT),
-            aiohttp.ClientSession() as session,
-            session.ws_connect(url, **options) as client,
-        ):
-            await client.send_str(request(packet_id).decode())
-            message: aiohttp.WSMessage = await client.receive()
-            return message
-
-    return asyncio.run(converse())
-
-
-def shake_websockets(url: str, **options: Any) -> None:
-    """Connects with the `websockets` library, and raises what it raises.
-
-    options: of its `connect`.
-    """
-
-    async def connect() -> None:
-        async with websockets.asyncio.client.connect(url, proxy=None, **options):
-            pass
-
-    asyncio.run(connect())

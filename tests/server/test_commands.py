@@ -19,7 +19,7 @@ from invis_sim.commands.command import CommandError
 from invis_sim.commands.registry import COMMANDS
 from invis_sim.journal import CommandGiven, OutageStarted
 from invis_sim.scenario import parse
-from tests.server.support import TIMEOUT
+from tests.support import TIMEOUT
 
 SCENARIO = """
     seed = 7

@@ -160,7 +160,7 @@ def test_a_start_that_fails_leaves_nothing() -> None:
             fail()
         gc.collect()
         assert descriptors() == before
-        assert set(threading.enumerate()) == threads
+        assert set(threading.enumerate()) <= threads  # trio's own end when they have been idle
 
 
 def test_no_task_is_left_when_the_block_ends() -> None:

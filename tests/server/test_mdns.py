@@ -17,8 +17,8 @@ from invis_sim.scenario.model import Listen
 from invis_sim.server.mdns import SERVICE_TYPE
 from invis_sim.server.net.listeners import StartError
 from invis_sim.testing.block import start_simulator
-from tests.server.peers import Peers, address, outlet, told
-from tests.server.support import wait_until
+from tests.server.peers import Peers, address
+from tests.server.support import event_texts, outlet, wait_until
 
 PATIENCE = 10.0
 
@@ -127,12 +127,12 @@ def test_the_same_serial_number_twice_is_an_error_that_the_outlet_survives(sn: s
         browser.wait_for(sn)
         with start_simulator(announced(sn)) as second, Peers(second) as peers:
             wait_until(second, lambda journal: bool(journal.events(kind="error")), PATIENCE)
-            (error,) = told(second, "error")
+            (error,) = event_texts(second, "error")
             assert sn in error
             peer = peers.tcp()
-            peer.ask(1)
+            peer.send_requests(1)
             assert peer.packet()["sn"] == sn
-        assert told(first, "error") == []
+        assert event_texts(first, "error") == []
 
 
 def test_what_is_announced_follows_what_the_outlet_is(sn: str) -> None:
@@ -164,7 +164,7 @@ def test_what_cannot_be_announced_is_tried_once(sn: str) -> None:
             sim.set(nightlight={"brightness": brightness})
         sim.set(device={"device": "y" * 254})
         wait_until(sim, lambda journal: len(journal.events(kind="error")) > 1, PATIENCE)
-        assert len(told(sim, "error")) == 2
+        assert len(event_texts(sim, "error")) == 2
 
 
 def test_what_is_too_long_for_mdns_is_an_error_that_the_outlet_survives(sn: str) -> None:
@@ -174,10 +174,10 @@ def test_what_is_too_long_for_mdns_is_an_error_that_the_outlet_survives(sn: str)
         sim.set(faceplate=faceplate)
         browser.wait_for_end(sn)
         wait_until(sim, lambda journal: bool(journal.events(kind="error")), PATIENCE)
-        (error,) = told(sim, "error")
+        (error,) = event_texts(sim, "error")
         assert "sub_type and its value have 259 bytes; 255 fit" in error
         peer = peers.tcp()
-        peer.ask(1)
+        peer.send_requests(1)
         assert peer.packet()["sn"] == sn
         sim.set(faceplate={"type": None})
         assert txt(browser.wait_for(sn))["sub_type"] == "Pro"

@@ -24,32 +24,23 @@ from invis_sim.protocol.transport import Transport
 from invis_sim.testing.block import start_simulator
 from invis_sim.testing.handle import SimulatorHandle
 from tests.faults.random_structs import conditions, faults_of
-from tests.server.peers import (
+from tests.server.frames import HANDSHAKE, PING, TEXT, client_frame
+from tests.server.peers import Peers, WebSocketPeer, address, connected
+from tests.server.support import (
     TRANSPORTS,
     UPDATES,
-    Peers,
-    WebSocketPeer,
-    address,
-    connected,
+    applied_faults,
+    event_texts,
+    exchanges,
     faulty,
     on_both,
     outlet,
-    success,
-    told,
-    touched,
-    wire,
-)
-from tests.server.support import (
-    HANDSHAKE,
-    PING,
-    TEXT,
-    TIMEOUT,
-    client_frame,
-    exchanges,
-    request,
+    reply_bytes,
+    updates_reply,
     wait_for_end,
     wait_until,
 )
+from tests.support import TIMEOUT, make_request
 
 
 def refuses(sim: SimulatorHandle) -> bool:
@@ -66,7 +57,7 @@ def refuses(sim: SimulatorHandle) -> bool:
 
 def wait_for_news(sim: SimulatorHandle, *news: str) -> None:
     """Waits until these are the last events of faults that the journal has."""
-    wait_until(sim, lambda journal: told(sim)[-len(news) :] == list(news))
+    wait_until(sim, lambda journal: event_texts(sim)[-len(news) :] == list(news))
 
 
 # Nobody listens
@@ -84,7 +75,10 @@ def test_refuse_refuses_on_both_ports_while_open_connections_stay() -> None:
         assert [address(sim, transport) for transport in TRANSPORTS] == before
         assert all(peer.is_served(3) for peer in old)
         assert all(peers.connect(transport).is_served(4) for transport in TRANSPORTS)
-        assert told(sim) == ["fault refuse: in effect until switched off", "fault refuse: ended"]
+        assert event_texts(sim) == [
+            "fault refuse: in effect until switched off",
+            "fault refuse: ended",
+        ]
 
 
 def test_refuse_may_begin_and_end_a_hundred_times() -> None:
@@ -107,7 +101,7 @@ def test_refuse_begins_with_the_packet_that_matches_and_lasts_its_seconds() -> N
     fault = faults.Refuse(seconds=1, when=When(callback=20, nth=2))
     with faulty(fault) as sim, Peers(sim) as peers:
         peer = peers.tcp()
-        peer.ask(1, callback=99)  # is not counted
+        peer.send_requests(1, callback=99)  # is not counted
         assert peer.packet()["PUBACK"] == 0
         assert peer.is_served(2)
         assert not refuses(sim)
@@ -119,7 +113,7 @@ def test_refuse_begins_with_the_packet_that_matches_and_lasts_its_seconds() -> N
         assert time.monotonic() - began >= 0.99
         assert not refuses(sim)
         asked = [one for one in sim.journal.exchanges() if one.request is not None]
-        assert [touched(one) for one in asked] == [[], [], ["refuse"]]
+        assert [applied_faults(one) for one in asked] == [[], [], ["refuse"]]
 
 
 def test_an_outage_begins_at_its_time_scaled_by_speed() -> None:
@@ -142,10 +136,10 @@ def test_at_infinite_speed_outages_pass_at_once() -> None:
         faults.FaceplateOffline(seconds=3600),
     )
     with faulty(*armed, speed=math.inf) as sim, Peers(sim) as peers:
-        wait_until(sim, lambda journal: len(told(sim)) == 4)
+        wait_until(sim, lambda journal: len(event_texts(sim)) == 4)
         peer = peers.tcp()
         assert peer.is_served(1)
-        peer.ask(2)
+        peer.send_requests(2)
         assert peer.end()[1] == "RST"
         wait_for_news(sim, "fault reboot: in effect for 3600 s", "fault reboot: ended")
         assert all(peers.connect(transport).is_served() for transport in TRANSPORTS)
@@ -166,7 +160,7 @@ def test_an_outage_without_end_ends_when_it_is_switched_off() -> None:
 def test_of_two_outages_of_one_name_each_ends_with_its_own_switch() -> None:
     refuse = faults.Refuse(when=When(from_seconds=0.1))
     with faulty(refuse, refuse) as sim:
-        wait_until(sim, lambda journal: len(told(sim)) == 2)
+        wait_until(sim, lambda journal: len(event_texts(sim)) == 2)
         first, second = sim.faults
         first.enabled = False
         assert refuses(sim)
@@ -180,7 +174,7 @@ def test_an_outage_that_was_switched_off_and_on_before_its_time_begins_once() ->
             sim.faults["refuse"].enabled = False
             sim.faults["refuse"].enabled = True
         wait_for_news(sim, "fault refuse: in effect for 0.1 s", "fault refuse: ended")
-        assert told(sim) == ["fault refuse: in effect for 0.1 s", "fault refuse: ended"]
+        assert event_texts(sim) == ["fault refuse: in effect for 0.1 s", "fault refuse: ended"]
         assert sim.faults["refuse"].applied == 1
 
 
@@ -188,8 +182,8 @@ def test_an_outage_that_is_off_at_its_time_does_not_begin() -> None:
     off = faults.Refuse(when=When(from_seconds=0.1))
     with faulty(off, faults.FaceplateOffline(when=When(from_seconds=0.2))) as sim:
         sim.faults["refuse"].enabled = False
-        wait_until(sim, lambda journal: bool(told(sim)))
-        assert told(sim) == ["fault faceplate_offline: in effect until switched off"]
+        wait_until(sim, lambda journal: bool(event_texts(sim)))
+        assert event_texts(sim) == ["fault faceplate_offline: in effect until switched off"]
         assert not refuses(sim)
 
 
@@ -226,8 +220,8 @@ def test_reboot_ends_every_connection_and_the_outlet_comes_back_at_the_same_addr
         where = address(sim, transport)
         old = [peers.connect(transport) for _ in range(5)]
         assert all(peer.is_served(1) for peer in old)
-        shaking = peers.ws(shake=False)
-        wait_until(sim, lambda journal: len(told(sim, "connected")) == 6)
+        shaking = peers.ws(handshake=False)
+        wait_until(sim, lambda journal: len(event_texts(sim, "connected")) == 6)
         with sim.inject(faults.Reboot(seconds=0.3, how=how)):
             assert refuses(sim)
             goodbye = how == "close_frame" and transport == "ws"
@@ -253,8 +247,8 @@ def test_a_silent_reboot_says_nothing_until_the_outlet_is_back(transport: Transp
         with sim.inject(faults.Reboot(seconds=0.4, how="blackhole")):
             if isinstance(peer, WebSocketPeer):
                 peer.socket.sendall(client_frame(PING, b"anybody?"))
-            peer.ask(2)
-            assert peer.hears_nothing(0.15)
+            peer.send_requests(2)
+            assert peer.receives_nothing(0.15)
             assert refuses(sim)
             assert peer.end() == (b"", "RST")
             wait_for_news(sim, "fault reboot: in effect for 0.4 s", "fault reboot: ended")
@@ -264,7 +258,7 @@ def test_a_silent_reboot_says_nothing_until_the_outlet_is_back(transport: Transp
 
 def test_a_silent_reboot_gives_no_handshake_an_answer() -> None:
     with faulty(faults.SlowHandshake(seconds=0.1)) as sim, Peers(sim) as peers:
-        peer = peers.ws(shake=False)
+        peer = peers.ws(handshake=False)
         peer.socket.sendall(HANDSHAKE)
         wait_until(sim, lambda journal: len(journal.events()) == 2)
         with sim.inject(faults.Reboot(seconds=0.3, how="blackhole")):
@@ -280,15 +274,15 @@ def test_reboot_begins_around_a_packet(transport: Transport, moment: Any) -> Non
         assert other.is_served(1)
         peer = peers.connect(transport)
         assert peer.is_served(2)
-        peer.ask(3, 4)
-        whole = wire(transport, 3)
+        peer.send_requests(3, 4)
+        whole = reply_bytes(transport, 3)
         said = {"before": b"", "middle": whole[: len(whole) // 2], "after": whole}[moment]
         assert peer.end() == (said, "FIN")
         assert other.end() == (b"", "FIN")
         wait_for_news(sim, "fault reboot: in effect for 0.2 s", "fault reboot: ended")
         assert peers.connect(transport).is_served(5)
         found = {one.packet_id: one for one in sim.journal.exchanges()}
-        assert touched(found[3]) == ["reboot"]
+        assert applied_faults(found[3]) == ["reboot"]
 
 
 def test_websockets_sees_a_reboot_as_it_is_meant() -> None:
@@ -299,7 +293,7 @@ def test_websockets_sees_a_reboot_as_it_is_meant() -> None:
             ("close_frame", ConnectionClosedOK, 1001),
         ):
             with websockets.sync.client.connect(sim.ws_url, proxy=None) as client:
-                client.send(request(1).decode())
+                client.send(make_request(packet_id=1).decode())
                 client.recv(TIMEOUT)
                 with (
                     sim.inject(faults.Reboot(seconds=0, how=how)),  # type: ignore[arg-type]
@@ -320,10 +314,10 @@ def test_a_client_that_reconnects_is_served_by_an_outlet_that_has_rebooted() -> 
             with suppress(OSError, AssertionError), Peers(sim) as peers:
                 peer = peers.connect(TRANSPORTS[lost % 2])
                 while len(got) < wanted:
-                    peer.ask(len(got))
+                    peer.send_requests(len(got))
                     got.append(peer.packet())
             lost += 1
-        assert got == [success(packet_id) for packet_id in range(wanted)]
+        assert got == [updates_reply(packet_id) for packet_id in range(wanted)]
         assert sim.faults["reboot"].applied >= 4
 
 
@@ -335,7 +329,7 @@ def test_whoever_connects_in_the_moment_of_a_reboot_is_not_served_through_it() -
         while not stop.is_set():
             with suppress(OSError), socket.create_connection(where, timeout=TIMEOUT) as client:
                 client.settimeout(TIMEOUT)
-                client.sendall(request(1))
+                client.sendall(make_request(packet_id=1))
                 client.recv(4096)
 
     with faulty() as sim:
@@ -363,19 +357,19 @@ def test_whoever_connects_in_the_moment_of_a_reboot_is_not_served_through_it() -
 
 @on_both
 def test_faceplate_offline_takes_the_faceplate_from_the_answers(transport: Transport) -> None:
-    gone = success(2)
+    gone = updates_reply(2)
     gone["payload"]["callbackArgs"] = {"IM": UPDATES["IM"]}
     with faulty() as sim, connected(sim, transport) as peer:
         assert peer.is_served(1)
         with sim.inject(faults.FaceplateOffline()):
-            peer.ask(2)
+            peer.send_requests(2)
             assert peer.packet() == gone
         assert peer.is_served(3)
-        assert told(sim) == [
+        assert event_texts(sim) == [
             "fault faceplate_offline: in effect until switched off",
             "fault faceplate_offline: ended",
         ]
-        assert all(touched(one) == [] for one in exchanges(sim, 3))
+        assert all(applied_faults(one) == [] for one in exchanges(sim, 3))
 
 
 @on_both
@@ -384,7 +378,7 @@ def test_faceplate_offline_begins_behind_the_packet_that_matches(transport: Tran
     with faulty(fault) as sim, connected(sim, transport) as peer:
         assert peer.is_served(1)
         wait_for_news(sim, "fault faceplate_offline: in effect for 0.2 s")
-        peer.ask(2)
+        peer.send_requests(2)
         assert "PM" not in peer.packet()["payload"]["callbackArgs"]
         wait_for_news(
             sim, "fault faceplate_offline: in effect for 0.2 s", "fault faceplate_offline: ended"
@@ -401,8 +395,8 @@ def test_under_trio_an_outage_is_there_for_the_time_of_its_block() -> None:
             with simulator.inject(faults.Refuse()), pytest.raises(OSError, match=r"all attempts"):
                 await trio.open_tcp_stream(*simulator.tcp_address)
             async with await trio.open_tcp_stream(*simulator.tcp_address) as stream:
-                await stream.send_all(request(1))
-                assert json.loads(await stream.receive_some()) == success(1)
+                await stream.send_all(make_request(packet_id=1))
+                assert json.loads(await stream.receive_some()) == updates_reply(1)
 
     trio.run(live)
 
@@ -441,7 +435,7 @@ def use_a_little(sim: SimulatorHandle, transport: Transport) -> None:
             client.recv(65536)
             client.sendall(client_frame(PING, b"?"))
         for packet_id in range(3):
-            packet = request(packet_id)
+            packet = make_request(packet_id=packet_id)
             client.sendall(client_frame(TEXT, packet) if transport == "ws" else packet)
         while client.recv(65536):
             pass

@@ -18,20 +18,18 @@ from invis_sim.scenario.model import Listen, Scenario
 from invis_sim.scenario.steps import AfterRequest, Step
 from invis_sim.testing.block import start_simulator
 from invis_sim.testing.handle import SimulatorHandle
-from tests.server.peers import (
-    SN,
+from tests.server.peers import Peers, WebSocketPeer, address, connected
+from tests.server.support import (
     TRANSPORTS,
-    Peers,
-    WebSocketPeer,
-    address,
-    connected,
-    done,
+    event_texts,
     on_both,
     outlet,
     push,
-    told,
+    success_reply,
+    wait_for_end,
+    wait_until,
 )
-from tests.server.support import TIMEOUT, wait_for_end, wait_until
+from tests.support import SN, TIMEOUT
 
 NAMES = {5: "restart", 6: "network reset", 7: "factory reset"}
 WAYS = {
@@ -79,11 +77,11 @@ def test_a_restart_is_not_answered_ends_every_connection_and_is_over_in_time(
         where = [address(sim, kind) for kind in TRANSPORTS]
         others = [peers.listen(kind) for kind in TRANSPORTS]
         asking = peers.listen(transport)
-        asking.demand(callback)
-        wait_until(sim, lambda journal: bool(told(sim, "outlet")))
+        asking.send_request(callback)
+        wait_until(sim, lambda journal: bool(event_texts(sim, "outlet")))
         assert all(is_refused(sim, kind) for kind in TRANSPORTS)
         if ends == "blackhole":
-            assert asking.hears_nothing(0.05)
+            assert asking.receives_nothing(0.05)
             if callback == 6:
                 sim.join_network()
         for peer in (asking, *others):
@@ -96,7 +94,9 @@ def test_a_restart_is_not_answered_ends_every_connection_and_is_over_in_time(
         assert (asked.outcome, asked.sent, asked.done) == ("no reply", (), True)
         if callback == 6 and ends != "blackhole":
             assert is_refused(sim, "tcp")
-            assert told(sim, "outlet") == ["network reset: offline until it joins the network"]
+            assert event_texts(sim, "outlet") == [
+                "network reset: offline until it joins the network"
+            ]
             sim.join_network()
         wait_for_return(sim)
         began, ended = (
@@ -125,7 +125,7 @@ def test_speed_divides_how_long_it_is_away(transport: Transport) -> None:
     with start_simulator(scenario, speed=36_000) as sim, Peers(sim) as peers:
         for callback in (5, 7):
             peer = peers.listen(transport)
-            peer.demand(callback)
+            peer.send_request(callback)
             assert peer.end() == (b"", "FIN")
             sim.wait_until_up()
         assert peers.connect(transport).is_served()
@@ -137,7 +137,7 @@ def test_at_infinite_speed_it_is_back_at_once(transport: Transport) -> None:
     with start_simulator(scenario, speed=math.inf) as sim, Peers(sim) as peers:
         peer = peers.listen(transport)
         for callback in (5, 7, 6):
-            peer.demand(callback)
+            peer.send_request(callback)
             assert peer.end() == (b"", "FIN")
             if callback == 6:
                 assert is_refused(sim, transport)
@@ -150,9 +150,9 @@ def test_at_infinite_speed_it_is_back_at_once(transport: Transport) -> None:
 def test_join_network_is_for_a_network_reset_alone() -> None:
     with start_simulator(restarting(seconds=3600)) as sim, Peers(sim) as peers:
         sim.join_network()
-        assert told(sim, "outlet") == []
+        assert event_texts(sim, "outlet") == []
         peer = peers.tcp()
-        peer.demand(5)
+        peer.send_request(5)
         assert peer.end() == (b"", "FIN")
         sim.join_network()
         assert is_refused(sim, "tcp")
@@ -192,7 +192,7 @@ def test_what_comes_in_one_segment_behind_a_restart_is_neither_answered_nor_done
             packet(1, 10, [1, 1]) + packet(2, 5) + packet(3, 10, [2, 1]) + packet(4, 9)
         )
         wait_until(sim, lambda journal: len(journal.requests()) == 4)
-        assert (peer.packet(), peer.packet()) == (done(1), push(9, [1, 0]))
+        assert (peer.packet(), peer.packet()) == (success_reply(1), push(9, [1, 0]))
         assert peer.end() == (b"", "RST")
         assert watcher.packet() == push(9, [1, 0])
         assert watcher.end() == (b"", "RST")
@@ -230,13 +230,13 @@ def test_a_factory_reset_brings_back_the_beginning_and_a_restart_does_not(
     with start_simulator(scenario) as sim, Peers(sim) as peers:
         for callback, left in ((5, [1, 1]), (7, [0, 1])):
             peer = peers.listen(transport)
-            peer.demand(10, [1, 1])
-            assert peer.packet() == done()
-            peer.demand(callback)
+            peer.send_request(10, [1, 1])
+            assert peer.packet() == success_reply()
+            peer.send_request(callback)
             assert peer.end()[1] == "FIN"
             sim.wait_until_up()
             with connected(sim, transport) as back:
-                back.demand(9)
+                back.send_request(9)
                 assert back.packet()["payload"]["callbackArgs"] == left
 
 
@@ -253,7 +253,7 @@ def test_a_reboot_from_python_ends_connections_as_it_says_or_as_the_quirks_say(h
         sim.reboot(seconds=0.05, how=other)
         assert peer.end()[1] == ends[other]
         sim.wait_until_up()
-        assert told(sim, "outlet") == [
+        assert event_texts(sim, "outlet") == [
             "reboot: offline for 0 s",
             "reboot: back online",
             "reboot: offline for 0.05 s",

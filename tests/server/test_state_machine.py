@@ -42,18 +42,9 @@ from invis_sim.protocol.transport import Transport
 from invis_sim.server.fault_handle import FaultHandle
 from invis_sim.testing.block import start_simulator
 from invis_sim.testing.handle import SimulatorHandle
-from tests.server.peers import done, push
-from tests.server.support import (
-    CLOSE,
-    HANDSHAKE,
-    TEXT,
-    TIMEOUT,
-    client_frame,
-    close_payload,
-    frame_at,
-    request,
-    wait_until,
-)
+from tests.server.frames import CLOSE, HANDSHAKE, TEXT, client_frame, close_payload, frame_at
+from tests.server.support import failure_reply, push, success_reply, wait_until
+from tests.support import TIMEOUT, make_request
 
 SCENARIO = """
     [firmware.IM]
@@ -83,7 +74,7 @@ def foreseen(
 
     faults: all that are enabled, oldest first.
     """
-    reply = done(packet_id, int(callback == CONTROL))
+    reply = success_reply(packet_id) if callback == CONTROL else failure_reply(packet_id)
     if callback == UPDATES:
         payload = {"callbackName": callback, "callbackArgs": report(available)}
         reply = {**reply, "PUBACK": 1, "payload": payload}
@@ -190,7 +181,7 @@ class Client:
 
     def packed(self, packet_id: int, callback: int, args: Any = None) -> bytes:
         """A request as it goes on the wire. args: None: none."""
-        document = request(packet_id, callback)
+        document = make_request(callback, packet_id=packet_id)
         if args is not None:
             payload = {"callbackName": callback, "callbackArgs": args}
             document = json.dumps({"packetID": packet_id, "payload": payload}).encode()

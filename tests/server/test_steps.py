@@ -9,8 +9,15 @@ from invis_sim import faults
 from invis_sim.protocol.transport import Transport
 from invis_sim.testing.block import start_simulator
 from invis_sim.testing.handle import SimulatorHandle
-from tests.server.peers import Peers, done, listening, on_both, push, told
-from tests.server.support import wait_until
+from tests.server.peers import Peers, listening
+from tests.server.support import (
+    event_texts,
+    failure_reply,
+    on_both,
+    push,
+    success_reply,
+    wait_until,
+)
 
 at_any_speed = pytest.mark.parametrize("speed", [100, math.inf], ids=["fast", "infinite"])
 
@@ -32,7 +39,7 @@ def stepping(steps: str, speed: float = 1.0, head: str = "") -> Any:
 
 
 def steps_told(sim: SimulatorHandle) -> list[str]:
-    return [words for words in told(sim, "command") if words.startswith("step")]
+    return [words for words in event_texts(sim, "command") if words.startswith("step")]
 
 
 def wait_for_steps(sim: SimulatorHandle, number: int) -> list[str]:
@@ -110,8 +117,8 @@ def test_at_infinite_speed_what_is_repeated_forever_does_not_run_away() -> None:
     with stepping(steps, math.inf) as sim, listening(sim, "tcp") as peer:
         asked = 30
         for number in range(asked):
-            peer.demand(99, packet_id=number)
-            while peer.packet() != done(number, 0):
+            peer.send_request(99, packet_id=number)
+            while peer.packet() != failure_reply(number):
                 pass
         # Time has jumped to the one appointment that is no repetition, and stands still there. Of
         # the repetitions that it has jumped over, one was made up for.
@@ -132,8 +139,8 @@ def test_at_infinite_speed_a_repetition_alone_does_not_even_begin() -> None:
     """
     with stepping(steps, math.inf) as sim, listening(sim, "tcp") as peer:
         for number in range(30):
-            peer.demand(99, packet_id=number)
-            assert peer.packet() == done(number, 0)
+            peer.send_request(99, packet_id=number)
+            assert peer.packet() == failure_reply(number)
         assert steps_told(sim) == []
 
 
@@ -155,16 +162,16 @@ def test_a_step_follows_the_nth_request_of_its_callback_behind_the_answer(
     with stepping(steps) as sim, Peers(sim) as peers:
         one, other = peers.listen(transport), peers.listen("tcp")
         for peer in (one, other):
-            peer.demand(99)
-            assert peer.packet() == done(puback=0)
-        one.demand(99, packet_id=3)
-        assert one.packets(2) == [done(3, 0), push(50, "third")]
+            peer.send_request(99)
+            assert peer.packet() == failure_reply()
+        one.send_request(99, packet_id=3)
+        assert one.packets(2) == [failure_reply(3), push(50, "third")]
         assert other.packet() == push(50, "third")
-        other.demand(98, packet_id=4)
-        assert other.packets(2) == [done(4, 0), push(50, "first")]
+        other.send_request(98, packet_id=4)
+        assert other.packets(2) == [failure_reply(4), push(50, "first")]
         for callback in (99, 98):
-            other.demand(callback, packet_id=5)
-            assert other.packet() == done(5, 0)
+            other.send_request(callback, packet_id=5)
+            assert other.packet() == failure_reply(5)
         assert steps_told(sim) == ["step 1: push 50", "step 2: push 50"]
 
 
@@ -185,18 +192,18 @@ def test_a_step_may_follow_some_time_after_its_request(transport: Transport, spe
         push = { callback = 50, args = "at once" }
     """
     with stepping(steps, speed) as sim, listening(sim, transport) as peer:
-        peer.demand(98, packet_id=1)
-        assert peer.packet() == done(1, 0)
+        peer.send_request(98, packet_id=1)
+        assert peer.packet() == failure_reply(1)
         assert steps_told(sim) == []
-        peer.demand(98, packet_id=2)
+        peer.send_request(98, packet_id=2)
         expected = [push(50, args) for args in ("at once", "early", "late")]
-        assert peer.packets(4) == [done(2, 0), *expected]
+        assert peer.packets(4) == [failure_reply(2), *expected]
         at_once, early, late = (event.seconds for event in sim.journal.events(kind="command"))
         if speed == 100:
             assert early - at_once >= 0.1 - 0.01
             assert late - at_once >= 0.2 - 0.01
-        peer.demand(98, packet_id=3)  # the third is nobody's
-        assert peer.packet() == done(3, 0)
+        peer.send_request(98, packet_id=3)  # the third is nobody's
+        assert peer.packet() == failure_reply(3)
         assert len(steps_told(sim)) == 3
 
 
@@ -211,11 +218,11 @@ def test_after_a_network_reset_a_step_brings_the_outlet_back_some_time_later() -
         with stepping(steps, speed) as sim, Peers(sim) as peers:
             for number in (1, 2):
                 peer = peers.listen("tcp")
-                peer.demand(6)
+                peer.send_request(6)
                 assert peer.end() == (b"", "FIN")
                 if number == 1:
                     sim.wait_until_up()
-            ends = [words for words in told(sim, "outlet") if words.endswith(" online")]
+            ends = [words for words in event_texts(sim, "outlet") if words.endswith(" online")]
             assert ends == ["network reset: back online"]
             assert steps_told(sim) == ["step 1: join_network"]  # the second reset lasts
 
@@ -229,8 +236,8 @@ def test_what_a_step_does_some_time_after_its_request_outlasts_a_restart() -> No
     """
     with stepping(steps, 100) as sim, Peers(sim) as peers:
         peer = peers.listen("tcp")
-        peer.demand(98)
-        assert peer.packet() == done(puback=0)
+        peer.send_request(98)
+        assert peer.packet() == failure_reply()
         sim.reboot(seconds=5)
         assert peer.end() == (b"", "FIN")
         sim.wait_until_up()
@@ -250,14 +257,14 @@ def test_what_a_step_begins_after_a_request_takes_its_time_from_then() -> None:
     slow = faults.Delay(seconds=30)
     with stepping(steps, 100) as sim, listening(sim, "ws") as peer:
         with sim.inject(slow):
-            peer.demand(99)
+            peer.send_request(99)
             peer.packet()
         sim.set(firmware=sim.state.firmware)  # no update on offer yet
         sim.set(firmware={"PM": {"available_fw_rev": "9.9.9"}})
         with sim.inject(slow):
-            peer.demand(99)
+            peer.send_request(99)
             peer.packet()
-        peer.demand(20)
+        peer.send_request(20)
         assert [peer.packet()["payload"]["callbackName"] for _ in range(5)] == [20, 23, 22, 22, 23]
         began, *_, ended = sim.journal.exchanges(callback=22)
         assert ended.seconds - began.seconds >= 0.1 - 0.01
@@ -273,15 +280,15 @@ def test_requests_that_are_not_answered_because_the_outlet_is_away_do_not_count(
     """
     with stepping(steps) as sim, Peers(sim) as peers:
         peer = peers.listen("tcp")
-        peer.demand(9)
+        peer.send_request(9)
         peer.packet()
         sim.reboot(seconds=0.2)
-        peer.demand(9)
+        peer.send_request(9)
         wait_until(sim, lambda journal: len(journal.requests(callback=9)) == 2)
         sim.wait_until_up()
         assert steps_told(sim) == []
         back = peers.listen("tcp")
-        back.demand(9, packet_id=3)
+        back.send_request(9, packet_id=3)
         assert back.packets(2)[1] == push(50, 1)
 
 
@@ -324,21 +331,21 @@ def test_every_action_does_what_it_says_in_the_order_of_the_manual() -> None:
     """
     with stepping(steps) as sim, Peers(sim) as peers:
         peer = peers.listen("ws")
-        peer.demand(97, packet_id=1)
+        peer.send_request(97, packet_id=1)
         reply, changed, again, measured = peer.packets(4)
-        assert (reply, changed, again) == (done(1, 0), push(9, [1, 1]), push(9, [1, 1]))
+        assert (reply, changed, again) == (failure_reply(1), push(9, [1, 1]), push(9, [1, 1]))
         assert measured["payload"]["callbackArgs"][1]["lux"] == "inf"
-        peer.demand(98, packet_id=2)
-        assert peer.packet() == done(2, 7)
-        peer.demand(97, packet_id=3)
-        assert peer.packet() == done(3, 0)
-        peer.demand(11, packet_id=4)
-        assert peer.packet() == done(4, 0)
-        peer.demand(97, packet_id=5)
+        peer.send_request(98, packet_id=2)
+        assert peer.packet() == {**success_reply(2), "PUBACK": 7}
+        peer.send_request(97, packet_id=3)
+        assert peer.packet() == failure_reply(3)
+        peer.send_request(11, packet_id=4)
+        assert peer.packet() == failure_reply(4)
+        peer.send_request(97, packet_id=5)
         reply, measured = peer.packets(2)
-        assert (reply, measured["payload"]["callbackName"]) == (done(5, 0), 11)
-        peer.demand(97, packet_id=6)
-        assert peer.packets(2) == [done(6, 0), push(60, {"a": [1]})]
+        assert (reply, measured["payload"]["callbackName"]) == (failure_reply(5), 11)
+        peer.send_request(97, packet_id=6)
+        assert peer.packets(2) == [failure_reply(6), push(60, {"a": [1]})]
         assert peer.end() == (b"", "RST")
         sim.wait_until_up()
         assert steps_told(sim) == [
@@ -404,18 +411,18 @@ def test_a_reboot_by_a_step_lasts_as_timing_says_and_the_network_is_joined_again
     """
     with stepping(steps, speed) as sim, Peers(sim) as peers:
         peer = peers.listen("tcp")
-        peer.demand(97)
-        assert peer.packet() == done(puback=0)
+        peer.send_request(97)
+        assert peer.packet() == failure_reply()
         assert peer.end() == (b"", "FIN")
         sim.wait_until_up()
-        assert told(sim, "outlet") == ["reboot: offline for 3 s", "reboot: back online"]
+        assert event_texts(sim, "outlet") == ["reboot: offline for 3 s", "reboot: back online"]
         peer = peers.listen("tcp")
-        peer.demand(6)
+        peer.send_request(6)
         assert peer.end() == (b"", "FIN")
         if speed == math.inf:
             sim.join_network()
         sim.wait_until_up()
-        assert told(sim, "outlet")[-1] == "network reset: back online"
+        assert event_texts(sim, "outlet")[-1] == "network reset: back online"
 
 
 def test_an_update_that_a_step_starts_runs_to_its_end() -> None:
@@ -426,9 +433,9 @@ def test_an_update_that_a_step_starts_runs_to_its_end() -> None:
     """
     with stepping(steps, math.inf) as sim, Peers(sim) as peers:
         back = "restart after an update: back online"
-        wait_until(sim, lambda journal: back in told(sim, "outlet"))
+        wait_until(sim, lambda journal: back in event_texts(sim, "outlet"))
         peer = peers.connect("ws")
-        peer.ask(1)
+        peer.send_requests(1)
         assert peer.packet()["payload"]["callbackArgs"]["IM"]["fw_rev"] == "1.1.0"
 
 
@@ -444,8 +451,8 @@ def test_what_a_step_pushes_that_has_no_state_is_told_and_goes_on() -> None:
         push = 9
     """
     with stepping(steps) as sim, listening(sim, "tcp") as peer:
-        peer.demand(97)
-        assert peer.packets(2) == [done(puback=0), push(9, [0, 0])]
+        peer.send_request(97)
+        assert peer.packets(2) == [failure_reply(), push(9, [0, 0])]
         words, why = steps_told(sim), "faceplate offline"
         assert [word for word in words if "failed" in word] == [
             f"step 1: push 11 failed: nothing to push for callback 11: {why}"

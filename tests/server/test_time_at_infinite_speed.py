@@ -12,7 +12,8 @@ import pytest
 from invis_sim import start_simulator
 from invis_sim.journal.text import summary
 from invis_sim.testing.handle import SimulatorHandle
-from tests.server.support import TIMEOUT, wait_until
+from tests.server.support import wait_until
+from tests.support import TIMEOUT
 
 REPEATED = pytest.mark.parametrize("attempt", range(10))
 """What is decided by chance shows by and by."""

@@ -15,8 +15,17 @@ from invis_sim.faults import Fault, When
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario
 from invis_sim.testing.block import start_simulator
-from tests.server.peers import TRANSPORTS, Peer, Peers, address, done, on_both, outlet, push, told
-from tests.server.support import TIMEOUT
+from tests.server.peers import Peer, Peers, address
+from tests.server.support import (
+    TRANSPORTS,
+    event_texts,
+    failure_reply,
+    on_both,
+    outlet,
+    push,
+    success_reply,
+)
+from tests.support import TIMEOUT
 
 at_any_speed = pytest.mark.parametrize("speed", [1000, math.inf], ids=["fast", "infinite"])
 
@@ -51,9 +60,9 @@ def updatable(
 
 def revisions(peer: Peer) -> dict[str, Any]:
     """What runs, by callback 20; and 12 says the same."""
-    peer.demand(20, packet_id=20)
+    peer.send_request(20, packet_id=20)
     by_20 = peer.packet()["payload"]["callbackArgs"]
-    peer.demand(12, packet_id=12)
+    peer.send_request(12, packet_id=12)
     by_12 = peer.packet()["payload"]["callbackArgs"]
     assert by_12["IM"]["fw_rev"] == by_20["IM"]["fw_rev"]
     assert ("PM" in by_12) == ("PM" in by_20)
@@ -70,7 +79,7 @@ def wait_for_faceplate(peer: Peer) -> None:
     puback = 0
     while not puback:
         assert time.monotonic() < deadline, "the faceplate does not come back"
-        peer.demand(11, packet_id=11)
+        peer.send_request(11, packet_id=11)
         puback = peer.packet()["PUBACK"]
 
 
@@ -86,8 +95,8 @@ def test_an_update_of_the_outlet_runs_to_its_end_on_a_rev_a(
     with start_simulator(updatable(), speed=speed) as sim, Peers(sim) as peers:
         watchers = [peers.listen(kind) for kind in TRANSPORTS]
         asking = peers.listen(transport)
-        asking.demand(21, [1])
-        assert asking.packet() == done()
+        asking.send_request(21, [1])
+        assert asking.packet() == success_reply()
         for peer in (asking, *watchers):
             assert peer.packets(9) == [STRAY, *DOWNLOAD, *APPLICATION]
             assert peer.end() == (b"", "FIN")
@@ -98,9 +107,9 @@ def test_an_update_of_the_outlet_runs_to_its_end_on_a_rev_a(
             assert news["payload"]["callbackName"] == 12
             assert news["payload"]["callbackArgs"]["IM"]["fw_rev"] == "1.1.0"
             assert revisions(back) == NEW_OUTLET
-            back.demand(21, [1])
-            assert back.packet() == done(puback=0)
-        assert told(sim, "outlet") == [
+            back.send_request(21, [1])
+            assert back.packet() == failure_reply()
+        assert event_texts(sim, "outlet") == [
             "outlet: the update of the outlet begins",
             "restart after an update: offline for 3 s",
             "restart after an update: back online",
@@ -115,7 +124,7 @@ def test_an_update_of_the_outlet_runs_to_its_end_on_a_rev_b(
 ) -> None:
     with start_simulator(updatable(hw_rev="revB"), speed=speed) as sim, Peers(sim) as peers:
         asking = peers.listen(transport)
-        asking.demand(21, [1])
+        asking.send_request(21, [1])
         assert asking.end() == (b"", "FIN")
         sim.wait_until_up()
         back = peers.listen(transport)
@@ -139,15 +148,15 @@ def test_an_update_of_the_faceplate_runs_to_its_end_and_drops_nobody(
     with start_simulator(updatable(), speed=speed) as sim, Peers(sim) as peers:
         watchers = [peers.listen(kind) for kind in TRANSPORTS]
         asking = peers.listen(transport)
-        asking.demand(21, args)
-        assert asking.packet() == done()
+        asking.send_request(21, args)
+        assert asking.packet() == success_reply()
         for peer in (asking, *watchers):
             assert peer.packets(5) == FACEPLATE
         wait_for_faceplate(asking)
         for peer in (asking, *watchers):
             assert revisions(peer) == NEW_FACEPLATE
-        assert told(sim, "closed") == []
-        assert told(sim, "outlet") == [
+        assert event_texts(sim, "closed") == []
+        assert event_texts(sim, "outlet") == [
             "outlet: the update of the faceplate begins",
             "outlet: the faceplate restarts (3 s)",
             "outlet: the faceplate is back",
@@ -162,11 +171,11 @@ def test_while_the_faceplate_restarts_after_its_update_it_is_not_there(
     scenario = updatable(faceplate_restart_seconds=1e8)
     with start_simulator(scenario, speed=1000) as sim, Peers(sim) as peers:
         peer = peers.listen(transport)
-        peer.demand(21, [2])
-        assert peer.packets(6) == [done(), *FACEPLATE]
+        peer.send_request(21, [2])
+        assert peer.packets(6) == [success_reply(), *FACEPLATE]
         assert revisions(peer) == {"IM": NO_PROGRESS["IM"]}
-        peer.demand(11)
-        assert peer.packet() == done(puback=0)
+        peer.send_request(11)
+        assert peer.packet() == failure_reply()
         assert not sim.updating
 
 
@@ -177,7 +186,7 @@ def test_an_update_of_the_faceplate_of_a_rev_b_begins_with_a_restart(
 ) -> None:
     with start_simulator(updatable(hw_rev="revB"), speed=speed) as sim, Peers(sim) as peers:
         asking = peers.listen(transport)
-        asking.demand(21, [2, 0])
+        asking.send_request(21, [2, 0])
         assert asking.end() == (b"", "FIN")
         sim.wait_until_up()
         back = peers.listen(transport)
@@ -193,7 +202,7 @@ def test_a_rev_b_to_which_nobody_comes_back_goes_on_at_the_end_of_its_time() -> 
     scenario = updatable(hw_rev="revB", reconnect_seconds=5)
     with start_simulator(scenario, speed=100) as sim, Peers(sim) as peers:
         asking = peers.listen("tcp")
-        asking.demand(21, [2])
+        asking.send_request(21, [2])
         assert asking.end() == (b"", "FIN")
         sim.wait_until_up()
         assert sim.updating
@@ -206,7 +215,7 @@ def test_a_rev_b_to_which_nobody_comes_back_goes_on_at_the_end_of_its_time() -> 
         with sim.inject(slow):
             while not sim.call(finished):
                 late = peers.tcp()
-                late.ask(1, callback=99)
+                late.send_requests(1, callback=99)
                 late.packet()
         assert revisions(peers.tcp()) == NEW_FACEPLATE
 
@@ -220,9 +229,9 @@ def test_an_update_that_does_not_start_is_refused_in_the_way_of_the_revision(
     scenario = updatable(hw_rev=hw_rev, updates=refused)
     with start_simulator(scenario, speed=math.inf) as sim, Peers(sim) as peers:
         peer = peers.listen(transport)
-        peer.demand(21, [1])
+        peer.send_request(21, [1])
         if hw_rev == "revA":
-            assert peer.packet() == done(puback=0)
+            assert peer.packet() == failure_reply()
         else:
             assert peer.end() == (b"", "FIN")
             sim.wait_until_up()
@@ -249,22 +258,22 @@ def test_an_update_may_come_to_a_bad_end(
     plans = Updates(IM=OutletUpdate(outcome=outcome, at_percent=50, steps=2))
     with start_simulator(updatable(updates=plans), speed=speed) as sim, Peers(sim) as peers:
         peer = peers.listen(transport)
-        peer.demand(21, [1])
-        assert peer.packets(1 + len(comes)) == [done(), *comes]
+        peer.send_request(21, [1])
+        assert peer.packets(1 + len(comes)) == [success_reply(), *comes]
         now = revisions(peer)
         assert now["IM"]["fw"] == "1.0.0"
         assert now["IM"]["www"] == ("2.0.0" if outcome == "fails_at_start" else "2.1.0")
         assert sim.updating == (outcome == "hangs")
-        peer.demand(21, [2])
-        assert peer.packet() == done(puback=int(outcome != "hangs"))
+        peer.send_request(21, [2])
+        assert peer.packet() == (failure_reply() if outcome == "hangs" else success_reply())
 
 
 def test_an_update_may_bring_back_the_old_revision() -> None:
     plans = Updates(IM=OutletUpdate(outcome="keeps_old_revision", steps=2))
     with start_simulator(updatable(updates=plans), speed=1000) as sim, Peers(sim) as peers:
         peer = peers.listen("ws")
-        peer.demand(21, [1])
-        assert peer.packets(10) == [done(), STRAY, *DOWNLOAD, *APPLICATION]
+        peer.send_request(21, [1])
+        assert peer.packets(10) == [success_reply(), STRAY, *DOWNLOAD, *APPLICATION]
         assert peer.end() == (b"", "FIN")
         sim.wait_until_up()
         back = peers.connect("ws")
@@ -278,14 +287,14 @@ def test_without_the_quirk_no_stray_result_comes() -> None:
     scenario = Scenario(**{**fields, "quirks": Quirks(stray_result=False)})
     with start_simulator(scenario, speed=1000) as sim, Peers(sim) as peers:
         peer = peers.listen("tcp")
-        peer.demand(21, [2])
-        assert peer.packets(5) == [done(), *FACEPLATE[1:]]
+        peer.send_request(21, [2])
+        assert peer.packets(5) == [success_reply(), *FACEPLATE[1:]]
 
 
 def test_the_download_takes_its_time() -> None:
     with start_simulator(updatable(), speed=100) as sim, Peers(sim) as peers:
         peer = peers.listen("tcp")
-        peer.demand(21, [1])
+        peer.send_request(21, [1])
         peer.packets(10)
         request, *_ = sim.journal.exchanges(callback=21)
         pushes = sim.journal.exchanges(callback=22)
@@ -319,8 +328,8 @@ def test_a_reboot_in_the_middle_ends_an_update_and_another_can_begin(
     scenario = updatable(*armed, updates=slow)
     with start_simulator(scenario, speed=100) as sim, Peers(sim) as peers:
         peer = peers.listen(transport)
-        peer.demand(21, [1])
-        assert peer.packet() == done()
+        peer.send_request(21, [1])
+        assert peer.packet() == success_reply()
         assert is_under_way(peer)
         if by == "python":
             sim.reboot(seconds=0)
@@ -330,19 +339,19 @@ def test_a_reboot_in_the_middle_ends_an_update_and_another_can_begin(
         back = peers.listen(transport)
         assert back.packet()["payload"]["callbackName"] == 12
         assert revisions(back) == NO_PROGRESS
-        back.demand(21, [2])
-        assert back.packets(6) == [done(), *FACEPLATE]  # and nothing of the one before
+        back.send_request(21, [2])
+        assert back.packets(6) == [success_reply(), *FACEPLATE]  # and nothing of the one before
 
 
 def test_two_updates_at_once_and_one_while_one_runs_are_refused() -> None:
     slow = Updates(IM=OutletUpdate(www_seconds=1e6))
     with start_simulator(updatable(updates=slow)) as sim, Peers(sim) as peers:
         peer = peers.listen("tcp")
-        peer.demand(21, [1], 1)
-        assert peer.packets(3) == [done(1), STRAY, push(22, [3, 0])]
+        peer.send_request(21, [1], 1)
+        assert peer.packets(3) == [success_reply(1), STRAY, push(22, [3, 0])]
         for args in ([1], [2], [2, 1]):
-            peer.demand(21, args, 2)
-            assert peer.packet() == done(2, 0)
+            peer.send_request(21, args, 2)
+            assert peer.packet() == failure_reply(2)
         with pytest.raises(ValueError, match="already in progress"):
             sim.update("PM")
 
@@ -351,8 +360,8 @@ def test_two_updates_at_once_and_one_while_one_runs_are_refused() -> None:
 def test_the_outlet_may_stop_in_the_middle_of_an_update(transport: Transport) -> None:
     with start_simulator(updatable()) as sim, Peers(sim) as peers:
         peer = peers.listen(transport)
-        peer.demand(21, [1])
-        assert peer.packet() == done()
+        peer.send_request(21, [1])
+        assert peer.packet() == success_reply()
         assert is_under_way(peer)
         where = address(sim, transport)
     with pytest.raises(OSError, match="refused"):

@@ -49,7 +49,8 @@ from invis_sim.testing.strategies import (
     whens,
 )
 from tests.scenario.toml import to_toml
-from tests.server.support import HANDSHAKE, TEXT, client_frame, wait_until
+from tests.server.frames import HANDSHAKE, TEXT, client_frame
+from tests.server.support import wait_until
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""Whatever a client sends, the two lanes answer as bare trio-websocket would.
+"""Whatever a client sends, the two paths answer as bare trio-websocket would.
 
 The same frames go to our stream and to trio-websocket without it, and what the client sees is
 compared. What may differ, and why:
@@ -38,20 +38,19 @@ from invis_sim.server.clock import Clock
 from invis_sim.server.session.connection import Connection
 from invis_sim.server.session.context import ServerContext
 from invis_sim.server.session.serve import serve_client
-from tests.server.support import (
+from tests.server.frames import (
     BINARY,
     CLOSE,
     HANDSHAKE,
     PING,
     PONG,
     TEXT,
-    TIMEOUT,
-    Seen,
+    Frame,
     client_frame,
     close_payload,
     frames_in,
-    request,
 )
+from tests.support import TIMEOUT, make_request
 
 MAX_BYTES = 4096
 """The longest message in these tests."""
@@ -96,7 +95,7 @@ class View:
             view.take(frame)
         return view
 
-    def take(self, frame: Seen) -> None:
+    def take(self, frame: Frame) -> None:
         if frame.first == TEXT:
             self.messages.append(frame.payload)
         elif frame.first == PONG:
@@ -237,13 +236,13 @@ async def talk(client: trio.abc.HalfCloseableStream, chunks: list[bytes]) -> byt
 
 # --- what clients send ---
 
-ASCII = request(221040)
-OTHER = request(221041, name="étage \U0001f50c")
-LONG = request(221042, padding="x" * 1500)
+ASCII = make_request()
+OTHER = make_request(packet_id=221041, name="étage \U0001f50c")
+LONG = make_request(packet_id=221042, padding="x" * 1500)
 NO_REQUESTS = ["", "no JSON", "é", "[1]", '{"packetID":"7"}']
 GOOD_DOCUMENTS = st.one_of(
     st.sampled_from([ASCII, OTHER, LONG]),
-    st.builds(request, st.integers(100_000, 999_999), st.sampled_from([20, 20, 99])),
+    st.builds(make_request, st.sampled_from([20, 20, 99]), packet_id=st.integers(100_000, 999_999)),
     st.sampled_from(NO_REQUESTS).map(str.encode),
 )
 MASKS = st.binary(min_size=4, max_size=4)
@@ -268,7 +267,7 @@ def fragmented(draw: st.DrawFn) -> bytes:
     return found
 
 
-TOO_LONG = request(221043, padding="x" * MAX_BYTES)
+TOO_LONG = make_request(packet_id=221043, padding="x" * MAX_BYTES)
 CLOSES = st.builds(
     lambda payload: client_frame(CLOSE, payload),
     st.one_of(
@@ -397,7 +396,7 @@ def test_a_close_frame_is_answered_alike(close: bytes, before: list[bytes]) -> N
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(FRAMES | fragmented(), min_size=1, max_size=8))
-def test_all_messages_before_a_close_frame_are_answered_whichever_lane_they_take(
+def test_all_messages_before_a_close_frame_are_answered_whichever_path_they_take(
     frames: list[bytes],
 ) -> None:
     closing = client_frame(CLOSE, close_payload(1000))

@@ -23,33 +23,21 @@ from invis_sim.journal.text import summary
 from invis_sim.protocol.frames import text_frame
 from invis_sim.protocol.transport import Transport
 from invis_sim.testing.handle import SimulatorHandle
-from tests.server.peers import (
+from tests.server.frames import CLOSE, PING, PONG, TEXT, Frame, client_frame, close_payload
+from tests.server.peers import Peer, Peers, TcpPeer, WebSocketPeer, connected
+from tests.server.support import (
     TRANSPORTS,
-    Peer,
-    Peers,
-    TcpPeer,
-    WebSocketPeer,
-    connected,
+    applied_faults,
+    exchanges,
     faulty,
     linux,
     on_both,
-    success,
-    text,
-    touched,
-    wire,
-)
-from tests.server.support import (
-    CLOSE,
-    PING,
-    PONG,
-    TEXT,
-    TIMEOUT,
-    Seen,
-    client_frame,
-    close_payload,
-    exchanges,
+    reply_bytes,
+    reply_text,
+    updates_reply,
     wait_until,
 )
+from tests.support import TIMEOUT
 
 SECOND = When(nth=2)
 
@@ -59,16 +47,16 @@ SECOND = When(nth=2)
 
 def with_changes(**changes: Any) -> dict[str, Any]:
     """The honest answer with other values for some of its fields; ... for none at all."""
-    packet = {**success(2), **changes}
+    packet = {**updates_reply(2), **changes}
     return {key: value for key, value in packet.items() if value is not ...}
 
 
 def about(callback: int) -> dict[str, Any]:
-    return {**success()["payload"], "callbackName": callback}
+    return {**updates_reply()["payload"], "callbackName": callback}
 
 
 def updates(**changes: Any) -> dict[str, Any]:
-    payload = success()["payload"]
+    payload = updates_reply()["payload"]
     args = {**payload["callbackArgs"], **changes}
     args = {key: value for key, value in args.items() if value is not ...}
     return {**payload, "callbackArgs": args}
@@ -114,13 +102,13 @@ def test_wrong_content_is_in_one_reply_and_the_others_are_honest(
     fault, wrong = WRONG_CONTENT[case]
     with faulty(fault) as sim:
         with connected(sim, transport) as peer:
-            peer.ask(1, 2, 3)
+            peer.send_requests(1, 2, 3)
             replies = [peer.packet() for _ in range(3)]
-        assert replies == [success(1), wrong, success(3)]
+        assert replies == [updates_reply(1), wrong, updates_reply(3)]
         assert list(replies[1]) == list(wrong)  # in the same order
         assert type(replies[1].get("PUBACK")) is type(wrong.get("PUBACK"))
         found = exchanges(sim, 3)
-        assert [touched(one) for one in found] == [[], [fault.kind()], []]
+        assert [applied_faults(one) for one in found] == [[], [fault.kind()], []]
         assert found[1].outcome == "success"  # of the outlet itself
 
 
@@ -128,13 +116,13 @@ def test_wrong_content_is_in_one_reply_and_the_others_are_honest(
 def test_wrong_sn_and_wrong_callback_are_drawn_where_none_is_given(transport: Transport) -> None:
     with faulty(faults.WrongSn(), faults.WrongCallback()) as sim:
         with connected(sim, transport) as peer:
-            peer.ask(*range(20))
+            peer.send_requests(*range(20))
             replies = [peer.packet() for _ in range(20)]
         serials = {reply["sn"] for reply in replies}
         callbacks = {reply["payload"]["callbackName"] for reply in replies}
         assert len(serials) == 20
         assert len(callbacks) > 3
-        assert success()["sn"] not in serials
+        assert updates_reply()["sn"] not in serials
         assert 20 not in callbacks
         first = exchanges(sim, 20)[0]
         assert [touch.detail for touch in first.faults] == [
@@ -146,14 +134,14 @@ def test_wrong_sn_and_wrong_callback_are_drawn_where_none_is_given(transport: Tr
 @on_both
 def test_stale_answers_as_the_outlet_was_replies_ago(transport: Transport) -> None:
     with faulty(faults.Stale(replies_ago=2)) as sim, connected(sim, transport) as peer:
-        peer.ask(1)
-        assert peer.packet() == success(1)
+        peer.send_requests(1)
+        assert peer.packet() == updates_reply(1)
         with sim.inject(faults.FaceplateOffline()):
             for packet_id in (2, 3):
-                peer.ask(packet_id)
+                peer.send_requests(packet_id)
                 assert ("PM" in peer.packet()["payload"]["callbackArgs"]) == (packet_id == 3)
         for packet_id in (4, 5):
-            peer.ask(packet_id)
+            peer.send_requests(packet_id)
             reply = peer.packet()
             assert reply["packetID"] == packet_id
             assert "PM" not in reply["payload"]["callbackArgs"]
@@ -167,7 +155,7 @@ def test_stale_knows_nothing_of_other_connections(transport: Transport) -> None:
         assert peers.connect(transport).is_served(1)
         with sim.inject(faults.FaceplateOffline()):
             second = peers.connect(transport)
-            second.ask(2)
+            second.send_requests(2)
             assert "PM" not in second.packet()["payload"]["callbackArgs"]
 
 
@@ -176,12 +164,12 @@ def test_push_first_puts_a_push_in_front_of_the_reply(transport: Transport) -> N
     fault = faults.PushFirst(callback=11, args={"temperature": 21.5}, when=SECOND)
     with faulty(fault) as sim:
         with connected(sim, transport) as peer:
-            peer.ask(1, 2)
+            peer.send_requests(1, 2)
             first, push, second = (peer.packet() for _ in range(3))
-        assert (first, second) == (success(1), success(2))
+        assert (first, second) == (updates_reply(1), updates_reply(2))
         assert 100_000 <= push.pop("packetID") <= 999_999
         payload = {"callbackName": 11, "callbackArgs": {"temperature": 21.5}}
-        assert push == {"sn": success()["sn"], "payload": payload}
+        assert push == {"sn": updates_reply()["sn"], "payload": payload}
         found = exchanges(sim, 2)[1]
         assert len(found.sent) == 2  # two packets, two writes
         assert [(touch.fault, touch.detail) for touch in found.faults] == [
@@ -195,7 +183,7 @@ def test_push_first_puts_a_push_in_front_of_the_reply(transport: Transport) -> N
 def one_packet(sim: SimulatorHandle, transport: Transport) -> bytes:
     """Asks once; the text of all that comes."""
     with connected(sim, transport) as peer:
-        peer.ask(221040)
+        peer.send_requests(221040)
         if isinstance(peer, WebSocketPeer):
             frame = peer.frame()
             assert frame.first == TEXT
@@ -204,8 +192,8 @@ def one_packet(sim: SimulatorHandle, transport: Transport) -> bytes:
 
 
 def flipped(sent: bytes) -> bool:
-    bits = int.from_bytes(sent, "big") ^ int.from_bytes(text(), "big")
-    return len(sent) == len(text()) and bits.bit_count() == 5
+    bits = int.from_bytes(sent, "big") ^ int.from_bytes(reply_text(), "big")
+    return len(sent) == len(reply_text()) and bits.bit_count() == 5
 
 
 WRONG_TEXT: dict[str, tuple[Fault, Callable[[bytes], bool]]] = {
@@ -214,28 +202,31 @@ WRONG_TEXT: dict[str, tuple[Fault, Callable[[bytes], bool]]] = {
         faults.Garbage(size=64),
         lambda sent: len(sent) == 64 and sent[0] == 0xF8 and len(set(sent)) > 20,
     ),
-    "garbage of the same length": (faults.Garbage(), lambda sent: len(sent) == len(text())),
-    "0xFF": (faults.InvalidUtf8(), lambda sent: sent == text().replace(b'"sn', b'"\xffsn', 1)),
+    "garbage of the same length": (faults.Garbage(), lambda sent: len(sent) == len(reply_text())),
+    "0xFF": (
+        faults.InvalidUtf8(),
+        lambda sent: sent == reply_text().replace(b'"sn', b'"\xffsn', 1),
+    ),
     "half a character": (
         faults.InvalidUtf8(how="cut"),
-        lambda sent: sent == text().replace(b'"sn', b'"\xe2\x82sn', 1),
+        lambda sent: sent == reply_text().replace(b'"sn', b'"\xe2\x82sn', 1),
     ),
     "overlong": (
         faults.InvalidUtf8(how="overlong"),
-        lambda sent: sent == text().replace(b'"sn', b'"\xc0\xafsn', 1),
+        lambda sent: sent == reply_text().replace(b'"sn', b'"\xc0\xafsn', 1),
     ),
     "surrogate": (
         faults.InvalidUtf8(how="surrogate"),
-        lambda sent: sent == text().replace(b'"sn', b'"\xed\xa0\x80sn', 1),
+        lambda sent: sent == reply_text().replace(b'"sn', b'"\xed\xa0\x80sn', 1),
     ),
-    "byte-order mark": (faults.Bom(), lambda sent: sent == b"\xef\xbb\xbf" + text()),
+    "byte-order mark": (faults.Bom(), lambda sent: sent == b"\xef\xbb\xbf" + reply_text()),
     "UTF-16": (
         faults.Utf16(),
-        lambda sent: sent == b"\xff\xfe" + text().decode().encode("utf-16-le"),
+        lambda sent: sent == b"\xff\xfe" + reply_text().decode().encode("utf-16-le"),
     ),
     "padded": (
         faults.Pad(bytes=1025),
-        lambda sent: len(sent) == 1025 and sent.replace(b" ", b"") == text(),
+        lambda sent: len(sent) == 1025 and sent.replace(b" ", b"") == reply_text(),
     ),
     "five bits": (faults.BitFlip(bits=5), flipped),
 }
@@ -249,7 +240,7 @@ def test_wrong_text_comes_as_promised(transport: Transport, case: str) -> None:
         sent = one_packet(sim, transport)
         assert promised(sent), sent
         (found,) = exchanges(sim, 1)
-        assert touched(found) == [fault.kind()]
+        assert applied_faults(found) == [fault.kind()]
         assert found.sent == (text_frame(sent) if transport == "ws" else sent,)
 
 
@@ -260,9 +251,9 @@ def test_wrong_text_comes_as_promised(transport: Transport, case: str) -> None:
 def test_unusual_json_looks_odd_and_says_the_same(transport: Transport, how: UnusualForm) -> None:
     with faulty(faults.UnusualJson(how=how)) as sim:
         sent = one_packet(sim, transport)
-        assert sent != text()
-        assert json.loads(sent) == success()
-        assert msgspec.json.decode(sent) == success()
+        assert sent != reply_text()
+        assert json.loads(sent) == updates_reply()
+        assert msgspec.json.decode(sent) == updates_reply()
 
 
 @on_both
@@ -270,7 +261,7 @@ def test_a_packet_far_longer_than_any_buffer_arrives_whole(transport: Transport)
     with faulty(faults.Pad(bytes=3_000_000)) as sim:
         sent = one_packet(sim, transport)
         assert len(sent) == 3_000_000
-        assert json.loads(sent) == success()
+        assert json.loads(sent) == updates_reply()
 
 
 NO_TEXT = {
@@ -322,16 +313,16 @@ def in_order(peer: Peer, count: int) -> list[int]:
 def test_reorder_lets_so_many_packets_go_first(transport: Transport) -> None:
     fault = faults.Reorder(let_pass=2, max_wait=3600, when=When(nth=1))
     with faulty(fault) as sim, connected(sim, transport) as peer:
-        peer.ask(1, 2, 3, 4)
+        peer.send_requests(1, 2, 3, 4)
         assert in_order(peer, 4) == [2, 3, 1, 4]
-        assert touched(exchanges(sim, 4)[0]) == ["reorder"]
+        assert applied_faults(exchanges(sim, 4)[0]) == ["reorder"]
 
 
 @on_both
 def test_reorder_with_nobody_to_go_first_is_a_wait_of_its_patience(transport: Transport) -> None:
     with faulty(faults.Reorder(max_wait=0.2)) as sim, connected(sim, transport) as peer:
         began = time.monotonic()
-        peer.ask(1)
+        peer.send_requests(1)
         assert in_order(peer, 1) == [1]
         assert time.monotonic() - began >= 0.2
 
@@ -339,7 +330,7 @@ def test_reorder_with_nobody_to_go_first_is_a_wait_of_its_patience(transport: Tr
 @on_both
 def test_reorder_on_every_packet_lets_each_two_swap_places(transport: Transport) -> None:
     with faulty(faults.Reorder(max_wait=3600)) as sim, connected(sim, transport) as peer:
-        peer.ask(1, 2, 3, 4)
+        peer.send_requests(1, 2, 3, 4)
         assert in_order(peer, 4) == [2, 1, 4, 3]
 
 
@@ -349,10 +340,10 @@ def test_a_packet_that_leaves_with_the_next_one_still_ends_the_connection() -> N
         faults.Coalesce(max_wait=3600, when=When(nth=1)),
     )
     with faulty(*both) as sim, connected(sim, "tcp") as peer:
-        peer.ask(1)
-        assert peer.hears_nothing(0.05)
-        peer.ask(2, 3)
-        assert peer.end() == (wire("tcp", 1, 2), "FIN")
+        peer.send_requests(1)
+        assert peer.receives_nothing(0.05)
+        peer.send_requests(2, 3)
+        assert peer.end() == (reply_bytes("tcp", 1, 2), "FIN")
 
 
 @linux
@@ -360,7 +351,7 @@ def test_a_packet_that_leaves_with_the_next_one_still_ends_the_connection() -> N
 def test_coalesce_on_every_packet_sends_them_two_by_two(transport: Transport) -> None:
     with faulty(faults.Coalesce(max_wait=3600)) as sim, connected(sim, transport) as peer:
         before = peer.segments()
-        peer.ask(1, 2, 3, 4)
+        peer.send_requests(1, 2, 3, 4)
         assert in_order(peer, 4) == [1, 2, 3, 4]
         assert peer.segments() - before == 2
 
@@ -372,12 +363,12 @@ def test_half_a_close_lets_a_packet_go_that_waits_for_later_ones(transport: Tran
         faults.Coalesce(max_wait=3600, when=When(nth=2)),
     )
     with faulty(*held) as sim, connected(sim, transport) as peer:
-        peer.ask(1)
+        peer.send_requests(1)
         if isinstance(peer, TcpPeer):
-            assert peer.finish() == wire("tcp", 1)
+            assert peer.finish() == reply_bytes("tcp", 1)
             return
-        assert peer.hears_nothing(0.05)
-        peer.ask(2, 3)
+        assert peer.receives_nothing(0.05)
+        peer.send_requests(2, 3)
         assert sorted(in_order(peer, 3)) == [1, 2, 3]
 
 
@@ -393,10 +384,10 @@ def test_half_a_close_lets_a_packet_go_that_waits_for_later_ones(transport: Tran
     ids=["in two", "in three", "by a hundred"],
 )
 def test_split_sends_segments(transport: Transport, fault: Fault, sizes: list[float]) -> None:
-    whole = wire(transport, 1)
+    whole = reply_bytes(transport, 1)
     with faulty(fault) as sim, connected(sim, transport) as peer:
         before = peer.segments()
-        peer.ask(1)
+        peer.send_requests(1)
         assert peer.receive(len(whole)) == whole
         sent = exchanges(sim, 1)[0].sent
         expected = [size if size > 1 else len(whole) * size for size in sizes[:-1]]
@@ -408,10 +399,10 @@ def test_split_sends_segments(transport: Transport, fault: Fault, sizes: list[fl
 @on_both
 def test_split_leaves_a_gap_in_which_nothing_else_is_said(transport: Transport) -> None:
     fault = faults.Split(gap=0.3, when=When(nth=1))
-    whole = wire(transport, 1)
+    whole = reply_bytes(transport, 1)
     with faulty(fault) as sim, connected(sim, transport) as peer:
         began = time.monotonic()
-        peer.ask(1, 2)
+        peer.send_requests(1, 2)
         if isinstance(peer, WebSocketPeer):
             peer.socket.sendall(client_frame(PING, b"inside"))
         half = -(-len(whole) // 2)
@@ -421,9 +412,9 @@ def test_split_leaves_a_gap_in_which_nothing_else_is_said(transport: Transport) 
         assert 0.3 <= time.monotonic() - began < 3
         if isinstance(peer, WebSocketPeer):
             rest = [peer.frame(), peer.frame()]
-            assert sorted(rest) == sorted([Seen(TEXT, text(2)), Seen(PONG, b"inside")])
+            assert sorted(rest) == sorted([Frame(TEXT, reply_text(2)), Frame(PONG, b"inside")])
         else:
-            assert peer.packet() == success(2)
+            assert peer.packet() == updates_reply(2)
 
 
 @linux
@@ -432,15 +423,15 @@ def test_coalesce_sends_two_packets_in_one_segment(transport: Transport) -> None
     fault = faults.Coalesce(max_wait=3600, when=When(nth=1))
     with faulty(fault) as sim, connected(sim, transport) as peer:
         before = peer.segments()
-        peer.ask(1)
-        assert peer.hears_nothing(0.05)
-        peer.ask(2, 3)
-        whole = wire(transport, 1, 2, 3)
+        peer.send_requests(1)
+        assert peer.receives_nothing(0.05)
+        peer.send_requests(2, 3)
+        whole = reply_bytes(transport, 1, 2, 3)
         assert peer.receive(len(whole)) == whole
         assert peer.segments() - before == 2  # the first two, and the third
         found = exchanges(sim, 3)
-        assert [one.sent for one in found] == [(wire(transport, n),) for n in (1, 2, 3)]
-        assert [touched(one) for one in found] == [["coalesce"], [], []]
+        assert [one.sent for one in found] == [(reply_bytes(transport, n),) for n in (1, 2, 3)]
+        assert [applied_faults(one) for one in found] == [["coalesce"], [], []]
 
 
 @on_both
@@ -453,10 +444,10 @@ def test_coalesce_without_a_next_packet_is_a_wait_of_its_patience(transport: Tra
 
 @on_both
 def test_throttle_trickles_at_its_rate(transport: Transport) -> None:
-    whole = wire(transport, 1)
+    whole = reply_bytes(transport, 1)
     with faulty(faults.Throttle(bytes_per_second=1000)) as sim, connected(sim, transport) as peer:
         began = time.monotonic()
-        peer.ask(1)
+        peer.send_requests(1)
         arrivals = []
         received = b""
         while len(received) < len(whole):
@@ -473,7 +464,7 @@ def test_throttle_trickles_at_its_rate(transport: Transport) -> None:
 
 
 def head(transport: Transport, moment: str) -> bytes:
-    whole = wire(transport, 2)
+    whole = reply_bytes(transport, 2)
     return {"before": b"", "middle": whole[: len(whole) // 2], "after": whole}[moment]
 
 
@@ -486,7 +477,7 @@ def test_reset_ends_the_connection_with_a_rst(transport: Transport, moment: Any)
     with faulty(faults.ResetConnection(moment=moment, when=SECOND)) as sim:
         with connected(sim, transport) as peer:
             assert peer.is_served(1)
-            peer.ask(2, 3)
+            peer.send_requests(2, 3)
             received, how = peer.end()
         assert how == "RST"
         assert head(transport, moment).startswith(received)  # a RST may overtake what was sent
@@ -509,16 +500,16 @@ def test_half_close_ends_our_side_and_still_listens(transport: Transport, moment
     with faulty(faults.HalfCloseConnection(moment=moment, when=SECOND)) as sim:
         with connected(sim, transport) as peer:
             assert peer.is_served(1)
-            peer.ask(2)
+            peer.send_requests(2)
             assert peer.end() == (head(transport, moment), "FIN")
             for packet_id in (3, 4):
                 if isinstance(peer, WebSocketPeer):
                     peer.socket.sendall(client_frame(PING, b"anybody?"))
-                peer.ask(packet_id)
+                peer.send_requests(packet_id)
                 listens(sim, packet_id)
             assert peer.end() == (b"", "FIN")
         found = exchanges(sim, 4)
-        assert touched(found[1]) == ["half_close"]
+        assert applied_faults(found[1]) == ["half_close"]
         assert [one.sent for one in found[2:]] == [(), ()]
         wait_until(sim, lambda journal: journal.events()[-1].kind == "closed")
         assert "by the client" in summary(sim.journal.events()[-1])
@@ -532,19 +523,19 @@ def test_stall_is_silence_on_a_connection_that_stays_open(
     with faulty(faults.StallConnection(moment=moment, when=SECOND)) as sim, Peers(sim) as peers:
         peer = peers.connect(transport)
         assert peer.is_served(1)
-        peer.ask(2, 3)
+        peer.send_requests(2, 3)
         if isinstance(peer, WebSocketPeer):
             peer.socket.sendall(client_frame(PING, b"anybody?"))
-        peer.ask(4)
+        peer.send_requests(4)
         listens(sim, 4)
         whole = head(transport, moment)
         assert peer.receive(len(whole)) == whole
         assert peer.unread == b""
         if isinstance(peer, WebSocketPeer):
             peer.socket.sendall(client_frame(CLOSE, close_payload(1000)))
-        assert peer.hears_nothing(0.1)
+        assert peer.receives_nothing(0.1)
         assert peers.connect(transport).is_served(5)  # nobody else is touched
-        assert touched(exchanges(sim, 5)[1]) == ["stall"]
+        assert applied_faults(exchanges(sim, 5)[1]) == ["stall"]
 
 
 # Waiting
@@ -554,7 +545,7 @@ def test_stall_is_silence_on_a_connection_that_stays_open(
 def test_delays_of_pipelined_requests_do_not_add_up(transport: Transport) -> None:
     with faulty(faults.Delay(seconds=0.3)) as sim, connected(sim, transport) as peer:
         began = time.monotonic()
-        peer.ask(*range(40))
+        peer.send_requests(*range(40))
         assert in_order(peer, 40) == list(range(40))
         assert 0.3 <= time.monotonic() - began < 3  # and not twelve seconds
 
@@ -566,7 +557,7 @@ def test_overtaking_packets_arrive_in_the_order_of_their_delays(transport: Trans
         faults.Delay(seconds=0.25, overtake=True, when=When(nth=2)),
     )
     with faulty(*slower) as sim, connected(sim, transport) as peer:
-        peer.ask(1, 2, 3)
+        peer.send_requests(1, 2, 3)
         assert in_order(peer, 3) == [3, 2, 1]
 
 
@@ -583,7 +574,7 @@ def test_a_wait_holds_up_nobody_else(transport: Transport) -> None:
         waiting = [peers.connect(transport) for _ in range(4)]
         waiting.append(peers.tcp())
         for packet_id, peer in enumerate(waiting):
-            peer.ask(packet_id)
+            peer.send_requests(packet_id)
         began = time.monotonic()
         for other in TRANSPORTS:
             served = peers.connect(other)
@@ -609,7 +600,7 @@ def test_at_infinite_speed_every_wait_passes_at_once_and_order_is_kept(
 ) -> None:
     with faulty(*WAITS, speed=math.inf) as sim, connected(sim, transport) as peer:
         for packet_id in range(1, 7):
-            peer.ask(packet_id)
+            peer.send_requests(packet_id)
             copies = 2 if packet_id == 2 else 1
             assert in_order(peer, copies) == [packet_id] * copies
         assert [len(one.faults) for one in exchanges(sim, 6)] == [1, 2, 1, 1, 1, 1]
@@ -623,15 +614,15 @@ def test_speed_divides_every_wait(transport: Transport) -> None:
         faults.Duplicate(gap=10, when=When(nth=2)),
         faults.Split(gap=10, when=When(nth=3)),
         faults.Reorder(max_wait=10, when=When(nth=4)),
-        faults.Throttle(bytes_per_second=len(wire(transport, 5)) / 10, when=When(nth=5)),
+        faults.Throttle(bytes_per_second=len(reply_bytes(transport, 5)) / 10, when=When(nth=5)),
     )
     with faulty(*long, speed=100) as sim:
         began = time.monotonic()
         with connected(sim, transport) as peer:
             for packet_id in range(1, 6):
-                peer.ask(packet_id)
+                peer.send_requests(packet_id)
                 for _ in range(2 if packet_id == 2 else 1):
-                    assert peer.packet() == success(packet_id)
+                    assert peer.packet() == updates_reply(packet_id)
                 # The last piece of a throttled packet leaves before its time is over.
                 assert time.monotonic() - began >= 0.1 * (packet_id + 1) - 0.01
         assert time.monotonic() - began < 5
@@ -647,7 +638,7 @@ def test_nth_of_many_connections_is_counted_exactly() -> None:
 
     def use(peer: Peer) -> None:
         for packet_id in range(requests):
-            peer.ask(packet_id)
+            peer.send_requests(packet_id)
             outcomes.append(peer.packet()["PUBACK"])
 
     outcomes: list[int] = []
@@ -692,7 +683,7 @@ def bytes_of_a_run(seed: int, chaos: int) -> list[bytes]:
         for packet_id, pause in enumerate(pauses):
             time.sleep(pause)
             try:
-                peer.ask(packet_id)
+                peer.send_requests(packet_id)
             except OSError:
                 break  # a fault has ended it
         peer.socket.shutdown(socket.SHUT_WR)
@@ -729,7 +720,7 @@ def test_a_fault_is_switched_while_the_outlet_runs(transport: Transport) -> None
         assert len(sim.faults) == 1
         assert not sim.faults["today"].enabled
         sim.faults["today"].enabled = True
-        peer.ask(2)
+        peer.send_requests(2)
         assert peer.packet()["PUBACK"] == 0
         sim.faults["today"].enabled = False
         assert peer.is_served(3)
@@ -752,9 +743,9 @@ def test_faults_of_all_layers_touch_one_packet_in_their_order(transport: Transpo
     )
     with faulty(*armed) as sim:
         with connected(sim, transport) as peer:
-            peer.ask(1)
-            assert peer.packet() == {"sn": success()["sn"], "packetID": 1, "PUBACK": 7}
+            peer.send_requests(1)
+            assert peer.packet() == {"sn": updates_reply()["sn"], "packetID": 1, "PUBACK": 7}
         (found,) = exchanges(sim, 1)
-        assert touched(found) == ["seven", "remove_field", "pad", "last", "split"]
+        assert applied_faults(found) == ["seven", "remove_field", "pad", "last", "split"]
         assert len(b"".join(found.sent)) in (600, 604)
         assert len(found.sent) == 3

@@ -16,33 +16,27 @@ from invis_sim import faults
 from invis_sim.faults import Fault, When
 from invis_sim.journal import Closed
 from invis_sim.protocol.transport import Transport
-from tests.server.peers import (
-    Peers,
-    TcpPeer,
-    address,
+from tests.server.frames import HANDSHAKE, close_payload
+from tests.server.peers import Peers, TcpPeer, address, connected
+from tests.server.support import (
+    applied_faults,
     ask_aiohttp,
-    connected,
+    event_texts,
+    exchanges,
     faulty,
     on_both,
+    reply_bytes,
     shake_websockets,
-    told,
-    touched,
-    wire,
-)
-from tests.server.support import (
-    HANDSHAKE,
-    TIMEOUT,
-    close_payload,
-    exchanges,
     wait_for_end,
     wait_until,
 )
+from tests.support import TIMEOUT
 
 
 def ended_at_once(peers: Peers, transport: Transport) -> tuple[bytes, str]:
     """How a new connection ends; a RST may come while it is made."""
     try:
-        peer = peers.tcp() if transport == "tcp" else peers.ws(shake=False)
+        peer = peers.tcp() if transport == "tcp" else peers.ws(handshake=False)
     except ConnectionResetError:
         return b"", "RST"
     end = peer.end()
@@ -62,7 +56,7 @@ def test_accept_close_ends_a_connection_before_anything_is_said(
     with faulty(fault) as sim, Peers(sim) as peers:
         assert ended_at_once(peers, transport) == (b"", end)
         assert wait_for_end(sim) == ["by fault accept_close, when it was accepted"]
-        assert told(sim) == [f"fault accept_close ({how})"]
+        assert event_texts(sim) == [f"fault accept_close ({how})"]
         assert peers.connect(transport).is_served()  # the next one
 
 
@@ -94,14 +88,14 @@ def test_slow_accept_leaves_a_new_connection_alone_for_a_while(transport: Transp
     fault = faults.SlowAccept(seconds=0.5, when=When(nth=1))
     with faulty(fault) as sim, Peers(sim) as peers:
         began = time.monotonic()
-        slow = peers.tcp() if transport == "tcp" else peers.ws(shake=False)
+        slow = peers.tcp() if transport == "tcp" else peers.ws(handshake=False)
         slow.socket.sendall(b"" if isinstance(slow, TcpPeer) else HANDSHAKE)
-        slow.ask(1)
+        slow.send_requests(1)
         assert peers.connect(transport).is_served(2)  # nobody waits for it
         assert [asked.packet_id for asked in sim.journal.requests()] == [2]
         slow.receive(1)
         assert time.monotonic() - began >= 0.5
-        assert told(sim) == ["fault slow_accept (0.5 s)"]
+        assert event_texts(sim) == ["fault slow_accept (0.5 s)"]
 
 
 # greeting
@@ -117,7 +111,7 @@ def test_greeting_comes_before_the_first_reply() -> None:
 
 def test_greeting_on_a_websocket_comes_before_the_answer_to_its_handshake() -> None:
     with faulty(faults.Greeting(text="hi\r\n")) as sim, Peers(sim) as peers:
-        peer = peers.ws(shake=False)
+        peer = peers.ws(handshake=False)
         peer.socket.sendall(HANDSHAKE)
         assert peer.head().startswith(b"hi\r\nHTTP/1.1 101 ")
 
@@ -157,7 +151,7 @@ def test_over_the_limit_a_new_connection_ends(
         old = [peers.tcp(), peers.ws()]  # counted over both transports
         assert all(peer.is_served() for peer in old)
         assert ended_at_once(peers, transport) == (b"", end)
-        assert told(sim) == [f"fault connection_limit ({how}, 3 were open)"]
+        assert event_texts(sim) == [f"fault connection_limit ({how}, 3 were open)"]
         assert all(peer.is_served() for peer in old)
 
 
@@ -171,7 +165,7 @@ def test_a_connection_that_was_turned_away_takes_no_place(transport: Transport) 
         assert turned_away.end() == (b"", "FIN")
         old.finish()
         old.socket.close()
-        wait_until(sim, lambda journal: "closed by the client" in told(sim, "closed"))
+        wait_until(sim, lambda journal: "closed by the client" in event_texts(sim, "closed"))
         assert peers.connect(transport).is_served()
 
 
@@ -180,7 +174,7 @@ def test_a_connection_that_has_ended_takes_no_place(transport: Transport) -> Non
     fault = faults.ConnectionLimit(connections=1)
     with faulty(fault, faults.CloseConnection(when=When(nth=1))) as sim, Peers(sim) as peers:
         ended = peers.connect(transport)
-        ended.ask(1)
+        ended.send_requests(1)
         assert ended.end()[1] == "FIN"  # and it does not hang up
         assert peers.connect(transport).is_served(2)
 
@@ -195,7 +189,7 @@ def test_over_the_limit_the_oldest_connection_may_end_instead(transport: Transpo
             assert opened[-1].is_served()
         assert [peer.end() for peer in opened[:2]] == [(b"", "RST")] * 2
         assert all(peer.is_served() for peer in opened[2:])
-        assert told(sim) == ["fault connection_limit (drop_oldest, 3 were open)"] * 2
+        assert event_texts(sim) == ["fault connection_limit (drop_oldest, 3 were open)"] * 2
         assert (
             wait_for_end(sim, 2)
             == ["by fault connection_limit, in favour of a newer connection"] * 2
@@ -211,8 +205,8 @@ def test_the_limit_holds_when_many_come_at_once(how: Any) -> None:
         ready.wait(TIMEOUT)
         with suppress(ConnectionError):  # a RST may come while it connects
             peer.socket.connect(sim.tcp_address)
-            peer.ask(1)
-            peer.receive(len(wire("tcp", 1)))
+            peer.send_requests(1)
+            peer.receive(len(reply_bytes("tcp", 1)))
 
     with faulty(faults.ConnectionLimit(connections=limit, how=how)) as sim:
         peers = [TcpPeer(socket.socket()) for _ in range(clients)]
@@ -221,15 +215,15 @@ def test_the_limit_holds_when_many_come_at_once(how: Any) -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        wait_until(sim, lambda journal: len(told(sim, "connected")) == clients)
+        wait_until(sim, lambda journal: len(event_texts(sim, "connected")) == clients)
         served = 0  # of those that are still there
         for peer in peers:
             with suppress(OSError):
-                peer.ask(2)
-                served += peer.receive(len(wire("tcp", 2))) == wire("tcp", 2)
+                peer.send_requests(2)
+                served += peer.receive(len(reply_bytes("tcp", 2))) == reply_bytes("tcp", 2)
             peer.socket.close()
         assert served == limit
-        assert len(told(sim)) == clients - limit
+        assert len(event_texts(sim)) == clients - limit
 
 
 # idle_close
@@ -243,7 +237,7 @@ def test_an_idle_connection_is_closed_with_fin_on_tcp() -> None:
         assert time.monotonic() - began >= 0.15
         peer.socket.close()
         assert wait_for_end(sim) == ["by fault idle_close: the client was idle for 0.2 s"]
-        assert told(sim) == ["fault idle_close (after 0.2 s)"]
+        assert event_texts(sim) == ["fault idle_close (after 0.2 s)"]
         assert all(one.faults == () for one in exchanges(sim, 1))
 
 
@@ -261,7 +255,7 @@ def test_an_idle_connection_is_closed_with_1001_on_websocket() -> None:
 
 def test_who_opens_a_websocket_port_and_says_nothing_is_idle_too() -> None:
     with faulty(faults.IdleClose(seconds=0.2)) as sim, Peers(sim) as peers:
-        peer = peers.ws(shake=False)
+        peer = peers.ws(handshake=False)
         assert peer.end() == (b"", "FIN")
 
 
@@ -269,7 +263,7 @@ def test_who_opens_a_websocket_port_and_says_nothing_is_idle_too() -> None:
 def test_an_idle_connection_does_not_wait_for_replies_that_are_late(transport: Transport) -> None:
     late = (faults.Delay(seconds=3600), faults.IdleClose(seconds=0.2))
     with faulty(*late) as sim, connected(sim, transport) as peer:
-        peer.ask(1)
+        peer.send_requests(1)
         rest, how = peer.end()
         assert how == "FIN"
         assert rest == (b"" if transport == "tcp" else b"\x88\x06" + close_payload(1001, b"idle"))
@@ -283,7 +277,7 @@ def test_an_idle_connection_does_not_wait_for_replies_that_are_late(transport: T
 def test_a_stalled_connection_ends_without_a_word_when_it_is_idle(transport: Transport) -> None:
     mute = (faults.StallConnection(), faults.IdleClose(seconds=0.2))
     with faulty(*mute) as sim, connected(sim, transport) as peer:
-        peer.ask(1)
+        peer.send_requests(1)
         assert peer.end() == (b"", "FIN")
 
 
@@ -301,9 +295,9 @@ def test_all_that_befalls_a_connection_as_it_comes_is_told(transport: Transport)
         faults.ConnectionLimit(connections=1),
     )
     with faulty(*armed, speed=100) as sim, Peers(sim) as peers:
-        peer = peers.tcp() if transport == "tcp" else peers.ws(shake=False)
+        peer = peers.tcp() if transport == "tcp" else peers.ws(handshake=False)
         assert peer.end() == (b"onetwo", "FIN")
-        assert told(sim) == [
+        assert event_texts(sim) == [
             "fault slow_accept (3 s)",
             "fault slower (4 s)",
             "fault greeting",
@@ -326,4 +320,4 @@ def test_a_fault_of_connections_leaves_open_ones_and_packets_alone(transport: Tr
             fault.enabled = True
             assert peers.tcp().end() == (b"", "FIN")
         assert peers.connect(transport).is_served(3)
-        assert all(touched(one) == [] for one in exchanges(sim, 4))
+        assert all(applied_faults(one) == [] for one in exchanges(sim, 4))

@@ -17,24 +17,21 @@ from invis_sim.protocol.frames import text_frame
 from invis_sim.scenario.model import Scenario
 from invis_sim.testing.block import start_simulator
 from invis_sim.testing.handle import SimulatorHandle
-from tests.server.support import (
+from tests.server.frames import (
     BINARY,
     CLOSE,
     HANDSHAKE,
     PING,
     PONG,
     TEXT,
-    TIMEOUT,
-    RawClient,
-    Seen,
+    Frame,
     client_frame,
     close_payload,
-    exchanges,
     frames_in,
-    request,
-    wait_for_end,
-    wait_until,
 )
+from tests.server.peers import WebSocketPeer
+from tests.server.support import exchanges, failure_reply, updates_reply, wait_for_end, wait_until
+from tests.support import TIMEOUT, make_request
 
 UPDATES = {
     "IM": {
@@ -47,12 +44,12 @@ UPDATES = {
 
 
 def success(packet_id: int) -> dict[str, Any]:
-    payload = {"callbackName": 20, "callbackArgs": UPDATES}
-    return {"sn": "0003C44076", "packetID": packet_id, "PUBACK": 1, "payload": payload}
+    return updates_reply(packet_id, UPDATES)
 
 
-def failure(packet_id: int) -> dict[str, Any]:
-    return {"sn": "0003C44076", "packetID": packet_id, "PUBACK": 0}
+def request_frame(first: int, packet_id: int) -> bytes:
+    """A request as one frame. first: TEXT or BINARY."""
+    return client_frame(first, make_request(packet_id=packet_id))
 
 
 @pytest.fixture
@@ -70,13 +67,13 @@ def reasons(exchange: Exchange) -> list[str]:
 
 def test_a_request_of_websockets_is_answered(outlet: SimulatorHandle) -> None:
     with websockets.sync.client.connect(outlet.ws_url, proxy=None) as client:
-        client.send(request(221040).decode())
+        client.send(make_request().decode())
         assert json.loads(client.recv(TIMEOUT)) == success(221040)
-        client.send(request(7, callback=99).decode())
-        assert json.loads(client.recv(TIMEOUT)) == failure(7)
+        client.send(make_request(99, packet_id=7).decode())
+        assert json.loads(client.recv(TIMEOUT)) == failure_reply(7)
     assert wait_for_end(outlet) == ["by the client, with code 1000"]
     found = exchanges(outlet, 2)
-    assert [one.received for one in found] == [request(221040), request(7, callback=99)]
+    assert [one.received for one in found] == [make_request(), make_request(99, packet_id=7)]
     assert [one.outcome for one in found] == ["success", "failure"]
     assert {one.transport for one in found} == {"ws"}
 
@@ -87,7 +84,7 @@ def test_a_request_of_websockets_in_asyncio_is_answered(outlet: SimulatorHandle)
             asyncio.timeout(TIMEOUT),
             websockets.asyncio.client.connect(outlet.ws_url, proxy=None) as client,
         ):
-            await client.send(request(221040).decode())
+            await client.send(make_request().decode())
             return json.loads(await client.recv())
 
     assert asyncio.run(converse()) == success(221040)
@@ -101,7 +98,7 @@ def test_a_request_of_aiohttp_is_answered(outlet: SimulatorHandle) -> None:
             aiohttp.ClientSession() as session,
             session.ws_connect(outlet.ws_url) as client,
         ):
-            await client.send_str(request(221040).decode())
+            await client.send_str(make_request().decode())
             return await client.receive_json()
 
     assert asyncio.run(converse()) == success(221040)
@@ -116,7 +113,7 @@ def test_the_heartbeat_of_aiohttp_finds_the_outlet_alive_while_it_is_busy() -> N
             # Without a pong, this gives up half a heartbeat after its first ping.
             session.ws_connect(url, heartbeat=0.05) as client,
         ):
-            await client.send_str(request(221040).decode())
+            await client.send_str(make_request().decode())
             return await client.receive_json()
 
     with start_simulator("[[faults]]\nkind = 'delay'\nseconds = 0.4") as outlet:
@@ -135,7 +132,7 @@ def test_no_compression_is_agreed_on_though_the_client_offers_it(outlet: Simulat
         assert client.response is not None
         assert "permessage-deflate" in client.request.headers["Sec-WebSocket-Extensions"]
         assert "Sec-WebSocket-Extensions" not in client.response.headers
-        client.send(request(221040).decode())
+        client.send(make_request().decode())
         assert json.loads(client.recv(TIMEOUT)) == success(221040)
 
 
@@ -152,18 +149,21 @@ def test_the_path_is_the_scenarios_and_a_query_does_not_matter() -> None:
     with start_simulator(Scenario(), ws_path="/a/b") as simulator:
         assert simulator.ws_url.endswith("/a/b")
         with websockets.sync.client.connect(simulator.ws_url + "?c=/ws", proxy=None) as client:
-            client.send(request().decode())
+            client.send(make_request().decode())
             assert json.loads(client.recv(TIMEOUT)) == success(221040)
 
 
 def test_two_clients_are_served_at_once(outlet: SimulatorHandle) -> None:
-    with RawClient.open(outlet.ws_url) as first, RawClient.open(outlet.ws_url) as second:
-        half = client_frame(TEXT, request(1))
+    with (
+        WebSocketPeer.opened(outlet.ws_url) as first,
+        WebSocketPeer.opened(outlet.ws_url) as second,
+    ):
+        half = request_frame(TEXT, 1)
         first.send(half[:20])
-        second.send(client_frame(TEXT, request(2)))
-        assert second.read_frame().json == success(2)
+        second.send(request_frame(TEXT, 2))
+        assert second.frame().json == success(2)
         first.send(half[20:])
-        assert first.read_frame().json == success(1)
+        assert first.frame().json == success(1)
     assert {exchange.connection for exchange in exchanges(outlet, 2)} == {1, 2}
 
 
@@ -180,8 +180,8 @@ def test_two_clients_are_served_at_once(outlet: SimulatorHandle) -> None:
             b"POST /ws HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", 426, id="POST"
         ),
         pytest.param(b"PUT /x HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n\r\n", 404, id="PUT"),
-        pytest.param(request(), 400, id="JSON, without an end"),
-        pytest.param(request() + b"\n", 400, id="JSON with a newline"),
+        pytest.param(make_request(), 400, id="JSON, without an end"),
+        pytest.param(make_request() + b"\n", 400, id="JSON with a newline"),
         pytest.param(bytes.fromhex("16030100f5010000f10303"), 400, id="TLS"),
         pytest.param(bytes.fromhex("8185"), 400, id="a frame without a handshake"),
         pytest.param(b"\r\n", 400, id="an empty line"),
@@ -196,7 +196,7 @@ def test_two_clients_are_served_at_once(outlet: SimulatorHandle) -> None:
 def test_what_is_no_handshake_is_answered_at_once(
     outlet: SimulatorHandle, sent: bytes, status: int
 ) -> None:
-    with RawClient.connected(outlet.ws_url) as client:
+    with WebSocketPeer.connected(outlet.ws_url) as client:
         client.send(sent)
         head, _, body = client.read_to_end().partition(b"\r\n\r\n")  # and it ends by itself
     assert head.startswith(b"HTTP/1.1 %d " % status), head
@@ -214,7 +214,7 @@ def test_what_is_no_handshake_is_answered_at_once(
 
 
 def test_head_gets_the_head_of_the_answer(outlet: SimulatorHandle) -> None:
-    with RawClient.connected(outlet.ws_url) as client:
+    with WebSocketPeer.connected(outlet.ws_url) as client:
         client.send(b"HEAD /ws HTTP/1.1\r\nHost: x\r\n\r\n")
         answer = client.read_to_end()
     assert answer.startswith(b"HTTP/1.1 426 ")
@@ -263,7 +263,7 @@ def with_header(name: str, *lines: bytes) -> bytes:
 def test_a_broken_handshake_is_refused_and_only_a_broken_one(
     outlet: SimulatorHandle, sent: bytes, statuses: set[int]
 ) -> None:
-    with RawClient.connected(outlet.ws_url) as client:
+    with WebSocketPeer.connected(outlet.ws_url) as client:
         client.send(sent)
         client.half_close()
         answer = client.read_to_end()
@@ -280,41 +280,41 @@ def test_a_broken_handshake_is_refused_and_only_a_broken_one(
 
 def assert_served(outlet: SimulatorHandle) -> None:
     """Others are not disturbed by what a client did."""
-    with RawClient.open(outlet.ws_url) as client:
-        client.send(client_frame(TEXT, request(9)))
-        assert client.read_frame().json == success(9)
+    with WebSocketPeer.opened(outlet.ws_url) as client:
+        client.send(request_frame(TEXT, 9))
+        assert client.frame().json == success(9)
 
 
 def test_a_handshake_in_single_bytes_is_as_good(outlet: SimulatorHandle) -> None:
-    with RawClient.connected(outlet.ws_url) as client:
-        client.send_bytewise(HANDSHAKE + client_frame(TEXT, request()))
-        assert client.read_head().startswith(b"HTTP/1.1 101 ")
-        assert client.read_frame().json == success(221040)
+    with WebSocketPeer.connected(outlet.ws_url) as client:
+        client.send_bytewise(HANDSHAKE + client_frame(TEXT, make_request()))
+        assert client.head().startswith(b"HTTP/1.1 101 ")
+        assert client.frame().json == success(221040)
 
 
 @pytest.mark.parametrize("first", [TEXT, BINARY, PING])
 def test_frames_right_behind_the_handshake_are_answered_with_frames(
     outlet: SimulatorHandle, first: int
 ) -> None:
-    frames = client_frame(first, b"{}") + client_frame(TEXT, request(1))
+    frames = client_frame(first, b"{}") + request_frame(TEXT, 1)
     for _ in range(10):  # which task goes on first is a matter of chance
-        with RawClient.connected(outlet.ws_url) as client:
+        with WebSocketPeer.connected(outlet.ws_url) as client:
             client.send(HANDSHAKE + frames + client_frame(CLOSE))
-            client.read_head()
+            client.head()
             seen = frames_in(client.read_to_end())
         assert [frame.first for frame in seen] == [PONG] * (first == PING) + [TEXT, CLOSE]
         assert seen[-2].json == success(1)
 
 
 def test_a_client_that_leaves_inside_the_handshake_is_noted(outlet: SimulatorHandle) -> None:
-    with RawClient.connected(outlet.ws_url) as client:
+    with WebSocketPeer.connected(outlet.ws_url) as client:
         client.send(HANDSHAKE[:30])
         client.half_close()
         assert client.read_to_end() == b""
     (found,) = exchanges(outlet, 1)
     assert found.received == HANDSHAKE[:30]
     assert reasons(found) == ["the connection ended inside the handshake"]
-    with RawClient.connected(outlet.ws_url) as client:
+    with WebSocketPeer.connected(outlet.ws_url) as client:
         client.half_close()
         assert client.read_to_end() == b""
     wait_for_end(outlet, 2)
@@ -325,9 +325,9 @@ def test_a_client_that_leaves_inside_the_handshake_is_noted(outlet: SimulatorHan
 
 
 def test_a_binary_message_is_answered_in_text_and_noted(outlet: SimulatorHandle) -> None:
-    with RawClient.open(outlet.ws_url) as client:
-        client.send(client_frame(BINARY, request()))
-        frame = client.read_frame()
+    with WebSocketPeer.opened(outlet.ws_url) as client:
+        client.send(client_frame(BINARY, make_request()))
+        frame = client.frame()
     assert (frame.first, frame.json) == (TEXT, success(221040))
     (found,) = exchanges(outlet, 1)
     assert found.outcome == "success"
@@ -335,50 +335,54 @@ def test_a_binary_message_is_answered_in_text_and_noted(outlet: SimulatorHandle)
 
 
 def test_a_fragmented_message_is_answered_once_it_is_whole(outlet: SimulatorHandle) -> None:
-    document = request()
-    with RawClient.open(outlet.ws_url) as client:
+    document = make_request()
+    with WebSocketPeer.opened(outlet.ws_url) as client:
         client.send(client_frame(0x01, document[:10]))
         client.send(client_frame(PING, b"amid"))
-        assert client.read_frame() == Seen(PONG, b"amid")
+        assert client.frame() == Frame(PONG, b"amid")
         client.send(client_frame(0x00, b"") + client_frame(0x80, document[10:]))
-        assert client.read_frame().json == success(221040)
+        assert client.frame().json == success(221040)
     assert exchanges(outlet, 1)[0].received == document
 
 
 def test_a_frame_in_single_bytes_is_answered(outlet: SimulatorHandle) -> None:
-    with RawClient.open(outlet.ws_url) as client:
-        for document in (request(1), request(2, name="é")):
+    with WebSocketPeer.opened(outlet.ws_url) as client:
+        for document in (make_request(packet_id=1), make_request(packet_id=2, name="é")):
             client.send_bytewise(client_frame(TEXT, document))
-        assert [client.read_frame().json for _ in range(2)] == [success(1), success(2)]
+        assert [client.frame().json for _ in range(2)] == [success(1), success(2)]
 
 
 @pytest.mark.parametrize("mask", [bytes(4), b"\xff\xff\xff\xff", b"\x00\x01\x80\xff"])
 def test_any_mask_is_taken_off(outlet: SimulatorHandle, mask: bytes) -> None:
-    with RawClient.open(outlet.ws_url) as client:
-        for document in (request(1), request(2, name="é")):
+    with WebSocketPeer.opened(outlet.ws_url) as client:
+        for document in (make_request(packet_id=1), make_request(packet_id=2, name="é")):
             client.send(client_frame(TEXT, document, mask))
-            client.read_frame()
-    assert [one.received for one in exchanges(outlet, 2)] == [request(1), request(2, name="é")]
+            client.frame()
+    assert [one.received for one in exchanges(outlet, 2)] == [
+        make_request(packet_id=1),
+        make_request(packet_id=2, name="é"),
+    ]
 
 
-def test_pipelined_messages_are_answered_in_order_across_both_lanes(
+def test_pipelined_messages_are_answered_in_order_across_both_paths(
     outlet: SimulatorHandle,
 ) -> None:
     number = 60
     stream = b""
     for n in range(number):
         kinds = [
-            client_frame(TEXT, request(n)),
-            client_frame(TEXT, request(n, name="é")),
-            client_frame(BINARY, request(n)),
-            client_frame(0x01, request(n)[:5]) + client_frame(0x80, request(n)[5:]),
-            client_frame(TEXT, request(n)),
-            client_frame(TEXT, request(n, padding="x" * 2000)),
+            request_frame(TEXT, n),
+            client_frame(TEXT, make_request(packet_id=n, name="é")),
+            request_frame(BINARY, n),
+            client_frame(0x01, make_request(packet_id=n)[:5])
+            + client_frame(0x80, make_request(packet_id=n)[5:]),
+            request_frame(TEXT, n),
+            client_frame(TEXT, make_request(packet_id=n, padding="x" * 2000)),
         ]
         stream += kinds[n % len(kinds)] + client_frame(PING, b"%d" % n)
-    with RawClient.open(outlet.ws_url) as client:
+    with WebSocketPeer.opened(outlet.ws_url) as client:
         client.send(stream)
-        seen = [client.read_frame() for _ in range(2 * number)]
+        seen = [client.frame() for _ in range(2 * number)]
     replies = [frame.json["packetID"] for frame in seen if frame.first == TEXT]
     answers_pings = [int(frame.payload) for frame in seen if frame.first == PONG]
     assert replies == answers_pings == list(range(number))
@@ -388,8 +392,8 @@ def test_pipelined_messages_are_answered_in_order_across_both_lanes(
 NOT_ANSWERED = {
     "nothing": (b"", "not JSON"),
     "no JSON": (b"hello", "not JSON"),
-    "half a request": (request()[:-1], "not JSON"),
-    "two requests": (request() + request(), "not JSON"),
+    "half a request": (make_request()[:-1], "not JSON"),
+    "two requests": (make_request() + make_request(), "not JSON"),
     "a trailing comma": (b'{"packetID": 1,}', "not JSON"),
     "NaN": (b'{"packetID": NaN}', "not JSON: NaN"),
     "an array": (b"[1]", "a request is a JSON object, this is an array"),
@@ -408,10 +412,10 @@ def test_what_cannot_be_answered_is_noted_and_the_next_request_answered(
     outlet: SimulatorHandle, name: str
 ) -> None:
     document, reason = NOT_ANSWERED[name]
-    with RawClient.open(outlet.ws_url) as client:
+    with WebSocketPeer.opened(outlet.ws_url) as client:
         client.send(client_frame(TEXT, document) + client_frame(BINARY, document))
-        client.send(client_frame(TEXT, request(1)))
-        assert client.read_frame().json == success(1)
+        client.send(request_frame(TEXT, 1))
+        assert client.frame().json == success(1)
     found = exchanges(outlet, 3)
     for one in found[:2]:
         assert (one.received, one.outcome, one.sent) == (document, "malformed", ())
@@ -432,9 +436,9 @@ def test_what_cannot_be_answered_is_noted_and_the_next_request_answered(
 def test_a_request_with_a_usable_packet_id_is_answered_with_a_failure(
     outlet: SimulatorHandle, document: bytes, reason: str
 ) -> None:
-    with RawClient.open(outlet.ws_url) as client:
+    with WebSocketPeer.opened(outlet.ws_url) as client:
         client.send(client_frame(TEXT, document))
-        assert client.read_frame().json == failure(7)
+        assert client.frame().json == failure_reply(7)
     (found,) = exchanges(outlet, 1)
     assert found.outcome == "failure"
     assert reason in reasons(found)[0]
@@ -447,10 +451,10 @@ def test_a_close_frame_is_answered_with_its_code_and_the_stream_ends(
     outlet: SimulatorHandle,
 ) -> None:
     for code in (1000, 1001, 1002, 1007, 1009, 3000, 4999):
-        with RawClient.open(outlet.ws_url) as client:
+        with WebSocketPeer.opened(outlet.ws_url) as client:
             payload = close_payload(code, "é".encode())
             client.send(client_frame(CLOSE, payload))
-            assert frames_in(client.read_to_end()) == [Seen(CLOSE, payload)]
+            assert frames_in(client.read_to_end()) == [Frame(CLOSE, payload)]
     ends = wait_for_end(outlet, 7)
     assert ends[0] == "by the client, with code 1000"
     assert ends[-1] == "by the client, with code 4999"
@@ -458,17 +462,17 @@ def test_a_close_frame_is_answered_with_its_code_and_the_stream_ends(
 
 
 def test_a_close_frame_without_a_code_is_answered_without_one(outlet: SimulatorHandle) -> None:
-    with RawClient.open(outlet.ws_url) as client:
+    with WebSocketPeer.opened(outlet.ws_url) as client:
         client.send(client_frame(CLOSE))
-        assert frames_in(client.read_to_end()) == [Seen(CLOSE, b"")]
+        assert frames_in(client.read_to_end()) == [Frame(CLOSE, b"")]
         client.half_close()
         assert wait_for_end(outlet) == ["by the client, with no code"]
 
 
 def test_nothing_follows_a_close_frame_not_even_a_reply_that_is_late() -> None:
     scenario = "[[faults]]\nkind = 'delay'\nseconds = 3600"
-    with start_simulator(scenario) as outlet, RawClient.open(outlet.ws_url) as client:
-        client.send(client_frame(TEXT, request()) + client_frame(CLOSE, close_payload(1000)))
+    with start_simulator(scenario) as outlet, WebSocketPeer.opened(outlet.ws_url) as client:
+        client.send(client_frame(TEXT, make_request()) + client_frame(CLOSE, close_payload(1000)))
         assert [frame.first for frame in frames_in(client.read_to_end())] == [CLOSE]
         client.socket.close()
         (found,) = exchanges(outlet, 1)
@@ -482,9 +486,9 @@ def test_a_client_that_closes_before_it_reads_gets_all_its_replies(first: int) -
     scenario = f"[[faults]]\nkind = 'duplicate'\ncopies = {copies}"
     with (
         start_simulator(scenario) as outlet,
-        RawClient.open(outlet.ws_url, receive_buffer=4096) as client,
+        WebSocketPeer.opened(outlet.ws_url, receive_buffer=4096) as client,
     ):
-        stream = b"".join(client_frame(first, request(n)) for n in range(number))
+        stream = b"".join(request_frame(first, n) for n in range(number))
         client.send(stream + client_frame(CLOSE, close_payload(1000)))
         wait_until(outlet, lambda journal: len(journal.exchanges()) > 10)
         seen = frames_in(client.read_to_end())
@@ -495,7 +499,7 @@ def test_a_client_that_closes_before_it_reads_gets_all_its_replies(first: int) -
 
 def test_a_message_of_empty_fragments_without_end_is_refused() -> None:
     scenario = "[protocol]\nmax_packet_bytes = 64"
-    with start_simulator(scenario) as outlet, RawClient.open(outlet.ws_url) as client:
+    with start_simulator(scenario) as outlet, WebSocketPeer.opened(outlet.ws_url) as client:
         client.send(client_frame(0x01) + client_frame(0x00) * 62 + client_frame(0x80, b"{}"))
         client.send(client_frame(0x01) + client_frame(0x00) * 64)
         (close,) = frames_in(client.read_to_end())
@@ -505,11 +509,11 @@ def test_a_message_of_empty_fragments_without_end_is_refused() -> None:
 
 @pytest.mark.parametrize("first", [TEXT, BINARY])
 def test_a_message_that_is_too_long_is_refused_with_1009(first: int) -> None:
-    longest = len(request(1))
+    longest = len(make_request(packet_id=1))
     scenario = f"[protocol]\nmax_packet_bytes = {max(64, longest)}"
     for too_long in (b"x" * 65, b"x" * 1000, b"x" * 5000, "é".encode() * 40):
-        with start_simulator(scenario) as outlet, RawClient.open(outlet.ws_url) as client:
-            client.send(client_frame(first, request(1)) + client_frame(first, too_long))
+        with start_simulator(scenario) as outlet, WebSocketPeer.opened(outlet.ws_url) as client:
+            client.send(request_frame(first, 1) + client_frame(first, too_long))
             reply, close = frames_in(client.read_to_end())
             assert reply.json == success(1)
             assert (close.close_code, "64 bytes" in close.reason) == (1009, True)
@@ -527,11 +531,11 @@ def test_a_message_that_is_no_utf_8_is_refused_with_1007_and_the_place(
     outlet: SimulatorHandle, cut: int
 ) -> None:
     text = 'aé"'.encode() * 5 + b"\xff" + b"more"
-    with RawClient.open(outlet.ws_url) as client:
+    with WebSocketPeer.opened(outlet.ws_url) as client:
         if cut:
             client.send(client_frame(0x01, text[:cut]))
             client.send(client_frame(PING, b"amid"))
-            client.read_frame()
+            client.frame()
         client.send_bytewise(client_frame(0x80 if cut else TEXT, text[cut:]))
         (close,) = frames_in(client.read_to_end())
     assert close.close_code == 1007
@@ -548,9 +552,11 @@ def test_a_message_that_is_no_utf_8_is_refused_with_1007_and_the_place(
 def test_a_client_that_breaks_the_protocol_is_told_and_so_is_the_journal(
     outlet: SimulatorHandle,
 ) -> None:
-    with RawClient.open(outlet.ws_url) as client:
-        client.send(client_frame(TEXT, request(1)) + client_frame(TEXT, request(2), mask=None))
-        client.send(client_frame(TEXT, request(3)))
+    with WebSocketPeer.opened(outlet.ws_url) as client:
+        client.send(
+            request_frame(TEXT, 1) + client_frame(TEXT, make_request(packet_id=2), mask=None)
+        )
+        client.send(request_frame(TEXT, 3))
         reply, close = frames_in(client.read_to_end())
     assert reply.json == success(1)
     assert (close.close_code, "unmasked" in close.reason) == (1002, True)
@@ -563,16 +569,16 @@ def test_a_client_that_breaks_the_protocol_is_told_and_so_is_the_journal(
 
 @pytest.mark.parametrize("first", [TEXT, BINARY])
 def test_a_client_may_vanish_in_the_middle_of_a_frame(outlet: SimulatorHandle, first: int) -> None:
-    with RawClient.open(outlet.ws_url) as client:
-        client.send(client_frame(first, request())[:-5])
+    with WebSocketPeer.opened(outlet.ws_url) as client:
+        client.send(client_frame(first, make_request())[:-5])
     assert wait_for_end(outlet) == ["by the client"]
     assert_served(outlet)
 
 
 def test_a_client_that_ends_its_side_gets_its_replies_first() -> None:
     scenario = "[[faults]]\nkind = 'delay'\nseconds = 0.05"
-    with start_simulator(scenario) as outlet, RawClient.open(outlet.ws_url) as client:
-        client.send(client_frame(TEXT, request(1)) + client_frame(BINARY, request(2)))
+    with start_simulator(scenario) as outlet, WebSocketPeer.opened(outlet.ws_url) as client:
+        client.send(request_frame(TEXT, 1) + request_frame(BINARY, 2))
         client.half_close()
         seen = frames_in(client.read_to_end())
     assert [frame.json for frame in seen] == [success(1), success(2)]
@@ -582,11 +588,11 @@ def test_a_client_that_never_reads_is_dropped_while_another_is_served() -> None:
     scenario = "[protocol]\nwrite_timeout_seconds = 0.2"
     with (
         start_simulator(scenario) as outlet,
-        RawClient.open(outlet.ws_url, receive_buffer=2048) as deaf,
+        WebSocketPeer.opened(outlet.ws_url, receive_buffer=2048) as deaf,
     ):
         wait_until(outlet, lambda journal: len(journal.events()) == 1)
         deaf.socket.setblocking(False)
-        stream = client_frame(TEXT, request()) * 100 + client_frame(PING, b"x" * 125)
+        stream = client_frame(TEXT, make_request()) * 100 + client_frame(PING, b"x" * 125)
         loop = asyncio.new_event_loop()
 
         async def flood() -> None:
@@ -601,7 +607,7 @@ def test_a_client_that_never_reads_is_dropped_while_another_is_served() -> None:
                 websockets.asyncio.client.connect(outlet.ws_url, proxy=None) as client,
             ):
                 while not flooding.done():
-                    await client.send(request(8).decode())
+                    await client.send(make_request(packet_id=8).decode())
                     assert json.loads(await client.recv()) == success(8)
 
         async def both() -> None:
@@ -635,9 +641,9 @@ def test_an_idle_client_is_told_when_the_simulator_stops() -> None:
 
 
 def test_a_client_that_has_closed_is_not_told_that_the_simulator_stops() -> None:
-    with start_simulator(Scenario()) as outlet, RawClient.open(outlet.ws_url) as client:
+    with start_simulator(Scenario()) as outlet, WebSocketPeer.opened(outlet.ws_url) as client:
         client.send(client_frame(CLOSE, close_payload(1000)))
-        assert client.read_frame().close_code == 1000
+        assert client.frame().close_code == 1000
         outlet.stop()
         assert client.read_to_end() == b""
 
@@ -647,10 +653,10 @@ def test_a_client_that_has_closed_is_not_told_that_the_simulator_stops() -> None
 
 def test_fail_answers_with_a_failure() -> None:
     with start_simulator("[[faults]]\nkind = 'fail'") as outlet:
-        with RawClient.open(outlet.ws_url) as client:
-            client.send(client_frame(TEXT, request(1)))
-            frame = client.read_frame()
-        assert (frame.first, frame.json) == (TEXT, failure(1))
+        with WebSocketPeer.opened(outlet.ws_url) as client:
+            client.send(request_frame(TEXT, 1))
+            frame = client.frame()
+        assert (frame.first, frame.json) == (TEXT, failure_reply(1))
         (found,) = exchanges(outlet, 1)
         assert found.outcome == "success"  # of the outlet itself
         assert [touch.fault for touch in found.faults] == ["fail"]
@@ -659,9 +665,9 @@ def test_fail_answers_with_a_failure() -> None:
 
 def test_wrong_packet_id_answers_somebody_else() -> None:
     with start_simulator("[[faults]]\nkind = 'wrong_packet_id'\nhow = 'string'") as outlet:
-        with RawClient.open(outlet.ws_url) as client:
-            client.send(client_frame(TEXT, request(221040)))
-            frame = client.read_frame()
+        with WebSocketPeer.opened(outlet.ws_url) as client:
+            client.send(client_frame(TEXT, make_request()))
+            frame = client.frame()
         assert frame.json == {**success(0), "packetID": "221040"}
         (found,) = exchanges(outlet, 1)
         assert [touch.fault for touch in found.faults] == ["wrong_packet_id"]
@@ -670,9 +676,9 @@ def test_wrong_packet_id_answers_somebody_else() -> None:
 
 def test_malformed_json_comes_in_a_good_frame() -> None:
     with start_simulator("[[faults]]\nkind = 'malformed_json'\nhow = 'truncate'") as outlet:
-        with RawClient.open(outlet.ws_url) as client:
-            client.send(client_frame(TEXT, request(1)) + client_frame(BINARY, request(2)))
-            frames = [client.read_frame() for _ in range(2)]
+        with WebSocketPeer.opened(outlet.ws_url) as client:
+            client.send(request_frame(TEXT, 1) + request_frame(BINARY, 2))
+            frames = [client.frame() for _ in range(2)]
         for frame in frames:
             assert frame.first == TEXT
             assert frame.payload.startswith(b'{"sn":"0003C44076",')
@@ -686,11 +692,11 @@ def test_malformed_json_comes_in_a_good_frame() -> None:
 def test_delay_sends_later_and_keeps_the_order_while_pings_are_answered() -> None:
     scenario = "[[faults]]\nkind = 'delay'\nseconds = 0.2\nwhen = { nth = 1 }"
     with start_simulator(scenario) as outlet:
-        with RawClient.open(outlet.ws_url) as client:
-            client.send(client_frame(TEXT, request(1)) + client_frame(TEXT, request(2)))
+        with WebSocketPeer.opened(outlet.ws_url) as client:
+            client.send(request_frame(TEXT, 1) + request_frame(TEXT, 2))
             client.send(client_frame(PING, b"meanwhile"))
-            assert client.read_frame() == Seen(PONG, b"meanwhile")
-            assert [client.read_frame().json for _ in range(2)] == [success(1), success(2)]
+            assert client.frame() == Frame(PONG, b"meanwhile")
+            assert [client.frame().json for _ in range(2)] == [success(1), success(2)]
         found = exchanges(outlet, 2)
         assert [len(one.faults) for one in found] == [1, 0]
 
@@ -698,18 +704,18 @@ def test_delay_sends_later_and_keeps_the_order_while_pings_are_answered() -> Non
 def test_drop_answers_nothing_and_stays_open() -> None:
     scenario = "[[faults]]\nkind = 'drop'\nwhen = { nth = 1 }"
     with start_simulator(scenario) as outlet:
-        with RawClient.open(outlet.ws_url) as client:
-            client.send(client_frame(TEXT, request(1)) + client_frame(TEXT, request(2)))
-            assert client.read_frame().json == success(2)
+        with WebSocketPeer.opened(outlet.ws_url) as client:
+            client.send(request_frame(TEXT, 1) + request_frame(TEXT, 2))
+            assert client.frame().json == success(2)
         found = exchanges(outlet, 2)
         assert [len(one.sent) for one in found] == [0, 1]
 
 
 def test_duplicate_sends_whole_frames_several_times() -> None:
     with start_simulator("[[faults]]\nkind = 'duplicate'\ncopies = 3") as outlet:
-        with RawClient.open(outlet.ws_url) as client:
-            client.send(client_frame(TEXT, request(1)))
-            frames = [client.read_frame() for _ in range(3)]
+        with WebSocketPeer.opened(outlet.ws_url) as client:
+            client.send(request_frame(TEXT, 1))
+            frames = [client.frame() for _ in range(3)]
         assert [frame.json for frame in frames] == [success(1)] * 3
         (found,) = exchanges(outlet, 1)
         assert b"".join(found.sent) == text_frame(frames[0].payload) * 3
@@ -722,7 +728,7 @@ def closing(moment: str) -> str:
 def test_close_before_sends_a_close_frame_in_place_of_the_answer() -> None:
     with start_simulator(closing("before")) as outlet:
         with websockets.sync.client.connect(outlet.ws_url, proxy=None) as client:
-            client.send(request(1).decode())
+            client.send(make_request(packet_id=1).decode())
             with pytest.raises(ConnectionClosedError) as caught:
                 client.recv(TIMEOUT)
         received = caught.value.rcvd
@@ -740,7 +746,7 @@ def test_close_after_sends_the_answer_and_then_a_close_frame() -> None:
             aiohttp.ClientSession() as session,
             session.ws_connect(url) as client,
         ):
-            await client.send_str(request(1).decode())
+            await client.send_str(make_request(packet_id=1).decode())
             reply = await client.receive_json()
             return reply, await client.receive(), client.close_code
 
@@ -755,8 +761,8 @@ def test_close_after_sends_the_answer_and_then_a_close_frame() -> None:
 
 def test_close_in_the_middle_cuts_the_frame_and_sends_no_close_frame() -> None:
     with start_simulator(closing("middle")) as outlet:
-        with RawClient.open(outlet.ws_url) as client:
-            client.send(client_frame(TEXT, request(1)))
+        with WebSocketPeer.opened(outlet.ws_url) as client:
+            client.send(request_frame(TEXT, 1))
             data = client.read_to_end()
         whole = text_frame(json.dumps(success(1), separators=(",", ":")).encode())
         assert data == whole[: len(whole) // 2]
@@ -764,17 +770,20 @@ def test_close_in_the_middle_cuts_the_frame_and_sends_no_close_frame() -> None:
         assert exchanges(outlet, 1)[0].sent == (data,)
 
 
-def test_a_close_fault_on_a_message_of_the_slow_lane_is_the_same() -> None:
-    with start_simulator(closing("after")) as outlet, RawClient.open(outlet.ws_url) as client:
-        client.send(client_frame(BINARY, request(1)) + client_frame(BINARY, request(2)))
+def test_a_close_fault_on_a_message_of_the_slow_path_is_the_same() -> None:
+    with start_simulator(closing("after")) as outlet, WebSocketPeer.opened(outlet.ws_url) as client:
+        client.send(request_frame(BINARY, 1) + request_frame(BINARY, 2))
         reply, close = frames_in(client.read_to_end())
         assert reply.json == success(1)
         assert (close.close_code, close.reason) == (4001, "gone, é")
 
 
 def test_a_close_fault_does_not_wait_for_a_client_that_does_not_answer_it() -> None:
-    with start_simulator(closing("before")) as outlet, RawClient.open(outlet.ws_url) as client:
-        client.send(client_frame(TEXT, request(1)))
+    with (
+        start_simulator(closing("before")) as outlet,
+        WebSocketPeer.opened(outlet.ws_url) as client,
+    ):
+        client.send(request_frame(TEXT, 1))
         client.socket.settimeout(0.5)
         (close,) = frames_in(client.read_to_end())  # the end of the stream is there at once
         assert close.close_code == 4001

@@ -1,136 +1,24 @@
 """The outlet on TCP, as a client with a plain socket sees it."""
 
-import socket
-import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import pairwise
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invis_sim.faults import Fail
-from invis_sim.journal import Closed, Connected, EntryFilter, Exchange, Journal
+from invis_sim.journal import Closed, Connected, EntryFilter, Journal
 from invis_sim.journal.text import summary
 from invis_sim.testing.block import start_simulator
 from invis_sim.testing.handle import SimulatorHandle
-
-PATIENCE = 20.0
-"""Seconds after which something that should have happened is given up."""
-
-Address = tuple[str, int]
-
-
-def ask(packet_id: int = 221040, callback: int = 20) -> bytes:
-    """A request, written as real clients do."""
-    return b'{"packetID": %d, "payload": {"callbackName": %d}}' % (packet_id, callback)
-
-
-def answer(packet_id: int = 221040) -> bytes:
-    """What the default outlet answers to `ask`."""
-    return (
-        b'{"sn":"0003C44076","packetID":%d,"PUBACK":1,"payload":{"callbackName":20,"callbackArgs":'
-        b'{"IM":{"fw_rev":"0.0.1","available_fw_rev":"0.0.1","www_fw_rev":"0.1.2",'
-        b'"available_www_fw_rev":"0.3.0"},"PM":{"fw_rev":"0.5.0","available_fw_rev":"0.5.1"}}}}'
-    ) % packet_id
-
-
-def refusal(packet_id: int = 221040) -> bytes:
-    """What the outlet answers to what it cannot do."""
-    return b'{"sn":"0003C44076","packetID":%d,"PUBACK":0}' % packet_id
-
-
-class Client:
-    """A client with a socket, which gives up after a while."""
-
-    def __init__(self, address: Address, receive_buffer: int | None = None) -> None:
-        self.socket = socket.socket()
-        if receive_buffer is not None:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self.socket.settimeout(PATIENCE)
-        self.socket.connect(address)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *what: object) -> None:
-        self.socket.close()
-
-    def send(self, data: bytes) -> None:
-        self.socket.sendall(data)
-
-    def receive(self, size: int) -> bytes:
-        """Exactly so many bytes, or fewer at the end of the stream."""
-        received = b""
-        while len(received) < size and (chunk := self.socket.recv(size - len(received))):
-            received += chunk
-        return received
-
-    def rest(self) -> bytes:
-        """Everything up to the end of the stream."""
-        received = b""
-        while chunk := self.socket.recv(65536):
-            received += chunk
-        return received
-
-    def finish(self) -> bytes:
-        """Says that no more requests come; everything up to the end of the stream."""
-        self.socket.shutdown(socket.SHUT_WR)
-        return self.rest()
-
-    def hears(self, *replies: bytes) -> None:
-        """Fails unless these bytes come next."""
-        expected = b"".join(replies)
-        assert self.receive(len(expected)) == expected
-
-    def vanish(self) -> None:
-        """Goes with a RST, as a process that is killed with unread data does."""
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.socket.close()
-
-
-def wait_until(journal: Journal, condition: Callable[[Journal], bool]) -> None:
-    """Returns when the journal is as wanted; fails when that takes too long."""
-    heard = threading.Event()
-    deadline = time.monotonic() + PATIENCE
-    with (
-        journal.subscribe(on_ready=heard.set) as recorded,
-        journal.subscribe(done=True, on_ready=heard.set) as finished,
-    ):
-        while not condition(journal):
-            assert heard.wait(deadline - time.monotonic()), list(journal)
-            heard.clear()
-            recorded.read()  # so that the next one is heard of again
-            finished.read()
-
-
-def wait_for_end(journal: Journal, connection: int = 1) -> str:
-    """Waits for the end of a connection; returns why it ended."""
-
-    def ends(journal: Journal) -> list[str]:
-        return [
-            event.reason
-            for event in journal.events(connection=connection)
-            if isinstance(event, Closed)
-        ]
-
-    wait_until(journal, lambda journal: bool(ends(journal)))
-    return ends(journal)[0]
-
-
-def done(journal: Journal, count: int) -> list[Exchange]:
-    """Waits until so many exchanges are done; returns all."""
-    wait_until(journal, lambda journal: sum(one.done for one in journal.exchanges()) >= count)
-    return journal.exchanges()
-
-
-def touched(exchange: Exchange) -> list[str]:
-    return [touch.fault for touch in exchange.faults]
+from tests.server.peers import TcpPeer
+from tests.server.support import applied_faults, failure_text, reply_text, wait_for_end, wait_until
+from tests.support import TIMEOUT, make_request
 
 
 @pytest.fixture(name="sim")
@@ -140,8 +28,8 @@ def default_outlet() -> Iterator[SimulatorHandle]:
 
 
 @pytest.fixture(name="client")
-def one_client(sim: SimulatorHandle) -> Iterator[Client]:
-    with Client(sim.tcp_address) as client:
+def one_client(sim: SimulatorHandle) -> Iterator[TcpPeer]:
+    with TcpPeer.connected(sim.tcp_address) as client:
         yield client
 
 
@@ -155,35 +43,35 @@ def outlet_for_many_examples() -> Iterator[SimulatorHandle]:
 
 
 @pytest.mark.parametrize("ending", [b"", b"\n", b"\r\n", b"\x00", b" \n\n "])
-def test_a_request_is_answered_at_once_whatever_follows_it(client: Client, ending: bytes) -> None:
+def test_a_request_is_answered_at_once_whatever_follows_it(client: TcpPeer, ending: bytes) -> None:
     for packet_id in (100_000, 999_999):
-        client.send(ask(packet_id) + ending)
-        client.hears(answer(packet_id))
+        client.send(make_request(packet_id=packet_id) + ending)
+        client.expect(reply_text(packet_id))
 
 
-def test_each_reply_is_one_object_in_one_write(sim: SimulatorHandle, client: Client) -> None:
-    client.send(ask())
-    assert client.socket.recv(1024) == answer()
+def test_each_reply_is_one_object_in_one_write(sim: SimulatorHandle, client: TcpPeer) -> None:
+    client.send(make_request())
+    assert client.socket.recv(1024) == reply_text()
     (exchange,) = sim.journal.exchanges()
-    assert exchange.sent == (answer(),)
-    assert (exchange.received, exchange.outcome, exchange.done) == (ask(), "success", True)
+    assert exchange.sent == (reply_text(),)
+    assert (exchange.received, exchange.outcome, exchange.done) == (make_request(), "success", True)
 
 
 def test_requests_in_one_segment_are_answered_in_order_each_in_a_write_of_its_own(
-    sim: SimulatorHandle, client: Client
+    sim: SimulatorHandle, client: TcpPeer
 ) -> None:
     numbers = range(100_000, 100_050)
-    client.send(b"".join(map(ask, numbers)))
-    client.hears(*map(answer, numbers))
-    assert [one.sent for one in sim.journal.exchanges()] == [(answer(n),) for n in numbers]
+    client.send_requests(*numbers)
+    client.expect(*map(reply_text, numbers))
+    assert [one.sent for one in sim.journal.exchanges()] == [(reply_text(n),) for n in numbers]
 
 
 def test_a_terminator_follows_each_packet_where_the_scenario_says_so() -> None:
     fail = 'kind = "fail"\nwhen = { nth = 2 }'
     scenario = scenario_with(fail) + '\n[protocol]\ntcp_terminator = "\\r\\n"'
-    with start_simulator(scenario) as sim, Client(sim.tcp_address) as client:
-        client.send(ask(1) + ask(2))
-        packets = (answer(1) + b"\r\n", refusal(2) + b"\r\n")
+    with start_simulator(scenario) as sim, TcpPeer.connected(sim.tcp_address) as client:
+        client.send_requests(1, 2)
+        packets = (reply_text(1) + b"\r\n", failure_text(2) + b"\r\n")
         assert client.finish() == b"".join(packets)
         assert [one.sent for one in sim.journal.exchanges()] == [(packet,) for packet in packets]
 
@@ -194,40 +82,40 @@ def test_requests_may_be_cut_anywhere(
     lasting: SimulatorHandle, cuts: list[int], ending: bytes
 ) -> None:
     numbers = (100_001, 100_002, 100_003)
-    stream = b"".join(ask(number) + ending for number in numbers)
+    stream = b"".join(make_request(packet_id=number) + ending for number in numbers)
     edges = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
-    with Client(lasting.tcp_address) as client:
+    with TcpPeer.connected(lasting.tcp_address) as client:
         for start, end in pairwise(edges):
             client.send(stream[start:end])
-        client.hears(*map(answer, numbers))
+        client.expect(*map(reply_text, numbers))
 
 
 def test_a_request_that_drips_in_holds_up_nobody_else(sim: SimulatorHandle) -> None:
-    with Client(sim.tcp_address) as slow, Client(sim.tcp_address) as other:
-        for position in range(len(ask(7))):
-            slow.send(ask(7)[position : position + 1])
-            other.send(ask(position))
-            other.hears(answer(position))
-        slow.hears(answer(7))
+    with TcpPeer.connected(sim.tcp_address) as slow, TcpPeer.connected(sim.tcp_address) as other:
+        for position in range(len(make_request(packet_id=7))):
+            slow.send(make_request(packet_id=7)[position : position + 1])
+            other.send_requests(position)
+            other.expect(reply_text(position))
+        slow.expect(reply_text(7))
 
 
 @pytest.mark.parametrize("packet_id", [0, 7, 8_989_889, -1, 2**64, 10**300])
-def test_any_integer_is_echoed_as_packet_id(client: Client, packet_id: int) -> None:
-    client.send(ask(packet_id))
-    client.hears(answer(packet_id))
+def test_any_integer_is_echoed_as_packet_id(client: TcpPeer, packet_id: int) -> None:
+    client.send_requests(packet_id)
+    client.expect(reply_text(packet_id))
 
 
-def test_a_packet_id_of_thousands_of_digits_is_echoed_digit_by_digit(client: Client) -> None:
+def test_a_packet_id_of_thousands_of_digits_is_echoed_digit_by_digit(client: TcpPeer) -> None:
     digits = b"9" * 5000
-    client.send(ask().replace(b"221040", digits))
-    client.hears(answer().replace(b"221040", digits))
+    client.send(make_request().replace(b"221040", digits))
+    client.expect(reply_text().replace(b"221040", digits))
 
 
 def test_a_scenario_may_insist_on_six_digits() -> None:
     scenario = '[protocol]\npacket_id = "six-digits"'
-    with start_simulator(scenario) as sim, Client(sim.tcp_address) as client:
-        client.send(ask(99_999) + ask(1_000_000))
-        client.hears(refusal(99_999), refusal(1_000_000))
+    with start_simulator(scenario) as sim, TcpPeer.connected(sim.tcp_address) as client:
+        client.send_requests(99_999, 1_000_000)
+        client.expect(failure_text(99_999), failure_text(1_000_000))
         assert "six-digit" in sim.journal.exchanges()[0].notes[0].reason
 
 
@@ -266,14 +154,14 @@ def marked(text: str) -> tuple[bytes, int]:
 
 @pytest.mark.parametrize(("text", "reason"), UNANSWERABLE.values(), ids=UNANSWERABLE)
 def test_what_cannot_be_answered_is_reported_and_loses_nothing_else(
-    sim: SimulatorHandle, client: Client, text: str, reason: str
+    sim: SimulatorHandle, client: TcpPeer, text: str, reason: str
 ) -> None:
     wrong, offset = marked(text)
-    client.send(wrong + ask(5))
-    client.hears(answer(5))
+    client.send(wrong + make_request(packet_id=5))
+    client.expect(reply_text(5))
     client.send(wrong)
-    client.send(ask(6))
-    client.hears(answer(6))
+    client.send_requests(6)
+    client.expect(reply_text(6))
     reports = [one for one in sim.journal.exchanges() if one.outcome == "malformed"]
     good = [one for one in sim.journal.exchanges() if one.outcome == "success"]
     assert len(good) == 2
@@ -316,13 +204,17 @@ ANSWERED_ZERO = {
 
 @pytest.mark.parametrize(("text", "reason"), ANSWERED_ZERO.values(), ids=ANSWERED_ZERO)
 def test_what_has_a_packet_id_but_makes_no_sense_is_answered_puback_0(
-    sim: SimulatorHandle, client: Client, text: str, reason: str
+    sim: SimulatorHandle, client: TcpPeer, text: str, reason: str
 ) -> None:
     wrong, offset = marked(text)
-    client.send(wrong + ask(8))
-    client.hears(refusal(7), answer(8))
+    client.send(wrong + make_request(packet_id=8))
+    client.expect(failure_text(7), reply_text(8))
     exchange = sim.journal.exchanges()[0]
-    assert (exchange.outcome, exchange.packet_id, exchange.sent) == ("failure", 7, (refusal(7),))
+    assert (exchange.outcome, exchange.packet_id, exchange.sent) == (
+        "failure",
+        7,
+        (failure_text(7),),
+    )
     assert reason in exchange.notes[0].reason
     assert exchange.notes[0].offset == offset
 
@@ -345,30 +237,36 @@ ODD = {
 
 @pytest.mark.parametrize(("text", "reason"), ODD.values(), ids=ODD)
 def test_what_is_only_odd_is_answered_and_noted(
-    sim: SimulatorHandle, client: Client, text: str, reason: str
+    sim: SimulatorHandle, client: TcpPeer, text: str, reason: str
 ) -> None:
     odd, offset = marked(text)
-    client.send(odd + ask(8))
-    client.hears(answer(7), answer(8))
+    client.send(odd + make_request(packet_id=8))
+    client.expect(reply_text(7), reply_text(8))
     exchange = sim.journal.exchanges()[0]
     assert exchange.outcome == "success"
     assert [reason in note.reason for note in exchange.notes] == [True]
     assert exchange.notes[0].offset == offset
 
 
-def test_broken_utf_8_is_reported_at_its_byte(sim: SimulatorHandle, client: Client) -> None:
+def test_broken_utf_8_is_reported_at_its_byte(sim: SimulatorHandle, client: TcpPeer) -> None:
     wrong = b'{"packetID": 7, "payload": {"callbackName": 20, "x": "\xc3("}}'
-    client.send(wrong + ask(8))
-    client.hears(answer(8))
+    client.send(wrong + make_request(packet_id=8))
+    client.expect(reply_text(8))
     report = sim.journal.exchanges()[0]
     assert (report.outcome, report.received) == ("malformed", wrong)
     assert report.notes[0].offset == wrong.index(b"\xc3")
     assert "UTF-8" in report.notes[0].reason
 
 
-def test_nuls_between_requests_are_passed_over(sim: SimulatorHandle, client: Client) -> None:
-    client.send(b"\x00\x00" + ask(1) + b"\x00\x00\x00" + ask(2) + b"\x00")
-    client.hears(answer(1), answer(2))
+def test_nuls_between_requests_are_passed_over(sim: SimulatorHandle, client: TcpPeer) -> None:
+    client.send(
+        b"\x00\x00"
+        + make_request(packet_id=1)
+        + b"\x00\x00\x00"
+        + make_request(packet_id=2)
+        + b"\x00"
+    )
+    client.expect(reply_text(1), reply_text(2))
     assert [one.outcome for one in sim.journal.exchanges()] == ["success", "success"]
 
 
@@ -377,10 +275,10 @@ def test_a_document_nested_a_hundred_thousand_deep_is_one_malformed_piece() -> N
     nested = b'{"packetID": 7, "payload": ' + b"[" * depth + b"]" * depth + b"}"
     with (
         start_simulator("[protocol]\nmax_packet_bytes = 1_000_000", ws=False) as sim,
-        Client(sim.tcp_address) as client,
+        TcpPeer.connected(sim.tcp_address) as client,
     ):
-        client.send(nested + ask(8, callback=99))
-        client.hears(refusal(8))
+        client.send(nested + make_request(99, packet_id=8))
+        client.expect(failure_text(8))
         report = sim.journal.exchanges()[0]
         assert report.outcome == "malformed"
         assert "nested deeper than 64 levels" in report.notes[0].reason
@@ -388,76 +286,76 @@ def test_a_document_nested_a_hundred_thousand_deep_is_one_malformed_piece() -> N
 
 
 def test_a_packet_without_an_end_is_refused_and_the_connection_closed(
-    sim: SimulatorHandle, client: Client
+    sim: SimulatorHandle, client: TcpPeer
 ) -> None:
-    client.send(ask(1))
-    client.hears(answer(1))
+    client.send_requests(1)
+    client.expect(reply_text(1))
     with suppress(ConnectionError):  # at the latest when the outlet has lingered enough
         client.send(b'{"packetID": 7, "payload": "')
         for _ in range(100):
             client.send(b"x" * 2**20)
-        assert client.rest() == b""
+        assert client.read_to_end() == b""
     client.socket.close()
-    assert "longer than 65536 bytes" in wait_for_end(sim.journal)
+    assert "longer than 65536 bytes" in wait_for_end(sim)[0]
     report = sim.journal.exchanges()[1]
     assert report.outcome == "malformed"
     assert report.notes[0].offset == len(report.received or b"") == 65536
     assert len(sim.journal.exchanges()) == 2
-    with Client(sim.tcp_address) as another:
-        another.send(ask(2))
-        another.hears(answer(2))
+    with TcpPeer.connected(sim.tcp_address) as another:
+        another.send_requests(2)
+        another.expect(reply_text(2))
 
 
 def test_whoever_sends_too_much_can_still_read_the_replies_it_has_earned(
-    sim: SimulatorHandle, client: Client
+    sim: SimulatorHandle, client: TcpPeer
 ) -> None:
-    client.send(ask(1) + b'{"packetID": "' + b"x" * 70_000)
-    assert client.rest() == answer(1)
+    client.send(make_request(packet_id=1) + b'{"packetID": "' + b"x" * 70_000)
+    assert client.read_to_end() == reply_text(1)
 
 
 def test_the_end_of_the_stream_inside_a_request_is_reported(
-    sim: SimulatorHandle, client: Client
+    sim: SimulatorHandle, client: TcpPeer
 ) -> None:
-    client.send(ask(1) + ask(2)[:20])
-    assert client.finish() == answer(1)
+    client.send(make_request(packet_id=1) + make_request(packet_id=2)[:20])
+    assert client.finish() == reply_text(1)
     report = sim.journal.exchanges()[1]
-    assert (report.outcome, report.received) == ("malformed", ask(2)[:20])
+    assert (report.outcome, report.received) == ("malformed", make_request(packet_id=2)[:20])
     assert "ended inside" in report.notes[0].reason
-    assert wait_for_end(sim.journal) == "by the client"
+    assert wait_for_end(sim)[0] == "by the client"
 
 
 # Clients that go
 
 
 def test_a_client_that_vanishes_inside_a_request_disturbs_nobody(sim: SimulatorHandle) -> None:
-    client = Client(sim.tcp_address)
-    client.send(ask(1))
-    client.hears(answer(1))
-    client.send(ask(2)[:20])
-    client.vanish()
-    assert "the connection broke" in wait_for_end(sim.journal)
-    with Client(sim.tcp_address) as another:
-        another.send(ask(3))
-        another.hears(answer(3))
+    client = TcpPeer.connected(sim.tcp_address)
+    client.send_requests(1)
+    client.expect(reply_text(1))
+    client.send(make_request(packet_id=2)[:20])
+    client.reset()
+    assert "the connection broke" in wait_for_end(sim)[0]
+    with TcpPeer.connected(sim.tcp_address) as another:
+        another.send_requests(3)
+        another.expect(reply_text(3))
 
 
 def test_a_client_that_vanishes_is_not_waited_for_until_its_replies_are_due() -> None:
     slow = '[[faults]]\nkind = "delay"\nseconds = 3600'
     with start_simulator(slow, ws=False) as sim:
-        client = Client(sim.tcp_address)
-        client.send(ask(1) + ask(2))
-        wait_until(sim.journal, lambda journal: len(journal.exchanges()) == 2)
-        client.vanish()
-        assert "the connection broke" in wait_for_end(sim.journal)
+        client = TcpPeer.connected(sim.tcp_address)
+        client.send_requests(1, 2)
+        wait_until(sim, lambda journal: len(journal.exchanges()) == 2)
+        client.reset()
+        assert "the connection broke" in wait_for_end(sim)[0]
         assert all(one.done and not one.sent for one in sim.journal.exchanges())
 
 
 def test_half_a_close_still_gets_the_answers_that_are_late() -> None:
     slow = '[[faults]]\nkind = "delay"\nseconds = 0.2'
-    with start_simulator(slow, ws=False) as sim, Client(sim.tcp_address) as client:
-        client.send(ask(1, callback=99) + ask(2, callback=99))
-        assert client.finish() == refusal(1) + refusal(2)
-        assert wait_for_end(sim.journal) == "by the client"
+    with start_simulator(slow, ws=False) as sim, TcpPeer.connected(sim.tcp_address) as client:
+        client.send_requests(1, 2, callback=99)
+        assert client.finish() == failure_text(1) + failure_text(2)
+        assert wait_for_end(sim)[0] == "by the client"
 
 
 def test_a_client_that_never_reads_is_dropped_and_another_one_served_meanwhile() -> None:
@@ -468,24 +366,24 @@ def test_a_client_that_never_reads_is_dropped_and_another_one_served_meanwhile()
         closed = sim.journal.subscribe(EntryFilter(kinds=("closed",)))
 
         def flood() -> None:
-            with Client(sim.tcp_address, receive_buffer=4096) as client:
+            with TcpPeer.connected(sim.tcp_address, receive_buffer=4096) as client:
                 try:
                     while True:
-                        client.send(ask(callback=99) * 500)
+                        client.send(make_request(99) * 500)
                 except OSError as error:
                     outcome.append(error)
 
         flooding = threading.Thread(target=flood)
-        with Client(sim.tcp_address) as other:
+        with TcpPeer.connected(sim.tcp_address) as other:
             flooding.start()
             served = 0
             while flooding.is_alive() or served < 10:
-                other.send(ask(served, callback=99))
-                other.hears(refusal(served))
+                other.send_requests(served, callback=99)
+                other.expect(failure_text(served))
                 served += 1
             flooding.join()
         assert [isinstance(error, ConnectionError) for error in outcome] == [True]
-        assert closed.wait(PATIENCE)
+        assert closed.wait(TIMEOUT)
         assert summary(closed.read()[0]) == "closed the client has read nothing for 0.2 s"
 
 
@@ -514,11 +412,11 @@ def conversation() -> Callable[..., tuple[bytes, Journal]]:
     def converse(*faults: str, requests: int = 3) -> tuple[bytes, Journal]:
         with (
             start_simulator(scenario_with(*faults), ws=False) as sim,
-            Client(sim.tcp_address) as client,
+            TcpPeer.connected(sim.tcp_address) as client,
         ):
-            client.send(b"".join(map(ask, range(1, requests + 1))))
+            client.send_requests(*range(1, requests + 1))
             received = client.finish()
-            wait_for_end(sim.journal)
+            wait_for_end(sim)
             return received, sim.journal
 
     return converse
@@ -529,8 +427,8 @@ Converse = Callable[..., tuple[bytes, Journal]]
 
 def test_fail_refuses_the_request_it_is_for(converse: Converse) -> None:
     received, journal = converse('kind = "fail"\nwhen = { nth = 2 }')
-    assert received == answer(1) + refusal(2) + answer(3)
-    assert [touched(one) for one in journal.exchanges()] == [[], ["fail"], []]
+    assert received == reply_text(1) + failure_text(2) + reply_text(3)
+    assert [applied_faults(one) for one in journal.exchanges()] == [[], ["fail"], []]
     assert journal.exchanges()[1].outcome == "success"  # the outlet's own view, before faults
 
 
@@ -541,9 +439,9 @@ def test_wrong_packet_id_puts_another_one_in_its_place(
     converse: Converse, how: str, wrong: bytes
 ) -> None:
     received, journal = converse(f'kind = "wrong_packet_id"\nhow = "{how}"\nwhen = {{ nth = 2 }}')
-    changed = answer(2).replace(b'"packetID":2', b'"packetID":' + wrong)
-    assert received == answer(1) + changed + answer(3)
-    assert touched(journal.exchanges()[1]) == ["wrong_packet_id"]
+    changed = reply_text(2).replace(b'"packetID":2', b'"packetID":' + wrong)
+    assert received == reply_text(1) + changed + reply_text(3)
+    assert applied_faults(journal.exchanges()[1]) == ["wrong_packet_id"]
     assert wrong.decode().strip('"') in journal.exchanges()[1].faults[0].detail
 
 
@@ -551,61 +449,65 @@ def test_malformed_json_breaks_one_reply_and_the_next_is_good(converse: Converse
     received, journal = converse(
         'name = "cut"\nkind = "malformed_json"\nhow = "truncate"\nwhen = { nth = 2 }'
     )
-    assert received.startswith(answer(1))
-    assert received.endswith(answer(3))
-    broken = received[len(answer(1)) : -len(answer(3))]
-    assert answer(2).startswith(broken)
+    assert received.startswith(reply_text(1))
+    assert received.endswith(reply_text(3))
+    broken = received[len(reply_text(1)) : -len(reply_text(3))]
+    assert reply_text(2).startswith(broken)
     assert journal.exchanges()[1].sent == (broken,)
-    assert touched(journal.exchanges()[1]) == ["cut"]
+    assert applied_faults(journal.exchanges()[1]) == ["cut"]
 
 
 def test_delays_of_requests_in_one_segment_do_not_add_up(converse: Converse) -> None:
     began = time.monotonic()
     received, journal = converse('kind = "delay"\nseconds = 0.3', requests=50)
     took = time.monotonic() - began
-    assert received == b"".join(map(answer, range(1, 51)))
+    assert received == b"".join(map(reply_text, range(1, 51)))
     assert 0.3 <= took < 10  # and not fifteen seconds
-    assert all(touched(one) == ["delay"] for one in journal.exchanges())
+    assert all(applied_faults(one) == ["delay"] for one in journal.exchanges())
 
 
 def test_a_late_reply_keeps_its_place(converse: Converse) -> None:
     received, _ = converse('kind = "delay"\nseconds = 0.2\nwhen = { nth = 1 }')
-    assert received == answer(1) + answer(2) + answer(3)
+    assert received == reply_text(1) + reply_text(2) + reply_text(3)
 
 
 def test_a_late_reply_that_may_be_overtaken_is(converse: Converse) -> None:
     received, journal = converse(
         'kind = "delay"\nseconds = 0.2\novertake = true\nwhen = { nth = 1 }'
     )
-    assert received == answer(2) + answer(3) + answer(1)
+    assert received == reply_text(2) + reply_text(3) + reply_text(1)
     assert all(one.done for one in journal.exchanges())
 
 
 def test_a_dropped_reply_never_comes_and_the_connection_stays(converse: Converse) -> None:
     received, journal = converse('kind = "drop"\nwhen = { nth = 2 }')
-    assert received == answer(1) + answer(3)
-    assert [one.sent for one in journal.exchanges()] == [(answer(1),), (), (answer(3),)]
-    assert touched(journal.exchanges()[1]) == ["drop"]
+    assert received == reply_text(1) + reply_text(3)
+    assert [one.sent for one in journal.exchanges()] == [(reply_text(1),), (), (reply_text(3),)]
+    assert applied_faults(journal.exchanges()[1]) == ["drop"]
     assert journal.exchanges()[1].done
 
 
 def test_a_duplicated_reply_comes_so_often(converse: Converse) -> None:
     received, journal = converse('kind = "duplicate"\ncopies = 3\nwhen = { nth = 2 }')
-    assert received == answer(1) + answer(2) * 3 + answer(3)
-    assert journal.exchanges()[1].sent == (answer(2),) * 3
+    assert received == reply_text(1) + reply_text(2) * 3 + reply_text(3)
+    assert journal.exchanges()[1].sent == (reply_text(2),) * 3
 
 
 @pytest.mark.parametrize(
     ("moment", "last"),
-    [("before", b""), ("middle", answer(2)[: len(answer(2)) // 2]), ("after", answer(2))],
+    [
+        ("before", b""),
+        ("middle", reply_text(2)[: len(reply_text(2)) // 2]),
+        ("after", reply_text(2)),
+    ],
 )
 def test_close_ends_the_stream_around_the_reply(
     converse: Converse, moment: str, last: bytes
 ) -> None:
     received, journal = converse(f'kind = "close"\nmoment = "{moment}"\nwhen = {{ nth = 2 }}')
-    assert received == answer(1) + last
+    assert received == reply_text(1) + last
     assert b"".join(journal.exchanges()[1].sent) == last
-    assert touched(journal.exchanges()[1]) == ["close"]
+    assert applied_faults(journal.exchanges()[1]) == ["close"]
     assert [event.reason for event in journal.events() if isinstance(event, Closed)] == [
         "by a fault"
     ]
@@ -618,36 +520,39 @@ def test_a_closed_connection_does_not_wait_for_replies_that_are_late() -> None:
     )
     with (
         start_simulator(scenario_with(*faults), ws=False) as sim,
-        Client(sim.tcp_address) as client,
+        TcpPeer.connected(sim.tcp_address) as client,
     ):
-        client.send(ask(1) + ask(2))
-        assert client.rest() == answer(2)
+        client.send_requests(1, 2)
+        assert client.read_to_end() == reply_text(2)
         client.socket.close()
-        assert wait_for_end(sim.journal) == "by a fault"
+        assert wait_for_end(sim)[0] == "by a fault"
         assert [one.done for one in sim.journal.exchanges()] == [True, True]
 
 
 def test_several_faults_may_touch_one_reply(converse: Converse) -> None:
     received, journal = converse('kind = "duplicate"', 'kind = "fail"', requests=1)
-    assert received == refusal(1) * 2
-    assert touched(journal.exchanges()[0]) == ["fail", "duplicate"]
+    assert received == failure_text(1) * 2
+    assert applied_faults(journal.exchanges()[0]) == ["fail", "duplicate"]
 
 
 def test_faults_of_the_other_transport_leave_tcp_alone(sim: SimulatorHandle) -> None:
     elsewhere = 'kind = "drop"\nwhen = { transport = "ws" }'
-    with start_simulator(scenario_with(elsewhere)) as both, Client(both.tcp_address) as client:
-        client.send(ask(1))
-        client.hears(answer(1))
+    with (
+        start_simulator(scenario_with(elsewhere)) as both,
+        TcpPeer.connected(both.tcp_address) as client,
+    ):
+        client.send_requests(1)
+        client.expect(reply_text(1))
 
 
 def test_speed_divides_waits_down_to_none_at_all() -> None:
     faults = ('kind = "delay"\nseconds = 3600', 'kind = "duplicate"\ngap = 3600')
     with (
         start_simulator(scenario_with(*faults), ws=False, speed=float("inf")) as sim,
-        Client(sim.tcp_address) as client,
+        TcpPeer.connected(sim.tcp_address) as client,
     ):
-        client.send(ask(1))
-        client.hears(answer(1), answer(1))
+        client.send_requests(1)
+        client.expect(reply_text(1), reply_text(1))
 
 
 CAPRICES = (
@@ -666,8 +571,8 @@ def bytes_of_a_run(seed: int) -> list[bytes]:
     received = []
     with start_simulator(scenario_with(*CAPRICES, seed=seed), ws=False, speed=100) as sim:
         for _ in range(6):
-            with Client(sim.tcp_address) as client:
-                client.send(b"".join(map(ask, range(1, 41))))
+            with TcpPeer.connected(sim.tcp_address) as client:
+                client.send_requests(*range(1, 41))
                 received.append(client.finish())
     return received
 
@@ -685,14 +590,14 @@ def test_what_is_drawn_on_one_connection_does_not_depend_on_the_others() -> None
     def replies(others: int) -> bytes:
         with (
             start_simulator(scenario_with(faults), ws=False) as sim,
-            Client(sim.tcp_address) as client,
-            Client(sim.tcp_address) as neighbour,
+            TcpPeer.connected(sim.tcp_address) as client,
+            TcpPeer.connected(sim.tcp_address) as neighbour,
         ):
             received = b""
             for packet_id in range(20):
                 for _ in range(others):
-                    neighbour.send(ask())
-                client.send(ask(packet_id))
+                    neighbour.send(make_request())
+                client.send_requests(packet_id)
                 received += client.socket.recv(4096)
             return received
 
@@ -700,26 +605,25 @@ def test_what_is_drawn_on_one_connection_does_not_depend_on_the_others() -> None
 
 
 def test_a_fault_of_python_is_there_for_the_time_of_its_block(
-    sim: SimulatorHandle, client: Client
+    sim: SimulatorHandle, client: TcpPeer
 ) -> None:
     with sim.inject(Fail(name="today")) as rule:
-        client.send(ask(1))
-        client.hears(refusal(1))
+        client.send_requests(1)
+        client.expect(failure_text(1))
         assert rule.applied == 1
-    client.send(ask(2))
-    client.hears(answer(2))
-    assert [touched(one) for one in sim.journal.exchanges()] == [["today"], []]
+    client.send_requests(2)
+    client.expect(reply_text(2))
+    assert [applied_faults(one) for one in sim.journal.exchanges()] == [["today"], []]
 
 
 def test_connections_are_numbered_and_their_beginning_and_end_told(sim: SimulatorHandle) -> None:
     ports: list[Any] = []
     for _ in range(2):
-        with Client(sim.tcp_address) as client:
+        with TcpPeer.connected(sim.tcp_address) as client:
             ports.append(client.socket.getsockname()[1])
-            client.send(ask())
-            client.hears(answer())
-    wait_for_end(sim.journal, 1)
-    wait_for_end(sim.journal, 2)
+            client.send(make_request())
+            client.expect(reply_text())
+    wait_for_end(sim, 2)
     told = [(event.connection, event.kind) for event in sim.journal.events()]
     assert sorted(told) == [(1, "closed"), (1, "connected"), (2, "closed"), (2, "connected")]
     connected = [event.peer for event in sim.journal.events() if isinstance(event, Connected)]

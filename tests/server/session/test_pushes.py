@@ -20,33 +20,24 @@ from invis_sim.scenario.model import Protocol
 from invis_sim.server.session import outbox
 from invis_sim.testing.block import start_simulator
 from invis_sim.testing.handle import SimulatorHandle
-from tests.server.peers import (
+from tests.server.frames import CLOSE, HANDSHAKE, client_frame, close_payload, frame_at
+from tests.server.peers import Peers, WebSocketPeer, address, connected, listening
+from tests.server.support import (
     TRANSPORTS,
-    Peers,
-    WebSocketPeer,
-    address,
-    connected,
-    done,
-    listening,
+    applied_faults,
+    event_texts,
+    exchanges,
+    failure_reply,
+    many_files,
     on_both,
     outlet,
     push,
-    success,
-    told,
-    touched,
-)
-from tests.server.support import (
-    CLOSE,
-    HANDSHAKE,
-    TIMEOUT,
-    client_frame,
-    close_payload,
-    exchanges,
-    frame_at,
-    many_files,
+    success_reply,
+    updates_reply,
     wait_for_end,
     wait_until,
 )
+from tests.support import TIMEOUT
 
 AURA = Device(product="aura")
 ONE_LED = [1, 50, [120, 80]]
@@ -77,26 +68,26 @@ def test_a_change_is_pushed_to_every_connection_to_the_asking_one_behind_its_rep
     with pushing(**more) as sim, Peers(sim) as peers:
         others = [peers.listen(kind) for kind in (*TRANSPORTS, *TRANSPORTS)]
         asking = peers.listen(transport)
-        asking.demand(callback, args, 7)
+        asking.send_request(callback, args, 7)
         reply, first = asking.packets(2)
-        assert reply == done(7)
+        assert reply == success_reply(7)
         assert list(first) == ["sn", "packetID", "payload"]
         shown = first["payload"]["callbackArgs"] if told_args is None else told_args
         assert first == push(callback_of_push, shown)
         assert [peer.packet() for peer in others] == [first] * 4
-        asking.demand(callback_of_push, [5] if callback_of_push == 18 else None, 8)
+        asking.send_request(callback_of_push, [5] if callback_of_push == 18 else None, 8)
         assert asking.packet()["payload"] == first["payload"]
         # The same once more, which changes nothing: the next packet is the answer to a question.
-        asking.demand(callback, args, 9)
-        assert asking.packet() == done(9)
+        asking.send_request(callback, args, 9)
+        assert asking.packet() == success_reply(9)
         for peer in (asking, *others):
-            peer.ask(10, callback=99)
-            assert peer.packet() == done(10, 0)
+            peer.send_requests(10, callback=99)
+            assert peer.packet() == failure_reply(10)
 
 
 def test_the_colour_light_tells_all_that_there_is_to_tell() -> None:
     with pushing(device=AURA) as sim, listening(sim, "tcp") as peer:
-        peer.demand(17, [5, 1, [ONE_LED]])
+        peer.send_request(17, [5, 1, [ONE_LED]])
         _, told_of_it = peer.packets(2)
         number, mode, leds, *rest = told_of_it["payload"]["callbackArgs"]
         assert (number, mode, len(leds), len(rest)) == (5, 1, 9, 3)
@@ -107,9 +98,9 @@ def test_every_change_has_a_packet_id_of_its_own() -> None:
     with pushing() as sim, listening(sim, "ws") as peer:
         ids = set()
         for number in range(50):
-            peer.demand(10, [1, 1 - number % 2])
+            peer.send_request(10, [1, 1 - number % 2])
             reply, first = peer.packets(2)
-            assert reply == done()
+            assert reply == success_reply()
             assert first == push(9, [1 - number % 2, 0])
             ids.add(first["packetID"])
         assert len(ids) > 45  # of 900 000
@@ -180,12 +171,12 @@ def test_on_tcp_a_push_ends_with_the_terminator_and_on_websocket_it_is_one_text_
 
 def test_who_is_still_in_the_handshake_is_told_nothing() -> None:
     with pushing() as sim, Peers(sim) as peers:
-        early, late = peers.ws(shake=False), peers.ws(shake=False)
+        early, late = peers.ws(handshake=False), peers.ws(handshake=False)
         early.socket.sendall(HANDSHAKE[:40])
         wait_until(sim, lambda journal: len(journal.events(kind="connected")) == 2)
         sim.push(99, ["too early"])
         early.socket.sendall(HANDSHAKE[40:])
-        late.shake_hands()
+        late.handshake()
         assert early.head().startswith(b"HTTP/1.1 101 ")
         sim.push(99, ["in time"])
         assert early.packet() == late.packet() == push(99, ["in time"])
@@ -205,7 +196,7 @@ def test_who_has_said_all_it_has_to_say_is_told_nothing_new() -> None:
     """Else the end of its stream might never come."""
     fault = faults.Delay(seconds=0.3)
     with pushing(fault) as sim, listening(sim, "tcp") as peer:
-        peer.ask(1)
+        peer.send_requests(1)
         peer.socket.shutdown(socket.SHUT_WR)
         wait_until(sim, lambda journal: bool(journal.requests()))
         while sim.call(lambda: _only_connection(sim).lifecycle.accepts_pushes):
@@ -230,7 +221,7 @@ def test_nothing_follows_a_close_frame(closes: str) -> None:
             if closes == "client":
                 peer.socket.sendall(client_frame(CLOSE, close_payload(1000)))
             else:
-                peer.ask(1)
+                peer.send_requests(1)
             for number in range(20):
                 sim.push(99, number)
             rest, _ = peer.end()
@@ -256,10 +247,13 @@ def test_faults_for_pushes_touch_pushes_and_those_for_replies_do_not(transport: 
         faults.SetField(path="sn", value="PUSHED", name="push", when=PUSH),
     )
     with pushing(*armed) as sim, listening(sim, transport) as peer:
-        peer.demand(10, [1, 1], 5)
-        assert peer.packets(2) == [done(5, 7), {**push(9, [1, 0]), "sn": "PUSHED"}]
+        peer.send_request(10, [1, 1], 5)
+        assert peer.packets(2) == [
+            {**success_reply(5), "PUBACK": 7},
+            {**push(9, [1, 0]), "sn": "PUSHED"},
+        ]
         reply, told_of_it = exchanges(sim, 2)
-        assert (touched(reply), touched(told_of_it)) == (["reply"], ["push"])
+        assert (applied_faults(reply), applied_faults(told_of_it)) == (["reply"], ["push"])
         assert sim.journal.exchanges(fault="push") == [told_of_it]
 
 
@@ -274,15 +268,15 @@ def test_pushes_are_dropped_delayed_doubled_and_spoilt(transport: Transport) -> 
     with pushing(*armed) as sim, listening(sim, transport) as peer:
         for callback in (91, 92, 94, 95):
             sim.push(callback, [1])
-        peer.ask(1, callback=99)
-        expected = [push(92, [1]), push(92, [1]), push(94, [1]), push(95, [1]), done(1, 0)]
+        peer.send_requests(1, callback=99)
+        expected = [push(92, [1]), push(92, [1]), push(94, [1]), push(95, [1]), failure_reply(1)]
         assert peer.packets(5) == expected
         sim.push(93, ["cut in half"])
         rest = peer.frame().payload if isinstance(peer, WebSocketPeer) else peer.receive(1)
         assert rest.startswith(b"{")
         assert not rest.endswith(b"}")
         kept = {one.push_callback: one for one in sim.journal.exchanges() if one.push_callback}
-        assert [touched(kept[number]) for number in (91, 92, 93, 94, 95)] == [
+        assert [applied_faults(kept[number]) for number in (91, 92, 93, 94, 95)] == [
             ["drop"],
             ["duplicate"],
             ["malformed_json"],
@@ -296,9 +290,9 @@ def test_pushes_are_dropped_delayed_doubled_and_spoilt(transport: Transport) -> 
 def test_a_push_waits_behind_a_delayed_reply(transport: Transport) -> None:
     with pushing(faults.Delay(seconds=0.2)) as sim, Peers(sim) as peers:
         peer, other = peers.listen(transport), peers.listen(transport)
-        peer.demand(10, [2, 1], 1)
+        peer.send_request(10, [2, 1], 1)
         assert other.packet() == push(9, [0, 1])
-        assert peer.packets(2) == [done(1), push(9, [0, 1])]
+        assert peer.packets(2) == [success_reply(1), push(9, [0, 1])]
 
 
 def test_nth_counts_pushes_as_it_counts_replies() -> None:
@@ -346,7 +340,7 @@ def quiet_but_served(sim: SimulatorHandle, peers: Peers) -> bool:
     before = len(sim.journal.pushes(callback=11))
     with connected(sim, "tcp") as peer:
         for number in range(30):  # each waits for 10 ms, in which there would be two beats
-            peer.ask(number, callback=99)
+            peer.send_requests(number, callback=99)
             peer.packet()
     return len(sim.journal.pushes(callback=11)) == before
 
@@ -390,12 +384,12 @@ def test_no_readings_come_while_the_faceplate_restarts() -> None:
     with pushing(timing=timing) as sim, listening(sim, "tcp") as peer:
         sim.sample()
         assert peer.packet()["payload"]["callbackName"] == 11
-        peer.demand(24, packet_id=3)
-        assert peer.packet() == done(3)
+        peer.send_request(24, packet_id=3)
+        assert peer.packet() == success_reply(3)
         assert not sim.faceplate_online
         sim.sample()
-        peer.demand(11, packet_id=4)
-        assert peer.packet() == done(4, 0)
+        peer.send_request(11, packet_id=4)
+        assert peer.packet() == failure_reply(4)
 
 
 def test_at_infinite_speed_there_is_no_rhythm() -> None:
@@ -479,21 +473,21 @@ def test_a_client_for_which_much_waits_that_it_has_asked_for_is_told_more(
 ) -> None:
     long = faults.Pad(bytes=4 * outbox.MAX_PENDING_BYTES, when=When(callback=10))
     with pushing(long) as sim, listening(sim, transport) as peer:
-        peer.demand(10, [1, 1])
-        assert peer.packets(2) == [done(), push(9, [1, 0])]
+        peer.send_request(10, [1, 1])
+        assert peer.packets(2) == [success_reply(), push(9, [1, 0])]
 
 
 def test_a_client_that_asks_much_at_once_is_told_more() -> None:
     late = faults.Delay(seconds=0.5, when=When(nth=1))
     number = outbox.MAX_PENDING_PACKETS + 100
     with pushing(late) as sim, listening(sim, "tcp") as peer:
-        peer.ask(*range(number))
+        peer.send_requests(*range(number))
         wait_until(sim, lambda journal: len(journal.requests()) >= outbox.MAX_PENDING_PACKETS)
         sim.push(99, "more")
         came = peer.packets(number + 1)
         assert push(99, "more") in came
         came.remove(push(99, "more"))
-        assert came == [success(packet_id) for packet_id in range(number)]
+        assert came == [updates_reply(packet_id) for packet_id in range(number)]
 
 
 # Many
@@ -526,6 +520,6 @@ def test_a_push_reaches_a_thousand_connections_also_with_a_slow_one_among_them(
                     poll.unregister(descriptor)
                     del left[descriptor]
         assert sim.call(waiting_bytes, sim)
-        assert told(sim, "closed") == []
+        assert event_texts(sim, "closed") == []
         assert address(sim, transport)
         slow.socket.close()
