@@ -54,7 +54,7 @@ async def serve_client(
     except BaseExceptionGroup as group:
         # The simulator stops while something goes wrong: cancellations and errors together.
         cancelled, rest = group.split(trio.Cancelled)
-        _say_goodbye(connection)
+        _end_for_stop(connection)
         if isinstance(rest, ExceptionGroup):
             _report(context, connection, transport, number, rest)
         elif rest is not None:
@@ -62,7 +62,7 @@ async def serve_client(
         if cancelled is not None:
             raise cancelled from None
     except BaseException:  # cancelled
-        _say_goodbye(connection)
+        _end_for_stop(connection)
         raise
     finally:
         client.close()
@@ -94,7 +94,7 @@ def _report(
         connection.lifecycle.move(ConnectionState.CLOSED, f"internal error: {error!r}")
 
 
-def _say_goodbye(connection: Connection | None) -> None:
+def _end_for_stop(connection: Connection | None) -> None:
     """End a connection because the simulator stops."""
     if connection is not None:
         connection.send_stop_frame_now()
