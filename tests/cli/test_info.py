@@ -34,9 +34,9 @@ def test_version_is_the_packages() -> None:
     "arguments", [(), ("runn",), ("check",), ("faults", "--x"), ("send", "127.0.0.1")]
 )
 def test_a_command_line_that_makes_no_sense_is_status_2_and_one_line(
-    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+    arguments: tuple[str, ...],
 ) -> None:
-    ended = cli_here(capsys, *arguments)
+    ended = cli_here(*arguments)
     assert (ended.returncode, ended.stdout) == (2, "")
     (line,) = ended.stderr.splitlines()
     assert line.startswith("invis-sim")
@@ -47,8 +47,8 @@ def test_a_command_line_that_makes_no_sense_is_status_2_and_one_line(
     "command", ["run", "check", "faults", "scenarios", "keys", "schema", "send"]
 )
 def test_each_command_explains_itself(command: str) -> None:
-    assert command in cli("--help").stdout
-    ended = cli(command, "--help")
+    assert command in cli_here("--help").stdout
+    ended = cli_here(command, "--help")
     assert ended.returncode == 0
     assert ended.stdout.startswith(f"usage: invis-sim {command}")
 
@@ -58,7 +58,9 @@ def test_check_tells_every_problem_of_every_file(tmp_path: Path) -> None:
     good.write_text('description = "Fine."\n')
     bad.write_text('sed = 1\n\n[device]\nsn = "x"\n')
     worse.write_text("[device\n")
-    ended = cli("check", str(bad), str(good), "slow-updates", str(worse), "no-such", "a/b.toml")
+    ended = cli_here(
+        "check", str(bad), str(good), "slow-updates", str(worse), "no-such", "a/b.toml"
+    )
     assert ended.returncode == 2
     assert "Traceback" not in ended.stderr
     assert [line.partition(": ")[0] for line in ended.stdout.splitlines()] == [
@@ -73,9 +75,7 @@ def test_check_tells_every_problem_of_every_file(tmp_path: Path) -> None:
     assert len(problems) == 5
 
 
-def test_check_tells_every_problem_of_steps_and_of_what_the_outlet_is(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_check_tells_every_problem_of_steps_and_of_what_the_outlet_is(tmp_path: Path) -> None:
     bad = tmp_path / "bad.toml"
     bad.write_text("""\
 [device]
@@ -95,7 +95,7 @@ enable = "nobody"
 after_seconds = 2
 enable = "nobody"
 """)
-    ended = cli_here(capsys, "check", str(bad))
+    ended = cli_here("check", str(bad))
     assert (ended.returncode, ended.stdout) == (2, "")
     assert [line.removeprefix(f"invis-sim: {bad}:") for line in ended.stderr.splitlines()] == [
         (
@@ -119,7 +119,7 @@ def test_check_is_content_with_what_is_good() -> None:
 
 
 def test_faults_shows_every_kind_with_an_example_that_can_be_used() -> None:
-    ended = cli("faults")
+    ended = cli_here("faults")
     assert (ended.returncode, ended.stderr) == (0, "")
     examples = ended.stdout.split("[[faults]]")
     assert len(examples) == len(KINDS) + 1
@@ -140,16 +140,16 @@ def test_faults_tells_all_about_one_kind(kind: str, capsys: pytest.CaptureFixtur
 
 
 def test_a_kind_that_is_none_is_status_2_with_the_nearest_one() -> None:
-    ended = cli("faults", "dely")
+    ended = cli_here("faults", "dely")
     assert (ended.returncode, ended.stdout) == (2, "")
     (line,) = ended.stderr.splitlines()
     assert line.startswith("invis-sim: no kind of fault is called 'dely'; did you mean 'delay'?")
-    (line,) = cli("faults", "xxxxxx").stderr.splitlines()
+    (line,) = cli_here("faults", "xxxxxx").stderr.splitlines()
     assert all(kind in line for kind in KINDS)
 
 
 def test_scenarios_lists_each_that_ships_with_its_description() -> None:
-    ended = cli("scenarios")
+    ended = cli_here("scenarios")
     assert (ended.returncode, ended.stderr) == (0, "")
     words = " ".join(ended.stdout.split())
     for name, path in bundled().items():
@@ -170,8 +170,8 @@ def tables_of(struct: type[msgspec.Struct], path: str = "") -> Iterator[tuple[st
 TABLES = {**dict(tables_of(Scenario)), "firmware.PM": FaceplateFirmware, "steps": Step}
 
 
-def test_keys_names_every_table(capsys: pytest.CaptureFixture[str]) -> None:
-    shown = cli_here(capsys, "keys").stdout
+def test_keys_names_every_table() -> None:
+    shown = cli_here("keys").stdout
     for name in TABLES:
         assert f"[{name}]" in shown
     assert "[[faults]]" in shown
@@ -179,10 +179,8 @@ def test_keys_names_every_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_keys_says_something_about_every_key_of_a_table(
-    capsys: pytest.CaptureFixture[str], name: str
-) -> None:
-    heading, _, *paragraphs = cli_here(capsys, "keys", name).stdout.strip().split("\n\n")
+def test_keys_says_something_about_every_key_of_a_table(name: str) -> None:
+    heading, _, *paragraphs = cli_here("keys", name).stdout.strip().split("\n\n")
     assert heading.strip("[]") == name
     fields = msgspec.structs.fields(TABLES[name])
     for field, paragraph in zip(fields, paragraphs, strict=True):
@@ -193,10 +191,8 @@ def test_keys_says_something_about_every_key_of_a_table(
         assert "something else" not in expected
 
 
-def test_the_default_that_keys_shows_can_be_copied_into_a_scenario(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    shown = cli_here(capsys, "keys", "updates.IM").stdout
+def test_the_default_that_keys_shows_can_be_copied_into_a_scenario() -> None:
+    shown = cli_here("keys", "updates.IM").stdout
     lines = [line for line in shown.splitlines() if re.match(r"\w+ = ", line)]
     assert len(lines) == len(OutletUpdate.__struct_fields__)
     assert parse("\n".join(("[updates.IM]", *lines))) == Scenario()
@@ -210,16 +206,14 @@ def test_the_default_that_keys_shows_can_be_copied_into_a_scenario(
         ("faults", "invis-sim faults"),
     ],
 )
-def test_a_table_that_is_none_is_status_2_with_a_hint(
-    capsys: pytest.CaptureFixture[str], name: str, hint: str
-) -> None:
-    ended = cli_here(capsys, "keys", name)
+def test_a_table_that_is_none_is_status_2_with_a_hint(name: str, hint: str) -> None:
+    ended = cli_here("keys", name)
     assert ended.returncode == 2
     assert hint in ended.stderr
 
 
 def test_schema_is_a_json_schema_that_the_shipped_scenarios_fit() -> None:
-    ended = cli("schema")
+    ended = cli_here("schema")
     assert (ended.returncode, ended.stderr) == (0, "")
     schema = json.loads(ended.stdout)
     jsonschema.Draft202012Validator.check_schema(schema)

@@ -392,10 +392,8 @@ def test_to_be_told_to_join_changes_nothing_where_it_is_on_the_network(tmp_path:
         assert it.end() == (0, "", "")
 
 
-def test_the_help_says_how_it_joins_the_network_again(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    told = " ".join(cli_here(capsys, "run", "--help").stdout.split())
+def test_the_help_says_how_it_joins_the_network_again() -> None:
+    told = " ".join(cli_here("run", "--help").stdout.split())
     assert (
         "After a network reset (callback 6), send SIGUSR1 to reconnect it to the network." in told
     )
@@ -605,9 +603,9 @@ def test_a_path_that_cannot_be_written_is_status_1_and_leaves_nothing(
     ],
 )
 def test_what_is_wrong_with_the_command_line_is_status_2_and_a_line_each(
-    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], expected: list[str]
+    arguments: tuple[str, ...], expected: list[str]
 ) -> None:
-    lines = problems(2, cli_here(capsys, "run", *arguments))
+    lines = problems(2, cli_here("run", *arguments))
     assert len(lines) == len(expected)
     for line, beginning in zip(lines, expected, strict=True):
         assert line.startswith(beginning)

@@ -36,13 +36,13 @@ def test_the_reply_is_printed_and_puback_1_is_status_0(
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_puback_0_is_status_1(sim: SimulatorHandle, transport: str) -> None:
-    ended = cli("send", address_of(sim, transport), "4711")
+    ended = cli_here("send", address_of(sim, transport), "4711")
     assert (ended.returncode, ended.stderr) == (1, "")
     assert json.loads(ended.stdout)["PUBACK"] == 0
 
 
 def test_arguments_are_sent_as_the_json_they_are(sim: SimulatorHandle) -> None:
-    assert cli("send", address_of(sim, "tcp"), "20", '[1, {"a": null}]').returncode == 0
+    assert cli_here("send", address_of(sim, "tcp"), "20", '[1, {"a": null}]').returncode == 0
     request = sim.journal.exchanges()[-1].request
     assert request is not None
     assert request.args == [1, {"a": None}]
@@ -65,9 +65,9 @@ def test_arguments_are_sent_as_the_json_they_are(sim: SimulatorHandle) -> None:
     ],
 )
 def test_what_is_wrong_with_the_command_line_is_status_2_and_one_line(
-    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], problem: str
+    arguments: tuple[str, ...], problem: str
 ) -> None:
-    ended = cli_here(capsys, "send", *arguments)
+    ended = cli_here("send", *arguments)
     assert (ended.returncode, ended.stdout) == (2, "")
     (line,) = ended.stderr.splitlines()
     assert problem in line
@@ -86,7 +86,7 @@ def test_where_nobody_listens_is_status_1_and_one_line(place: str, why: str) -> 
     with socket.socket() as bound:  # bound, but not listening: nobody else gets the port
         bound.bind(("127.0.0.1", 0))
         where = place.format(port=bound.getsockname()[1])
-        ended = cli("send", where, "20")
+        ended = cli_here("send", where, "20")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == f"invis-sim: cannot connect to {where}: {why}\n"
 
@@ -95,7 +95,7 @@ def test_where_nobody_listens_is_status_1_and_one_line(place: str, why: str) -> 
 def test_no_reply_in_time_is_status_1_and_says_so(transport: str) -> None:
     with start_simulator('[[faults]]\nkind = "drop"') as silent:
         where = address_of(silent, transport)
-        ended = cli("send", where, "20", "--timeout", "0.2")
+        ended = cli_here("send", where, "20", "--timeout", "0.2")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == f"invis-sim: {where} sent no reply within 0.2 s\n"
 
@@ -104,7 +104,7 @@ def test_no_reply_in_time_is_status_1_and_says_so(transport: str) -> None:
 def test_a_connection_that_ends_without_a_reply_is_status_1_and_says_so(transport: str) -> None:
     with start_simulator('[[faults]]\nkind = "close"\nreason = "so there"') as closing:
         where = address_of(closing, transport)
-        ended = cli("send", where, "20")
+        ended = cli_here("send", where, "20")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert (
         ended.stderr
@@ -118,7 +118,7 @@ def test_a_connection_that_ends_without_a_reply_is_status_1_and_says_so(transpor
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_half_a_reply_is_shown_on_stderr(transport: str) -> None:
     with start_simulator('[[faults]]\nkind = "malformed_json"\nhow = "truncate"') as broken:
-        ended = cli("send", address_of(broken, transport), "20", "--timeout", "0.5")
+        ended = cli_here("send", address_of(broken, transport), "20", "--timeout", "0.5")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "Traceback" not in ended.stderr
     if transport == "ws":
@@ -128,7 +128,7 @@ def test_half_a_reply_is_shown_on_stderr(transport: str) -> None:
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_a_reply_to_another_request_is_shown_on_stderr(transport: str) -> None:
     with start_simulator('[[faults]]\nkind = "wrong_packet_id"\nhow = "zero"') as confused:
-        ended = cli("send", address_of(confused, transport), "20", "--timeout", "0.5")
+        ended = cli_here("send", address_of(confused, transport), "20", "--timeout", "0.5")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith('also received: {"sn":"0003C44076","packetID":0,"PUBACK":1')
 
@@ -154,7 +154,7 @@ def test_pushes_and_garbage_before_the_reply_are_shown_on_stderr() -> None:
         connection.sendall(PUSH + b'oops\n{"packetID": 123456,}\n\xff\n[]\n' + REPLY + PUSH)
 
     with peer(answer) as where:
-        ended = cli("send", where, "20", "--packet-id", "123456")
+        ended = cli_here("send", where, "20", "--packet-id", "123456")
     assert ended.returncode == 0
     assert json.loads(ended.stdout) == json.loads(REPLY)
     lines = ended.stderr.splitlines()
@@ -165,7 +165,7 @@ def test_pushes_and_garbage_before_the_reply_are_shown_on_stderr() -> None:
 
 def test_what_was_left_unfinished_at_the_end_is_shown_on_stderr() -> None:
     with peer(lambda connection: connection.sendall(REPLY[:-4])) as where:
-        ended = cli("send", where, "20", "--packet-id", "123456")
+        ended = cli_here("send", where, "20", "--packet-id", "123456")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.splitlines() == [
         f"also received: {REPLY[:-4].decode()}",
@@ -175,14 +175,14 @@ def test_what_was_left_unfinished_at_the_end_is_shown_on_stderr() -> None:
 
 def test_a_broken_connection_is_status_1_and_says_so() -> None:
     with peer(reset) as where:
-        ended = cli("send", where, "20")
+        ended = cli_here("send", where, "20")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == f"invis-sim: {where} broke the connection: Connection reset by peer\n"
 
 
 def test_who_speaks_no_websocket_is_status_1_and_one_line() -> None:
     with peer(lambda connection: connection.sendall(b"hello?\n")) as where:
-        ended = cli("send", f"ws://{where}/ws", "20", "--timeout", "0.5")
+        ended = cli_here("send", f"ws://{where}/ws", "20", "--timeout", "0.5")
     assert (ended.returncode, ended.stdout) == (1, "")
     (line,) = ended.stderr.splitlines()
     assert line.startswith("invis-sim: ")
@@ -190,7 +190,7 @@ def test_who_speaks_no_websocket_is_status_1_and_one_line() -> None:
 
 
 def test_the_wrong_path_is_status_1_and_says_where_the_right_one_is(sim: SimulatorHandle) -> None:
-    ended = cli("send", sim.ws_url + "s", "20")
+    ended = cli_here("send", sim.ws_url + "s", "20")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "HTTP 404" in ended.stderr
     assert "/ws" in ended.stderr.partition("HTTP 404")[2]
@@ -208,7 +208,7 @@ def test_a_binary_message_and_one_of_another_are_no_reply() -> None:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         host, port = server.socket.getsockname()
-        ended = cli("send", f"ws://{host}:{port}/ws", "20", "--packet-id", "123456")
+        ended = cli_here("send", f"ws://{host}:{port}/ws", "20", "--packet-id", "123456")
         server.shutdown()
         thread.join()
     assert ended.returncode == 0
@@ -227,7 +227,7 @@ def test_a_binary_message_and_one_of_another_are_no_reply() -> None:
 def test_the_outlet_sees_an_orderly_end(transport: str, kind: str) -> None:
     with start_simulator(kind) as sim:
         closed = sim.journal.subscribe(EntryFilter(kinds=("closed",)))
-        cli("send", address_of(sim, transport), "10", "[1, 1]", "--timeout", "0.3")
+        cli_here("send", address_of(sim, transport), "10", "[1, 1]", "--timeout", "0.3")
         assert closed.wait(TIMEOUT)
         (event,) = closed.read()
         assert isinstance(event, Closed)
@@ -253,7 +253,7 @@ def test_what_comes_after_the_reply_does_not_make_its_end_a_reset() -> None:
         heard.append(connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
 
     with peer(answer) as where:
-        assert cli("send", where, "20", "--packet-id", "123456").returncode == 0
+        assert cli_here("send", where, "20", "--packet-id", "123456").returncode == 0
         over.set()
     assert heard == [b"", 0]
 
@@ -266,7 +266,7 @@ def test_an_outlet_that_does_not_hang_up_is_not_waited_for() -> None:
         over.wait(TIMEOUT)
 
     with peer(answer) as where:
-        ended = cli("send", where, "20", "--packet-id", "123456")
+        ended = cli_here("send", where, "20", "--packet-id", "123456")
         assert not over.is_set()
         over.set()
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -275,7 +275,7 @@ def test_an_outlet_that_does_not_hang_up_is_not_waited_for() -> None:
 def test_a_packet_that_is_nested_too_deep_is_no_reply_and_no_traceback() -> None:
     deep = b'{"a":' * 50_000 + b"1" + b"}" * 50_000 + b"\n"
     with peer(lambda connection: connection.sendall(deep + REPLY)) as where:
-        ended = cli("send", where, "20", "--packet-id", "123456")
+        ended = cli_here("send", where, "20", "--packet-id", "123456")
     assert ended.returncode == 0
     assert "Traceback" not in ended.stderr
 
@@ -283,7 +283,7 @@ def test_a_packet_that_is_nested_too_deep_is_no_reply_and_no_traceback() -> None
 def test_a_reply_with_a_huge_integer_is_printed() -> None:
     reply = REPLY[:-1] + b',"more":%b}' % (b"9" * 5000)
     with peer(lambda connection: connection.sendall(reply)) as where:
-        ended = cli("send", where, "20", "--packet-id", "123456")
+        ended = cli_here("send", where, "20", "--packet-id", "123456")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout == reply.decode() + "\n"
 
@@ -303,5 +303,5 @@ def test_a_server_that_hangs_up_in_the_handshake_is_noticed_at_once(
 def test_what_comes_in_between_does_nothing_to_a_terminal() -> None:
     garbage = b"\x1b[31m\r\xc2\x9b\n"
     with peer(lambda connection: connection.sendall(garbage + REPLY)) as where:
-        ended = cli("send", where, "20", "--packet-id", "123456")
+        ended = cli_here("send", where, "20", "--packet-id", "123456")
     assert ended.stderr == "also received: \\u001b[31m\\r\\u009b\n"

@@ -243,16 +243,16 @@ def test_the_wrong_path_is_status_1_and_says_where_the_right_one_is() -> None:
     ],
 )
 def test_what_is_wrong_with_the_command_line_is_status_2_and_one_line(
-    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], problem: str
+    arguments: tuple[str, ...], problem: str
 ) -> None:
-    done = cli_here(capsys, "watch", *arguments)
+    done = cli_here("watch", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
     assert problem in line
 
 
-def test_it_is_among_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
-    listed = cli_here(capsys, "--help").stdout
+def test_it_is_among_the_commands() -> None:
+    listed = cli_here("--help").stdout
     assert re.search(r"^ +watch +print every packet an outlet sends$", listed, re.MULTILINE)
 
 
