@@ -518,7 +518,7 @@ def test_a_terminal_that_knows_only_ascii_shows_escapes(tmp_path: Path) -> None:
 
 def refused(status: int, *arguments: str) -> list[str]:
     """The problems, one a line, of a command that must end with this status."""
-    return problems(status, cli(*arguments))
+    return problems(status, cli_here(*arguments))
 
 
 def problems(status: int, ended: subprocess.CompletedProcess[str]) -> list[str]:

@@ -105,12 +105,13 @@ def test_refuse_begins_with_the_packet_that_matches_and_lasts_its_seconds() -> N
         assert peer.packet()["PUBACK"] == 0
         assert peer.is_served(2)
         assert not refuses(sim)
-        began = time.monotonic()
+        sim.clock.pause()
         assert peer.is_served(3)
         wait_for_news(sim, "fault refuse: in effect for 1 s")
+        sim.clock.advance(0.99)
         assert refuses(sim)
+        sim.clock.advance(0.01)
         wait_for_news(sim, "fault refuse: in effect for 1 s", "fault refuse: ended")
-        assert time.monotonic() - began >= 0.99
         assert not refuses(sim)
         asked = [one for one in sim.journal.exchanges() if one.request is not None]
         assert [applied_faults(one) for one in asked] == [[], [], ["refuse"]]
@@ -170,9 +171,11 @@ def test_of_two_outages_of_one_name_each_ends_with_its_own_switch() -> None:
 
 def test_an_outage_that_was_switched_off_and_on_before_its_time_begins_once() -> None:
     with faulty(faults.Refuse(seconds=0.1, when=When(from_seconds=0.3))) as sim:
+        sim.clock.pause()
         for _ in range(3):
             sim.faults["refuse"].enabled = False
             sim.faults["refuse"].enabled = True
+        sim.clock.advance(0.4)
         wait_for_news(sim, "fault refuse: in effect for 0.1 s", "fault refuse: ended")
         assert event_texts(sim) == ["fault refuse: in effect for 0.1 s", "fault refuse: ended"]
         assert sim.faults["refuse"].applied == 1
@@ -222,11 +225,12 @@ def test_reboot_ends_every_connection_and_the_outlet_comes_back_at_the_same_addr
         assert all(peer.is_served(1) for peer in old)
         shaking = peers.ws(handshake=False)
         wait_until(sim, lambda journal: len(event_texts(sim, "connected")) == 6)
+        sim.clock.pause()
         with sim.inject(faults.Reboot(seconds=0.3, how=how)):
             assert refuses(sim)
-            goodbye = how == "close_frame" and transport == "ws"
+            with_close_frame = how == "close_frame" and transport == "ws"
             for peer in old:
-                if goodbye:
+                if with_close_frame:
                     assert isinstance(peer, WebSocketPeer)
                     assert peer.close_code() == 1001
                 assert peer.end() == (b"", end)
@@ -234,6 +238,7 @@ def test_reboot_ends_every_connection_and_the_outlet_comes_back_at_the_same_addr
             assert shaking.end() == (b"", end)
             shaking.socket.close()
             assert wait_for_end(sim, 6) == ["by fault reboot"] * 6
+            sim.clock.advance(0.3)
             wait_for_news(sim, "fault reboot: in effect for 0.3 s", "fault reboot: ended")
         assert address(sim, transport) == where
         assert peers.connect(transport).is_served(2)
@@ -244,12 +249,14 @@ def test_a_silent_reboot_says_nothing_until_the_outlet_is_back(transport: Transp
     with faulty() as sim, Peers(sim) as peers:
         peer = peers.connect(transport)
         assert peer.is_served(1)
+        sim.clock.pause()
         with sim.inject(faults.Reboot(seconds=0.4, how="blackhole")):
             if isinstance(peer, WebSocketPeer):
                 peer.socket.sendall(client_frame(PING, b"anybody?"))
             peer.send_requests(2)
-            assert peer.receives_nothing(0.15)
+            assert peer.receives_nothing(0.05)
             assert refuses(sim)
+            sim.clock.advance(0.4)
             assert peer.end() == (b"", "RST")
             wait_for_news(sim, "fault reboot: in effect for 0.4 s", "fault reboot: ended")
         assert peers.connect(transport).is_served(3)

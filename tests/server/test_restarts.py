@@ -77,13 +77,19 @@ def test_a_restart_is_not_answered_ends_every_connection_and_is_over_in_time(
         where = [address(sim, kind) for kind in TRANSPORTS]
         others = [peers.listen(kind) for kind in TRANSPORTS]
         asking = peers.listen(transport)
+        sim.clock.pause()
         asking.send_request(callback)
         wait_until(sim, lambda journal: bool(event_texts(sim, "outlet")))
         assert all(is_refused(sim, kind) for kind in TRANSPORTS)
+        lasts = 0.3 if callback == 5 else 0.6
         if ends == "blackhole":
             assert asking.receives_nothing(0.05)
             if callback == 6:
                 sim.join_network()
+            else:
+                sim.clock.advance(lasts - 0.01)
+                assert all(is_refused(sim, kind) for kind in TRANSPORTS)
+                sim.clock.advance(0.01)
         for peer in (asking, *others):
             if ends == "close_frame" and isinstance(peer, WebSocketPeer):
                 assert peer.close_code() == 1001
@@ -98,6 +104,10 @@ def test_a_restart_is_not_answered_ends_every_connection_and_is_over_in_time(
                 "network reset: offline until it joins the network"
             ]
             sim.join_network()
+        if callback != 6 and ends != "blackhole":
+            sim.clock.advance(lasts - 0.01)
+            assert all(is_refused(sim, kind) for kind in TRANSPORTS)
+            sim.clock.advance(0.01)
         wait_for_return(sim)
         began, ended = (
             event
@@ -107,9 +117,7 @@ def test_a_restart_is_not_answered_ends_every_connection_and_is_over_in_time(
         name = NAMES[callback].removeprefix("a ")
         assert summary(ended) == f"{name}: back online"
         if callback != 6:
-            lasts = 0.3 if callback == 5 else 0.6
             assert summary(began) == f"{name}: offline for {lasts:g} s"
-            assert ended.seconds - began.seconds >= lasts - 0.01
         assert [address(sim, kind) for kind in TRANSPORTS] == where
         for kind in TRANSPORTS:
             back = peers.connect(kind)
@@ -117,6 +125,18 @@ def test_a_restart_is_not_answered_ends_every_connection_and_is_over_in_time(
             assert news == push(12, news["payload"]["callbackArgs"])
             assert news["payload"]["callbackArgs"]["IM"]["sn"] == SN
             assert back.is_served()
+
+
+def test_without_a_hand_at_the_clock_a_restart_takes_its_seconds() -> None:
+    with start_simulator(restarting(seconds=0.2)) as sim, Peers(sim) as peers:
+        peers.tcp().send_request(5)
+        wait_for_return(sim)
+        began, ended = (
+            event
+            for event in sim.journal.events()
+            if isinstance(event, OutageStarted | OutageEnded)
+        )
+        assert ended.seconds - began.seconds >= 0.19
 
 
 @on_both

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import invis_sim.testing.block  # noqa: F401 (so that no run in this process loads it again)
+
 COMMON = """
 import json
 import socket
@@ -25,13 +27,15 @@ Run = Callable[..., pytest.RunResult]
 
 @pytest.fixture
 def run(pytester: pytest.Pytester) -> Run:
-    """Runs pytest, in a process of its own and with warnings as errors, on a test module.
+    """Runs pytest, with warnings as errors, on a test module.
 
     beside: one of NEIGHBOURS, or all of them.
+    here: in this process, which takes a fraction of the time: for what asks for nothing that the
+        process has, and no plugin of others.
     """
 
     def run_pytest(
-        source: str, *options: str, beside: str | tuple[str, ...] = ()
+        source: str, *options: str, beside: str | tuple[str, ...] = (), here: bool = False
     ) -> pytest.RunResult:
         absent = " ".join(f"-p no:{name}" for name in NEIGHBOURS if name not in beside)
         scope = "asyncio_default_fixture_loop_scope = function" if "asyncio" in beside else ""
@@ -42,6 +46,8 @@ def run(pytester: pytest.Pytester) -> Run:
             {scope}
         """)
         pytester.makepyfile(COMMON + source)
+        if here:
+            return pytester.runpytest_inprocess(*options)
         return pytester.runpytest_subprocess(*options, timeout=60)
 
     return run_pytest
@@ -55,7 +61,8 @@ def text(result: pytest.RunResult) -> str:
 
 
 def test_a_test_gets_a_default_outlet_and_as_many_others_as_it_wants(run: Run) -> None:
-    run("""
+    run(
+        """
 def test_one(invis_sim):
     assert ask(invis_sim)["sn"] == "0003C44076"
     invis_sim.journal.assert_received(callback=20, times=1)
@@ -66,11 +73,14 @@ def test_three(invis_sim_factory, invis_sim):
     assert [ask(sim)["sn"] for sim in (one, two, invis_sim)] == [
         "1111111111", "2222222222", "0003C44076"
     ]
-""").assert_outcomes(passed=2)
+""",
+        here=True,
+    ).assert_outcomes(passed=2)
 
 
 def test_the_marker_says_which_and_the_nearest_one_counts(run: Run) -> None:
-    run("""
+    run(
+        """
 import pytest
 
 pytestmark = pytest.mark.invis_scenario("default", sn="AAAAAAAAAA", seed=1)
@@ -97,7 +107,9 @@ class TestOfTheClass:
 @pytest.mark.invis_scenario('[[faults]]\\nkind = "delay"\\nseconds = 3600', speed=float("inf"))
 def test_with_another_speed(invis_sim):
     assert ask(invis_sim)["PUBACK"] == 1
-""").assert_outcomes(passed=5)
+""",
+        here=True,
+    ).assert_outcomes(passed=5)
 
 
 @pytest.mark.parametrize(
@@ -112,13 +124,16 @@ def test_with_another_speed(invis_sim):
 def test_a_marker_that_cannot_be_used_is_an_error_of_the_test_that_says_why(
     run: Run, marker: str, message: str
 ) -> None:
-    result = run(f"""
+    result = run(
+        f"""
 import pytest
 
 @pytest.mark.invis_scenario({marker})
 def test_it(invis_sim):
     pass
-""")
+""",
+        here=True,
+    )
     result.assert_outcomes(errors=1)
     assert message in text(result)
 
@@ -135,7 +150,8 @@ def test_pytest_lists_the_marker_the_fixtures_and_the_option(run: Run) -> None:
 
 
 def test_each_test_has_a_seed_of_its_own_and_so_has_each_outlet(run: Run) -> None:
-    run("""
+    run(
+        """
 seeds = set()
 
 def test_one(invis_sim, invis_sim_factory):
@@ -144,7 +160,9 @@ def test_one(invis_sim, invis_sim_factory):
 def test_another(invis_sim):
     seeds.add(invis_sim.seed)
     assert len(seeds) == 3
-""").assert_outcomes(passed=2)
+""",
+        here=True,
+    ).assert_outcomes(passed=2)
 
 
 def test_the_option_repeats_what_is_drawn_and_leaves_seeds_that_are_given(run: Run) -> None:
@@ -160,6 +178,7 @@ def test_another(invis_sim):
     assert invis_sim.seed == 7
 """,
         "--invis-seed=7",
+        here=True,
     ).assert_outcomes(passed=2)
 
 
@@ -170,12 +189,13 @@ def test_one(invis_sim, invis_sim_factory):
     assert (invis_sim.seed, invis_sim_factory().seed) == (2**63 - 1, 0)
 """,
         f"--invis-seed={2**63 - 1}",
+        here=True,
     ).assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize("seed", ["-1", "x", "1.5", str(2**63), "\u0663"])
 def test_a_seed_that_is_none_is_refused(run: Run, seed: str) -> None:
-    result = run("", f"--invis-seed={seed}")
+    result = run("", f"--invis-seed={seed}", here=True)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "expected an integer from 0 to 2**63 - 1" in text(result)
 
@@ -193,6 +213,7 @@ def test_it(invis_sim, invis_sim_factory):
     assert False
 """,
         "--invis-seed=12345",
+        here=True,
     )
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
@@ -210,13 +231,16 @@ def test_it(invis_sim, invis_sim_factory):
 
 
 def test_no_seed_is_offered_where_all_are_given_and_a_long_journal_is_cut(run: Run) -> None:
-    result = run("""
+    result = run(
+        """
 def test_it(invis_sim_factory):
     sim = invis_sim_factory(seed=7)
     for packet_id in range(100001, 100101):
         ask(sim, packet_id)
     assert False
-""")
+""",
+        here=True,
+    )
     result.assert_outcomes(failed=1)
     assert "--invis-seed" not in text(result)
     assert "earlier entries omitted" in text(result)
@@ -234,14 +258,16 @@ def test_has_none():
     assert False
 """,
         "-rA",
+        here=True,
     )
     result.assert_outcomes(passed=1, failed=1)
     assert "-- invis-sim --" not in text(result)
 
 
 def test_an_error_inside_the_outlet_is_an_error_of_the_test_with_its_journal(run: Run) -> None:
-    result = run("""
-class Mishap(Exception):
+    result = run(
+        """
+class InjectedError(Exception):
     pass
 
 def test_it(invis_sim):
@@ -250,7 +276,7 @@ def test_it(invis_sim):
 
     def fail():
         happened.set()
-        raise Mishap("inside")
+        raise InjectedError("inside")
 
     def reboot():
         invis_sim._simulator.reboot(0.01)
@@ -258,9 +284,13 @@ def test_it(invis_sim):
 
     invis_sim.call(reboot)
     assert happened.wait(20)
-""")
+""",
+        here=True,
+    )
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["E*Mishap: inside", "*-- invis-sim --*", "*reboot: back online*"])
+    result.stdout.fnmatch_lines(
+        ["E*InjectedError: inside", "*-- invis-sim --*", "*reboot: back online*"]
+    )
 
 
 # Nothing is left, and little is loaded
@@ -295,7 +325,8 @@ def test_what_is_left():
 
 
 def test_the_journal_of_a_test_does_not_outlive_it(run: Run) -> None:
-    run("""
+    run(
+        """
 import gc, weakref
 
 journals = []
@@ -306,7 +337,9 @@ def test_one(invis_sim):
 def test_another():
     gc.collect()
     assert journals[0]() is None
-""").assert_outcomes(passed=2)
+""",
+        here=True,
+    ).assert_outcomes(passed=2)
 
 
 def test_a_run_that_starts_no_outlet_loads_nothing_of_it(run: Run) -> None:
