@@ -658,7 +658,7 @@ def test_a_value_out_of_range_that_python_built_is_refused(build: Callable[[], F
     assert list(pipeline) == []
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.one_of([structs(kind) for kind in KINDS.values()]))
 def test_a_fault_of_any_kind_is_armed_as_it_was_given(fault: Fault) -> None:
     armed = Pipeline([], seed=1).arm(fault)

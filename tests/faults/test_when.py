@@ -134,7 +134,7 @@ def several_conditions(draw: st.DrawFn) -> dict[str, Any]:
     return {name: draw(CONDITIONS[name]) for name in names}
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(several_conditions(), any_events, any_transports)
 def test_of_several_conditions_all_must_hold(
     conditions: dict[str, Any], events: list[Event], transports: list[Transport]

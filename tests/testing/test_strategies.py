@@ -70,7 +70,7 @@ BRIEFLY = settings(
 """For what needs a simulator each time."""
 
 
-def sample(strategy: st.SearchStrategy[T], size: int = 500) -> list[T]:
+def sample(strategy: st.SearchStrategy[T], size: int = 300) -> list[T]:
     """What it draws, the same each time."""
     drawn: list[T] = []
 
@@ -105,7 +105,7 @@ def keys_that_vary(drawn: list[Any]) -> set[str]:
 @cache
 def drawn_scenarios() -> list[Scenario]:
     """Some, the same each time."""
-    return sample(scenarios(), 400)
+    return sample(scenarios(), 250)
 
 
 def seconds_in(tree: Any, name: str = "") -> Iterator[float]:
