@@ -47,9 +47,9 @@ def pushes(rounds: int) -> None:
     for transport in transports:
         for deaf in (False, True):
             with run_outlet("", PATIENT) as outlet:
-                told = run_telling(Target(outlet.on(transport)), CONNECTIONS, rounds, deaf)
-            milliseconds = [one.seconds * 1000 for one in told]
-            used = [one.cpu_seconds * 1000 for one in told if one.cpu_seconds is not None]
+                changes = run_telling(Target(outlet.on(transport)), CONNECTIONS, rounds, deaf)
+            milliseconds = [one.seconds * 1000 for one in changes]
+            used = [one.cpu_seconds * 1000 for one in changes if one.cpu_seconds is not None]
             rows.append(
                 (
                     f"{transport}{', one does not read' if deaf else ''}",

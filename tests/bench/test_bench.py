@@ -51,9 +51,9 @@ def test_the_peers_answer_what_the_outlet_answers(transport: Transport, peer: st
 def test_every_client_is_told_of_every_change(transport: Transport, tmp_path: Path) -> None:
     kept = tmp_path / "journal.jsonl"
     with run_outlet("ours", "", "--journal", str(kept)) as outlet:
-        told = run_telling(Target(outlet.on(transport)), connections=5, rounds=3, deaf=False)
-    assert len(told) == 3
-    assert all(one.seconds > 0 for one in told)
+        changes = run_telling(Target(outlet.on(transport)), connections=5, rounds=3, deaf=False)
+    assert len(changes) == 3
+    assert all(one.seconds > 0 for one in changes)
     entries = [json.loads(line) for line in kept.read_text("utf-8").splitlines()]
     assert [entry.get("outcome") for entry in entries].count("push") == 3 * (5 + 1)
 
@@ -61,8 +61,8 @@ def test_every_client_is_told_of_every_change(transport: Transport, tmp_path: Pa
 def test_a_client_that_does_not_read_is_there_to_the_end(tmp_path: Path) -> None:
     kept = tmp_path / "journal.jsonl"
     with run_outlet("ours", "", "--journal", str(kept)) as outlet:
-        told = run_telling(Target(outlet.tcp), connections=2, rounds=2, deaf=True)
-    assert len(told) == 2
+        changes = run_telling(Target(outlet.tcp), connections=2, rounds=2, deaf=True)
+    assert len(changes) == 2
     entries = [json.loads(line) for line in kept.read_text("utf-8").splitlines()]
     assert [entry.get("outcome") for entry in entries].count("push") == 2 * (2 + 1 + 1)
 

@@ -130,13 +130,13 @@ def test_faults_shows_every_kind_with_an_example_that_can_be_used() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_faults_tells_all_about_one_kind(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["faults", kind]) == 0
-    told, problems = capsys.readouterr()
+    manual, problems = capsys.readouterr()
     assert problems == ""
-    assert told.startswith(f"{kind}  (")
-    _, _, example = told.partition("Example:")
+    assert manual.startswith(f"{kind}  (")
+    _, _, example = manual.partition("Example:")
     assert parse(example).faults[0].kind() == kind
     for key in (*KINDS[kind].__struct_fields__, *When.__struct_fields__):
-        assert re.search(rf"^([a-z_]+, )*{key}(, [a-z_]+)*:", told, re.MULTILINE), key
+        assert re.search(rf"^([a-z_]+, )*{key}(, [a-z_]+)*:", manual, re.MULTILINE), key
 
 
 def test_a_kind_that_is_none_is_status_2_with_the_nearest_one() -> None:

@@ -250,11 +250,11 @@ def test_no_entry_is_lost_or_told_twice(happening: list[tuple[str, int, int, int
             }
             log.push(connection, recipients, packet_id, callback, **more.get(kind, {}))
     log.flush()
-    told = 0
+    shown = 0
     for one in log.lines():
         number = re.match(r"(?:all )?(\d+)(?: of \d+)? ", one)
-        told += int(number[1]) if number is not None else 1
-    assert told == len(log.journal)
+        shown += int(number[1]) if number is not None else 1
+    assert shown == len(log.journal)
     events = [one for one in log.lines() if "event" in one]
     assert len(events) == len(log.journal.events())
 

@@ -56,13 +56,13 @@ def test_it_says_who_it_is_where_it_listens_and_what_happens(tmp_path: Path) -> 
             client.sendall(make_request() + b"what?\n")
             clock = r"\d\d:\d\d:\d\d\.\d{3}  tcp #1    "
             assert re.fullmatch(clock + r"connected 127\.0\.0\.1:\d+\n", it.line())
-            told = it.line()
-            assert re.match(clock + "callback 20 .*packetID 221040  PUBACK 1  fault tardy", told)
-            told = it.line()
+            shown = it.line()
+            assert re.match(clock + "callback 20 .*packetID 221040  PUBACK 1  fault tardy", shown)
+            shown = it.line()
             assert re.match(
-                clock + "malformed  note: expected '{', found 'w' [(]at byte 0[)]", told
+                clock + "malformed  note: expected '{', found 'w' [(]at byte 0[)]", shown
             )
-            assert "'what?'" in told
+            assert "'what?'" in shown
         assert re.fullmatch(clock + "closed by the client\n", it.line())
         status, rest, err = it.end(signal.SIGINT)
         assert (status, rest, err) == (0, "", "")
@@ -148,8 +148,10 @@ def test_a_push_is_a_line_with_its_arguments(tmp_path: Path) -> None:
         tcp = next(line for line in introduction(it) if "TCP" in line).rpartition(":")[2]
         with socket.create_connection(("127.0.0.1", int(tcp)), timeout=TIMEOUT) as client:
             client.sendall(make_request())
-            told = [it.line() for _ in range(4)]
-    assert any(re.fullmatch(r".*  tcp #1    push 9 outlet status \[0,0\]\n", line) for line in told)
+            shown = [it.line() for _ in range(4)]
+    assert any(
+        re.fullmatch(r".*  tcp #1    push 9 outlet status \[0,0\]\n", line) for line in shown
+    )
 
 
 def test_a_push_to_many_clients_is_one_line_and_the_journal_has_all(tmp_path: Path) -> None:
@@ -166,8 +168,8 @@ def test_a_push_to_many_clients_is_one_line_and_the_journal_has_all(tmp_path: Pa
             clients.enter_context(last)
             assert "connected" in it.line()
         last.sendall(make_request(10, [1, 1]))
-        told = [it.line().partition("  ")[2] for _ in range(3)]
-        assert told == [
+        shown = [it.line().partition("  ")[2] for _ in range(3)]
+        assert shown == [
             "tcp #20   callback 10 control outlet [1,1]  packetID 221040  PUBACK 1\n",
             "19 of 20  push 9 outlet status [1,0]\n",
             "tcp #7    push 9 outlet status  fault delay (3600.000 s)\n",
@@ -354,9 +356,9 @@ def test_after_a_network_reset_it_says_how_to_let_it_join_again_and_that_works()
         for _ in range(2):
             with socket.create_connection(address, timeout=TIMEOUT) as client:
                 client.sendall(make_request(6))
-                told = it.line()
-                while "network reset: offline until" not in told:
-                    told = it.line()
+                shown = it.line()
+                while "network reset: offline until" not in shown:
+                    shown = it.line()
             assert it.line() == f"To let it join the network again: kill -USR1 {it.pid}\n"
             while "closed" not in it.line():
                 pass
@@ -375,10 +377,10 @@ def test_a_restart_ends_by_itself_so_nothing_is_said_of_joining(tmp_path: Path) 
         tcp = next(line for line in introduction(it) if "TCP" in line).rpartition(":")[2]
         with socket.create_connection(("127.0.0.1", int(tcp)), timeout=TIMEOUT) as client:
             client.sendall(make_request(5))
-            told = [it.line()]
-            while "restart: back online" not in told[-1]:
-                told.append(it.line())
-        assert not [line for line in told if "USR1" in line]
+            shown = [it.line()]
+            while "restart: back online" not in shown[-1]:
+                shown.append(it.line())
+        assert not [line for line in shown if "USR1" in line]
         assert it.end()[0] == 0
 
 
@@ -393,9 +395,9 @@ def test_to_be_told_to_join_changes_nothing_where_it_is_on_the_network(tmp_path:
 
 
 def test_the_help_says_how_it_joins_the_network_again() -> None:
-    told = " ".join(cli_here("run", "--help").stdout.split())
+    shown = " ".join(cli_here("run", "--help").stdout.split())
     assert (
-        "After a network reset (callback 6), send SIGUSR1 to reconnect it to the network." in told
+        "After a network reset (callback 6), send SIGUSR1 to reconnect it to the network." in shown
     )
 
 

@@ -16,8 +16,8 @@ from invis_sim.device.requests import PacketIds
 from invis_sim.device.state import OutletState, Product
 from invis_sim.protocol.json_positions import Key, offset_of
 from invis_sim.protocol.packets import Push, Reply, parse_request
+from tests.support import make_request
 
-SN = "0003C44076"
 FIRMWARE = {
     "IM": {
         "fw_rev": "0.0.1",
@@ -47,27 +47,19 @@ def compact(tree: object) -> bytes:
     return json.dumps(tree, separators=(",", ":")).encode()
 
 
-def document_of(callback: int, args: Any = msgspec.UNSET, packet_id: int = 221_040) -> bytes:
-    """A request as a client writes it."""
-    payload = {"callbackName": callback}
-    if args is not msgspec.UNSET:
-        payload["callbackArgs"] = args
-    return compact({"packetID": packet_id, "payload": payload})
-
-
 def now(outlet: Outlet) -> float:
     """The outlet's present time."""
     return outlet.schedule.now
 
 
-def make_request(
+def handle_request(
     outlet: Outlet, callback: int, args: Any = msgspec.UNSET, seconds: float | None = None
 ) -> Answer:
     """The answer to a request that is written, and read again.
 
     seconds: when it arrives; None: now.
     """
-    request = parse_request(document_of(callback, args))
+    request = parse_request(make_request(callback, args))
     return outlet.handle(request, now(outlet) if seconds is None else seconds)
 
 
@@ -83,7 +75,7 @@ def push(outlet: Outlet, callback: int, args: Any = msgspec.UNSET) -> tuple[Effe
 
 def returned(outlet: Outlet, callback: int, args: Any = msgspec.UNSET) -> Any:
     """The `callbackArgs` of a reply that is a success with a payload."""
-    answer = make_request(outlet, callback, args)
+    answer = handle_request(outlet, callback, args)
     assert answer.reply is not None
     fields = json.loads(answer.reply.encode())
     assert list(fields) == ["sn", "packetID", "PUBACK", "payload"]
@@ -98,7 +90,7 @@ def expect_success(
     outlet: Outlet, callback: int, args: Any = msgspec.UNSET
 ) -> list[tuple[int, Any]]:
     """What is pushed after a reply that is a success without a payload."""
-    answer = make_request(outlet, callback, args)
+    answer = handle_request(outlet, callback, args)
     assert answer.reply == Reply.success(outlet.sn, 221_040, callback)
     assert answer.notes == ()
     assert answer.mutates or not answer.effects
@@ -140,7 +132,7 @@ def expect_failure(
     at: where in its arguments the note points to; None: anywhere, or nowhere.
     """
     before, due = outlet.state, outlet.schedule.next_due(daemon=False)
-    document = document_of(callback, args)
+    document = make_request(callback, args)
     answer = outlet.handle(parse_request(document), now(outlet))
     assert answer.reply == Reply.failure(outlet.sn, 221_040)
     assert answer.effects == ()

@@ -8,7 +8,7 @@ import pytest
 from invis_sim.device.outlet import Outlet
 from invis_sim.device.state import Product
 from invis_sim.protocol.json_positions import Key
-from tests.device.support import FIRMWARE, an_outlet, expect_failure, make_request
+from tests.device.support import FIRMWARE, an_outlet, expect_failure, handle_request
 
 NO_INTEGERS: tuple[Any, ...] = (
     True,
@@ -47,7 +47,7 @@ def firmware(callback: int) -> dict[str, Any]:
 
 
 def succeeds(callback: int, args: Any) -> bool:
-    reply = make_request(an_outlet_for(callback), callback, args).reply
+    reply = handle_request(an_outlet_for(callback), callback, args).reply
     return reply is not None and reply.fields["PUBACK"] == 1
 
 

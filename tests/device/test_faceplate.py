@@ -15,7 +15,7 @@ from tests.device.support import (
     change,
     expect_failure,
     expect_success,
-    make_request,
+    handle_request,
     now,
     online,
     pass_time,
@@ -51,7 +51,7 @@ def fresh(product: Product, **tables: Any) -> Outlet:
 
 def works(outlet: Outlet, callback: int, args: Any) -> bool:
     """Whether a request succeeds. One that does not changes nothing."""
-    answer = make_request(outlet, callback, args)
+    answer = handle_request(outlet, callback, args)
     if answer.reply is None or answer.reply.fields["PUBACK"] == 1:
         assert answer.notes == ()
         return True
@@ -400,7 +400,7 @@ def test_the_radar_is_a_pros_unless_it_is_given_and_its_key_is_a_quirk() -> None
 def test_a_serial_number_that_changes_is_in_every_packet_from_then_on() -> None:
     outlet = an_outlet()
     change(outlet, device={"sn": "FFFFFFFFFF"})
-    answer = make_request(outlet, 10, [1, 1])
+    answer = handle_request(outlet, 10, [1, 1])
     assert answer.reply is not None
     (push,) = pushes(answer)
     assert answer.reply.fields["sn"] == push.fields["sn"] == "FFFFFFFFFF"

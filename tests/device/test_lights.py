@@ -12,7 +12,7 @@ from tests.device.support import (
     change,
     expect_failure,
     expect_success,
-    make_request,
+    handle_request,
     pushed_packets,
     pushes,
     returned,
@@ -145,11 +145,11 @@ def test_a_status_sent_back_changes_nothing_and_restores_another_light(
 ) -> None:
     outlet = an_outlet("aura", color_light={"mode": mode, "leds": leds})
     args = [5, mode, leds, *more]
-    make_request(outlet, 17, args)
+    handle_request(outlet, 17, args)
     assert returned(outlet, 18, [5]) == args
     assert expect_success(outlet, 17, args) == []
     other = an_outlet("aura")
-    make_request(other, 17, args)
+    handle_request(other, 17, args)
     assert returned(other, 18, [5]) == args
 
 
@@ -185,10 +185,10 @@ def test_the_indicator_is_there_by_a_quirk_and_has_seven_leds() -> None:
 def test_the_push_of_a_colour_light_has_a_puback_by_a_quirk_alone() -> None:
     args = [5, 1, [[1, 60, [200, 30]]]]
     outlet = an_outlet("aura", quirks={"color_push_puback": True})
-    (push,) = pushes(make_request(outlet, 17, args))
+    (push,) = pushes(handle_request(outlet, 17, args))
     assert list(push.fields) == ["sn", "packetID", "PUBACK", "payload"]
     assert push.fields["PUBACK"] == 1
-    (push,) = pushes(make_request(outlet, 10, [1, 1]))
+    (push,) = pushes(handle_request(outlet, 10, [1, 1]))
     assert "PUBACK" not in push.fields
 
 

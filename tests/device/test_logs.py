@@ -11,8 +11,8 @@ from tests.device.support import (
     FIRMWARE,
     an_outlet,
     change,
+    handle_request,
     logs,
-    make_request,
     now,
     pushed_packets,
     restart,
@@ -32,13 +32,13 @@ def later_logs(outlet: Outlet, seconds: float | None = None) -> list[str]:
 
 def test_an_update_of_the_outlet_is_logged_from_start_to_end() -> None:
     outlet = to_update()
-    assert logs(make_request(outlet, 21, [1]).effects) == ["the update of the outlet begins"]
+    assert logs(handle_request(outlet, 21, [1]).effects) == ["the update of the outlet begins"]
     assert later_logs(outlet) == ["after its update, the outlet runs 0.0.9, and web pages 0.3.0"]
 
 
 def test_an_update_of_the_faceplate_is_logged_from_start_to_end() -> None:
     outlet = to_update()
-    assert logs(make_request(outlet, 21, [2]).effects) == ["the update of the faceplate begins"]
+    assert logs(handle_request(outlet, 21, [2]).effects) == ["the update of the faceplate begins"]
     assert later_logs(outlet) == [
         "the faceplate restarts (3 s)",
         "the faceplate is back",
@@ -57,15 +57,15 @@ def test_an_update_of_the_faceplate_is_logged_from_start_to_end() -> None:
 )
 def test_an_update_that_does_not_succeed_is_logged(outcome: str, logged: str) -> None:
     outlet = to_update(outcome=outcome)
-    assert len(logs(make_request(outlet, 21, [1]).effects)) == 1
+    assert len(logs(handle_request(outlet, 21, [1]).effects)) == 1
     assert later_logs(outlet) == [logged]
 
 
 def test_what_a_restart_ends_is_logged() -> None:
     outlet = to_update()
     assert [
-        *logs(make_request(outlet, 21, [1]).effects),
-        *logs(make_request(outlet, 26, [30]).effects),
+        *logs(handle_request(outlet, 21, [1]).effects),
+        *logs(handle_request(outlet, 26, [30]).effects),
         *logs(restart(outlet)),
     ] == [
         "the update of the outlet begins",
@@ -77,7 +77,7 @@ def test_what_a_restart_ends_is_logged() -> None:
 
 def test_a_faceplate_that_is_detached_during_its_update_is_logged() -> None:
     outlet = to_update()
-    assert logs(make_request(outlet, 21, [2]).effects) == ["the update of the faceplate begins"]
+    assert logs(handle_request(outlet, 21, [2]).effects) == ["the update of the faceplate begins"]
     effects = change(outlet, faceplate={"attached": False})
     assert logs(effects) == ["the update of the faceplate fails"]
 
@@ -85,17 +85,17 @@ def test_a_faceplate_that_is_detached_during_its_update_is_logged() -> None:
 def test_what_is_only_read_or_switched_is_not_logged() -> None:
     outlet = an_outlet()
     for callback in (1, 3, 9, 11, 12, 15, 20):
-        assert make_request(outlet, callback).effects == ()
-    assert logs(make_request(outlet, 10, [1, 1]).effects) == []
+        assert handle_request(outlet, callback).effects == ()
+    assert logs(handle_request(outlet, 10, [1, 1]).effects) == []
     assert later_logs(outlet, 20) == []
 
 
 def test_logs_and_pushes_are_in_the_order_in_which_they_happen() -> None:
     outlet = to_update()
-    make_request(outlet, 21, [2])
+    handle_request(outlet, 21, [2])
     run_timers(outlet, 1)
-    make_request(outlet, 26, [30])
-    restarts, calibration, result, failure = make_request(outlet, 24).effects
+    handle_request(outlet, 26, [30])
+    restarts, calibration, result, failure = handle_request(outlet, 24).effects
     assert restarts == Log("the faceplate restarts (3 s)")
     assert calibration == Log("the calibration of the occupancy sensor ends")
     assert isinstance(result, Push)
@@ -105,7 +105,7 @@ def test_logs_and_pushes_are_in_the_order_in_which_they_happen() -> None:
 
 def test_a_revb_that_continues_logs_so_after_the_pushes_for_the_client() -> None:
     outlet = an_outlet(device={"hw_rev": "revB"}, firmware=FIRMWARE)
-    make_request(outlet, 21, [1])
+    handle_request(outlet, 21, [1])
     restart(outlet)
     effects = outlet.connect_pushes(now(outlet))
     assert [callback for callback, _ in pushed_packets(effects[:2])] == [12, 21]

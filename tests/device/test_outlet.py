@@ -14,17 +14,8 @@ from invis_sim.device.requests import PacketIds
 from invis_sim.device.state import Device, OutletState, Product, Quirks
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.packets import Note, Packet, Reply, Request, parse_request
-from tests.device.support import (
-    FIRMWARE,
-    SN,
-    an_outlet,
-    change,
-    document_of,
-    make_request,
-    now,
-    pushes,
-    returned,
-)
+from tests.device.support import FIRMWARE, an_outlet, change, handle_request, now, pushes, returned
+from tests.support import SN, make_request
 
 IM = OutletFirmware(
     fw_rev="0.0.1", available_fw_rev="0.0.1", www_fw_rev="0.1.2", available_www_fw_rev="0.3.0"
@@ -94,21 +85,21 @@ def test_a_changed_copy_of_a_reply_does_not_change_the_outlet() -> None:
 @pytest.mark.parametrize("callback", [1, 3, 9, 11, 12, 15, 20, 24, 25])
 @pytest.mark.parametrize("args", [None, [], [1], {}, "x", 0])
 def test_arguments_where_none_are_taken_are_ignored_and_noted(callback: int, args: Any) -> None:
-    plain = make_request(an_outlet(), callback)
-    answer = make_request(an_outlet(), callback, args)
+    plain = handle_request(an_outlet(), callback)
+    answer = handle_request(an_outlet(), callback, args)
     assert plain.reply is not None
     assert plain.reply.fields["PUBACK"] == 1
     assert answer.reply == plain.reply
     assert plain.notes == ()
     (note,) = answer.notes
     assert "takes no arguments" in note.reason
-    document = document_of(callback, args)
-    assert note.with_offset(document).offset == document.index(b'Args":') + 6
+    document = make_request(callback, args)
+    assert note.with_offset(document).offset == document.index(b'Args": ') + 7
 
 
 @pytest.mark.parametrize("callback", RESTARTS)
 def test_arguments_do_not_prevent_a_restart(callback: int) -> None:
-    answer = make_request(an_outlet(), callback, [1])
+    answer = handle_request(an_outlet(), callback, [1])
     assert answer.reply is None
     assert len(answer.notes) == len(answer.effects) == 1
 
@@ -124,7 +115,7 @@ def test_an_unknown_callback_fails_with_a_note_and_no_payload(
 ) -> None:
     outlet = an_outlet(product)
     before = outlet.state
-    answer = make_request(outlet, number, args)
+    answer = handle_request(outlet, number, args)
     assert answer.reply == Reply.failure(SN, 221_040)
     assert answer.effects == ()
     assert outlet.state == before
@@ -132,8 +123,8 @@ def test_an_unknown_callback_fails_with_a_note_and_no_payload(
     pushed = number in (22, 23)
     why = "is push-only" if pushed else "is not known to this outlet"
     assert note.reason == f"callback {number} {why}"
-    document = document_of(number, args)
-    assert note.with_offset(document).offset == document.index(b'Name":%d' % number) + 6
+    document = make_request(number, args)
+    assert note.with_offset(document).offset == document.index(b'Name": %d' % number) + 7
 
 
 @pytest.mark.parametrize(
@@ -198,7 +189,9 @@ def test_any_integer_is_echoed_unless_six_digits_are_demanded(packet_id: int) ->
 def test_what_would_change_something_changes_nothing_without_six_digits() -> None:
     outlet = an_outlet(packet_ids="six-digits")
     for callback, args in ((10, [1, 1]), (5, msgspec.UNSET)):
-        answer = outlet.handle(parse_request(document_of(callback, args, packet_id=7)), now(outlet))
+        answer = outlet.handle(
+            parse_request(make_request(callback, args, packet_id=7)), now(outlet)
+        )
         assert answer.reply == Reply.failure(SN, 7)
         assert answer.effects == ()
     assert returned(outlet, 9) == [0, 0]
@@ -222,7 +215,7 @@ def test_each_outlet_is_switched_by_itself_and_only_a_change_is_pushed(product: 
     steps = [([2, 1], [1, 1]), ([1, 0], [0, 1]), ([2, 0], [0, 0]), ([1, 1], [1, 0])]
     for args, states in steps:
         for expected in ([9], []):
-            answer = make_request(outlet, 10, args)
+            answer = handle_request(outlet, 10, args)
             assert answer.reply == Reply.success(SN, 221_040, 10)
             assert [push.callback for push in pushes(answer)] == expected
             assert all(push.fields["payload"]["callbackArgs"] == states for push in pushes(answer))
@@ -325,7 +318,7 @@ def test_every_note_points_into_the_document(requests: list[tuple[int, Any]]) ->
     for product in PRODUCTS:
         outlet = an_outlet(product, firmware=FIRMWARE)
         for callback, args in requests:
-            document = document_of(callback, args)
+            document = make_request(callback, args)
             for note in outlet.handle(parse_request(document), now(outlet)).notes:
                 offset = note.with_offset(document).offset
                 assert offset is None or 0 <= offset < len(document)

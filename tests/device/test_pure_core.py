@@ -13,7 +13,7 @@ from invis_sim.device.outlet import Outlet
 from invis_sim.device.schedule import Schedule, Timer
 from invis_sim.device.update_process import UpdateProcess
 from invis_sim.protocol.packets import Push
-from tests.device.support import FIRMWARE, an_outlet, make_request, now, pass_time, restart
+from tests.device.support import FIRMWARE, an_outlet, handle_request, now, pass_time, restart
 
 OPERATIONS = {
     name: function
@@ -25,11 +25,11 @@ OPERATIONS = {
 def busy_outlet() -> Outlet:
     """An outlet that has done, and is about to do, something of everything."""
     outlet = an_outlet(device={"hw_rev": "revB"}, firmware=FIRMWARE)
-    make_request(outlet, 21, [2])
+    handle_request(outlet, 21, [2])
     restart(outlet)
     outlet.connect_pushes(now(outlet))
-    make_request(outlet, 26, [30])
-    make_request(outlet, 10, [1, 1])
+    handle_request(outlet, 26, [30])
+    handle_request(outlet, 10, [1, 1])
     outlet.force_faceplate_offline(False, now(outlet))
     pass_time(outlet, 1)
     return outlet

@@ -15,8 +15,8 @@ from tests.device.support import (
     connect,
     expect_failure,
     expect_success,
+    handle_request,
     logs,
-    make_request,
     now,
     online,
     pass_time,
@@ -120,7 +120,7 @@ def test_a_reset_ends_a_restart_of_the_faceplate_and_a_calibration() -> None:
 
 def test_a_reset_withdraws_a_factory_reset() -> None:
     outlet = fresh()
-    make_request(outlet, 7)
+    handle_request(outlet, 7)
     reset(outlet)
     expect_success(outlet, 10, [2, 1])
     restart(outlet)
@@ -129,7 +129,7 @@ def test_a_reset_withdraws_a_factory_reset() -> None:
 
 def test_a_reset_ends_the_time_in_which_clients_hear_of_a_restart() -> None:
     outlet = fresh(device={"hw_rev": "revB"})
-    make_request(outlet, 21, [1])
+    handle_request(outlet, 21, [1])
     restart(outlet)
     reset(outlet)
     assert connect(outlet) == []

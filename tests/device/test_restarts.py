@@ -12,7 +12,7 @@ from tests.device.support import (
     connect,
     expect_offline,
     expect_success,
-    make_request,
+    handle_request,
     now,
     online,
     pass_time,
@@ -30,7 +30,7 @@ RESTARTS = [(5, 3.0), (6, None), (7, 6.0)]
 def test_nothing_answers_a_restart_and_the_outlet_is_away(
     product: Any, callback: int, seconds: float | None
 ) -> None:
-    gone = expect_offline(make_request(an_outlet(product), callback))
+    gone = expect_offline(handle_request(an_outlet(product), callback))
     assert gone.seconds == seconds
     assert gone.disconnect == "close"
     assert "re" in gone.name
@@ -38,7 +38,7 @@ def test_nothing_answers_a_restart_and_the_outlet_is_away(
 
 def test_the_times_are_settings_and_a_network_reset_has_none() -> None:
     outlet = an_outlet(timing={"restart_seconds": 0.5, "factory_reset_seconds": 60})
-    assert [expect_offline(make_request(outlet, callback)).seconds for callback in (5, 6, 7)] == [
+    assert [expect_offline(handle_request(outlet, callback)).seconds for callback in (5, 6, 7)] == [
         0.5,
         None,
         60,
@@ -48,7 +48,7 @@ def test_the_times_are_settings_and_a_network_reset_has_none() -> None:
 @pytest.mark.parametrize("how", ["close", "reset", "close_frame", "blackhole"])
 @pytest.mark.parametrize("callback", [5, 6, 7])
 def test_how_connections_end_is_a_quirk(how: str, callback: int) -> None:
-    gone = expect_offline(make_request(an_outlet(quirks={"restart_disconnect": how}), callback))
+    gone = expect_offline(handle_request(an_outlet(quirks={"restart_disconnect": how}), callback))
     assert gone.disconnect == how
 
 
@@ -104,7 +104,7 @@ def test_a_restart_and_a_network_reset_forget_nothing(product: str, callback: in
     set_everything(outlet, product)
     before = all_that_is_read(outlet, product)
     assert before != out_of_the_box
-    expect_offline(make_request(outlet, callback))
+    expect_offline(handle_request(outlet, callback))
     restart(outlet)
     assert all_that_is_read(outlet, product) == before
 
@@ -116,7 +116,7 @@ def test_a_factory_reset_restores_what_clients_can_change(
     outlet = settled(product)
     out_of_the_box = all_that_is_read(outlet, product)
     set_everything(outlet, product)
-    expect_offline(make_request(outlet, 7))
+    expect_offline(handle_request(outlet, 7))
     restart(outlet)
     assert all_that_is_read(outlet, product) == out_of_the_box
     set_everything(outlet, product)
@@ -136,7 +136,7 @@ def test_a_factory_reset_keeps_what_no_client_can_change() -> None:
     ):
         change(outlet, **tables)
     kept = outlet.state
-    expect_offline(make_request(outlet, 7))
+    expect_offline(handle_request(outlet, 7))
     restart(outlet)
     assert outlet.state == kept
     assert returned(outlet, 20)["IM"]["fw_rev"] == "9"
@@ -145,7 +145,7 @@ def test_a_factory_reset_keeps_what_no_client_can_change() -> None:
 def test_a_power_failure_before_the_factory_reset_ends_does_not_undo_it() -> None:
     outlet = an_outlet()
     expect_success(outlet, 10, [1, 1])
-    expect_offline(make_request(outlet, 7))
+    expect_offline(handle_request(outlet, 7))
     outlet.go_offline(now(outlet))
     outlet.go_offline(now(outlet))
     outlet.come_online(now(outlet))
@@ -237,7 +237,7 @@ def test_what_comes_of_a_change_from_outside_is_returned_once() -> None:
     assert len(outlet.sample(now(outlet))) == 1
     assert len(push(outlet, 9)) == 1
     assert len(outlet.restart_faceplate(now(outlet))) == 1
-    assert len(make_request(outlet, 10, [2, 1]).effects) == 1
+    assert len(handle_request(outlet, 10, [2, 1]).effects) == 1
     assert outlet.advance(now(outlet)) == ()
 
 
@@ -287,20 +287,20 @@ def test_packet_ids_of_pushes_come_from_the_seed() -> None:
 
 def test_a_request_brings_the_outlets_time_up_to_date() -> None:
     outlet = an_outlet(timing={"sensor_seconds": 0, "faceplate_restart_seconds": 4})
-    make_request(outlet, 24, seconds=100.0)
+    handle_request(outlet, 24, seconds=100.0)
     assert outlet.schedule.next_due() == 104
-    make_request(outlet, 10, [1, 1], seconds=50.0)
+    handle_request(outlet, 10, [1, 1], seconds=50.0)
     assert outlet.schedule.now == 100
-    make_request(outlet, 9, seconds=101.0)
+    handle_request(outlet, 9, seconds=101.0)
     assert outlet.schedule.now == 101
-    make_request(outlet, 0, seconds=102.0)
+    handle_request(outlet, 0, seconds=102.0)
     assert outlet.schedule.now == 102
 
 
 def test_what_is_changed_while_a_factory_reset_goes_on_stays() -> None:
     outlet = an_outlet("bare", outlets={"states": [0, 1]})
     expect_success(outlet, 10, [1, 1])
-    expect_offline(make_request(outlet, 7))
+    expect_offline(handle_request(outlet, 7))
     outlet.go_offline(now(outlet))
     assert outlet.state.outlets.states == (0, 1)
     change(outlet, outlets={"states": [1, 0]})

@@ -16,7 +16,7 @@ from tests.device.support import (
     change,
     expect_failure,
     expect_success,
-    make_request,
+    handle_request,
     now,
     pass_time,
     pushed_packets,
@@ -241,7 +241,7 @@ def test_a_calibration_begins_in_ten_seconds_and_has_three_stages() -> None:
 
 def test_the_stages_are_pushed_at_the_interval_of_the_sensors() -> None:
     outlet = an_outlet(timing={"calibration_delay_seconds": 0})
-    make_request(outlet, 26, [12])
+    handle_request(outlet, 26, [12])
     moments = pass_time(outlet, 17)
     shown = [(moment.seconds, moment.args[1]["occupancy_state"]) for moment in moments]
     assert shown == [(5, 5), (10, 6), (15, 1)]

@@ -22,8 +22,9 @@ from invis_sim.device.effects import GoOffline
 from invis_sim.device.outlet import Outlet
 from invis_sim.device.state import Product
 from invis_sim.protocol.packets import parse_request
-from tests.device.support import SN, an_outlet, change, document_of, now, pushed_packets, pushes
+from tests.device.support import an_outlet, change, now, pushed_packets, pushes
 from tests.device.test_preferences import RANGES, deeply, merged, nested
+from tests.support import SN, make_request
 
 PRODUCTS: tuple[Product, ...] = ("bare", "pro", "aura")
 
@@ -139,7 +140,7 @@ class OutletMachine(RuleBasedStateMachine):
 
     def send(self, callback: int, args: Any = msgspec.UNSET) -> tuple[Any, list[tuple[int, Any]]]:
         """The reply of both outlets, which is the same, and what they push."""
-        request = parse_request(document_of(callback, args))
+        request = parse_request(make_request(callback, args))
         first, second = (outlet.handle(request, now(outlet)) for outlet in self.outlets)
         assert (first.reply is None) == (second.reply is None)
         assert [one.encode() for one in pushes(first)] == [one.encode() for one in pushes(second)]
@@ -303,7 +304,7 @@ class OutletMachine(RuleBasedStateMachine):
         assert [callback for callback, _ in pushed_packets(first)] == [12]
 
     def sets_nothing_and_goes(self, callback: int) -> None:
-        request = parse_request(document_of(callback))
+        request = parse_request(make_request(callback))
         first, second = (outlet.handle(request, now(outlet)) for outlet in self.outlets)
         assert first == second
         assert first.reply is None

@@ -12,7 +12,6 @@ from invis_sim.device.outlet import Outlet
 from invis_sim.protocol.packets import Push
 from tests.device.support import (
     FIRMWARE,
-    SN,
     Moment,
     an_outlet,
     change,
@@ -20,7 +19,7 @@ from tests.device.support import (
     expect_failure,
     expect_offline,
     expect_success,
-    make_request,
+    handle_request,
     now,
     online,
     part,
@@ -30,6 +29,7 @@ from tests.device.support import (
     returned,
     updating,
 )
+from tests.support import SN
 
 Target: TypeAlias = Literal["IM", "PM"]
 
@@ -316,7 +316,7 @@ def test_after_one_that_hangs_only_a_restart_makes_another_possible(target: Targ
         assert "in progress" in expect_failure(outlet, 21, [part(other)])
     change(outlet, updates={target: {"outcome": "success"}})
     assert pass_time(outlet) == []
-    assert expect_offline(make_request(outlet, 5)).seconds == 3
+    assert expect_offline(handle_request(outlet, 5)).seconds == 3
     restart(outlet)
     assert not updating(outlet)
     assert expect_success(outlet, 21, [part(target)]) == []
@@ -441,7 +441,7 @@ def test_a_factory_reset_keeps_the_firmware() -> None:
     outlet = to_update()
     expect_success(outlet, 21, [1])
     pass_time(outlet)
-    make_request(outlet, 7)
+    handle_request(outlet, 7)
     restart(outlet)
     assert revisions(outlet) == UPDATED["IM"]
 
@@ -464,7 +464,7 @@ def goes_on(target: Target, does: int = 1) -> tuple[int, list[int]]:
 @BOTH
 def test_a_revb_restarts_without_a_reply_and_continues_with_a_client(target: Target) -> None:
     outlet, rev_a = to_update(target, revision="revB"), to_update(target)
-    gone = expect_offline(make_request(outlet, 21, [part(target)]))
+    gone = expect_offline(handle_request(outlet, 21, [part(target)]))
     assert gone == GoOffline("restart for an update", 3.0, "close")
     restart(outlet, 3)
     assert updating(outlet)
@@ -484,7 +484,7 @@ def test_a_revb_restarts_without_a_reply_and_continues_with_a_client(target: Tar
 @BOTH
 def test_each_early_client_is_sent_callback_21_and_the_update_runs_once(target: Target) -> None:
     outlet = to_update(target, revision="revB", seconds=20)
-    make_request(outlet, 21, [part(target)])
+    handle_request(outlet, 21, [part(target)])
     restart(outlet)
     assert connect(outlet)[1:] == [goes_on(target)]
     moments = pass_time(outlet, 10)
@@ -498,7 +498,7 @@ def test_each_early_client_is_sent_callback_21_and_the_update_runs_once(target: 
 def test_a_revb_without_a_client_continues_by_itself(target: Target) -> None:
     outlet = to_update(target, revision="revB")
     change(outlet, timing={"reconnect_seconds": 40})
-    make_request(outlet, 21, [part(target)])
+    handle_request(outlet, 21, [part(target)])
     restart(outlet)
     assert pass_time(outlet, 39.9) == []
     assert updating(outlet)
@@ -511,13 +511,13 @@ def test_a_revb_without_a_client_continues_by_itself(target: Target) -> None:
 @BOTH
 def test_a_revb_whose_update_does_not_start_says_so_after_its_restart(target: Target) -> None:
     outlet = to_update(target, revision="revB", outcome="refused")
-    expect_offline(make_request(outlet, 21, [part(target)]))
+    expect_offline(handle_request(outlet, 21, [part(target)]))
     restart(outlet)
     assert connect(outlet)[1:] == [goes_on(target, 0)]
     assert not updating(outlet)
     assert pass_time(outlet) == []
     assert revisions(outlet) == OLD
-    expect_offline(make_request(outlet, 21, [part(target)]))
+    expect_offline(handle_request(outlet, 21, [part(target)]))
 
 
 @BOTH
@@ -534,21 +534,21 @@ def test_a_second_restart_before_a_client_is_back_loses_the_update(
     target: Target,
 ) -> None:
     outlet = to_update(target, revision="revB")
-    make_request(outlet, 21, [part(target)])
+    handle_request(outlet, 21, [part(target)])
     restart(outlet)
     restart(outlet)
     assert not updating(outlet)
     assert connect(outlet)[1:] == [goes_on(target, 0)]
     assert pass_time(outlet) == []
     assert revisions(outlet) == OLD
-    expect_offline(make_request(outlet, 21, [part(target)]))
+    expect_offline(handle_request(outlet, 21, [part(target)]))
 
 
 @BOTH
 def test_how_the_update_of_a_revb_goes_is_settled_when_it_is_asked_for(target: Target) -> None:
     outlet = to_update(target, revision="revB")
     offered = outlet.state.firmware
-    make_request(outlet, 21, [part(target)])
+    handle_request(outlet, 21, [part(target)])
     change(outlet, updates={"IM": {"outcome": "refused"}, "PM": {"outcome": "refused"}})
     restart(outlet)
     change(
@@ -572,12 +572,12 @@ def test_how_the_update_of_a_revb_goes_is_settled_when_it_is_asked_for(target: T
 @pytest.mark.parametrize("back", [False, True])
 def test_a_faceplate_lost_while_waiting_for_a_client_ends_its_update(back: bool) -> None:
     outlet = to_update("PM", revision="revB")
-    make_request(outlet, 21, [2])
+    handle_request(outlet, 21, [2])
     restart(outlet)
     change(outlet, faceplate={"attached": False})
     change(outlet, faceplate={"attached": back})
     assert not updating(outlet)
-    expect_offline(make_request(outlet, 21, [1]))  # which is not kept from another
+    expect_offline(handle_request(outlet, 21, [1]))  # which is not kept from another
     restart(outlet)
     assert connect(outlet)[1:] == [goes_on("IM")]
 
@@ -585,7 +585,7 @@ def test_a_faceplate_lost_while_waiting_for_a_client_ends_its_update(back: bool)
 @BOTH
 def test_a_second_restart_after_that_does(target: Target) -> None:
     outlet = to_update(target, revision="revB")
-    make_request(outlet, 21, [part(target)])
+    handle_request(outlet, 21, [part(target)])
     restart(outlet)
     connect(outlet)
     restart(outlet)
@@ -598,7 +598,7 @@ def test_a_second_restart_after_that_does(target: Target) -> None:
 @pytest.mark.parametrize("when", ["before the restart ends", "after it", "while it is away"])
 def test_a_revb_whose_faceplate_is_gone_meanwhile_does_not_go_on_with_that(when: str) -> None:
     outlet = to_update("PM", revision="revB")
-    make_request(outlet, 21, [2])
+    handle_request(outlet, 21, [2])
     outlet.go_offline(now(outlet))
     if when != "after it":
         change(outlet, faceplate={"attached": False})
@@ -627,7 +627,7 @@ def test_other_revisions_update_like_a_reva() -> None:
 
 def test_every_packet_of_an_update_has_a_packet_id_of_its_own() -> None:
     outlet = to_update()
-    make_request(outlet, 21, [1])
+    handle_request(outlet, 21, [1])
     ids = []
     while updating(outlet):
         effects = outlet.schedule.run_due(1e9) or ()

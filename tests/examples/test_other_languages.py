@@ -20,7 +20,7 @@ from invis_sim.cli import _parser
 HERE = Path(__file__).parent
 JOB = HERE / "github" / "outlet.yml"
 
-PATIENCE = 60.0
+NODE_TIMEOUT = 60.0
 """Seconds after which a tool that has not ended is given up."""
 
 
@@ -46,7 +46,7 @@ def installed_node_example(folder: Path) -> None:
         return
     command = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock"]
     try:
-        subprocess.run(command, cwd=folder, capture_output=True, check=True, timeout=PATIENCE)
+        subprocess.run(command, cwd=folder, capture_output=True, check=True, timeout=NODE_TIMEOUT)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         pytest.skip(f"npm cannot install the package ws here: {error}")
 
@@ -62,7 +62,7 @@ def test_the_node_example_passes(pytestconfig: pytest.Config, tmp_path: Path) ->
         capture_output=True,
         text=True,
         check=False,
-        timeout=PATIENCE,
+        timeout=NODE_TIMEOUT,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "# pass 3" in done.stdout
@@ -121,7 +121,7 @@ def test_the_steps_of_the_job_for_github_pass(tmp_path: Path) -> None:
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     check=False,
-                    timeout=PATIENCE,
+                    timeout=NODE_TIMEOUT,
                 )
             said = (tmp_path / "output").read_text()
             assert done.returncode == 0, f"{script}\n{said}"

@@ -36,8 +36,7 @@ from invis_sim.faults.session import FaultSession, PlannedDelivery
 from invis_sim.protocol.packets import Packet, Push, Reply, Request
 from invis_sim.protocol.transport import PacketKind, Transport
 from tests.faults.random_structs import faults_of
-
-SN = "0003C44076"
+from tests.support import SN
 
 WRONG_IDS: tuple[WrongId, ...] = (
     "other",

@@ -11,8 +11,7 @@ from invis_sim.faults.fault import Fault
 from invis_sim.faults.pipeline import Pipeline
 from invis_sim.faults.session import Decision, FaultSession, PlannedDelivery
 from invis_sim.protocol.packets import Reply, Request
-
-SN = "0003C44076"
+from tests.support import SN
 
 
 def plan(

@@ -39,7 +39,6 @@ from invis_sim.protocol.transport import DisconnectMode
 from tests.faults.random_structs import conditions
 from tests.faults.strategies import (
     PACKET_KINDS,
-    SN,
     applied_faults,
     context,
     faults,
@@ -49,6 +48,7 @@ from tests.faults.strategies import (
     unframed,
     written,
 )
+from tests.support import SN
 
 OUTAGES = (Refuse, Reboot, FaceplateOffline)
 every_outage = pytest.mark.parametrize("kind", OUTAGES, ids=[kind.kind() for kind in OUTAGES])

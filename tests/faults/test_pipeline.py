@@ -70,7 +70,6 @@ from tests.faults.random_structs import structs
 from tests.faults.strategies import (
     MAY_DO_NOTHING,
     PACKET_KINDS,
-    SN,
     applied_faults,
     asking_for,
     faults,
@@ -85,6 +84,7 @@ from tests.faults.strategies import (
     unframed,
     written,
 )
+from tests.support import SN
 
 
 def never(text: bytes) -> bytes:

@@ -35,7 +35,6 @@ from invis_sim.protocol.packets import Packet, Reply, encode_json
 from tests.faults.random_structs import json_trees, paths
 from tests.faults.strategies import (
     PACKET_KINDS,
-    SN,
     WRONG_IDS,
     asking_for,
     callbacks,
@@ -53,6 +52,7 @@ from tests.faults.strategies import (
     unframed,
     written,
 )
+from tests.support import SN
 
 SnForm: TypeAlias = Literal["other", "lower_case", "empty", "missing"]
 PubackForm: TypeAlias = Literal["flipped", "two", "true", "string", "null", "missing"]

@@ -25,7 +25,8 @@ from invis_sim.faults import (
 from invis_sim.faults.fault import TextFault
 from invis_sim.faults.json_forms import Breakage, UnusualForm
 from invis_sim.protocol.packets import Packet, Push, Reply, encode_json
-from tests.faults.strategies import BREAKAGES, SN, context, json_values, packets, refuse, seeds
+from tests.faults.strategies import BREAKAGES, context, json_values, packets, refuse, seeds
+from tests.support import SN
 
 Invalid: TypeAlias = Literal["byte", "cut", "overlong", "surrogate"]
 ODDITIES: tuple[UnusualForm, ...] = get_args(UnusualForm)

@@ -12,7 +12,8 @@ from invis_sim.faults import Drop, Fail, Fault, When, WrongPacketId
 from invis_sim.faults.pipeline import Pipeline
 from invis_sim.protocol.packets import Packet, Push, Reply
 from invis_sim.protocol.transport import PacketKind, Transport
-from tests.faults.strategies import SN, push, request, send, unframed
+from tests.faults.strategies import push, request, send, unframed
+from tests.support import SN
 
 
 @dataclass(frozen=True)

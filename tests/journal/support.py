@@ -20,23 +20,20 @@ from invis_sim.journal import (
 )
 from invis_sim.protocol.frames import text_frame
 from invis_sim.protocol.packets import Push, parse_request
+from tests.support import SN, make_request
 
-ASK = b'{"packetID": 221040, "payload": {"callbackName": 20}}'
+REQUEST = make_request()
 
 
-def record(journal: Journal, received: bytes | None = ASK, **more: Any) -> Exchange:
-    request = parse_request(received) if received == ASK else None
+def record(journal: Journal, received: bytes | None = REQUEST, **more: Any) -> Exchange:
+    request = parse_request(received) if received == REQUEST else None
     given = {"seconds": 0.5, "transport": "tcp", "connection": 1, "outcome": "success", **more}
     return journal.record(received=received, request=request, **given)
 
 
 def pushes(callback: int, args: Any) -> bytes:
     """A push as an outlet sends it."""
-    return Push.of("0003C44076", 839379, callback, args).encode()
-
-
-def asked(packet_id: int, callback: int = 20) -> bytes:
-    return b'{"packetID": %d, "payload": {"callbackName": %d}}' % (packet_id, callback)
+    return Push.of(SN, 839379, callback, args).encode()
 
 
 def an_hour() -> Journal:
@@ -47,10 +44,10 @@ def an_hour() -> Journal:
     sent = (b'{"PUBACK":1}',)
     late = (AppliedFault("late", "2 s"),)
     for seconds, transport, connection, received, said, faults in (
-        (0.2, "tcp", 1, asked(101), sent, ()),
-        (0.3, "ws", 2, asked(102), tuple(map(text_frame, sent)), late),
-        (0.4, "tcp", 1, asked(103, 7), (b'{"PUBACK', b'":0}'), ()),
-        (0.5, "ws", 2, asked(102, 99), (), late),
+        (0.2, "tcp", 1, make_request(packet_id=101), sent, ()),
+        (0.3, "ws", 2, make_request(packet_id=102), tuple(map(text_frame, sent)), late),
+        (0.4, "tcp", 1, make_request(7, packet_id=103), (b'{"PUBACK', b'":0}'), ()),
+        (0.5, "ws", 2, make_request(99, packet_id=102), (), late),
     ):
         request = parse_request(received)
         outcome = "success" if request.callback == 20 else "failure"

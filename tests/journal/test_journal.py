@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim.journal import Connected, DeviceLog, Entry, Exchange, Journal, encode_entry
-from tests.journal.support import ASK, an_hour, record
+from tests.journal.support import REQUEST, an_hour, record
 
 
 def size(journal: Journal) -> int:
@@ -152,7 +152,7 @@ def test_a_file_of_entries_alone_in_the_order_in_which_they_ended_is_read() -> N
 
 
 def test_all_entries_of_a_file_are_kept_however_many() -> None:
-    line = encode_entry(record(Journal(), b" " * 2000 + ASK)).decode()
+    line = encode_entry(record(Journal(), b" " * 2000 + REQUEST)).decode()
     lines = [line.replace('"number":1,', f'"number":{n},') for n in range(1, 12_001)]
     read = Journal.load(lines)
     assert len(read) == 12_000

@@ -24,7 +24,7 @@ from invis_sim.journal.entries import EVENT_TYPES
 from invis_sim.protocol.frames import close_frame, text_frame
 from invis_sim.protocol.packets import Note, parse_request
 from invis_sim.protocol.transport import Transport
-from tests.journal.support import ASK, an_hour, event_fields, json_values, pushes, record, words
+from tests.journal.support import REQUEST, an_hour, event_fields, json_values, pushes, record, words
 
 
 def shown(entry: Entry) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def test_an_exchange_is_shown_with_all_that_is_known() -> None:
         "callback": 20,
         "packetID": 221040,
         "outcome": "success",
-        "received": ASK.decode(),
+        "received": REQUEST.decode(),
         "sent": ['{"PUBACK":0}'],
         "faults": [{"fault": "late", "detail": "0.100 s"}],
         "notes": [
@@ -152,7 +152,7 @@ def test_a_push_is_read_as_it_was_written(callback: int, transport: Transport) -
 
 def test_a_packet_id_of_any_size_is_shown_digit_by_digit() -> None:
     digits = b"8" * 6000
-    received = ASK.replace(b"221040", digits)
+    received = REQUEST.replace(b"221040", digits)
     exchange = Journal().record(0.0, "tcp", 1, received, parse_request(received), "success")
     assert b'"packetID":' + digits + b"," in encode_entry(exchange)
 
@@ -275,7 +275,7 @@ def test_what_is_written_is_read_as_it_was(journal: Journal) -> None:
 
 
 def test_what_integers_python_will_not_read_the_journal_does() -> None:
-    received = ASK.replace(b"221040", b"8" * 6000)
+    received = REQUEST.replace(b"221040", b"8" * 6000)
     journal = Journal()
     journal.record(0.0, "tcp", 1, received, parse_request(received), "success")
     assert Journal.load(journal.lines()).exchanges()[0].packet_id == int("8" * 4000) * 10**2000 + (

@@ -8,14 +8,15 @@ import pytest
 from invis_sim.faults.pipeline import AppliedFault
 from invis_sim.journal import Closed, Connected, Journal
 from invis_sim.protocol.frames import close_frame, text_frame
-from tests.journal.support import an_hour, asked, pushes, record, record_as
+from tests.journal.support import an_hour, pushes, record, record_as
+from tests.support import make_request
 
 
 def an_hour_with_pushes() -> Journal:
     """Two clients who both hear of a change that one of them has asked for."""
     journal = Journal()
     reply, push, readings = b'{"PUBACK":1}', pushes(9, [1, 0]), pushes(11, [1, {}])
-    record_as(journal, 0.1, "tcp", 1, asked(101, 9), "success", (reply,), ())
+    record_as(journal, 0.1, "tcp", 1, make_request(9, packet_id=101), "success", (reply,), ())
     late = (AppliedFault("late", "2 s"),)
     for callback, data in ((9, push), (11, readings)):
         given: dict[str, Any] = {"outcome": "push", "push_callback": callback, "done": True}
@@ -43,8 +44,8 @@ def an_hour_with_pushes() -> Journal:
 def test_pushes_are_asked_for_by_the_same_filters_and_given_as_they_left(
     filters: dict[str, Any], expected: list[int]
 ) -> None:
-    told = an_hour_with_pushes().pushes(**filters)
-    assert told == [pushes(9, [1, 0]) if one == 9 else pushes(11, [1, {}]) for one in expected]
+    found = an_hour_with_pushes().pushes(**filters)
+    assert found == [pushes(9, [1, 0]) if one == 9 else pushes(11, [1, {}]) for one in expected]
 
 
 def test_exchanges_of_a_callback_are_requests_for_it_and_pushes_of_it() -> None:

@@ -18,8 +18,7 @@ from invis_sim.journal import (
     Subscription,
 )
 from tests.journal.support import record
-
-TIMEOUT = 20.0
+from tests.support import TIMEOUT
 
 
 def event(journal: Journal) -> Entry:

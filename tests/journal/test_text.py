@@ -28,12 +28,12 @@ from invis_sim.journal.text import summary
 from invis_sim.protocol.frames import text_frame
 from invis_sim.protocol.packets import parse_request
 from invis_sim.protocol.transport import Transport
-from tests.journal.support import ASK, an_hour, event_fields, json_values, pushes, record
+from tests.journal.support import REQUEST, an_hour, event_fields, json_values, pushes, record
 
 
 @pytest.mark.parametrize("transport", ["tcp", "ws"])
 @pytest.mark.parametrize(
-    ("callback", "args", "told"),
+    ("callback", "args", "shown"),
     [
         (9, [1, 0], "push 9 outlet status [1,0]"),
         (22, [3, 100], "push 22 update progress [3,100]"),
@@ -44,7 +44,7 @@ from tests.journal.support import ASK, an_hour, event_fields, json_values, pushe
     ],
 )
 def test_a_push_is_told_by_its_name_and_with_its_arguments_shortened_where_they_are_long(
-    transport: Transport, callback: int, args: Any, told: str
+    transport: Transport, callback: int, args: Any, shown: str
 ) -> None:
     data = pushes(callback, args)
     sent = (data if transport == "tcp" else text_frame(data),)
@@ -52,7 +52,7 @@ def test_a_push_is_told_by_its_name_and_with_its_arguments_shortened_where_they_
         Journal(), None, outcome="push", push_callback=callback, transport=transport, sent=sent
     )
     where = f"{transport} #1"
-    assert format_entry(pushed) == f"   0.500 s  {where:7}  {told}"
+    assert format_entry(pushed) == f"   0.500 s  {where:7}  {shown}"
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_push_of_which_a_fault_has_left_little_is_told_without_arguments(
 
 
 @pytest.mark.parametrize(
-    ("args", "told"),
+    ("args", "shown"),
     [
         ("[1, 1]", "callback 10 control outlet [1,1]"),
         ("null", "callback 10 control outlet null"),
@@ -83,12 +83,12 @@ def test_a_push_of_which_a_fault_has_left_little_is_told_without_arguments(
     ],
 )
 def test_a_request_is_told_with_its_arguments_shortened_where_they_are_long(
-    args: str, told: str | None
+    args: str, shown: str | None
 ) -> None:
-    if told is None:  # what would do something to a terminal is written as JSON can write it
-        told = r'callback 10 control outlet "Küche \u2028\u009b\u007f\udb40\udc01"'
+    if shown is None:  # what would do something to a terminal is written as JSON can write it
+        shown = r'callback 10 control outlet "Küche \u2028\u009b\u007f\udb40\udc01"'
     words = format_entry(asked_with(args))
-    assert words == f"   0.000 s  tcp #1   {told}  packetID 7  PUBACK 0"
+    assert words == f"   0.000 s  tcp #1   {shown}  packetID 7  PUBACK 0"
 
 
 def asked_with(args: str) -> Exchange:
@@ -132,7 +132,7 @@ def test_a_journal_as_text_is_its_newest_entries_in_words() -> None:
 
 
 def test_what_is_told_of_an_entry_is_one_short_line_whatever_came() -> None:
-    huge = ASK.replace(b"221040", b"8" * 6000).replace(b"20}}", b"9" * 6000 + b"}}")
+    huge = REQUEST.replace(b"221040", b"8" * 6000).replace(b"20}}", b"9" * 6000 + b"}}")
     exchange = Journal().record(0.0, "tcp", 1, huge, parse_request(huge), "failure")
     assert len(format_entry(exchange)) < 200
     broken = record(Journal(), b"\n\x1b[0m" * 5000, outcome="malformed")
@@ -148,14 +148,14 @@ def test_what_is_told_of_arguments_is_one_short_line_whatever_they_are(args: Any
             text.encode()
         except UnicodeEncodeError:
             continue  # half of a surrogate pair can only come escaped
-        told = format_entry(asked_with(text))
-        assert told.isprintable()
-        assert len(told) < 180  # notes included
+        shown = format_entry(asked_with(text))
+        assert shown.isprintable()
+        assert len(shown) < 180  # notes included
         pushed = b'{"payload":{"callbackArgs":%b}}' % text.encode()
         given: dict[str, Any] = {"outcome": "push", "push_callback": 9, "sent": (pushed,)}
-        told = format_entry(record(Journal(), None, **given))
-        assert told.isprintable()
-        assert len(told) < 120
+        shown = format_entry(record(Journal(), None, **given))
+        assert shown.isprintable()
+        assert len(shown) < 120
 
 
 OUTAGE: dict[str, Any] = {"name": "reboot", "identity": "reboot#1"}

@@ -62,7 +62,7 @@ class Following:
         payload = message["payload"]
         self.pushes.append([payload["callbackName"], *payload["callbackArgs"]])
 
-    def told(self, part: int) -> list[int]:
+    def percentages(self, part: int) -> list[int]:
         """The percentages of a part, as the client tells them."""
         everything = self.progress.everything
         return [one.progress for one in everything if one.device_type == part]
@@ -111,7 +111,7 @@ def test_an_update_of_the_outlet_goes_to_its_end(transport: Transport) -> None:
                     *([22, 1, percent] for percent in SHOWN),
                     [23, 1, 1],
                 ]
-                assert one.told(3) == one.told(1) == SHOWN
+                assert one.percentages(3) == one.percentages(1) == SHOWN
                 assert len(one.results.everything) == 1  # the client lets no other through
                 assert len(one.gone.everything) == 1
             assert not simulator.updating
@@ -141,7 +141,7 @@ def test_an_update_of_the_faceplate_goes_to_its_end_and_connections_stay(
                     *([22, 2, percent] for percent in SHOWN),
                     [23, 2, 1],
                 ]
-                assert one.told(2) == SHOWN
+                assert one.percentages(2) == SHOWN
                 assert len(one.results.everything) == 1
                 assert one.gone.everything == []
 
@@ -214,8 +214,8 @@ def test_one_that_fails_on_its_way_is_told_changes_nothing_and_may_be_tried_agai
             before = await revisions(client, module)
             await update(client, module)
             assert await follower.result() == result
-            told = {part: max(follower.told(part), default=None) for part in parts}
-            assert told == parts
+            percentages = {part: max(follower.percentages(part), default=None) for part in parts}
+            assert percentages == parts
             assert await revisions(client, module) == before
             assert follower.gone.everything == []
             assert not simulator.updating
@@ -252,8 +252,8 @@ def test_one_that_hangs_is_given_up_by_the_client(
             follower = Following(client)
             await update(client, module)
             assert await follower.result() == (TARGETS[module], 0)  # which the client makes up
-            told = {part: max(follower.told(part), default=None) for part in parts}
-            assert told == parts
+            percentages = {part: max(follower.percentages(part), default=None) for part in parts}
+            assert percentages == parts
             stray = [one for one in follower.pushes if one[0] == 23 and one[2] == 0]
             assert stray == [[23, TARGETS[module], 0]]
             assert simulator.updating
@@ -338,7 +338,7 @@ def test_a_second_one_is_refused_while_one_runs_which_goes_on(
             asked = simulator.journal.exchanges(callback=21)
             assert [one.outcome for one in asked] == ["success", "failure", "failure"]
             assert await follower.result() == (TARGETS[module], 1)
-            assert follower.told(TARGETS[module]) == SHOWN
+            assert follower.percentages(TARGETS[module]) == SHOWN
 
     scenario = OUTLET + "[updates]\nIM = { seconds = 200 }\nPM = { seconds = 200 }\n"
     with start_simulator(scenario, speed=SPEED) as simulator:
@@ -386,7 +386,7 @@ def test_a_rev_b_restarts_first_and_goes_on_when_the_client_is_back(
                 one for one in simulator.journal.exchanges(callback=21) if one.request is not None
             ]
             assert (request.outcome, request.sent) == ("no reply", ())
-            assert follower.told(TARGETS[module]) == SHOWN
+            assert follower.percentages(TARGETS[module]) == SHOWN
             new = {"IM": "1.1.0", "PM": "0.5.1"}[module]
             if module == "IM":
                 await follower.gone.next()

@@ -8,21 +8,20 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 
+import msgspec
 import pytest
 
 from invis_sim import SimulatorHandle, start_simulator
 from invis_sim.journal.text import summary
-
-PATIENCE = 10.0
-"""Seconds after which what must come is given up."""
+from tests.support import TIMEOUT, make_request
 
 
 class Client:
-    """Asks over TCP, and keeps what it is told unasked."""
+    """Asks over TCP, and keeps what is pushed to it."""
 
     def __init__(self, simulator: SimulatorHandle) -> None:
         self.pushes: list[tuple[int, Any]] = []
-        self._socket = socket.create_connection(simulator.tcp_address, PATIENCE)
+        self._socket = socket.create_connection(simulator.tcp_address, TIMEOUT)
         self._text = ""
         self._asked = 100_000
 
@@ -48,8 +47,8 @@ class Client:
         return reply["payload"]["callbackArgs"]
 
     def send(self, callback: int, *args: Any) -> None:
-        payload = {"callbackName": callback, **({"callbackArgs": list(args)} if args else {})}
-        self._socket.sendall(json.dumps({"packetID": self._asked, "payload": payload}).encode())
+        given = list(args) if args else msgspec.UNSET
+        self._socket.sendall(make_request(callback, given, self._asked))
 
     def packet(self) -> dict[str, Any] | None:
         """The next packet; None at the end of the stream, however it ends."""
@@ -88,7 +87,7 @@ class Client:
 
 
 def progress(part: int, last: int = 100) -> list[tuple[int, list[int]]]:
-    """What is told in ten steps."""
+    """The pushes of ten steps."""
     return [(22, [part, percent]) for percent in range(0, last + 1, 10)]
 
 
@@ -164,13 +163,13 @@ def test_revision_b_has_tcp_only_and_restarts_before_it_updates() -> None:
             client.send(21, 1)
             client.listen()
             assert client.of_updates() == []
-        sim.wait_until_up(PATIENCE)
+        sim.wait_until_up(TIMEOUT)
         with closing(Client(sim)) as client:
             client.listen()  # until it restarts with the new firmware
-            told = client.of_updates()
-            assert told[:2] == [(21, [1, 1]), (23, [1, 0])]
-            assert told[-2:] == [(22, [1, 100]), (23, [1, 1])]
-        sim.wait_until_up(PATIENCE)
+            pushed = client.of_updates()
+            assert pushed[:2] == [(21, [1, 1]), (23, [1, 0])]
+            assert pushed[-2:] == [(22, [1, 100]), (23, [1, 1])]
+        sim.wait_until_up(TIMEOUT)
         assert sim.state.firmware.IM.fw_rev == "0.1.0"
 
 
@@ -186,9 +185,9 @@ def test_updates_succeed_with_new_revisions() -> None:
             client.pushes.clear()
             assert client.ask(21, 1, 0)["PUBACK"] == 1
             client.listen()
-            told = [(23, [1, 0]), *progress(3), (23, [3, 1]), *progress(1), (23, [1, 1])]
-            assert client.of_updates() == told
-        sim.wait_until_up(PATIENCE)
+            pushed = [(23, [1, 0]), *progress(3), (23, [3, 1]), *progress(1), (23, [1, 1])]
+            assert client.of_updates() == pushed
+        sim.wait_until_up(TIMEOUT)
         with closing(Client(sim)) as client:
             report = client.args(20)
             assert report["IM"]["fw_rev"] == report["IM"]["available_fw_rev"] == "0.1.0"
@@ -199,17 +198,17 @@ def test_updates_succeed_with_new_revisions() -> None:
 
 def test_updates_fail_halfway_time_after_time() -> None:
     with start_simulator("update-fails-halfway", speed=200) as sim, closing(Client(sim)) as client:
-        told = [(23, [1, 0]), *progress(3), (23, [3, 1]), *progress(1, 50), (23, [1, 0])]
+        pushed = [(23, [1, 0]), *progress(3), (23, [3, 1]), *progress(1, 50), (23, [1, 0])]
         for _ in range(2):
             client.pushes.clear()
             assert client.ask(21, 1)["PUBACK"] == 1
-            client.listen(lambda callback, args: len(client.of_updates()) == len(told))
-            assert client.of_updates() == told
+            client.listen(lambda callback, args: len(client.of_updates()) == len(pushed))
+            assert client.of_updates() == pushed
         client.pushes.clear()
         assert client.ask(21, 2)["PUBACK"] == 1
-        told = [(23, [2, 0]), *progress(2, 50), (23, [2, 0])]
-        client.listen(lambda callback, args: len(client.of_updates()) == len(told))
-        assert client.of_updates() == told
+        pushed = [(23, [2, 0]), *progress(2, 50), (23, [2, 0])]
+        client.listen(lambda callback, args: len(client.of_updates()) == len(pushed))
+        assert client.of_updates() == pushed
         assert client.args(12)["IM"]["fw_rev"] == "0.0.1"
         assert client.args(12)["PM"]["fw_rev"] == "0.5.0"
 
@@ -227,7 +226,7 @@ def test_an_update_hangs_until_the_outlet_restarts(target: int) -> None:
             assert client.of_updates()[-1] == (22, [target, 60])
             client.send(5)
             client.listen()
-        sim.wait_until_up(PATIENCE)
+        sim.wait_until_up(TIMEOUT)
         with closing(Client(sim)) as client:
             assert client.ask(21, target)["PUBACK"] == 1
 
@@ -237,7 +236,7 @@ def test_it_reboots_often_and_tells_who_comes_back() -> None:
         for _ in range(5):
             with closing(Client(sim)) as client:
                 client.listen()
-            sim.wait_until_up(PATIENCE)
+            sim.wait_until_up(TIMEOUT)
             with closing(Client(sim)) as client:
                 client.listen(lambda callback, args: callback == 12)
                 assert client.pushes[0][0] == 12
@@ -264,13 +263,13 @@ def test_the_faceplate_comes_and_goes() -> None:
     assert [summary(step) for step in steps[:2]] == [
         *("step 1: faceplate off", "step 2: faceplate on")
     ]
-    told = [one.seconds for one in sim.journal.exchanges(callback=11)]
-    assert any(second < off for second in told)
-    assert any(on < second < off_again for second in told)
-    assert not any(off < second < on or off_again < second < on_again for second in told)
+    pushed = [one.seconds for one in sim.journal.exchanges(callback=11)]
+    assert any(second < off for second in pushed)
+    assert any(on < second < off_again for second in pushed)
+    assert not any(off < second < on or off_again < second < on_again for second in pushed)
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not holds():
         assert time.monotonic() < deadline, "it never came to that"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
 import pytest
 import tomli
 import trio
@@ -19,7 +20,7 @@ from invis_sim.commands.command import CommandError
 from invis_sim.commands.registry import COMMANDS
 from invis_sim.journal import CommandGiven, OutageStarted
 from invis_sim.scenario import parse
-from tests.support import TIMEOUT
+from tests.support import TIMEOUT, make_request
 
 SCENARIO = """
     seed = 7
@@ -47,11 +48,6 @@ SCENARIO = """
 """The sensors and the outlet say nothing by themselves, so that what comes of a command is all."""
 
 
-def request(callback: int, args: Any = None, packet_id: int = 1) -> bytes:
-    payload = {"callbackName": callback} | ({} if args is None else {"callbackArgs": args})
-    return json.dumps({"packetID": packet_id, "payload": payload}).encode()
-
-
 class Outcome(NamedTuple):
     """What came of a command.
 
@@ -67,7 +63,7 @@ Check = Callable[[Outcome], None]
 
 def reply_to(address: tuple[str, int], callback: int, args: Any = None) -> dict[str, Any]:
     with socket.create_connection(address, TIMEOUT) as client:
-        client.sendall(request(callback, args))
+        client.sendall(make_request(callback, msgspec.UNSET if args is None else args))
         received = b""
         while chunk := client.recv(65536):
             received += chunk

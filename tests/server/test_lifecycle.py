@@ -18,46 +18,33 @@ from invis_sim.journal import Closed, Entry, EntryFilter, Exchange
 from invis_sim.scenario import Scenario, ScenarioError
 from invis_sim.server import StartError, open_simulator
 from invis_sim.testing.block import start_simulator
-from invis_sim.testing.handle import SimulatorHandle
+from tests.server.frames import HANDSHAKE, TEXT, client_frame
+from tests.server.peers import address
 from tests.server.support import many_files
+from tests.support import TIMEOUT, make_request
 
-PATIENCE = 20.0
-"""Seconds after which something that should have happened is given up."""
-
-ASK = b'{"packetID": 221040, "payload": {"callbackName": 20}}'
-
-UPGRADE = (
-    b"GET /ws HTTP/1.1\r\nHost: outlet\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
-
-ASK_MASKED = b"\x81" + bytes((0x80 | len(ASK),)) + b"\0\0\0\0" + ASK
-"""The request as a client's frame, masked with zeros."""
+REQUEST = make_request()
+REQUEST_FRAME = client_frame(TEXT, REQUEST)
 
 
 def connect(address: tuple[str, int]) -> socket.socket:
-    return socket.create_connection(address, timeout=PATIENCE)
+    return socket.create_connection(address, timeout=TIMEOUT)
 
 
-def exchange(client: socket.socket, request: bytes = ASK) -> bytes:
+def exchange(client: socket.socket, request: bytes = REQUEST) -> bytes:
     """One request, and what comes first."""
     client.sendall(request)
     return client.recv(4096)
 
 
-def is_served(client: socket.socket, request: bytes = ASK) -> bool:
+def is_served(client: socket.socket, request: bytes = REQUEST) -> bool:
     return b'"packetID":221040,"PUBACK":1' in exchange(client, request)
-
-
-def ws_address(sim: SimulatorHandle) -> tuple[str, int]:
-    host, _, port = sim.ws_url.removeprefix("ws://").removesuffix("/ws").rpartition(":")
-    return host.strip("[]"), int(port)
 
 
 def open_websocket(address: tuple[str, int]) -> socket.socket:
     client = connect(address)
     head = b""
-    client.sendall(UPGRADE)
+    client.sendall(HANDSHAKE)
     while not head.endswith(b"\r\n\r\n"):
         head += client.recv(1)
     assert head.startswith(b"HTTP/1.1 101")
@@ -81,14 +68,14 @@ def test_two_clients_at_once_are_both_served_on_both_transports() -> None:
         start_simulator() as sim,
         connect(sim.tcp_address) as one,
         connect(sim.tcp_address) as two,
-        open_websocket(ws_address(sim)) as three,
-        open_websocket(ws_address(sim)) as four,
+        open_websocket(address(sim, "ws")) as three,
+        open_websocket(address(sim, "ws")) as four,
     ):
         for _ in range(3):
             assert is_served(one)
-            assert is_served(three, ASK_MASKED)
+            assert is_served(three, REQUEST_FRAME)
             assert is_served(two)
-            assert is_served(four, ASK_MASKED)
+            assert is_served(four, REQUEST_FRAME)
         assert sorted({one.connection for one in sim.journal.exchanges()}) == [1, 2, 3, 4]
 
 
@@ -96,11 +83,13 @@ def test_a_thousand_idle_connections_on_each_transport_keep_nobody_from_being_se
     with many_files(5000), ExitStack() as clients:
         with start_simulator("bare") as sim:
             idle = [clients.enter_context(connect(sim.tcp_address)) for _ in range(1000)]
-            idle_too = [clients.enter_context(open_websocket(ws_address(sim))) for _ in range(1000)]
+            idle_too = [
+                clients.enter_context(open_websocket(address(sim, "ws"))) for _ in range(1000)
+            ]
             with connect(sim.tcp_address) as client:
                 assert is_served(client)
             assert is_served(idle[500])
-            assert is_served(idle_too[500], ASK_MASKED)
+            assert is_served(idle_too[500], REQUEST_FRAME)
         # The outlet is gone, and each of them has been told.
         assert idle[0].recv(4096) == b""
         assert idle_too[0].recv(4096)[:1] == b"\x88"
@@ -133,10 +122,10 @@ def test_a_hundred_starts_and_stops_leave_no_descriptor_and_no_thread() -> None:
         with (
             start_simulator() as sim,
             connect(sim.tcp_address) as client,
-            open_websocket(ws_address(sim)) as other,
+            open_websocket(address(sim, "ws")) as other,
         ):
             assert is_served(client)
-            assert is_served(other, ASK_MASKED)
+            assert is_served(other, REQUEST_FRAME)
             if turn % 2:
                 sim.stop()  # with clients connected
     assert set(threading.enumerate()) <= threads
@@ -168,12 +157,12 @@ def test_no_task_is_left_when_the_block_ends() -> None:
         before = trio.lowlevel.current_statistics().tasks_living
         scenario = '[[faults]]\nkind = "delay"\nseconds = 3600'
         asked = trio.Event()
-        with trio.fail_after(PATIENCE):
+        with trio.fail_after(TIMEOUT):
             async with open_simulator(scenario) as sim:
                 exchanges = EntryFilter(kinds=("exchange",))
                 sim.journal.subscribe(exchanges, on_ready=asked.set)
                 client = await trio.open_tcp_stream(*sim.tcp_address)
-                await client.send_all(ASK)
+                await client.send_all(REQUEST)
                 await asked.wait()
             await client.aclose()
         return before, trio.lowlevel.current_statistics().tasks_living
@@ -188,10 +177,10 @@ def test_what_waits_to_be_sent_when_the_outlet_stops_is_done_in_the_journal() ->
         exchanges = EntryFilter(kinds=("exchange",))
         recorded = sim.journal.subscribe(exchanges)
         done = sim.journal.subscribe(exchanges, done=True)
-        client.sendall(b"".join(ASK.replace(b"221040", b"%d" % n) for n in range(5)))
+        client.sendall(b"".join(REQUEST.replace(b"221040", b"%d" % n) for n in range(5)))
         heard: list[Entry] = []
         while len(heard) < 5:
-            assert recorded.wait(PATIENCE)
+            assert recorded.wait(TIMEOUT)
             heard += recorded.read()
         assert done.read() == []
         sim.stop()
@@ -229,7 +218,12 @@ def test_a_port_is_free_again_when_the_outlet_is_gone() -> None:
 
 def test_port_0_is_a_free_one_and_never_the_same_for_two() -> None:
     with start_simulator(tcp_port=0, ws_port=0) as one, start_simulator() as two:
-        ports = {one.tcp_address[1], two.tcp_address[1], ws_address(one)[1], ws_address(two)[1]}
+        ports = {
+            one.tcp_address[1],
+            two.tcp_address[1],
+            address(one, "ws")[1],
+            address(two, "ws")[1],
+        }
         assert len(ports) == 4
         assert 0 not in ports
 
@@ -248,8 +242,8 @@ def test_localhost_is_served_on_all_its_addresses_with_one_port() -> None:
         for kind in kinds:
             with connect((places[kind], port)) as client:
                 assert is_served(client)
-        with open_websocket(ws_address(sim)) as client:
-            assert is_served(client, ASK_MASKED)
+        with open_websocket(address(sim, "ws")) as client:
+            assert is_served(client, REQUEST_FRAME)
 
 
 class TwoAddresses(trio.abc.HostnameResolver):
@@ -257,8 +251,8 @@ class TwoAddresses(trio.abc.HostnameResolver):
 
     async def getaddrinfo(self, host: Any, port: Any, *more: Any) -> Any:
         found = []
-        for address in ("127.0.0.1", "127.0.0.2"):
-            found += socket.getaddrinfo(address, int(port), type=socket.SOCK_STREAM)
+        for place in ("127.0.0.1", "127.0.0.2"):
+            found += socket.getaddrinfo(place, int(port), type=socket.SOCK_STREAM)
         return found
 
     async def getnameinfo(self, sockaddr: Any, flags: int) -> Any:
@@ -274,7 +268,7 @@ def test_a_host_with_two_addresses_is_served_on_both_with_one_free_port() -> Non
             for address in ("127.0.0.1", "127.0.0.2"):
                 client = trio.socket.socket()
                 await client.connect((address, sim.tcp_address[1]))
-                await client.send(ASK)
+                await client.send(REQUEST)
                 replies.append(await client.recv(4096))
                 client.close()
         return replies
@@ -287,17 +281,17 @@ def test_an_ipv6_address_is_served_and_shown_in_brackets() -> None:
     with start_simulator(host="::1") as sim:
         assert sim.tcp_address[0] == "::1"
         assert sim.ws_url.startswith("ws://[::1]:")
-        with connect(sim.tcp_address) as client, open_websocket(ws_address(sim)) as other:
+        with connect(sim.tcp_address) as client, open_websocket(address(sim, "ws")) as other:
             assert is_served(client)
-            assert is_served(other, ASK_MASKED)
+            assert is_served(other, REQUEST_FRAME)
 
 
 def test_a_transport_that_is_switched_off_is_not_there() -> None:
     with start_simulator(tcp=False) as sim:
         with pytest.raises(LookupError, match="no tcp"):
             sim.tcp_address  # noqa: B018
-        with open_websocket(ws_address(sim)) as client:
-            assert is_served(client, ASK_MASKED)
+        with open_websocket(address(sim, "ws")) as client:
+            assert is_served(client, REQUEST_FRAME)
     with start_simulator(ws=False) as sim:
         with pytest.raises(LookupError, match="no ws"):
             sim.ws_url  # noqa: B018
@@ -407,7 +401,7 @@ def test_under_trio_a_group_that_the_block_raises_gets_no_other_around_it() -> N
 def test_under_trio_a_timeout_around_the_block_ends_it() -> None:
     async def live() -> None:
         async with open_simulator() as sim, await trio.open_tcp_stream(*sim.tcp_address):
-            with trio.fail_after(PATIENCE):  # there is nothing to wait for
+            with trio.fail_after(TIMEOUT):  # there is nothing to wait for
                 await trio.sleep_forever()
 
     async def live_for_a_while() -> bool:
@@ -454,7 +448,7 @@ def test_under_trio_the_outlet_serves_the_tasks_beside_it() -> None:
         async with open_simulator(Scenario(seed=5)) as sim:
             assert (sim.seed, sim.has("tcp"), sim.has("ws")) == (5, True, True)
             async with await trio.open_tcp_stream(*sim.tcp_address) as client:
-                await client.send_all(ASK)
+                await client.send_all(REQUEST)
                 return bytes(await client.receive_some())
 
     assert b'"PUBACK":1' in trio.run(live)

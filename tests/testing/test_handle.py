@@ -428,7 +428,7 @@ def test_anything_may_be_pushed_and_of_what_has_a_state_the_present_one() -> Non
         sim.push(99, {"any": ["thing", None]})
         sim.push(9)
         sim.push(9, [7])
-        assert is_told_each(client, 3) == [(99, {"any": ["thing", None]}), (9, [0, 0]), (9, [7])]
+        assert pushed_packets(client, 3) == [(99, {"any": ["thing", None]}), (9, [0, 0]), (9, [7])]
         with pytest.raises(
             ValueError, match=r"push\.callback: expected one of 9, 11, 12, 15, 18, or "
         ):
@@ -440,7 +440,7 @@ def test_anything_may_be_pushed_and_of_what_has_a_state_the_present_one() -> Non
         assert sim.state == sim.scenario.state.with_product()
 
 
-def is_told_each(client: socket.socket, number: int) -> list[tuple[int, Any]]:
+def pushed_packets(client: socket.socket, number: int) -> list[tuple[int, Any]]:
     """The pushes that come next: callback and arguments."""
     payloads = [packet["payload"] for packet in packets(client, number)]
     return [(payload["callbackName"], payload["callbackArgs"]) for payload in payloads]
@@ -508,10 +508,10 @@ def test_an_update_is_started_told_and_done() -> None:
     with start_simulator(PRO, speed=math.inf) as sim, connect(sim.tcp_address) as client:
         ask(client)
         sim.update("PM")
-        told = is_told_each(client, 1 + 21 + 1)
-        assert told[0] == (23, [2, 0])  # which means nothing
-        assert told[1:-1] == [(22, [2, 5 * n]) for n in range(21)]
-        assert told[-1] == (23, [2, 1])
+        pushed = pushed_packets(client, 1 + 21 + 1)
+        assert pushed[0] == (23, [2, 0])  # which means nothing
+        assert pushed[1:-1] == [(22, [2, 5 * n]) for n in range(21)]
+        assert pushed[-1] == (23, [2, 1])
         assert updating(sim) is False
         ask_until(client, lambda: sim.faceplate_online)
         assert ask(client)["payload"]["callbackArgs"]["PM"]["fw_rev"] == "8.8.8"
@@ -600,9 +600,9 @@ def test_the_outlet_may_be_changed_from_many_threads() -> None:
     ):
         ask(client)
         list(pool.map(change, range(1, 51)))
-        told = is_told_each(client, 100)
-        assert sorted(args for callback, args in told if callback == 99) == list(range(1, 51))
-        last = [args for callback, args in told if callback == 15][-1]
+        pushed = pushed_packets(client, 100)
+        assert sorted(args for callback, args in pushed if callback == 99) == list(range(1, 51))
+        last = [args for callback, args in pushed if callback == 15][-1]
         assert last == [0, sim.state.nightlight.brightness]
 
 
@@ -634,19 +634,19 @@ def test_under_trio_what_is_changed_is_told_as_well() -> None:
             async with stream:
                 await stream.send_all(make_request())
                 await stream.receive_some()
-                told: list[Any] = []
+                pushed: list[Any] = []
                 simulator.set(outlets={"states": [1, 1]})
-                told.append(json.loads(await stream.receive_some()))
+                pushed.append(json.loads(await stream.receive_some()))
                 simulator.push(99, "x")
-                told.append(json.loads(await stream.receive_some()))
+                pushed.append(json.loads(await stream.receive_some()))
                 simulator.sample()
-                told.append(json.loads(await stream.receive_some()))
+                pushed.append(json.loads(await stream.receive_some()))
                 assert simulator.state.outlets.states == (1, 1)
-                return told
+                return pushed
 
-    told = [packet["payload"] for packet in run_in_trio(live)]
-    assert [one["callbackName"] for one in told] == [9, 99, 11]
-    assert [one["callbackArgs"] for one in told[:2]] == [[1, 1], "x"]
+    pushed = [packet["payload"] for packet in run_in_trio(live)]
+    assert [one["callbackName"] for one in pushed] == [9, 99, 11]
+    assert [one["callbackArgs"] for one in pushed[:2]] == [[1, 1], "x"]
 
 
 @pytest.mark.parametrize("how", ["close", "close_frame", "reset"])

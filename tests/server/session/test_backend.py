@@ -9,10 +9,11 @@ from invis_sim import When, faults, open_simulator
 from invis_sim.device.effects import Answer
 from invis_sim.protocol.packets import Reply, Request
 from invis_sim.server.session.backend import PendingAnswer
+from tests.support import SN, make_request
 
 
 class Later:
-    """Answers each request when it is told to, or at once where there is nothing to wait for."""
+    """Answers each request when it is asked to, or at once where there is nothing to wait for."""
 
     def __init__(self) -> None:
         self.pending: list[tuple[Request, PendingAnswer]] = []
@@ -29,11 +30,7 @@ class Later:
         pending.resolve(self.answer(request))
 
     def answer(self, request: Request) -> Answer:
-        return Answer(Reply.success("0003C44076", request.packet_id, request.callback or 0, ["me"]))
-
-
-def packet(packet_id: int, callback: int) -> bytes:
-    return json.dumps({"packetID": packet_id, "payload": {"callbackName": callback}}).encode()
+        return Answer(Reply.success(SN, request.packet_id, request.callback or 0, ["me"]))
 
 
 async def packets(stream: trio.SocketStream, number: int) -> list[Any]:
@@ -55,7 +52,11 @@ def test_answers_that_come_later_are_sent_when_they_come() -> None:
         async with open_simulator(backend=backend) as sim:
             stream = await trio.open_tcp_stream(*sim.tcp_address)
             async with stream:
-                await stream.send_all(packet(1, 20) + packet(2, 3) + packet(3, 9))
+                await stream.send_all(
+                    make_request(20, packet_id=1)
+                    + make_request(3, packet_id=2)
+                    + make_request(9, packet_id=3)
+                )
                 (first,) = await packets(stream, 1)
                 assert first["packetID"] == 3  # which did not have to wait
                 backend.resolve(1)
@@ -78,7 +79,7 @@ def test_faults_touch_an_answer_that_comes_later() -> None:
             sim.inject(faults.WrongPacketId(when=When(callback=20)))
             sim.inject(faults.Fail(when=When(callback=21)))
             async with await trio.open_tcp_stream(*sim.tcp_address) as stream:
-                await stream.send_all(packet(1, 20) + packet(2, 21))
+                await stream.send_all(make_request(20, packet_id=1) + make_request(21, packet_id=2))
                 (vetoed,) = await packets(stream, 1)
                 assert (vetoed["packetID"], vetoed["PUBACK"]) == (2, 0)
                 assert len(backend.pending) == 1  # what is vetoed is not asked
@@ -94,7 +95,7 @@ def test_an_answer_after_the_end_of_its_connection_harms_nothing() -> None:
         backend = Later()
         async with open_simulator(backend=backend) as sim:
             stream = await trio.open_tcp_stream(*sim.tcp_address)
-            await stream.send_all(packet(1, 20))
+            await stream.send_all(make_request(20, packet_id=1))
             await sim.wait_for_connection()
             while not backend.pending:
                 await trio.sleep(0)
@@ -103,7 +104,7 @@ def test_an_answer_after_the_end_of_its_connection_harms_nothing() -> None:
                 await trio.sleep(0)
             backend.resolve(0)
             async with await trio.open_tcp_stream(*sim.tcp_address) as other:
-                await other.send_all(packet(2, 9))
+                await other.send_all(make_request(9, packet_id=2))
                 assert (await packets(other, 1))[0]["packetID"] == 2
 
     trio.run(run)

@@ -624,7 +624,7 @@ def test_connections_are_numbered_and_their_beginning_and_end_told(sim: Simulato
             client.send(make_request())
             client.expect(reply_text())
     wait_for_end(sim, 2)
-    told = [(event.connection, event.kind) for event in sim.journal.events()]
-    assert sorted(told) == [(1, "closed"), (1, "connected"), (2, "closed"), (2, "connected")]
+    kinds = [(event.connection, event.kind) for event in sim.journal.events()]
+    assert sorted(kinds) == [(1, "closed"), (1, "connected"), (2, "closed"), (2, "connected")]
     connected = [event.peer for event in sim.journal.events() if isinstance(event, Connected)]
     assert connected == [f"127.0.0.1:{port}" for port in ports]
