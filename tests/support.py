@@ -1,11 +1,12 @@
 """What tests of every package share."""
 
 import json
+import socket
 from typing import Any
 
 import msgspec
 
-__all__ = ["SN", "TIMEOUT", "make_request"]
+__all__ = ["SN", "TIMEOUT", "connect", "exchange", "make_request"]
 
 TIMEOUT = 30.0
 """How long any test waits for what must happen, in seconds. A test that passes never waits so long;
@@ -29,3 +30,14 @@ def make_request(
         payload["callbackArgs"] = args
     packet = {"packetID": packet_id, "payload": payload, **members}
     return json.dumps(packet, ensure_ascii=False).encode()
+
+
+def connect(address: tuple[str, int]) -> socket.socket:
+    """A plain client over TCP, which gives up after a while."""
+    return socket.create_connection(address, timeout=TIMEOUT)
+
+
+def exchange(client: socket.socket, packet_id: int = 221_040, callback: int = 20) -> Any:
+    """Send a request over TCP; the reply, which must be what comes next."""
+    client.sendall(make_request(callback, packet_id=packet_id))
+    return json.loads(client.recv(4096))

@@ -23,6 +23,7 @@ import trio
 
 from invis_sim.device.effects import Effect
 from invis_sim.device.schedule import Schedule, Timer
+from invis_sim.server.tasks import wait_for_other_tasks
 
 __all__ = ["Clock", "RealTime", "SimTime", "Timeline"]
 
@@ -47,10 +48,6 @@ coarse that a timer of a few seconds would be due at once, again and again."""
 STALE_ENTRIES = 64
 """How many entries that are out of date the clock keeps besides its timelines: most leave by
 themselves, and with fewer the heap would be built again too often."""
-
-SETTLE_SECONDS = 0.25
-"""How long (real time) other tasks have to deal with a timer while time is advanced. They need far
-less; the limit is for event loops in which some task of the caller never waits."""
 
 
 class Clock:
@@ -159,14 +156,14 @@ class Clock:
 
         Raises RuntimeError where that does not come to an end.
         """
-        await _let_tasks_run()
+        await wait_for_other_tasks()
         for _ in range(MAX_TIMERS_TO_SETTLE):
             due = self._next_due(daemon=False)
             if due is None:
                 return
             self._skip_to(due)
             self._woken.set()
-            await _let_tasks_run()
+            await wait_for_other_tasks()
         raise _no_end()
 
     async def settle_at_infinite_speed(self) -> None:
@@ -189,7 +186,7 @@ class Clock:
 
     async def _run_until(self, target: float) -> None:
         """Run every timer due by this time, each at its own time, and make it this time."""
-        await _let_tasks_run()
+        await wait_for_other_tasks()
         number, previous = 0, -math.inf
         while (due := self._next_due()) is not None and due <= target:
             self._set_sim(due)
@@ -200,7 +197,7 @@ class Clock:
             if number >= MAX_TIMERS_TO_SETTLE:
                 raise _no_end()
             # What a timer has woken may set further timers that are due by then.
-            await _let_tasks_run()
+            await wait_for_other_tasks()
         self._set_sim(target)
         self._woken.set()
 
@@ -234,9 +231,7 @@ class Clock:
             self._woken.set()
 
     def _compact(self) -> None:
-        """Remove entries that are out of date or double. One far in the future would otherwise be
-        added again after each timer that comes before it.
-        """
+        """Remove entries that are out of date or double: a far one is added again and again."""
         self._heap = [
             (timeline.due, next(self._numbers), timeline)
             for timeline in self._timelines
@@ -338,9 +333,7 @@ class Timeline:
         return SimTime(self.clock._sim() - self._started)
 
     def at_real(self, moment: float) -> SimTime:
-        """Return the simulated seconds since the outlet started at a real time, which has just
-        passed.
-        """
+        """Return the simulated seconds since the outlet started at a real time just passed."""
         clock = self.clock  # its `_sim_at`, written out: this is asked for each request
         sim = clock._sim_base + (moment - clock._real_base) * clock._rate
         return SimTime(sim - self._started)
@@ -424,12 +417,3 @@ def _check_speed(speed: float) -> float:
     if isinstance(speed, bool) or not isinstance(speed, int | float) or not speed > 0:
         raise ValueError(f"speed: expected a number above 0, or inf, found {speed!r}")
     return speed
-
-
-async def _let_tasks_run() -> None:
-    """Return when every other task waits for something, such as a client or a timer."""
-    # Imported here: only those who advance time need it, and every start would pay for it.
-    from trio.testing import wait_all_tasks_blocked
-
-    with trio.move_on_after(SETTLE_SECONDS):
-        await wait_all_tasks_blocked()

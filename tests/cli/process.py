@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from invis_sim.cli import main
-from tests.support import TIMEOUT, make_request
+from tests.support import TIMEOUT, connect, exchange
 
 INVIS_SIM = (sys.executable, "-m", "invis_sim")
 
@@ -74,24 +74,19 @@ class Outlet:
         return (self.ready["tcp"]["host"], self.ready["tcp"]["port"])
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(self.tcp_address, timeout=TIMEOUT)
+        return connect(self.tcp_address)
 
-    def ask(self) -> dict[str, Any]:
+    def exchange(self) -> dict[str, Any]:
         """One exchange on a connection of its own."""
         with self.connect() as client:
-            return exchange(client)
+            reply: dict[str, Any] = exchange(client)
+            return reply
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str, str]:
         """Sends the signal; status, and what is left on stdout and stderr."""
         self.process.send_signal(number)
         out, err = self.process.communicate()
         return self.process.returncode, out or "", err or ""
-
-
-def exchange(client: socket.socket) -> dict[str, Any]:
-    client.sendall(make_request())
-    reply: dict[str, Any] = json.loads(client.recv(4096))
-    return reply
 
 
 @contextmanager

@@ -28,7 +28,7 @@ def ended(running: Outlet) -> tuple[int, str]:
 def test_it_ends_with_status_0_when_its_stdin_is_closed(tmp_path: Path) -> None:
     with quiet_outlet(tmp_path, OPTION, stdin=subprocess.PIPE) as it:
         with it.connect() as client:
-            assert it.ask()["PUBACK"] == 1
+            assert it.exchange()["PUBACK"] == 1
             assert ended(it) == (0, "")
             assert client.recv(1) == b""
         assert not (tmp_path / "ready").exists()
@@ -39,7 +39,7 @@ def test_what_is_written_to_its_stdin_is_ignored() -> None:
         assert it.process.stdin is not None
         it.process.stdin.write("x" * 300_000 + "\n")  # more than a pipe holds, so it is read
         it.process.stdin.flush()
-        assert it.ask()["PUBACK"] == 1
+        assert it.exchange()["PUBACK"] == 1
         assert ended(it) == (0, "")
 
 
@@ -66,7 +66,7 @@ def test_a_terminal_ends_it_with_ctrl_d_or_by_closing(how: str) -> None:
     with outlet(OPTION, stdin=theirs) as it:
         os.close(theirs)
         os.write(ours, b"\x7f\r\nhello\n")
-        assert it.ask()["PUBACK"] == 1
+        assert it.exchange()["PUBACK"] == 1
         if how == "end of file":
             os.write(ours, b"\x04")
             assert ended(it) == (0, "")
@@ -102,7 +102,7 @@ subprocess.Popen([sys.executable, "-m", "invis_sim", "run", *options], stdin=sub
 
 def test_without_the_option_the_end_of_stdin_changes_nothing() -> None:
     with outlet(stdin=subprocess.DEVNULL) as it:
-        assert it.ask()["PUBACK"] == 1
+        assert it.exchange()["PUBACK"] == 1
         assert it.end()[0] == 0
 
 

@@ -20,12 +20,11 @@ from tests.cli.process import (
     appears,
     cli,
     cli_here,
-    exchange,
     outlet,
     process,
     quiet_outlet,
 )
-from tests.support import SN, TIMEOUT, make_request
+from tests.support import SN, TIMEOUT, exchange, make_request
 
 GOOD = {"sn": SN, "packetID": 221040, "PUBACK": 1}
 
@@ -196,7 +195,7 @@ def test_log_json_is_one_object_a_line_and_the_first_says_what_the_ready_file_sa
         assert it.ready == {"entry": "ready", **json.loads(ready.read_text())}
         assert it.ready["pid"] == it.pid
         assert it.ready["sn"] == SN
-        assert is_good(it.ask())
+        assert is_good(it.exchange())
         entries = [json.loads(it.line()) for _ in range(3)]
         assert [entry["entry"] for entry in entries] == ["event", "exchange", "event"]
         assert entries[1]["received"] == make_request().decode()
@@ -207,7 +206,7 @@ def test_log_json_is_one_object_a_line_and_the_first_says_what_the_ready_file_sa
 
 def test_log_quiet_says_nothing(tmp_path: Path) -> None:
     with quiet_outlet(tmp_path, "--log", "quiet") as it:
-        assert is_good(it.ask())
+        assert is_good(it.exchange())
         assert it.end() == (0, "", "")
 
 
@@ -236,7 +235,7 @@ def test_options_override_the_scenario(tmp_path: Path) -> None:
     with outlet(str(scenario), *options) as it:
         assert (it.ready["sn"], it.ready["seed"]) == ("2222222222", 2)
         assert it.ready["ws"]["url"].endswith("/socket")
-        assert it.ask()["sn"] == "2222222222"
+        assert it.exchange()["sn"] == "2222222222"
 
 
 def test_ports_can_be_chosen() -> None:
@@ -263,7 +262,7 @@ def test_speed_divides_the_waits(tmp_path: Path) -> None:
     scenario = tmp_path / "slow.toml"
     scenario.write_text('[[faults]]\nkind = "delay"\nseconds = 3600\n')
     with outlet(str(scenario), "--speed", "36000") as it:
-        assert is_good(it.ask())
+        assert is_good(it.exchange())
 
 
 def test_a_host_that_others_can_reach_is_warned_of(tmp_path: Path) -> None:
@@ -389,7 +388,7 @@ def test_to_be_told_to_join_changes_nothing_where_it_is_on_the_network(tmp_path:
     with quiet_outlet(tmp_path, "--log", "quiet") as it:
         for _ in range(3):
             it.process.send_signal(signal.SIGUSR1)
-            assert is_good(it.ask())
+            assert is_good(it.exchange())
         it.process.send_signal(signal.SIGUSR1)
         assert it.end() == (0, "", "")
 
@@ -435,12 +434,12 @@ def test_a_journal_on_a_full_disk_is_told_of_and_the_outlet_goes_on() -> None:
     if not Path("/dev/full").exists():
         pytest.skip("there is no /dev/full here")
     with outlet("--journal", "/dev/full") as it:
-        assert is_good(it.ask())
+        assert is_good(it.exchange())
         assert it.process.stderr is not None
         assert it.process.stderr.readline() == (
             "invis-sim: --journal /dev/full: No space left on device; continuing without it\n"
         )
-        assert is_good(it.ask())
+        assert is_good(it.exchange())
         status, _, err = it.end()
         assert (status, err) == (0, "")
 
@@ -452,7 +451,7 @@ def test_it_goes_on_when_whoever_read_its_stdout_has_left(tmp_path: Path, log: s
     with quiet_outlet(tmp_path, "--log", log, stdout=writing) as it:
         os.close(writing)
         for _ in range(3):
-            assert is_good(it.ask())
+            assert is_good(it.exchange())
         status, _, err = it.end()
         assert (status, err) == (0, "")
 
@@ -464,14 +463,14 @@ def test_it_goes_on_when_its_reader_leaves_after_the_first_line(tmp_path: Path) 
         with open(reading) as stdout:
             assert stdout.readline().startswith("InvisOutlet ")
         for _ in range(3):
-            assert is_good(it.ask())
+            assert is_good(it.exchange())
         status, _, err = it.end()
         assert (status, err) == (0, "")
 
 
 def test_it_starts_without_any_stdout(tmp_path: Path) -> None:
     with quiet_outlet(tmp_path, preexec_fn=lambda: os.close(1)) as it:
-        assert is_good(it.ask())
+        assert is_good(it.exchange())
         status, _, err = it.end()
         assert (status, err) == (0, "")
 
@@ -480,7 +479,7 @@ def test_a_full_disk_behind_stdout_stops_nothing(tmp_path: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("there is no /dev/full here")
     with open("/dev/full", "w") as full, quiet_outlet(tmp_path, stdout=full) as it:
-        assert is_good(it.ask())
+        assert is_good(it.exchange())
         status, _, err = it.end()
         assert (status, err) == (0, "")
 
@@ -497,7 +496,7 @@ def test_a_reader_of_stdout_that_stalls_stalls_neither_the_outlet_nor_its_end(
                 left = 200 * len(b'{"sn":"0003C44076","packetID":221040,"PUBACK":0}')
                 while left:
                     left -= len(client.recv(left))
-        assert is_good(it.ask())
+        assert is_good(it.exchange())
         status, _, err = it.end()
         assert (status, err) == (0, "")
         os.close(reading)
@@ -649,13 +648,13 @@ def test_a_packet_of_a_hundred_megabytes_takes_no_memory(tmp_path: Path) -> None
         return int(found[1])
 
     with quiet_outlet(tmp_path, "--log", "quiet") as it:
-        assert is_good(it.ask())
+        assert is_good(it.exchange())
         before = peak(it.pid)
         with it.connect() as client, suppress(ConnectionError):
             client.sendall(b'{"packetID": "')
             for _ in range(100):
                 client.sendall(b"x" * 2**20)
             assert client.recv(1) == b""
-        assert is_good(it.ask())
+        assert is_good(it.exchange())
         assert peak(it.pid) - before < 8 * 1024
         assert it.end()[0] == 0

@@ -16,7 +16,8 @@ from invis_sim import faults, open_simulator, start_simulator
 from invis_sim.testing.handle import SimulatorHandle
 from invis_sim.testing.thread import SimulatorStopped
 from tests.cli.process import outlet
-from tests.server.support import HANDSHAKE, PING, TEXT, TIMEOUT, client_frame, request
+from tests.server.frames import HANDSHAKE, PING, TEXT, client_frame
+from tests.support import TIMEOUT, make_request
 
 RST = struct.pack("ii", 1, 0)
 
@@ -75,7 +76,7 @@ def test_a_process_may_end_while_a_client_breaks_off() -> None:
                     contextlib.suppress(OSError),
                     socket.create_connection(running.tcp_address, TIMEOUT) as client,
                 ):
-                    client.sendall(request(1, 5))
+                    client.sendall(make_request(5, packet_id=1))
                     client.recv(4096)
                 time.sleep(0.02)
 
@@ -104,27 +105,30 @@ CALLS: dict[str, Callable[[SimulatorHandle], object]] = {
 }
 
 
+def call_until_error(
+    call: Callable[[SimulatorHandle], object], sim: SimulatorHandle, errors: list[BaseException]
+) -> None:
+    try:
+        while True:
+            call(sim)
+    except BaseException as error:
+        errors.append(error)
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_a_block_may_end_while_a_thread_calls(name: str) -> None:
     for attempt in range(15):
         errors: list[BaseException] = []
 
-        def call(sim: SimulatorHandle, errors: list[BaseException] = errors) -> None:
-            try:
-                while True:
-                    CALLS[name](sim)
-            except BaseException as error:
-                errors.append(error)
-
         with start_simulator() as sim:
             address = sim.tcp_address
-            thread = threading.Thread(target=call, args=(sim,))
+            thread = threading.Thread(target=call_until_error, args=(CALLS[name], sim, errors))
             thread.start()
             with (
                 contextlib.suppress(OSError),
                 socket.create_connection(address, TIMEOUT) as client,
             ):
-                client.sendall(request(1, 20))
+                client.sendall(make_request(20, packet_id=1))
             time.sleep(0.001 * (attempt % 4))
         thread.join(TIMEOUT)
         assert [type(error) for error in errors] == [SimulatorStopped]
@@ -165,13 +169,13 @@ def test_clients_in_every_phase_may_be_disconnected(how: str) -> None:
                         client.sendall(one)
 
                 connect(sim.tcp_address)
-                connect(sim.tcp_address, request(1, 20)[:9])
+                connect(sim.tcp_address, make_request(20, packet_id=1)[:9])
                 connect(websocket)
                 connect(websocket, HANDSHAKE[:20])
                 connect(websocket, HANDSHAKE)
-                connect(websocket, HANDSHAKE, client_frame(TEXT, request(1, 20))[:9])
+                connect(websocket, HANDSHAKE, client_frame(TEXT, make_request(20, packet_id=1))[:9])
                 connect(websocket, HANDSHAKE, client_frame(PING, b"1") * 3)
-                connect(websocket, HANDSHAKE, client_frame(0x01, request(1, 20)[:9]))
+                connect(websocket, HANDSHAKE, client_frame(0x01, make_request(20, packet_id=1)[:9]))
                 await trio.testing.wait_all_tasks_blocked()
                 assert len(sim.journal.events(kind="connected")) == 8
                 sim.disconnect(how)  # type: ignore[arg-type]

@@ -21,14 +21,10 @@ from invis_sim.testing.block import start_simulator
 from tests.server.frames import HANDSHAKE, TEXT, client_frame
 from tests.server.peers import address
 from tests.server.support import many_files
-from tests.support import TIMEOUT, make_request
+from tests.support import TIMEOUT, connect, make_request
 
 REQUEST = make_request()
 REQUEST_FRAME = client_frame(TEXT, REQUEST)
-
-
-def connect(address: tuple[str, int]) -> socket.socket:
-    return socket.create_connection(address, timeout=TIMEOUT)
 
 
 def exchange(client: socket.socket, request: bytes = REQUEST) -> bytes:

@@ -9,8 +9,9 @@ import trio
 
 from invis_sim.journal import ServerError
 from invis_sim.server.net.listeners import ListenerGroup, open_listeners
-from tests.server.peers import connected, faulty
-from tests.server.support import TIMEOUT
+from tests.server.peers import connected
+from tests.server.support import faulty
+from tests.support import TIMEOUT
 
 
 def descriptors() -> int:

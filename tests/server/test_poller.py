@@ -16,7 +16,8 @@ from invis_sim.server.net import poller as module
 from invis_sim.server.net.poller import MAX_SOCKETS_PER_TURN, Poller
 from invis_sim.server.runtime import _SHARED, open_runtime
 from invis_sim.server.simulator import Simulator
-from tests.server.support import TIMEOUT, many_files, request
+from tests.server.support import many_files
+from tests.support import TIMEOUT, make_request
 
 pytestmark = pytest.mark.skipif(not hasattr(select, "epoll"), reason="there is no epoll here")
 
@@ -115,7 +116,7 @@ def test_a_delayed_reply_and_another_outlet_are_served_while_a_client_floods() -
             def flood() -> None:
                 with socket.create_connection(fast.tcp_address, TIMEOUT) as client:
                     while flooding:
-                        client.sendall(request(1, 20) * 8)
+                        client.sendall(make_request(20, packet_id=1) * 8)
                         client.recv(65536)
 
             thread = threading.Thread(target=flood)
@@ -125,7 +126,7 @@ def test_a_delayed_reply_and_another_outlet_are_served_while_a_client_floods() -
                     await fast.wait_for_request()
                     async with await trio.open_tcp_stream(*slow.tcp_address) as stream:
                         for _ in range(5):
-                            await stream.send_all(request(2, 20))
+                            await stream.send_all(make_request(20, packet_id=2))
                             assert json.loads(await stream.receive_some())["packetID"] == 2
             finally:
                 flooding = False
@@ -139,7 +140,7 @@ def descriptors() -> int:
 
 
 async def answered(sim: Simulator, stream: trio.SocketStream, packet_id: int) -> None:
-    await stream.send_all(request(packet_id, 3))
+    await stream.send_all(make_request(3, packet_id=packet_id))
     text = b""
     while True:
         text += await stream.receive_some()

@@ -12,8 +12,9 @@ import trio
 from invis_sim import faults, open_simulator, start_simulator
 from invis_sim.faults import When
 from invis_sim.journal import CommandGiven, Journal, OutageEnded, OutageStarted
-from tests.server.peers import connected, faulty
-from tests.server.support import TIMEOUT, request, wait_for_end
+from tests.server.peers import connected
+from tests.server.support import faulty, wait_for_end
+from tests.support import TIMEOUT, make_request
 
 SCENARIO = """
     [device]
@@ -98,7 +99,7 @@ def test_from_a_thread_all_that_is_due_has_happened(act: str) -> None:
             socket.create_connection(sim.tcp_address, TIMEOUT) as client,
             socket.create_connection(sim.tcp_address, TIMEOUT) as idle,
         ):
-            client.sendall(request(1, 20))
+            client.sendall(make_request(20, packet_id=1))
             sim.wait_for_request(callback=20)
             if act == "settle":
                 sim.clock.settle()
@@ -121,7 +122,7 @@ def test_in_trio_all_that_is_due_has_happened(act: str) -> None:
             idle = socket.create_connection(sim.tcp_address, TIMEOUT)
             with client, idle:
                 await sim.wait_for_connection()
-                client.sendall(request(1, 20))
+                client.sendall(make_request(20, packet_id=1))
                 await sim.wait_for_request(callback=20)
                 await (sim.clock.settle() if act == "settle" else sim.clock.advance(41))
                 assert what_came(client) == ["reply", ["first"], ["third step"]]
@@ -197,7 +198,7 @@ def test_an_outage_whose_fault_is_gone_before_its_packet_leaves_does_not_start()
             sim.clock.pause()
             sim.inject(slow)
             refuse = sim.inject(faults.Refuse(when=When(callback=20)))
-            client.ask(1)
+            client.send_requests(1)
             sim.wait_for_request(callback=20)
             sim.do(**{how: "refuse"})
             sim.clock.advance(20)
@@ -227,14 +228,14 @@ def test_a_step_that_is_added_counts_requests_from_then_on() -> None:
                 after_request={"callback": 98, "nth": 2}, push={"callback": 99, "args": number}
             )
             for _ in range(2):
-                client.demand(98)
+                client.send_request(98)
                 client.packet()
             assert client.packet()["payload"]["callbackArgs"] == number
             if number == 1:
                 step.remove()
         sim.reset("counters")
         for _ in range(2):
-            client.demand(98)
+            client.send_request(98)
         came = client.packets(4)
         args = [one["payload"]["callbackArgs"] for one in came if "PUBACK" not in one]
         assert args == [0, 2]  # both count from zero again

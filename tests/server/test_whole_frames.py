@@ -12,31 +12,24 @@ from hypothesis import strategies as st
 from invis_sim import faults, start_simulator
 from invis_sim.faults import When
 from invis_sim.testing.handle import SimulatorHandle
-from tests.server.support import (
-    CLOSE,
-    PING,
-    PONG,
-    TEXT,
-    RawClient,
-    Seen,
-    client_frame,
-    frame_at,
-    request,
-)
+from tests.server.frames import CLOSE, PING, PONG, TEXT, Frame, client_frame, frame_at
+from tests.server.peers import WebSocketPeer
+from tests.support import make_request
 
 LONG = "x" * 30_000
 
 SAID = {
-    "request": client_frame(TEXT, request(1, 20)),
-    "long reply": client_frame(TEXT, request(1, 3)),
+    "request": client_frame(TEXT, make_request(20, packet_id=1)),
+    "long reply": client_frame(TEXT, make_request(3, packet_id=1)),
     "ping": client_frame(PING, b"ping"),
-    "fragments": client_frame(0x01, request(1, 20)[:10]) + client_frame(0x80, request(1, 20)[10:]),
+    "fragments": client_frame(0x01, make_request(20, packet_id=1)[:10])
+    + client_frame(0x80, make_request(20, packet_id=1)[10:]),
 }
 
 ENDS = ("stop", "close frame", "restart", "close")
 
 
-def received(data: bytes) -> list[Seen]:
+def received(data: bytes) -> list[Frame]:
     """The frames in what a client got, which may end in the middle of one."""
     found, at = [], 0
     while (split := frame_at(data, at)) is not None:
@@ -45,7 +38,7 @@ def received(data: bytes) -> list[Seen]:
     return found
 
 
-def check(frames: Sequence[Seen]) -> None:
+def check(frames: Sequence[Frame]) -> None:
     for number, frame in enumerate(frames, 1):
         assert frame.first in (TEXT, PONG, CLOSE), frame
         if frame.first == TEXT:
@@ -57,7 +50,9 @@ def check(frames: Sequence[Seen]) -> None:
             assert frame.close_code == 1001
 
 
-def read_slowly(client: RawClient, into: list[bytes], begin: threading.Event, pause: float) -> None:
+def read_slowly(
+    client: WebSocketPeer, into: list[bytes], begin: threading.Event, pause: float
+) -> None:
     begin.wait()
     with suppress(OSError):  # a reset is an end like any other
         while chunk := client.socket.recv(20_000):
@@ -94,7 +89,7 @@ def test_a_client_receives_whole_frames(
     scenario = f'[names]\noutlet1 = "{LONG}"\n'
     chunks: list[bytes] = []
     begin = threading.Event()
-    with start_simulator(scenario) as sim, RawClient.open(sim.ws_url, buffer) as client:
+    with start_simulator(scenario) as sim, WebSocketPeer.opened(sim.ws_url, buffer) as client:
         reader = threading.Thread(target=read_slowly, args=(client, chunks, begin, pause))
         reader.start()
         if reads_at_once:
@@ -119,17 +114,17 @@ def test_a_client_receives_whole_frames(
             sim.stop()
             speaker.join()
             reader.join()
-    check(received(client.pending + b"".join(chunks)))
+    check(received(client.unread + b"".join(chunks)))
 
 
 def test_a_pong_waits_for_the_rest_of_a_reply() -> None:
     """What the fast path could write in part is finished first."""
     with start_simulator(f'[names]\noutlet1 = "{LONG}"\n') as sim:
         both = (SAID["long reply"] + SAID["ping"]) * 200
-        with RawClient.open(sim.ws_url, 2048) as client:
+        with WebSocketPeer.opened(sim.ws_url, 2048) as client:
             client.send(both)
             time.sleep(0.1)  # until all buffers are full, which nothing reports
-            frames = [client.read_frame() for _ in range(400)]
+            frames = [client.frame() for _ in range(400)]
         check(frames)
         assert [frame.first for frame in frames].count(PONG) == 200
 
@@ -137,7 +132,7 @@ def test_a_pong_waits_for_the_rest_of_a_reply() -> None:
 @pytest.mark.parametrize("how", ["stop", "close frame", "restart"])
 def test_the_last_frame_does_not_come_into_a_reply(how: str) -> None:
     slow = faults.Throttle(bytes_per_second=400, when=When(callback=20))
-    with start_simulator() as sim, RawClient.open(sim.ws_url) as client:
+    with start_simulator() as sim, WebSocketPeer.opened(sim.ws_url) as client:
         sim.inject(slow)
         client.send(SAID["request"])
         begun = client.socket.recv(100)
@@ -155,7 +150,7 @@ def test_an_idle_limit_closes_after_the_rest_of_a_reply() -> None:
     with start_simulator() as sim:
         sim.inject(split)
         sim.inject(idle)
-        with RawClient.open(sim.ws_url) as client:
+        with WebSocketPeer.opened(sim.ws_url) as client:
             client.send(SAID["request"])
             frames = received(client.read_to_end())
             assert [frame.first for frame in frames] == [TEXT, CLOSE]

@@ -28,20 +28,11 @@ from invis_sim.journal.text import summary
 from invis_sim.testing.block import start_simulator
 from invis_sim.testing.handle import SimulatorHandle
 from invis_sim.testing.thread import SimulatorStopped
-from tests.support import TIMEOUT, make_request
+from tests.support import TIMEOUT, connect, exchange, make_request
 
 
 class InjectedError(Exception):
     """Something that goes wrong."""
-
-
-def connect(address: tuple[str, int]) -> socket.socket:
-    return socket.create_connection(address, timeout=TIMEOUT)
-
-
-def ask(client: socket.socket, packet_id: int = 221040, callback: int = 20) -> Any:
-    client.sendall(make_request(callback, packet_id=packet_id))
-    return json.loads(client.recv(4096))
 
 
 def packets(client: socket.socket, number: int) -> list[Any]:
@@ -185,7 +176,7 @@ def test_as_an_asynchronous_block_it_is_there_in_it_and_gone_behind_it(run: Any)
     async def live() -> tuple[str, int]:
         async with start_simulator(sn="1111111111") as sim:
             with connect(sim.tcp_address) as client:
-                assert ask(client)["sn"] == "1111111111"
+                assert exchange(client)["sn"] == "1111111111"
             return sim.tcp_address
 
     threads = set(threading.enumerate())
@@ -297,11 +288,11 @@ def test_an_injected_fault_stays_until_it_is_removed() -> None:
     with start_simulator() as sim, connect(sim.tcp_address) as client:
         fault = sim.inject(Fail(name="no"))
         assert (fault.name, fault.fault) == ("no", Fail(name="no"))
-        assert [ask(client)["PUBACK"] for _ in range(2)] == [0, 0]
+        assert [exchange(client)["PUBACK"] for _ in range(2)] == [0, 0]
         assert [(one.name, one.applied) for one in sim.faults] == [("no", 2)]
         fault.remove()
         fault.remove()  # once more is no error
-        assert ask(client)["PUBACK"] == 1
+        assert exchange(client)["PUBACK"] == 1
         assert len(sim.faults) == 0
 
 
@@ -312,7 +303,7 @@ def test_a_fault_of_the_scenario_is_switched_by_its_name() -> None:
         for enabled in (True, False):
             assert sim.faults["no"].enabled is not enabled
             sim.faults["no"].enabled = enabled
-            answers.append(ask(client)["PUBACK"])
+            answers.append(exchange(client)["PUBACK"])
         assert answers == [0, 1]
         with pytest.raises(KeyError, match=r"no fault is called .*nope.*; there are: .*no"):
             sim.faults["nope"]
@@ -333,9 +324,9 @@ def test_firmware_may_change_while_it_runs() -> None:
         IM=OutletFirmware(available_fw_rev="9.9.9"), PM=FaceplateFirmware(fw_rev="1.2.3")
     )
     with start_simulator() as sim, connect(sim.tcp_address) as client:
-        before = ask(client)["payload"]["callbackArgs"]
+        before = exchange(client)["payload"]["callbackArgs"]
         sim.set(firmware=newer)
-        after = ask(client)["payload"]["callbackArgs"]
+        after = exchange(client)["payload"]["callbackArgs"]
         assert sim.state.firmware == newer
     assert before["IM"]["available_fw_rev"] != "9.9.9"
     assert after["IM"]["available_fw_rev"] == "9.9.9"
@@ -384,12 +375,12 @@ def is_told(client: socket.socket, callback: int) -> Any:
 
 def test_what_is_changed_is_known_to_the_state_told_to_clients_and_read_by_them() -> None:
     with start_simulator(PRO) as sim, connect(sim.tcp_address) as client:
-        ask(client)
+        exchange(client)
         sim.set(outlets={"states": [1, 0]}, mqtt={"connected": True})
         assert sim.state.outlets.states == (1, 0)
         assert sim.state.mqtt.connected
         assert is_told(client, 9) == [1, 0]
-        assert ask(client, callback=9)["payload"]["callbackArgs"] == [1, 0]
+        assert exchange(client, callback=9)["payload"]["callbackArgs"] == [1, 0]
         sim.set(outlets={"states": [1, 0]})  # as it is already
         sim.set(nightlight={"mode": 1, "brightness": 7})
         assert is_told(client, 15) == [1, 7]
@@ -412,19 +403,19 @@ def test_a_change_that_no_scenario_could_have_is_refused_and_nothing_of_it_is_do
     changes: dict[str, Any], message: str
 ) -> None:
     with start_simulator(PRO) as sim, connect(sim.tcp_address) as client:
-        ask(client)
+        exchange(client)
         before = sim.state
         first = {"nightlight": {"mode": 1}, "names": {"outlet1": "Lamp"}}
         with pytest.raises(ValueError, match=message):
             sim.set(**first, **changes)
         assert sim.state == before
-        assert ask(client, callback=15)["payload"]["callbackArgs"] == [0, 100]
+        assert exchange(client, callback=15)["payload"]["callbackArgs"] == [0, 100]
         assert sim.journal.pushes() == []
 
 
 def test_anything_may_be_pushed_and_of_what_has_a_state_the_present_one() -> None:
     with start_simulator(PRO) as sim, connect(sim.tcp_address) as client:
-        ask(client)
+        exchange(client)
         sim.push(99, {"any": ["thing", None]})
         sim.push(9)
         sim.push(9, [7])
@@ -449,7 +440,7 @@ def pushed_packets(client: socket.socket, number: int) -> list[tuple[int, Any]]:
 def test_a_measurement_is_the_next_sample_and_is_told() -> None:
     scenario = f"{PRO}sensors.lux = [1, 2.5, 'inf']"
     with start_simulator(scenario) as sim, connect(sim.tcp_address) as client:
-        ask(client)
+        exchange(client)
         seen = []
         for _ in range(3):
             sim.sample()
@@ -463,14 +454,14 @@ def test_a_faceplate_is_taken_off_and_put_back() -> None:
         sim.faceplate("off")
         assert faceplate_online(sim) is False
         assert not sim.state.faceplate.attached
-        assert ask(client, callback=11)["PUBACK"] == 0
-        assert "PM" not in ask(client)["payload"]["callbackArgs"]
+        assert exchange(client, callback=11)["PUBACK"] == 0
+        assert "PM" not in exchange(client)["payload"]["callbackArgs"]
         sim.sample()
         with pytest.raises(ValueError, match="faceplate offline"):
             sim.faceplate("restart")
         sim.faceplate("on")
         assert faceplate_online(sim) is True
-        assert ask(client, callback=11)["PUBACK"] == 1
+        assert exchange(client, callback=11)["PUBACK"] == 1
         assert sim.journal.pushes() == []  # also not by the measurement
 
 
@@ -501,12 +492,12 @@ def ask_until(client: socket.socket, condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + TIMEOUT
     while not condition():
         assert time.monotonic() < deadline
-        ask(client)
+        exchange(client)
 
 
 def test_an_update_is_started_told_and_done() -> None:
     with start_simulator(PRO, speed=math.inf) as sim, connect(sim.tcp_address) as client:
-        ask(client)
+        exchange(client)
         sim.update("PM")
         pushed = pushed_packets(client, 1 + 21 + 1)
         assert pushed[0] == (23, [2, 0])  # which means nothing
@@ -514,7 +505,7 @@ def test_an_update_is_started_told_and_done() -> None:
         assert pushed[-1] == (23, [2, 1])
         assert updating(sim) is False
         ask_until(client, lambda: sim.faceplate_online)
-        assert ask(client)["payload"]["callbackArgs"]["PM"]["fw_rev"] == "8.8.8"
+        assert exchange(client)["payload"]["callbackArgs"]["PM"]["fw_rev"] == "8.8.8"
 
 
 def test_an_update_that_cannot_be_is_refused_with_the_reason() -> None:
@@ -548,7 +539,7 @@ def test_a_reboot_lasts_and_ends_connections_as_the_scenario_says_unless_it_is_s
 ):
     scenario = f"{PRO}timing.restart_seconds = 3600\nquirks.restart_disconnect = 'reset'"
     with start_simulator(scenario) as sim, connect(sim.tcp_address) as client:
-        ask(client)
+        exchange(client)
         sim.reboot()
         assert [summary(event) for event in sim.journal.events(kind="outage_started")] == [
             "reboot: offline for 3600 s"
@@ -556,7 +547,7 @@ def test_a_reboot_lasts_and_ends_connections_as_the_scenario_says_unless_it_is_s
         with pytest.raises(ConnectionResetError):
             client.recv(1)
     with start_simulator(scenario) as sim, connect(sim.tcp_address) as client:
-        ask(client)
+        exchange(client)
         back = happens(sim, "outage_ended")
         sim.reboot(0, "close")
         assert client.recv(1) == b""
@@ -577,7 +568,7 @@ def test_after_a_network_reset_the_outlet_is_away_until_it_joins_again() -> None
         assert down(sim) is False
         with connect(sim.tcp_address) as again:
             assert is_told(again, 12)["IM"]["sn"] == sim.sn
-            assert ask(again)["PUBACK"] == 1
+            assert exchange(again)["PUBACK"] == 1
 
 
 def test_a_reboot_is_not_ended_by_joining_the_network() -> None:
@@ -598,7 +589,7 @@ def test_the_outlet_may_be_changed_from_many_threads() -> None:
         connect(sim.tcp_address) as client,
         ThreadPoolExecutor(8) as pool,
     ):
-        ask(client)
+        exchange(client)
         list(pool.map(change, range(1, 51)))
         pushed = pushed_packets(client, 100)
         assert sorted(args for callback, args in pushed if callback == 99) == list(range(1, 51))
@@ -655,8 +646,8 @@ def test_disconnect_all_ends_every_connection_and_new_ones_are_served(
 ) -> None:
     with start_simulator() as sim:
         with connect(sim.tcp_address) as one, connect(sim.tcp_address) as two:
-            ask(one)
-            ask(two)
+            exchange(one)
+            exchange(two)
             sim.disconnect(how)
             for client in (one, two):
                 if how == "reset":
@@ -665,12 +656,12 @@ def test_disconnect_all_ends_every_connection_and_new_ones_are_served(
                 else:
                     assert client.recv(1) == b""
         with connect(sim.tcp_address) as three:
-            assert ask(three)["PUBACK"] == 1
+            assert exchange(three)["PUBACK"] == 1
 
 
 def test_after_reboot_connections_are_gone_and_refused_until_it_is_back_at_the_same_port() -> None:
     with start_simulator() as sim, connect(sim.tcp_address) as client:
-        ask(client)
+        exchange(client)
         back = happens(sim, "outage_ended")
         sim.reboot(0.2)
         with pytest.raises(ConnectionRefusedError):
@@ -729,7 +720,7 @@ def test_a_request_is_waited_for_and_returned() -> None:
 def test_a_request_that_has_come_before_is_returned_once_and_the_oldest_first() -> None:
     with start_simulator() as sim, connect(sim.tcp_address) as client:
         for packet_id in (1, 2, 3):
-            ask(client, packet_id)
+            exchange(client, packet_id)
         assert sim.wait_for_request(packet_id=2).packet_id == 2
         assert [sim.wait_for_request(callback=20).packet_id for _ in range(2)] == [1, 3]
         with pytest.raises(AssertionError):
@@ -747,9 +738,9 @@ def test_a_request_is_known_when_it_comes_and_not_when_it_is_answered() -> None:
 
 def test_what_the_journal_has_forgotten_is_waited_for_no_more() -> None:
     with start_simulator() as sim, connect(sim.tcp_address) as client:
-        ask(client, 1)
+        exchange(client, 1)
         sim.journal.clear()
-        ask(client, 2)
+        exchange(client, 2)
         assert sim.wait_for_request().packet_id == 2
 
 
@@ -761,7 +752,7 @@ def test_many_who_wait_get_each_request_once() -> None:
     ):
         found = [pool.submit(sim.wait_for_request, timeout=TIMEOUT) for _ in range(20)]
         for packet_id in range(20):
-            ask(client, packet_id)
+            exchange(client, packet_id)
         assert sorted(one.result(TIMEOUT).packet_id for one in found) == list(range(20))
 
 
@@ -771,8 +762,8 @@ def test_the_filters_of_waiting_are_those_of_the_journal() -> None:
         connect(sim.tcp_address) as one,
         connect(sim.tcp_address) as two,
     ):
-        ask(one, 1)
-        ask(two, 2)
+        exchange(one, 1)
+        exchange(two, 2)
         second = sim.journal.exchanges(packet_id=2)[0].connection
         assert sim.wait_for_request(connection=second).packet_id == 2
         assert sim.wait_for_request(transport="tcp").packet_id == 1
@@ -783,8 +774,8 @@ def test_who_waits_in_vain_is_told_what_came_instead() -> None:
         with pytest.raises(AssertionError, match="no client connected"):
             sim.wait_for_request(timeout=0)
         with connect(sim.tcp_address) as client:
-            ask(client, 100001)
-            ask(client, 100002, callback=17)
+            exchange(client, 100001)
+            exchange(client, 100002, callback=17)
             sim.wait_for_request(callback=17)
             with pytest.raises(AssertionError) as caught:
                 sim.wait_for_request(callback=17, transport="tcp", timeout=0.01)
@@ -910,7 +901,7 @@ def test_who_waits_when_the_outlet_is_stopped_is_told() -> None:
 def test_after_stop_what_happened_can_be_read_and_nothing_done() -> None:
     with start_simulator('[[faults]]\nkind = "fail"') as sim:
         with connect(sim.tcp_address) as client:
-            ask(client)
+            exchange(client)
         address = sim.tcp_address
         sim.stop()
         with pytest.raises(OSError, match="refused"):  # at once, and not only behind the block
