@@ -1,0 +1,79 @@
+"""Half of a surrogate pair, anywhere in a request: a client's error at most, and never one of ours."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from invis_sim import start_simulator
+from invis_sim.device.outlet import Outlet
+from invis_sim.device.state import OutletState
+from invis_sim.journal.text import format_entries
+from invis_sim.protocol.packets import MalformedPacket, parse_request
+from tests.server.peers import connected
+
+HALF = "\ud800"
+VECTORS = Path(__file__).parents[1] / "protocol" / "vectors.json"
+
+
+def requests(value: Any) -> Iterator[dict[str, Any]]:
+    """Every request in the vectors."""
+    if isinstance(value, dict):
+        if "payload" in value and "packetID" in value:
+            yield value
+        value = list(value.values())
+    if isinstance(value, list):
+        for one in value:
+            yield from requests(one)
+
+
+def mutations(value: Any) -> Iterator[Any]:
+    """The value with a lone surrogate in one place, as a value or as a key."""
+    yield from (HALF, [HALF], {HALF: 1}, {"a": {"b": HALF}})
+    if isinstance(value, dict):
+        for key, item in value.items():
+            for mutated in mutations(item):
+                yield {**value, key: mutated}
+            yield {**{k: v for k, v in value.items() if k != key}, HALF: item}
+        yield {**value, HALF: 1}
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            for mutated in mutations(item):
+                yield [*value[:index], mutated, *value[index + 1 :]]
+
+
+def test_the_device_answers_whatever_place_it_is_in() -> None:
+    tried = {
+        json.dumps(mutated).encode()
+        for one in requests(json.loads(VECTORS.read_text()))
+        for mutated in mutations(one)
+        if isinstance(mutated, dict)
+    }
+    assert len(tried) > 1000
+    for document in tried:
+        try:
+            request = parse_request(document)
+        except MalformedPacket:
+            continue
+        answer = Outlet(OutletState()).handle(request, 1.0)
+        if answer.reply is not None:
+            answer.reply.encode()
+        for note in answer.notes:
+            str(note.with_offset(document)).encode()
+
+
+@pytest.mark.parametrize("transport", ["tcp", "ws"])
+def test_a_client_is_told_the_place(transport: Any) -> None:
+    with start_simulator() as sim, connected(sim, transport) as client:
+        client.demand(2, {"acc_prefs": {"capacitiveCtrl": HALF}})
+        assert client.packet()["PUBACK"] == 0
+        (exchange,) = sim.journal.exchanges()
+        *_, note = exchange.notes
+        assert note.reason.startswith("capacitiveCtrl: expected 0 or 1")
+        assert exchange.received is not None
+        assert exchange.received[note.offset :].startswith(b'"\\ud800"')
+        list(format_entries(sim.journal))
+        client.demand(3)
+        assert client.packet()["PUBACK"] == 1
