@@ -131,7 +131,7 @@ def test_a_block_may_end_while_a_thread_calls(name: str) -> None:
                 client.sendall(make_request(20, packet_id=1))
             time.sleep(0.001 * (attempt % 4))
         thread.join(TIMEOUT)
-        assert [type(error) for error in errors] == [SimulatorStopped]
+        assert [type(one) for one in errors] == [SimulatorStopped]
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(address, TIMEOUT)
 

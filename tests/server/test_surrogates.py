@@ -1,4 +1,4 @@
-"""Half of a surrogate pair, anywhere in a request: a client's error at most, and never one of ours."""
+"""Half of a surrogate pair, anywhere in a request: an error of the client at most, never ours."""
 
 import json
 from collections.abc import Iterator
