@@ -40,7 +40,8 @@ class CliError(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command named by the arguments (default: the process's); return its exit status."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # the locale may be ASCII
+        # In an ASCII locale, "…" would otherwise end the command with a UnicodeEncodeError.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         args = _parser().parse_args(arguments)
         module, _, function = args.function.partition(":")
@@ -59,15 +60,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except OSError as error:
-        # Else Python would flush stdout again at exit, and print the same error as a traceback.
+        # Otherwise Python would flush stdout again at exit, and print the error as a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
-            return 0  # as with `| head`: the reader has seen enough
+            return 0  # the reader has seen enough, as with `| head`
         print(f"invis-sim: {error.strerror or error}", file=sys.stderr)
         return 1
 
 
 class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line and exit status 2."""
+
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
@@ -78,15 +81,17 @@ def _parser() -> argparse.ArgumentParser:
         description="A simulated InvisOutlet: its JSON protocol over TCP and WebSocket.",
         epilog="Run `invis-sim COMMAND --help` for details.",
     )
-    parser.add_argument("--version", action="version", version=f"invis-sim {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+    parser.add_argument("-V", "--version", action="version", version=f"invis-sim {__version__}")
+    commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND", required=True, parser_class=_Parser
+    )
 
     run = commands.add_parser(
         "run",
         help="run an outlet until Ctrl-C",
         description=(
             "Run an outlet until Ctrl-C or SIGTERM. Options override the scenario. "
-            "After a network reset (callback 6), send SIGUSR1 to reconnect it to the network."
+            "After a network reset (callback 6), send SIGUSR1 to reconnect the outlet."
         ),
     )
     run.set_defaults(function="run:run")
@@ -95,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="?",
         default="default",
         metavar="SCENARIO",
-        help="a scenario file, or the name of a bundled one (see invis-sim scenarios)",
+        help="a scenario file, or the name of a bundled one (default: default)",
     )
     run.add_argument("--sn", help="serial number")
     run.add_argument("--host", help="address to listen on (default: 127.0.0.1, this machine only)")
@@ -135,15 +140,18 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         dest="settings",
         metavar="KEY=VALUE",
-        help="change what the outlet is, e.g. sensors.lux=5 (repeatable)",
+        help="set a value of the outlet's state, e.g. sensors.lux=5 (repeatable)",
     )
     run.add_argument(
         "--do",
         action="append",
         default=[],
         dest="commands",
-        metavar="COMMAND",
-        help="carry out a command once the outlet runs, e.g. 'faceplate = off' (repeatable)",
+        metavar="COMMAND=VALUE",
+        help=(
+            "execute a command at the start, e.g. faceplate=off (repeatable); "
+            "`invis-sim keys steps` lists the commands"
+        ),
     )
     run.add_argument(
         "--speed",
@@ -160,7 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--exit-with-stdin",
         action="store_true",
-        help="exit when stdin reaches EOF, so that it never outlives its parent",
+        help="exit when stdin reaches EOF, so that the outlet never outlives its parent",
     )
     run.add_argument(
         "--journal",
@@ -174,30 +182,58 @@ def _parser() -> argparse.ArgumentParser:
         help="log format on stdout (default: text)",
     )
 
-    check = commands.add_parser("check", help="validate scenario files and list every problem")
+    check = commands.add_parser(
+        "check",
+        help="validate scenario files and list every problem",
+        description=(
+            "Validate scenario files and list every problem. "
+            "Exit status 0: all are valid; 2: there are problems."
+        ),
+    )
     check.set_defaults(function="info:check")
     check.add_argument(
         "scenarios", nargs="+", metavar="SCENARIO", help="a file, or the name of a bundled one"
     )
 
-    faults = commands.add_parser("faults", help="list the fault kinds, or show one in detail")
+    faults = commands.add_parser(
+        "faults",
+        help="list the fault kinds, or show one in detail",
+        description="List the fault kinds with an example of each, or show one kind in detail.",
+    )
     faults.set_defaults(function="info:faults")
-    faults.add_argument("kind", nargs="?", metavar="KIND", help="show this kind in detail")
+    faults.add_argument(
+        "kind", nargs="?", metavar="KIND", help="show this kind in detail, e.g. delay"
+    )
 
-    scenarios = commands.add_parser("scenarios", help="list the bundled scenarios")
+    scenarios = commands.add_parser(
+        "scenarios",
+        help="list the bundled scenarios",
+        description="List the bundled scenarios, which `run` and `check` accept by name.",
+    )
     scenarios.set_defaults(function="info:scenarios")
 
-    keys = commands.add_parser("keys", help="show the keys a scenario file accepts")
+    keys = commands.add_parser(
+        "keys",
+        help="show the keys a scenario file accepts",
+        description="Show the tables that a scenario file accepts, or the keys of one table.",
+    )
     keys.set_defaults(function="keys:keys")
-    keys.add_argument("table", nargs="?", metavar="TABLE", help="show the keys of this table")
+    keys.add_argument("table", nargs="?", metavar="TABLE", help="e.g. sensors, updates.IM, steps")
 
-    schema = commands.add_parser("schema", help="print the JSON Schema of scenario files")
+    schema = commands.add_parser(
+        "schema",
+        help="print the JSON Schema of scenario files",
+        description="Print the JSON Schema of scenario files, for editors that validate TOML.",
+    )
     schema.set_defaults(function="info:schema")
 
     send = commands.add_parser(
         "send",
         help="send one request and print the reply",
-        description="Send one request and print the reply. Exit status 0: PUBACK 1; else 1.",
+        description=(
+            "Send one request and print the reply. Exit status 0: the reply has PUBACK 1; "
+            "1: another PUBACK, no reply or no connection."
+        ),
     )
     send.set_defaults(function="send:send")
     send.add_argument("address", metavar="ADDRESS", help=_ADDRESS)
@@ -209,7 +245,7 @@ def _parser() -> argparse.ArgumentParser:
         type=_seconds,
         default=5.0,
         metavar="SECONDS",
-        help="how long to wait for the connection, and then for the reply (default: 5)",
+        help="time limit of the connection, and then of the reply (default: 5)",
     )
 
     watch = commands.add_parser(
@@ -217,8 +253,8 @@ def _parser() -> argparse.ArgumentParser:
         help="print every packet an outlet sends",
         description=(
             "Connect, and print every packet that the outlet sends, one JSON line each; anything "
-            "that is not a packet goes to stderr. Exit status 0: stopped by Ctrl-C, SIGTERM or "
-            "--seconds; 1: the outlet closed the connection, or none could be established."
+            "else that it sends goes to stderr. Exit status 0: stopped by Ctrl-C, SIGTERM or "
+            "--seconds; 1: the connection was closed by the outlet, or not established."
         ),
     )
     watch.set_defaults(function="watch:watch")

@@ -18,7 +18,7 @@ __all__ = ["check", "faults", "scenarios", "schema"]
 
 
 def check(args: argparse.Namespace) -> int:
-    """Print a line for each valid file; raise CliError with every problem of the others."""
+    """Print a line for each valid scenario. Raises CliError with every problem of the others."""
     problems: list[str] = []
     for source in args.scenarios:
         try:
@@ -33,14 +33,14 @@ def check(args: argparse.Namespace) -> int:
 
 
 def faults(args: argparse.Namespace) -> int:
-    """Print the catalogue by layer, or the manual of one kind."""
+    """Print the catalogue by layer, or the manual of one kind. Raises CliError."""
     if args.kind is None:
         print(_catalogue())
         return 0
     if args.kind not in KINDS:
         close = difflib.get_close_matches(args.kind.replace("-", "_"), KINDS, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else f"; there are: {', '.join(KINDS)}"
-        raise CliError(f"no kind of fault is called {args.kind!r}{hint}", status=2)
+        hint = f"; did you mean {close[0]!r}?" if close else f"; known kinds: {', '.join(KINDS)}"
+        raise CliError(f"unknown fault kind {args.kind!r}{hint}", status=2)
     print(_manual(KINDS[args.kind]))
     return 0
 
@@ -93,7 +93,7 @@ def _manual(fault: type[Fault]) -> str:
             "",
             common,
             "",
-            "Keys of `when`; all that are given must match:",
+            "Keys of `when`; all given conditions must match:",
             "",
             conditions,
             "",

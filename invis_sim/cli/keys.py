@@ -3,6 +3,7 @@
 import argparse
 import inspect
 import json
+import re
 import textwrap
 from collections.abc import Iterator
 from typing import Any
@@ -10,21 +11,28 @@ from typing import Any
 import msgspec
 
 from invis_sim.cli import CliError
+from invis_sim.commands.registry import COMMANDS
 from invis_sim.faults.fault import Fault
 from invis_sim.scenario.model import Scenario
+from invis_sim.scenario.steps import Step
 from invis_sim.schema.describe import describe, did_you_mean
 from invis_sim.schema.fields import Field, fields, key_docs
 
 __all__ = ["keys"]
 
 WIDTH = 98
+"""Columns of a line: it fits a terminal of 100, and the longest default fits it."""
+
 NAME_WIDTH = 40
+"""Columns of a name in the overview: the longest is [preferences.acc_prefs.homeAwayMode]."""
 
 _FAULTS = "; `invis-sim faults` is the manual of [[faults]]"
 
+_INLINE_TABLE = re.compile(r"\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
+
 
 def keys(args: argparse.Namespace) -> int:
-    """The tables of a scenario file, or the keys of one."""
+    """Print the tables of a scenario file, or the keys of one. Raises CliError."""
     tables: dict[str, type[msgspec.Struct]] = dict(_tables(Scenario))
     if args.table is None:
         print(_overview(tables))
@@ -32,14 +40,14 @@ def keys(args: argparse.Namespace) -> int:
     name = args.table.strip("[]")
     if name not in tables:
         hint = _FAULTS if name == "faults" else did_you_mean(name, tables)
-        hint = hint or f"; there are: {', '.join(tables)}"
-        raise CliError(f"no table is called {name!r}{hint}", status=2)
+        hint = hint or f"; known tables: {', '.join(tables)}"
+        raise CliError(f"unknown table {name!r}{hint}", status=2)
     print(_manual(name, tables[name]))
     return 0
 
 
 def _tables(owner: type[msgspec.Struct], path: str = "") -> Iterator[tuple[str, type[Any]]]:
-    """The tables in a struct, by the name that is in a file's brackets."""
+    """Yield the tables in a struct, by the name that a file has in brackets."""
     for key, field in fields(owner).items():
         # Which keys a fault has depends on its kind; `invis-sim faults` shows them.
         if field.section is not None and field.section is not Fault:
@@ -59,11 +67,11 @@ def _overview(tables: dict[str, type[msgspec.Struct]]) -> str:
     }
     return "\n".join(
         (
-            "A scenario file is TOML. Everything has a default. At its top, before any table:",
+            "A scenario file is TOML. Every key has a default. At the top, before any table:",
             "",
             *_rows({name: documented[name] for name in top}),
             "",
-            "Tables, each with keys that `invis-sim keys TABLE` shows:",
+            "Tables; `invis-sim keys TABLE` shows the keys of one:",
             "",
             *_rows(summaries),
             "",
@@ -71,13 +79,14 @@ def _overview(tables: dict[str, type[msgspec.Struct]]) -> str:
             "",
             *_rows({f"[[{name}]]": documented[name] for name in lists}),
             "",
-            "`invis-sim faults` is the manual of [[faults]], `invis-sim keys steps` of [[steps]].",
+            "`invis-sim faults` is the manual of [[faults]]; `invis-sim keys steps` that of [[steps]],",
+            "and of the commands for `invis-sim run --do` and Python.",
         )
     )
 
 
 def _rows(texts: dict[str, str]) -> Iterator[str]:
-    """The texts beside their names, in columns."""
+    """Yield the texts beside their names, in columns."""
     for name, text in texts.items():
         first, *rest = textwrap.wrap(text, WIDTH - NAME_WIDTH)
         yield f"  {name:{NAME_WIDTH - 2}}{first}"
@@ -91,22 +100,37 @@ def _first_sentence(struct: type[msgspec.Struct]) -> str:
 
 def _manual(name: str, struct: type[msgspec.Struct]) -> str:
     head = (inspect.getdoc(struct) or "").partition("\n\n")[0]
-    is_list = name == "steps"
-    parts = [f"[[{name}]]" if is_list else f"[{name}]", "", head, ""]
+    has_commands = struct is Step
+    parts = [f"[[{name}]]" if has_commands else f"[{name}]", "", head, ""]
+    if has_commands:
+        parts += ["When:", ""]
     for key, field in fields(struct).items():
-        expected = describe(msgspec.inspect.type_info(field.annotation))
-        default = _shown(field)
-        parts += textwrap.wrap(
-            f"{key}{f' = {default}' if default else ''}", WIDTH, subsequent_indent="    "
-        )
-        for line in (field.doc, f"({expected})"):
-            parts += textwrap.wrap(line, WIDTH, initial_indent="    ", subsequent_indent="    ")
+        if has_commands and key == next(iter(COMMANDS)):
+            parts += ["Commands, executed in this order:", ""]
+        default = "" if has_commands else _format_default(field)
+        parts += _wrap(f"{key}{f' = {default}' if default else ''}", "", "    ")
+        for line in (field.doc, f"({_expected(field)})"):
+            parts += _wrap(line, "    ", "    ")
         parts.append("")
     return "\n".join(parts).rstrip()
 
 
-def _shown(field: Field) -> str:
-    """The default of a key as a file has it; "" if it is a table, or that the key is omitted."""
+def _expected(field: Field) -> str:
+    """Return what the value of a key must be."""
+    if field.table is Fault:  # its keys depend on its kind
+        return "a table as in [[faults]]; see `invis-sim faults`"
+    return describe(msgspec.inspect.type_info(field.annotation))
+
+
+def _wrap(text: str, first_indent: str, indent: str) -> list[str]:
+    """Return the text in lines; an inline table stays in one line, so that it can be copied."""
+    joined = _INLINE_TABLE.sub(lambda match: match[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
+    lines = textwrap.wrap(joined, WIDTH, initial_indent=first_indent, subsequent_indent=indent)
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
+
+
+def _format_default(field: Field) -> str:
+    """Return the default of a key as TOML; "" if it is a table, or if the key is omitted."""
     default = field.default
     if default is msgspec.NODEFAULT or default is None or isinstance(default, msgspec.Struct):
         return ""

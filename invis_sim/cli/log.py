@@ -1,4 +1,4 @@
-"""The journal as lines of text or JSON, and what writes lines to a stream from a thread."""
+"""The journal as lines of text or JSON, and writers of lines, each with a thread."""
 
 import os
 import queue
@@ -32,16 +32,16 @@ __all__ = [
 ]
 
 GROUPING_SECONDS = 0.25
-"""How long a push waits for the others of its batch. They are recorded back to back; only one whose
-connection failed in that moment is missing.
+"""How long a push waits for the others of its batch. They are recorded in one go, so the
+wait only ends a batch of which one connection failed at that moment.
 """
 
 
 def text_line(entry: Entry, started: float, place: str | None = None) -> str:
-    """The entry for a human, in one line.
+    """Return the entry as one line for a human.
 
     started: the wall-clock time of the start, in seconds since the epoch.
-    place: where it was, in short; None: the entry's own.
+    place: the column for the connection, as `tcp #1`; None: the entry's own.
     """
     moment = started + entry.seconds
     clock = time.strftime("%H:%M:%S", time.localtime(moment)) + f".{int(moment * 1000) % 1000:03}"
@@ -49,10 +49,10 @@ def text_line(entry: Entry, started: float, place: str | None = None) -> str:
 
 
 def dup_stdout() -> IO[str]:
-    """Stdout by a descriptor of its own: a reader that is too slow must not hold up the end of the
-    process.
+    """Return stdout as a stream with its own descriptor. A thread that is blocked in it cannot
+    delay the exit, at which Python flushes `sys.stdout`.
     """
-    if sys.stdout is None:  # as it is where the descriptor is closed
+    if sys.stdout is None:  # it is None if the descriptor is closed
         return open(os.devnull, "w", encoding="utf-8")
     return open(
         os.dup(sys.stdout.fileno()), "w", encoding=sys.stdout.encoding, errors="backslashreplace"
@@ -64,13 +64,13 @@ class LogFormat(Protocol):
 
     @property
     def holds(self) -> bool:
-        """Whether it holds an entry back, to join it with others that should come at once."""
+        """Whether it holds back an entry, to join it with others that should follow at once."""
 
     def lines(self, entry: Entry) -> Iterable[str]:
-        """Return the lines that are complete now that this entry has come."""
+        """Take an entry, and return the lines that are complete with it."""
 
     def flush(self) -> Iterable[str]:
-        """Return the lines of what is held back."""
+        """Return the lines of the entries that are held back."""
 
     def dropped(self, number: int, last: Entry) -> Iterable[str]:
         """Return the lines that say how many entries are missing here.
@@ -91,7 +91,7 @@ class JsonLog:
         return ()
 
     def dropped(self, number: int, last: Entry) -> Iterable[str]:
-        # In place of the entry that is missing, so that numbers stay unique.
+        # With the number of the last missing entry, so that numbers stay unique and ascending.
         note = ServerError(
             sn=last.sn,
             number=last.number,
@@ -102,7 +102,7 @@ class JsonLog:
 
 
 class TextLog:
-    """Lines for a human; a push that many connections got at once is one line.
+    """Lines for a human; a push that was sent to several connections is one line.
 
     started: the wall-clock time of the start, in seconds since the epoch.
     join_hint: a line that follows when the outlet leaves the network and does not come back by
@@ -131,14 +131,14 @@ class TextLog:
         return self._grouper.flush()
 
     def dropped(self, number: int, last: Entry) -> Iterator[str]:
-        yield from self.flush()  # its other parts may be among those that are missing
+        yield from self.flush()  # the rest of its batch may be among the missing entries
         yield f"({number} lines dropped: output too slow)"
 
 
 class PushGrouper:
-    """Makes lines of text; a push that many connections got at once is one line.
+    """Makes lines of text; a push that was sent to several connections is one line.
 
-    A push that a fault was applied to has a line of its own, and so have those that differ.
+    A push that a fault was applied to has its own line, as has one with another text.
 
     started: the wall-clock time of the start, in seconds since the epoch.
     """
@@ -169,7 +169,7 @@ class PushGrouper:
         batch, self._batch = self._batch, {}
         alike: dict[bytes | int, list[Exchange]] = {}
         for push in batch.values():
-            # One that was sent on TCP ends with a terminator, which says nothing.
+            # Stripped: on TCP a terminator may follow the same packet.
             key = push.number if push.faults else push.sent_text.strip()
             alike.setdefault(key, []).append(push)
         for pushes in alike.values():
@@ -182,7 +182,7 @@ class PushGrouper:
                 yield text_line(first, self._started, place)
 
     def _belongs(self, push: Exchange) -> bool:
-        """Whether the push is of the same batch as those that wait."""
+        """Whether the push belongs to the batch that is held back."""
         other = next(iter(self._batch.values()), push)
         return (
             push.connection not in self._batch
@@ -192,13 +192,13 @@ class PushGrouper:
 
 
 class JournalWriter:
-    """Writes a subscription from a thread of its own, so that a slow terminal or disk holds up
-    neither the outlet nor a client.
+    """Writes the entries of a subscription from its own thread, so that a slow terminal or disk
+    delays neither the outlet nor a client.
 
-    stream: where to; it is closed at the end. log_format: how entries become lines.
-    first: what comes before all entries.
-    on_error: called, in the thread, when the stream takes no more; the outlet goes on without it.
-    on_dropped: called, in the thread, when entries are missing; once.
+    stream: the destination; it is closed at the end. log_format: how entries become lines.
+    first: the text before the first entry.
+    on_error: called, in the thread, when writing fails; nothing more is written then.
+    on_dropped: called, in the thread, the first time that entries are missing.
     """
 
     def __init__(
@@ -222,7 +222,7 @@ class JournalWriter:
         self._thread.start()
 
     def close(self, seconds: float = 0.5) -> None:
-        """End the subscription, and wait until what is left is written.
+        """End the subscription, and wait until the remaining entries are written.
 
         seconds: how long to wait at most.
         """
@@ -234,7 +234,7 @@ class JournalWriter:
             with self._stream:
                 self._write_all()
         except OSError as error:
-            self._subscription.close()  # first, for the outlet may wait for room in it
+            self._subscription.close()  # before the report: the outlet may be waiting for room
             self._on_error(error)
         finally:
             self._subscription.close()
@@ -242,7 +242,7 @@ class JournalWriter:
     def _write_all(self) -> None:
         self._write((self._first,))
         while True:
-            # Without a limit while nothing is held back: then False means that it is closed.
+            # If nothing is held back, there is no time limit, so False means that it is closed.
             timeout = GROUPING_SECONDS if self._format.holds else None
             if self._subscription.wait(timeout):
                 self._write(self._lines(self._subscription.read_batch()))
@@ -267,13 +267,14 @@ class JournalWriter:
 
 
 class LineWriter:
-    """Writes lines from a thread of its own; none is lost, for its user waits for room.
+    """Writes lines from its own thread; no line is lost, because `write` waits for room.
 
-    stream: where to; it is closed at the end.
-    failed: called, in the thread, when the stream takes no more.
+    stream: the destination; it is closed at the end.
+    failed: called, in the thread, when writing fails.
     """
 
     MAX_WAITING = 20_000
+    """Lines in the queue: enough for a burst of packets while a terminal scrolls."""
 
     def __init__(self, stream: IO[str], failed: Callable[[OSError], None]) -> None:
         self._stream = stream
@@ -289,12 +290,12 @@ class LineWriter:
         return self._queue.full()
 
     def write(self, line: str) -> None:
-        """Queue the line, and block the thread while there is no room for it."""
+        """Queue the line, and block the caller while the queue is full."""
         if not self._broken:
             self._queue.put(line)
 
     def close(self, seconds: float = 0.5) -> None:
-        """Wait until what is left is written.
+        """Wait until the remaining lines are written.
 
         seconds: how long to wait at most.
         """
@@ -314,4 +315,4 @@ class LineWriter:
             self._broken = True
             self._failed(error)
             while self._queue.get() is not None:
-                pass  # a thread that waits for room in the queue must not wait for ever
+                pass  # `write` may be blocked by the full queue; nothing else would empty it

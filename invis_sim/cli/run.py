@@ -43,7 +43,7 @@ WS_PORT = 8080
 """A real outlet has 80, which only root may listen on."""
 
 JOIN_SIGNALS = tuple(one for one in signal.Signals if one.name == "SIGUSR1")
-"""The signal that brings the outlet back to the network, where the platform has it."""
+"""The signal that reconnects the outlet after a network reset; Windows does not have it."""
 
 MAX_WAITING_LINES = 20_000
 """How many entries wait for a slow terminal or disk before some are lost: about 16 MB."""
@@ -55,13 +55,16 @@ run loses nothing, and a disk that hangs does not stop the outlet.
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the outlet until a signal ends it, or the end of stdin where an option says so."""
+    """Run the outlet until a signal, or the end of stdin with --exit-with-stdin.
+
+    Raises CliError for options, a scenario or an address that cannot be used.
+    """
     if args.ready_file is not None:
-        with suppress(OSError):  # an old one would name another outlet
+        with suppress(OSError):  # a file of an earlier run would name the wrong ports
             os.unlink(args.ready_file)
     scenario = _scenario(args)
     commands = _commands(args)
-    # What start-up made stays; collecting garbage need not look at it again and again.
+    # The objects of start-up live as long as the process, so the garbage collector can skip them.
     gc.freeze()
     try:
         trio.run(_main, scenario, commands, args)
@@ -73,12 +76,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _free_port_hint(error: StartError) -> str:
-    """Return a hint how to get a free port, where a port is taken; "" otherwise."""
+    """Return which option gives a free port, if the port is in use; "" otherwise."""
     cause = error.__cause__
     if not isinstance(cause, OSError) or cause.errno != errno.EADDRINUSE:
         return ""
     option = "--ws-port" if "the WebSocket" in str(error) else "--tcp-port"
-    return f"; {option} 0 takes a free one"
+    return f"; {option} 0 takes a free port"
 
 
 def _scenario(args: argparse.Namespace) -> Scenario:
@@ -111,7 +114,7 @@ def _scenario(args: argparse.Namespace) -> Scenario:
 
 
 def _with_faults(scenario: Scenario, texts: Iterable[str]) -> Scenario:
-    """Return the scenario with these faults after its own."""
+    """Return the scenario with these faults after its own. Raises CliError."""
     faults: list[Fault] = []
     problems: list[str] = []
     for text in texts:
@@ -129,15 +132,15 @@ def _with_faults(scenario: Scenario, texts: Iterable[str]) -> Scenario:
 
 
 def _as_option_problem(problem: str, names: Iterable[str]) -> str:
-    """Return the problem of an override in the words of the command line."""
+    """Return a problem of an override as a problem of the command line."""
     name, colon, rest = problem.partition(":")
     if name in names:
         return f"--{name.replace('_', '-')}{colon}{rest}"
-    return f"with these options, {problem}"  # it comes of several together, or of the scenario too
+    return f"with these options, {problem}"  # its cause is several options, or the scenario as well
 
 
 def _commands(args: argparse.Namespace) -> list[Command]:
-    """Return the commands of --set and --do, in that order."""
+    """Return the commands of --set and --do, in that order. Raises CliError."""
     commands: list[Command] = []
     problems: list[str] = []
     given = [("--set", text) for text in args.settings] + [("--do", text) for text in args.commands]
@@ -146,9 +149,8 @@ def _commands(args: argparse.Namespace) -> list[Command]:
             keys = parse_inline(text)
             commands += parse_commands({"set": keys} if option == "--set" else keys)
         except CommandError as error:
-            # In --set the keys begin below `set`.
-            found = (one.removeprefix("set.") for one in error.problems)
-            problems += (f"{option} {text!r}: {one}" for one in found)
+            # The author of --set has not written `set`.
+            problems += (f"{option} {text!r}: {one.removeprefix('set.')}" for one in error.problems)
         except ValueError as error:
             problems.append(f"{option} {text!r}: {error}")
     if problems:
@@ -160,7 +162,7 @@ async def _main(scenario: Scenario, commands: list[Command], args: argparse.Name
     ended = trio.Event()
 
     def join() -> None:
-        if not ended.is_set():
+        if not ended.is_set():  # a signal may arrive while the outlet stops
             simulator.do(join_network=True, by="signal")
 
     with on_signals(STOP_SIGNALS, ended.set), ExitStack() as after:
@@ -182,42 +184,42 @@ async def _main(scenario: Scenario, commands: list[Command], args: argparse.Name
 
 
 def _watch_stdin(ended: trio.Event) -> None:
-    """Set the event when stdin ends, or cannot be read any more."""
+    """Set the event when stdin reaches EOF, or can no longer be read."""
     token = trio.lowlevel.current_trio_token()
 
     def watch() -> None:
-        if sys.stdin is not None:  # as it is where the descriptor is closed
+        if sys.stdin is not None:  # it is None if the descriptor is closed
             stdin = sys.stdin.fileno()
             with suppress(OSError, ValueError):
-                # Reading a terminal that belongs to another process at the moment would stop the
-                # process; to wait for something to read does not.
+                # `select` first: reading from a terminal while in the background would stop the
+                # process (SIGTTIN).
                 while select.select([stdin], [], []) and os.read(stdin, 65536):
                     pass
         with suppress(trio.RunFinishedError):
             token.run_sync_soon(ended.set, idempotent=True)
 
-    # No task waits for the thread: it may read for as long as the process lives.
+    # A daemon: it blocks in a read that cannot be cancelled, and must not delay the exit.
     threading.Thread(target=watch, name="invis-sim-stdin", daemon=True).start()
 
 
 def _log_to_stdout(simulator: Simulator, log: str, stack: ExitStack) -> None:
-    """Write to stdout who the outlet is, and then its journal."""
+    """Write the banner and then the journal to stdout, from a thread, until the stack ends."""
     log_format: LogFormat
     if log == "json":
         first = json.dumps({"entry": "ready", **_ready(simulator)})
         log_format = JsonLog()
     else:
-        hint = f"To let it join the network again: kill -USR1 {os.getpid()}" if JOIN_SIGNALS else ""
-        first = _introduction(simulator)
+        hint = f"To reconnect it to the network: kill -USR1 {os.getpid()}" if JOIN_SIGNALS else ""
+        first = _banner(simulator)
         log_format = TextLog(simulator.journal.started, hint)
-    # From the first entry on: what happened at the start is as interesting as what comes.
+    # From the first entry on: commands and outages of the start are logged as well.
     subscription = simulator.journal.subscribe(after=0, max_waiting=MAX_WAITING_LINES)
     writer = JournalWriter(dup_stdout(), subscription, log_format, first)
     stack.callback(writer.close)
 
 
-def _introduction(simulator: Simulator) -> str:
-    """Return the first lines of the log: who the outlet is, and its addresses."""
+def _banner(simulator: Simulator) -> str:
+    """Return what the log begins with: which outlet it is, its addresses and its faults."""
     scenario = simulator.scenario
     lines = [f"InvisOutlet {simulator.sn} ({_product(scenario)}), seed {simulator.seed}"]
     if scenario.description:
@@ -231,7 +233,7 @@ def _introduction(simulator: Simulator) -> str:
     if scenario.listen.mdns:
         lines.append(f"  mDNS       {simulator.sn}.{SERVICE_TYPE}")
     if scenario.faults:
-        lines.append(f"  Faults     {', '.join(rule.name for rule in simulator.faults)}")
+        lines.append(f"  Faults     {', '.join(fault.name for fault in simulator.faults)}")
     tcp = simulator.has("tcp")
     address = _host_and_port(*simulator.tcp_address) if tcp else simulator.ws_url
     lines.append(f"Press Ctrl-C to stop. Try: {_command_name()} send {address} 20")
@@ -239,14 +241,14 @@ def _introduction(simulator: Simulator) -> str:
 
 
 def _product(scenario: Scenario) -> str:
-    """Return the product in words."""
+    """Return the hardware revision and the faceplate, as `revA, InvisDeco Pro`."""
     product = scenario.product
     faceplate = "no InvisDeco" if product == "bare" else f"InvisDeco {product.capitalize()}"
     return f"{scenario.device.hw_rev}, {faceplate}"
 
 
 def _command_name() -> str:
-    """Return the command line that starts this program in this folder."""
+    """Return how a user can run this command from the current directory."""
     if shutil.which("invis-sim") is not None:
         return "invis-sim"
     started_as = os.path.relpath(sys.argv[0])
@@ -254,15 +256,15 @@ def _command_name() -> str:
 
 
 def _warn_if_exposed(simulator: Simulator) -> None:
-    """Warn on stderr where other machines can reach the outlet."""
-    open_to_all = [
+    """Warn if other machines can reach the outlet."""
+    exposed = [
         f"{transport} on {host}"
         for transport, (host, _) in simulator.addresses.items()
         if not ipaddress.ip_address(host).is_loopback
     ]
-    if open_to_all:
+    if exposed:
         print(
-            f"invis-sim: other machines can reach this outlet ({', '.join(open_to_all)}); "
+            f"invis-sim: other machines can reach this outlet ({', '.join(exposed)}); "
             "it has no password",
             file=sys.stderr,
             flush=True,
@@ -274,7 +276,9 @@ def _host_and_port(host: str, port: int) -> str:
 
 
 def _write_journal(simulator: Simulator, path: str, stack: ExitStack) -> None:
-    """Write the journal to the file: an exchange when nothing more of it will be sent."""
+    """Write the journal to a file, from a thread, until the stack ends. An exchange is written when
+    nothing more of it will be sent. Raises CliError.
+    """
 
     def warn(problem: str) -> None:
         print(f"invis-sim: --journal {path}: {problem}", file=sys.stderr, flush=True)
@@ -302,7 +306,7 @@ def _write_journal(simulator: Simulator, path: str, stack: ExitStack) -> None:
 
 
 def _ready(simulator: Simulator) -> dict[str, Any]:
-    """Return what the ready file says: addresses, process and seed."""
+    """Return what the ready file and the first line of `--log json` contain."""
     ready: dict[str, Any] = {"sn": simulator.sn, "tcp": None, "ws": None}
     if simulator.has("tcp"):
         host, port = simulator.tcp_address
@@ -314,7 +318,7 @@ def _ready(simulator: Simulator) -> dict[str, Any]:
 
 @contextmanager
 def _ready_file(simulator: Simulator, path: Path) -> Iterator[None]:
-    """Write the ready file, whole or not at all, and remove it at the end of the block."""
+    """Write the ready file atomically, and delete it at the end of the block. Raises CliError."""
     text = json.dumps(_ready(simulator)) + "\n"
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:

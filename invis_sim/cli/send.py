@@ -20,10 +20,13 @@ __all__ = ["send"]
 
 
 def send(args: argparse.Namespace) -> int:
-    """Send the request; print the reply on stdout, and on stderr what came before it."""
+    """Send the request; print the reply on stdout, and packets that came before it on stderr.
+
+    Raises CliError for ARGS that are not JSON; ClientError if there is no reply.
+    """
     packet_id = args.packet_id
     if packet_id is None:
-        packet_id = random.randint(100_000, 999_999)  # six digits, as the documentation says
+        packet_id = random.randint(100_000, 999_999)  # six digits, as the documentation requires
     callback_args: Any = msgspec.UNSET
     if args.args is not None:
         try:
@@ -60,4 +63,4 @@ def _print_others(result: AskResult | NoReply) -> None:
     for packet in result.others:
         print(f"also received: {printable_packet(packet)}", file=sys.stderr)
     if result.omitted:
-        print(f"also received: {result.omitted} packets more", file=sys.stderr)
+        print(f"also received: {result.omitted} more packets", file=sys.stderr)

@@ -10,13 +10,13 @@ import trio
 __all__ = ["STOP_SIGNALS", "on_signals"]
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-"""The signals that ask a command to stop: Ctrl-C, and what service managers send."""
+"""The signals that stop a command: of Ctrl-C, and of service managers."""
 
 
 @contextmanager
 def on_signals(numbers: Iterable[signal.Signals], function: Callable[[], object]) -> Iterator[None]:
-    """For the time of the block, call the function in trio's thread when one of the signals
-    arrives. Several signals that arrive together may cause one call.
+    """Call the function in trio's thread when one of the signals arrives, until the block ends.
+    Several signals that arrive together may cause one call.
     """
     token = trio.lowlevel.current_trio_token()
 

@@ -23,7 +23,7 @@ CONNECT_TIMEOUT = 5.0
 
 
 def watch(args: argparse.Namespace) -> int:
-    """Print packets on stdout, a line each, and on stderr whatever is not a packet."""
+    """Print packets on stdout, a line each, and everything else on stderr. Raises ClientError."""
     check_address(args.address)
     trio.run(_watch, args)
     return 0
@@ -56,7 +56,8 @@ async def _watch(args: argparse.Namespace) -> None:
 class _Watcher:
     """Prints what one outlet sends.
 
-    callbacks: only packets with these are printed; empty: all. writer: prints the packets.
+    callbacks: only packets with these callbackNames are printed; empty: all.
+    writer: prints the packets.
     """
 
     def __init__(self, address: str, callbacks: Collection[int], writer: LineWriter) -> None:
@@ -99,15 +100,15 @@ class _Watcher:
             await self._print_line(_line(packet))
 
     async def _print_line(self, line: str) -> None:
-        if self._writer.full:  # the reader of stdout is slow; to wait for it must be cancellable
-            run_in_thread: Any = trio.to_thread.run_sync  # whose keywords not every mypy sees
+        if self._writer.full:  # stdout is slow; waiting for it must be cancellable
+            run_in_thread: Any = trio.to_thread.run_sync  # not every mypy sees its keywords
             await run_in_thread(self._writer.write, line, abandon_on_cancel=True)
         else:
             self._writer.write(line)
 
 
 def _line(packet: bytes) -> str:
-    """Return the JSON as one line, otherwise as it was sent."""
+    """Return the packet as one line; apart from line breaks it is as it was sent."""
     text = packet.decode().strip()
     # JSON has line breaks only between tokens, where a space means the same.
     return printable(text.translate(_SPACES))

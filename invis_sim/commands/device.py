@@ -17,7 +17,7 @@ __all__ = [
 
 
 class TakeSample(Command, frozen=True):
-    """true: the sensors take a new sample, which is pushed as callback 11."""
+    """true: takes a new sample of the sensors and pushes it as callback 11."""
 
     key = "sample"
 
@@ -30,8 +30,8 @@ class TakeSample(Command, frozen=True):
 
 
 class StartUpdate(Command, frozen=True):
-    """ "IM" or "PM": an update of the outlet or of its faceplate starts, as if a client had asked
-    for it with callback 21.
+    """ "IM" or "PM": starts an update of the outlet or of its faceplate, as if a client had
+    requested it with callback 21.
     """
 
     key = "update"
@@ -50,7 +50,7 @@ class StartUpdate(Command, frozen=True):
 
 
 class SetFaceplate(Command, frozen=True):
-    """ "off": the InvisDeco is taken off; "on": it is put back; "restart": it restarts."""
+    """ "off": removes the InvisDeco; "on": puts it back; "restart": restarts it."""
 
     key = "faceplate"
 

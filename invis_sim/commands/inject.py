@@ -9,8 +9,8 @@ __all__ = ["InjectFault", "InjectMethod"]
 
 
 class InjectFault(Command, frozen=True):
-    """One more fault, as a table of [[faults]]: { kind = "delay", seconds = 0.5 }. It is applied
-    after those of its layer that are there.
+    """A fault to add, as a table of [[faults]]: { kind = "delay", seconds = 0.5 }. It is applied
+    after the other faults of its layer.
     """
 
     key = "inject"

@@ -29,7 +29,7 @@ Number = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Disconnect(Command, frozen=True, kw_only=True):
-    """true: every connection ends, and clients may connect again at once; or how they end, such as
+    """true: ends every connection; clients may connect again at once. Or how they end, such as
     "reset"; or { how = "reset", connection = 2 } for one of them.
 
     how: how connections end, as for the fault `reboot`.
@@ -51,8 +51,8 @@ class Disconnect(Command, frozen=True, kw_only=True):
 
 
 class RebootOutlet(Command, frozen=True, kw_only=True):
-    """true, or { seconds = 3, how = "reset" }: the outlet restarts. Every connection ends, new ones
-    are refused for a while, and each client that connects soon after gets callback 12.
+    """true, or { seconds = 3, how = "reset" }: restarts the outlet. Every connection ends, new ones
+    are refused until it is back, and each client that connects soon after gets callback 12.
 
     seconds: how long the outlet is offline; omitted: as [timing] says.
     how: how connections end, as for the fault `reboot`; omitted: as [quirks] says.
@@ -70,9 +70,7 @@ class RebootOutlet(Command, frozen=True, kw_only=True):
 
 
 class JoinNetwork(Command, frozen=True):
-    """true: the outlet is back on the network after a network reset (callback 6). Without one,
-    nothing happens.
-    """
+    """true: brings the outlet back after a network reset (callback 6); otherwise does nothing."""
 
     key = "join_network"
 

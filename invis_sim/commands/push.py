@@ -22,8 +22,8 @@ PUSHABLE_STATE = (
 
 
 class PushPacket(Command, frozen=True, kw_only=True):
-    """A callback number, to push its current state (9, 11, 12, 15, 18) to every connection; or
-    { callback = 99, args = [1] }.
+    """A callback number (9, 11, 12, 15, 18): pushes its current state to every connection. Or
+    { callback = 99, args = [1] }: pushes these arguments.
 
     callback: the `callbackName`.
     args: the `callbackArgs`; omitted: the current state, for callbacks 9, 11, 12, 15 and 18.

@@ -20,11 +20,12 @@ What: TypeAlias = Literal["faults", "state", "counters", "journal", "seed", "ste
 
 
 class Reset(Command, frozen=True):
-    """What goes back to how the scenario began: one of these words, or a list of them.
-    "faults": the scenario's own, with their switches. "state": what the outlet is and knows; an
-    update, a calibration or a restart in progress is cancelled. "counters": how often faults and
-    steps have counted. "journal": its entries are deleted. "seed": random numbers begin again.
-    "steps": the scenario's steps begin again, counted from now. "all": all of these.
+    """What to reset to the start of the scenario: one of these words, or a list of them.
+    "faults": only the faults of the scenario remain, enabled as there. "state": everything that
+    the outlet is and knows; an update, a calibration or a restart in progress is cancelled.
+    "counters": the counts of faults and steps start at zero. "journal": deletes its entries.
+    "seed": random numbers start again from the seed. "steps": the steps of the scenario start
+    again, their times from now. "all": all of these.
     """
 
     key = "reset"

@@ -20,7 +20,7 @@ Patch = Annotated[
 
 
 class SetState(Command, frozen=True):
-    """New values for what the outlet is and knows, in the tables and keys of a scenario file:
+    """New values of the outlet's state, in the tables and keys of a scenario file:
     { sensors = { lux = "inf" }, outlets = { states = [1, 0] } }. Clients get the same pushes as
     after any other change.
     """

@@ -43,7 +43,7 @@ class _FaultCommand(Command, frozen=True):
 
 
 class EnableFaults(_FaultCommand, frozen=True):
-    """The name of a fault that applies from now on, or a list of names."""
+    """The name of a fault to enable, or a list of names: all faults of each name."""
 
     key = "enable"
 
@@ -54,7 +54,7 @@ class EnableFaults(_FaultCommand, frozen=True):
 
 
 class DisableFaults(_FaultCommand, frozen=True):
-    """The name of a fault that no longer applies, or a list of names."""
+    """The name of a fault to disable, or a list of names: all faults of each name."""
 
     key = "disable"
 
@@ -65,7 +65,7 @@ class DisableFaults(_FaultCommand, frozen=True):
 
 
 class RemoveFaults(_FaultCommand, frozen=True):
-    """The name of a fault to remove, or a list of names."""
+    """The name of a fault to remove, or a list of names: all faults of each name."""
 
     key = "remove"
 
@@ -79,7 +79,7 @@ class EnableMethod(Commandable, command=EnableFaults):
     """Adds `enable`."""
 
     def enable(self, *names: str) -> None:
-        """Make faults apply from now on: all of these names. Raises CommandError."""
+        """Enable all faults of these names. Raises CommandError for an unknown name."""
         self.do(EnableFaults(names))
 
 
@@ -87,7 +87,7 @@ class DisableMethod(Commandable, command=DisableFaults):
     """Adds `disable`."""
 
     def disable(self, *names: str) -> None:
-        """Make faults no longer apply: all of these names. Raises CommandError."""
+        """Disable all faults of these names. Raises CommandError for an unknown name."""
         self.do(DisableFaults(names))
 
 
@@ -95,5 +95,5 @@ class RemoveMethod(Commandable, command=RemoveFaults):
     """Adds `remove`."""
 
     def remove(self, *names: str) -> None:
-        """Remove faults: all of these names. Raises CommandError."""
+        """Remove all faults of these names. Raises CommandError for an unknown name."""
         self.do(RemoveFaults(names))

@@ -61,15 +61,14 @@ def _commands(table: Any) -> list[Command]:
 
 
 class _Conditions(_HasCommands, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Something that happens to the outlet: at a time, again and again, or after a request. The
-    commands of a step are carried out in the order of this list; one that cannot be is logged, and
-    the others are carried out all the same.
+    """Commands that are executed at a time, periodically, or after a request. They are executed in
+    the order of this list; one that fails is logged, and the others are still executed.
 
     after_seconds: how long after the start; with `after_request`, how long after that request.
-    every_seconds: again each time after this long, the first time with `after_seconds`, or after
-    the same time where that is omitted. It does not go with `after_request`.
-    after_request: once a request has been answered: { callback = 20, nth = 3 }; with
-    `after_seconds`, that long after it.
+    every_seconds: the period; the first time is `after_seconds`, or one period after the start if
+    that is omitted. Not with `after_request`.
+    after_request: after the reply to a request: { callback = 20, nth = 3 }; with `after_seconds`,
+    that long after it.
     """
 
     after_seconds: Seconds | None = None

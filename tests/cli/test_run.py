@@ -81,17 +81,17 @@ def test_the_first_line_names_the_product(scenario: str, product: str) -> None:
         assert it.line() == f"InvisOutlet 0003C44076 ({product}), seed 5\n"
 
 
-def introduction(it: Outlet) -> list[str]:
+def banner(it: Outlet) -> list[str]:
     """What it says when it begins, line by line."""
     lines = [it.line()]
-    while lines[-1] and not lines[-1].startswith("Press Ctrl-C"):
+    while lines[-1] and not lines[-1].startswith("Press Ctrl-C to stop."):
         lines.append(it.line())
     return lines
 
 
 def test_an_outlet_of_a_revision_with_one_transport_is_introduced_with_that_one() -> None:
     with process("run", "rev-b", "--tcp-port", "0", "--ws-port", "0") as it:
-        lines = introduction(it)
+        lines = banner(it)
     assert not [line for line in lines if line.startswith("  WebSocket ")]
     assert lines[-2].startswith("  TCP        127.0.0.1:")
     assert re.search(r"Press Ctrl-C to stop\. Try: .* send 127\.0\.0\.1:\d+ 20\n", lines[-1])
@@ -103,7 +103,7 @@ def test_an_outlet_of_a_revision_with_one_transport_is_introduced_with_that_one(
 def test_with_mdns_it_says_under_which_name_it_is_announced() -> None:
     ports = ("--tcp-port", "0", "--ws-port", "0")
     with process("run", "bare", *ports, "--sn", "11A1F7000FE", "--mdns") as it:
-        lines = introduction(it)
+        lines = banner(it)
         assert "  mDNS       11A1F7000FE._invis._tcp.local.\n" in lines
         status, _, err = it.end(signal.SIGINT)
         assert (status, err) == (0, "")
@@ -113,7 +113,7 @@ def test_without_mdns_nothing_is_said_of_it_and_the_package_for_it_is_not_needed
     tmp_path: Path,
 ) -> None:
     with process("run", "--tcp-port", "0", "--ws-port", "0", env=without_zeroconf(tmp_path)) as it:
-        lines = introduction(it)
+        lines = banner(it)
         assert not [line for line in lines if "mDNS" in line]
         assert it.end()[0] == 0
 
@@ -144,7 +144,7 @@ def test_a_push_is_a_line_with_its_arguments(tmp_path: Path) -> None:
     scenario = tmp_path / "pushes.toml"
     scenario.write_text("[[steps]]\nafter_request = { callback = 20 }\npush = 9\n")
     with process("run", str(scenario), "--tcp-port", "0", "--ws-port", "0") as it:
-        tcp = next(line for line in introduction(it) if "TCP" in line).rpartition(":")[2]
+        tcp = next(line for line in banner(it) if "TCP" in line).rpartition(":")[2]
         with socket.create_connection(("127.0.0.1", int(tcp)), timeout=TIMEOUT) as client:
             client.sendall(make_request())
             shown = [it.line() for _ in range(4)]
@@ -161,7 +161,7 @@ def test_a_push_to_many_clients_is_one_line_and_the_journal_has_all(tmp_path: Pa
     )
     options = ("--tcp-port", "0", "--ws-port", "0", "--journal", str(journal))
     with process("run", str(scenario), *options) as it, ExitStack() as clients:
-        tcp = next(line for line in introduction(it) if "TCP" in line).rpartition(":")[2]
+        tcp = next(line for line in banner(it) if "TCP" in line).rpartition(":")[2]
         for _ in range(20):
             last = socket.create_connection(("127.0.0.1", int(tcp)), timeout=TIMEOUT)
             clients.enter_context(last)
@@ -350,15 +350,15 @@ JOINS = pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="there is no S
 @JOINS
 def test_after_a_network_reset_it_says_how_to_let_it_join_again_and_that_works() -> None:
     with process("run", "--tcp-port", "0", "--ws-port", "0") as it:
-        tcp = next(line for line in introduction(it) if "TCP" in line).rpartition(":")[2]
+        tcp = next(line for line in banner(it) if "TCP" in line).rpartition(":")[2]
         address = ("127.0.0.1", int(tcp))
         for _ in range(2):
             with socket.create_connection(address, timeout=TIMEOUT) as client:
                 client.sendall(make_request(6))
-                shown = it.line()
-                while "network reset: offline until" not in shown:
-                    shown = it.line()
-            assert it.line() == f"To let it join the network again: kill -USR1 {it.pid}\n"
+                told = it.line()
+                while "network reset: offline until" not in told:
+                    told = it.line()
+            assert it.line() == f"To reconnect it to the network: kill -USR1 {it.pid}\n"
             while "closed" not in it.line():
                 pass
             with pytest.raises(ConnectionRefusedError):
@@ -373,7 +373,7 @@ def test_after_a_network_reset_it_says_how_to_let_it_join_again_and_that_works()
 @JOINS
 def test_a_restart_ends_by_itself_so_nothing_is_said_of_joining(tmp_path: Path) -> None:
     with process("run", "--tcp-port", "0", "--ws-port", "0", "--speed", "100") as it:
-        tcp = next(line for line in introduction(it) if "TCP" in line).rpartition(":")[2]
+        tcp = next(line for line in banner(it) if "TCP" in line).rpartition(":")[2]
         with socket.create_connection(("127.0.0.1", int(tcp)), timeout=TIMEOUT) as client:
             client.sendall(make_request(5))
             shown = [it.line()]
@@ -393,11 +393,11 @@ def test_to_be_told_to_join_changes_nothing_where_it_is_on_the_network(tmp_path:
         assert it.end() == (0, "", "")
 
 
-def test_the_help_says_how_it_joins_the_network_again() -> None:
-    shown = " ".join(cli_here("run", "--help").stdout.split())
-    assert (
-        "After a network reset (callback 6), send SIGUSR1 to reconnect it to the network." in shown
-    )
+def test_the_help_says_how_to_reconnect_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told = " ".join(cli_here(capsys, "run", "--help").stdout.split())
+    assert "After a network reset (callback 6), send SIGUSR1 to reconnect the outlet." in told
 
 
 # Where its output goes
@@ -546,7 +546,7 @@ def test_a_port_in_use_is_status_1_and_one_line_that_names_it_and_says_how_to_ge
         (line,) = refused(1, "run", *options)
     assert line == (
         f"invis-sim: cannot listen for {name} on host 127.0.0.1, port {port}: "
-        f"Address already in use; {option} 0 takes a free one"
+        f"Address already in use; {option} 0 takes a free port"
     )
     assert journal.read_text() == "of another run\n"
 
