@@ -79,8 +79,8 @@ def _overview(tables: dict[str, type[msgspec.Struct]]) -> str:
             "",
             *_rows({f"[[{name}]]": documented[name] for name in lists}),
             "",
-            "`invis-sim faults` is the manual of [[faults]]; `invis-sim keys steps` that of [[steps]],",
-            "and of the commands for `invis-sim run --do` and Python.",
+            "`invis-sim faults` is the manual of [[faults]], `invis-sim keys steps` is that of",
+            "[[steps]] and of the commands for `invis-sim run --do` and Python.",
         )
     )
 
