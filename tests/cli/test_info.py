@@ -22,11 +22,11 @@ from invis_sim.scenario.bundled import bundled
 from invis_sim.scenario.loading import parse
 from invis_sim.scenario.model import Scenario
 from invis_sim.scenario.steps import Step
-from tests.cli.process import INVIS_SIM, cli, cli_here
+from tests.cli.process import INVIS_SIM, cli_here
 
 
 def test_version_is_the_packages() -> None:
-    ended = cli("--version")
+    ended = cli_here("--version")
     assert (ended.returncode, ended.stdout) == (0, f"invis-sim {invis_sim.__version__}\n")
 
 
@@ -113,7 +113,7 @@ enable = "nobody"
 
 
 def test_check_is_content_with_what_is_good() -> None:
-    ended = cli("check", *bundled())
+    ended = cli_here("check", *bundled())
     assert (ended.returncode, ended.stderr) == (0, "")
     assert len(ended.stdout.splitlines()) == len(bundled())
 
@@ -144,7 +144,7 @@ def test_a_kind_that_is_none_is_status_2_with_the_nearest_one() -> None:
     assert (ended.returncode, ended.stdout) == (2, "")
     (line,) = ended.stderr.splitlines()
     assert line.startswith("invis-sim: unknown fault kind 'dely'; did you mean 'delay'?")
-    (line,) = cli("faults", "xxxxxx").stderr.splitlines()
+    (line,) = cli_here("faults", "xxxxxx").stderr.splitlines()
     assert all(kind in line for kind in KINDS)
 
 
@@ -180,10 +180,8 @@ def test_keys_names_every_table() -> None:
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_keys_says_something_about_every_key_of_a_table(
-    capsys: pytest.CaptureFixture[str], name: str
-) -> None:
-    heading, _, *rest = cli_here(capsys, "keys", name).stdout.strip().split("\n\n")
+def test_keys_says_something_about_every_key_of_a_table(name: str) -> None:
+    heading, _, *rest = cli_here("keys", name).stdout.strip().split("\n\n")
     assert heading.strip("[]") == name
     paragraphs = [part for part in rest if part not in PARTS_OF_STEPS]
     fields = msgspec.structs.fields(TABLES[name])

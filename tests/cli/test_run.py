@@ -393,11 +393,9 @@ def test_to_be_told_to_join_changes_nothing_where_it_is_on_the_network(tmp_path:
         assert it.end() == (0, "", "")
 
 
-def test_the_help_says_how_to_reconnect_it(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    told = " ".join(cli_here(capsys, "run", "--help").stdout.split())
-    assert "After a network reset (callback 6), send SIGUSR1 to reconnect the outlet." in told
+def test_the_help_says_how_to_reconnect_it() -> None:
+    text = " ".join(cli_here("run", "--help").stdout.split())
+    assert "After a network reset (callback 6), send SIGUSR1 to reconnect the outlet." in text
 
 
 # Where its output goes

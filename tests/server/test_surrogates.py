@@ -13,6 +13,7 @@ from invis_sim.device.state import OutletState
 from invis_sim.journal.text import format_entries
 from invis_sim.protocol.packets import MalformedPacket, parse_request
 from tests.server.peers import connected
+from tests.support import make_request
 
 HALF = "\ud800"
 VECTORS = Path(__file__).parents[1] / "protocol" / "vectors.json"
@@ -67,7 +68,9 @@ def test_the_device_answers_whatever_place_it_is_in() -> None:
 @pytest.mark.parametrize("transport", ["tcp", "ws"])
 def test_a_client_is_told_the_place(transport: Any) -> None:
     with start_simulator() as sim, connected(sim, transport) as client:
-        client.demand(2, {"acc_prefs": {"capacitiveCtrl": HALF}})
+        request = json.loads(make_request(2))
+        request["payload"]["callbackArgs"] = {"acc_prefs": {"capacitiveCtrl": HALF}}
+        client.send(client.framed(json.dumps(request).encode()))  # escaped: UTF-8 has no surrogates
         assert client.packet()["PUBACK"] == 0
         (exchange,) = sim.journal.exchanges()
         *_, note = exchange.notes
@@ -75,5 +78,5 @@ def test_a_client_is_told_the_place(transport: Any) -> None:
         assert exchange.received is not None
         assert exchange.received[note.offset :].startswith(b'"\\ud800"')
         list(format_entries(sim.journal))
-        client.demand(3)
+        client.send_request(3)
         assert client.packet()["PUBACK"] == 1
