@@ -27,8 +27,8 @@ def device_information(state: OutletState, presence: Presence) -> dict[str, Any]
             "fw_rev": state.firmware.IM.fw_rev,
         }
     }
-    is_shown = presence.present or state.quirks.absent_faceplate == "offline"
-    if state.firmware.PM is None or not is_shown:
+    absent = None if presence.online else state.quirks.absent_faceplate
+    if state.firmware.PM is None or absent == "omitted":
         return blocks
     faceplate, aura = state.faceplate, state.product == "aura"
     kind = faceplate.type
@@ -43,6 +43,11 @@ def device_information(state: OutletState, presence: Presence) -> dict[str, Any]
         "hw_rev": faceplate.hw_rev,
         "fw_rev": state.firmware.PM.fw_rev,
     }
+    if absent in ("degraded", "blank"):
+        # Each of these was seen on real devices; that they come together is assumed.
+        blocks["PM"]["device"] = "Unknown" if absent == "degraded" else ""
+        blocks["PM"]["fw_rev"] = ""
+        return blocks
     radar = faceplate.radar or (None if aura else Radar())
     if radar is not None:
         blocks["PM"]["radar"] = {

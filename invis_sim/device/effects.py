@@ -4,14 +4,14 @@ Nothing in this package sends, waits or writes a log. An operation returns what 
 order, and the caller does it.
 """
 
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
 from invis_sim.protocol.packets import Note, Push, Reply
 from invis_sim.protocol.transport import DisconnectMode
 
-__all__ = ["NO_REPLY", "Answer", "Effect", "GoOffline", "Log", "NoReply"]
+__all__ = ["NO_REPLY", "Answer", "Effect", "GoOffline", "Log", "NoReply", "WholePayload"]
 
 
 class GoOffline(msgspec.Struct, frozen=True):
@@ -53,6 +53,14 @@ class NoReply:
 
 NO_REPLY: Final = NoReply()
 """Returned by a handler in place of reply arguments: no packet is sent, not even `PUBACK` 0."""
+
+
+class WholePayload(msgspec.Struct, frozen=True, gc=False):
+    """Returned by a query in place of reply arguments: this is the reply's whole payload, as in the
+    early forms of callbacks 1 and 3, which have neither `callbackName` nor `callbackArgs`.
+    """
+
+    payload: Any
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):

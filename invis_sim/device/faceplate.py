@@ -2,8 +2,7 @@
 
 NONE       the product has none
 DETACHED   it is not clipped on
-RESTARTING, FORCED_OFFLINE   it is clipped on, and absent for now
-UNRESPONSIVE   it is there, and does not answer
+RESTARTING, FORCED_OFFLINE, UNRESPONSIVE   it is clipped on, and away for now
 ONLINE
 """
 
@@ -17,9 +16,9 @@ from invis_sim.device.state import OutletState
 
 __all__ = ["FaceplateUnit", "Presence"]
 
-CALIBRATION_STAGES = (4, 5, 6)
-"""What `occupancy_state` is while the occupancy sensor is calibrated, one after the other.
-[documentation of callback 26]"""
+CALIBRATING, CALIBRATED, CALIBRATION_FAILED = 4, 5, 6
+"""What `occupancy_state` says of a calibration of the occupancy sensor. [documentation of callback
+26; that they mean this is inferred from the radar module that the sensor resembles]"""
 
 
 class Presence(Enum):
@@ -36,11 +35,6 @@ class Presence(Enum):
     def attached(self) -> bool:
         """Whether there is a faceplate that is clipped on."""
         return self not in (Presence.NONE, Presence.DETACHED)
-
-    @property
-    def present(self) -> bool:
-        """Whether the outlet sees a faceplate. Whether it also answers, `online` says."""
-        return self in (Presence.UNRESPONSIVE, Presence.ONLINE)
 
     @property
     def online(self) -> bool:
@@ -104,29 +98,40 @@ class FaceplateUnit:
         """Whether a calibration of the occupancy sensor is in progress, its delay included."""
         return bool(self._calibration)
 
-    def calibrate_occupancy(self, delay: float, seconds: float) -> tuple[Log, ...]:
-        """Start a calibration of the occupancy sensor, which goes through its stages.
+    def calibrate_occupancy(
+        self, delay: float, seconds: float, *, succeeds: bool
+    ) -> tuple[Log, ...]:
+        """Start a calibration of the occupancy sensor. At its end the next sample has the result.
 
         delay: in seconds, after which it begins, ≥ 0. seconds: how long it takes, above 0.
         """
-        stages = len(CALIBRATION_STAGES)
-        times = [delay + seconds * index / stages for index in range(stages)]
+        result = CALIBRATED if succeeds else CALIBRATION_FAILED
         self._calibration = [
-            self._schedule.after(time, partial(self._set_stage, stage))
-            for time, stage in zip(times, CALIBRATION_STAGES, strict=True)
+            self._schedule.after(delay, partial(self._set_stage, CALIBRATING)),
+            self._schedule.after(delay + seconds, partial(self._complete_calibration, result)),
         ]
-        self._calibration.append(self._schedule.after(delay + seconds, self.end_calibration))
         return (Log(f"the occupancy sensor is calibrated: in {delay:g} s, for {seconds:g} s"),)
 
     def _set_stage(self, stage: int) -> None:
         self._sampler.stage = stage
 
+    def _complete_calibration(self, result: int) -> tuple[Log, ...]:
+        self._calibration = []
+        self._sampler.stage = result
+        words = "is complete" if result == CALIBRATED else "has failed"
+        return (Log(f"the calibration of the occupancy sensor {words}"),)
+
+    def after_sample(self) -> None:
+        """Forget the result of a calibration, which one sample has."""
+        if not self._calibration:
+            self._sampler.stage = None
+
     def end_calibration(self) -> tuple[Log, ...]:
-        """End the calibration, complete or not. Idempotent."""
+        """Abort the calibration, or forget its result. Idempotent."""
+        self._sampler.stage = None
         if not self._calibration:
             return ()
         for timer in self._calibration:
             timer.cancel()
         self._calibration = []
-        self._sampler.stage = None
         return (Log("the calibration of the occupancy sensor ends"),)

@@ -25,8 +25,10 @@ from invis_sim.device.lights import Nightlight
 from invis_sim.device.status import (
     accessory_names,
     color_light_status,
+    configuration,
     nightlight_status,
     outlet_status,
+    preference_product,
     require_faceplate,
     require_nightlight,
     select_color_light,
@@ -38,8 +40,11 @@ from invis_sim.protocol.packets import Note
 
 __all__ = ["HANDLERS", "MUTATING_CALLBACKS", "Command", "Query", "start_update"]
 
-MAX_CALIBRATION_SECONDS = 86_400
-"""A day; the documentation gives no limit, and a client's mistake should not last for ever."""
+MAX_CALIBRATION_SECONDS = 65_535
+"""The documentation recommends 30 to 60 and gives no limit; this is what two bytes hold."""
+
+CELSIUS_RANGE, HUMIDITY_RANGE = (-40_000, 85_000), (0, 100_000)
+"""Of callback 28, in thousandths: what the sensor can measure."""
 
 Outcome: TypeAlias = tuple[msgspec.UnsetType | NoReply, Sequence[Effect]]
 """What a command leads to: UNSET (`PUBACK` 1 without a payload) or NO_REPLY, and the effects."""
@@ -72,11 +77,16 @@ class Command(msgspec.Struct, frozen=True):
 
 
 def _configuration(device: OutletInternals, args: Any) -> Any:
-    return device.state.preferences.to_wire()
+    return configuration(device.state, device.presence)
 
 
 def _configure(device: OutletInternals, args: Any) -> Outcome:
-    preferences = device.state.preferences.with_args(args)
+    state = device.state
+    preferences = state.preferences.with_args(
+        args,
+        preference_product(state, device.presence),
+        ignore_unknown=state.quirks.unknown_preferences == "ignore",
+    )
     return msgspec.UNSET, device.replace_state(preferences=preferences)
 
 
@@ -85,7 +95,11 @@ def _accessory_names(device: OutletInternals, args: Any) -> Any:
 
 
 def _configure_accessory_names(device: OutletInternals, args: Any) -> Outcome:
-    names = device.state.names.with_args(args, nightlight=device.presence.attached)
+    names = device.state.names.with_args(
+        args,
+        nightlight=device.presence.online,
+        max_length=device.state.quirks.name_length,
+    )
     return msgspec.UNSET, device.replace_state(names=names)
 
 
@@ -141,15 +155,19 @@ def _calibrate_occupancy(device: OutletInternals, args: Any) -> Outcome:
     _require_sensor(device, "occupancy_state")
     if device.faceplate.calibrating:
         raise RequestRejected(Note("a calibration is already in progress"))
+    outcome = device.state.sensors.occupancy_calibration
+    if outcome == "silent":
+        raise RequestRejected(Note("the occupancy sensor does not answer, as the scenario says"))
     delay = device.state.timing.calibration_delay_seconds
-    return msgspec.UNSET, device.faceplate.calibrate_occupancy(delay, seconds)
+    succeeds = outcome == "succeeds"
+    return msgspec.UNSET, device.faceplate.calibrate_occupancy(delay, seconds, succeeds=succeeds)
 
 
 def _calibrate_climate(device: OutletInternals, args: Any) -> Outcome:
     temperature, humidity = expect_array(args, "[thousandths of °C, of %]", 2, 2)
     measured = {
-        "temp_celsius": expect_int(temperature, "temperature", -100_000, 200_000, 0) / 1000,
-        "humidity": expect_int(humidity, "humidity", 0, 100_000, 1) / 1000,
+        "temp_celsius": expect_int(temperature, "temperature", *CELSIUS_RANGE, 0) / 1000,
+        "humidity": expect_int(humidity, "humidity", *HUMIDITY_RANGE, 1) / 1000,
     }
     for name in measured:  # all of them before any is calibrated
         _require_sensor(device, name)
@@ -181,17 +199,17 @@ def _nightlight_status(device: OutletInternals, args: Any) -> Any:
 def _control_color_light(device: OutletInternals, args: Any) -> Outcome:
     args = expect_array(args, "[light, mode, leds, …]", 3, 6)
     _, name, light = select_color_light(device.state, device.presence, args[0])
-    changed = light.with_args(args)
+    changed = light.with_args(args, device.state.quirks.max_kelvin)
     return msgspec.UNSET, device.replace_state(**{name: changed}) if changed != light else ()
 
 
 def _color_light_status(device: OutletInternals, args: Any) -> Any:
     (light,) = expect_array(args, "[light]", 1, 1)
     state = device.state
-    if state.product != "aura" and state.quirks.color_light_without_aura == "short":
+    if state.product != "aura" and state.quirks.color_light_without_aura != "fail":
         if type(light) is not int:
             reject(f"light: expected a number, found {format_value(light)}", 0)
-        return [light]
+        return [light] if state.quirks.color_light_without_aura == "short" else []
     return color_light_status(state, device.presence, light)
 
 
@@ -248,8 +266,10 @@ def _restart_faceplate(device: OutletInternals, args: Any) -> Outcome:
 
 def _reset_faceplate(device: OutletInternals, args: Any) -> Outcome:
     require_faceplate(device.presence)
-    device.sampler.forget_calibrations()
-    return msgspec.UNSET, device.restart_faceplate()
+    # Its lights are pushed before it goes: afterwards there is a faceplate that has just started,
+    # whose clients learn from callback 12 that it has.
+    effects = device.reset_faceplate()
+    return msgspec.UNSET, [*effects, *device.restart_faceplate()]
 
 
 # 27: MQTT
@@ -258,6 +278,8 @@ def _reset_faceplate(device: OutletInternals, args: Any) -> Outcome:
 def _mqtt(device: OutletInternals, args: Any) -> Any:
     (action,) = expect_array(args, "[action]", 1, 1)
     expect_int(action, "action", 0, 2, 0)
+    if not device.state.preferences.sys_prefs.mqtt.enabled:
+        raise RequestRejected(Note("no MQTT broker is connected: sys_prefs.mqtt.enabled is 0"))
     if not device.state.mqtt.connected:
         raise RequestRejected(Note("the MQTT broker is not connected, as the scenario says"))
     return msgspec.UNSET

@@ -15,11 +15,12 @@ from invis_sim.device.arguments import RequestRejected
 from invis_sim.device.device_info import device_information
 from invis_sim.device.effects import Effect, GoOffline, Log
 from invis_sim.device.faceplate import FaceplateUnit, Presence
-from invis_sim.device.lights import COLOR_LIGHTS, ColorLight
+from invis_sim.device.lights import NIGHTLIGHT_NUMBER, ColorLight
 from invis_sim.device.schedule import Schedule, Timer
 from invis_sim.device.sensors import Sampler
 from invis_sim.device.state import OutletState
 from invis_sim.device.status import (
+    color_light_numbers,
     color_light_status,
     nightlight_status,
     outlet_status,
@@ -57,6 +58,7 @@ class OutletInternals:
         self.faceplate = FaceplateUnit(schedule, self.sampler)
         self.update = UpdateProcess(schedule)
         self._last_with_faceplate = self.state  # whose product and firmware come back with it
+        self._faceplate_seen = self.presence.online  # so that its return is noticed
         self._sample_timer: Timer | None = None
         self.restart_packet_ids()
         self._refresh_caches()
@@ -85,11 +87,11 @@ class OutletInternals:
             effects.append(self.make_push(Callback.OUTLET_STATUS, outlet_status(state)))
         if state.nightlight != before.nightlight:
             effects += self._push_current(Callback.NIGHTLIGHT_STATUS)
-        for light, (name, count) in COLOR_LIGHTS.items():
+        for light, name in color_light_numbers(state).items():
             old: ColorLight = getattr(before, name)
             new: ColorLight = getattr(state, name)
             # One LED in the state stands for all, so different values may be the same light.
-            if new != old and new.with_leds(count) != old.with_leds(count):
+            if new != old and new.with_all_leds() != old.with_all_leds():
                 effects += self._push_current(Callback.COLOR_LIGHT_STATUS, light)
         return effects
 
@@ -164,6 +166,7 @@ class OutletInternals:
         effects: list[Effect] = []
         state = self.state
         if state.product != before.product:
+            self._faceplate_seen = False  # another one appears
             self.faceplate.end_restart()
             effects += self.faceplate.end_calibration()
             effects += self._update_effects(self.update.on_faceplate_lost())
@@ -180,14 +183,31 @@ class OutletInternals:
         return effects
 
     def update_presence(self) -> list[Effect]:
-        """Abort what needs the faceplate if that is offline now, and refresh what depends on it."""
+        """Abort what needs the faceplate if that is offline now, and refresh what depends on it. If
+        it has appeared, or come back, every client is sent who it is (12).
+        """
         effects: list[Effect] = []
+        appeared = self.presence.online and not self._faceplate_seen
+        self._faceplate_seen = self.presence.online
         if not self.presence.online:
             effects += self.faceplate.end_calibration()
             if not self.offline:  # a restart of the outlet has its own consequences for an update
                 effects += self._update_effects(self.update.on_faceplate_lost())
         self._refresh_caches()
+        if appeared and not self.offline:  # a client that connects later is sent it then
+            effects += self._push_current(Callback.DEVICE_INFORMATION)
         return effects
+
+    def reset_faceplate(self) -> list[Effect]:
+        """Restore what the faceplate keeps to what it was at the beginning."""
+        self.sampler.reset_calibrations()
+        first = self.initial_state
+        return self.replace_state(
+            nightlight=first.nightlight,
+            color_light=first.color_light,
+            indicator_light=first.indicator_light,
+            preferences=self.state.preferences.with_faceplate_of(first.preferences),
+        )
 
     def restart_faceplate(self) -> list[Effect]:
         """Begin a restart of the faceplate."""
@@ -262,9 +282,9 @@ class OutletInternals:
     def sample(self) -> list[Effect]:
         """Take a new sample, and push it if there is a faceplate that sends it."""
         self.sampler.advance()
-        if self.offline:
-            return []
-        return self._push_current(Callback.SENSOR_READINGS)
+        effects = [] if self.offline else self._push_current(Callback.SENSOR_READINGS)
+        self.faceplate.after_sample()
+        return effects
 
     def restart_sample_timer(self) -> None:
         """Take samples from now on as often as the state says."""
@@ -281,7 +301,7 @@ class OutletInternals:
         """The effect of a restart. Its arguments are those of `GoOffline`."""
         return GoOffline(name, seconds, self.state.quirks.restart_disconnect)
 
-    def current_args(self, callback: int, light: int = 5) -> Any:
+    def current_args(self, callback: int, light: int = NIGHTLIGHT_NUMBER) -> Any:
         """The `callbackArgs` of a push of the present state. Raises RequestRejected.
 
         callback: one of 9, 11, 12, 15 and 18. light: which coloured light, for 18.
@@ -300,7 +320,7 @@ class OutletInternals:
                 return color_light_status(state, presence, light)
         raise RequestRejected(Note("it has no state of its own, so args are needed"))
 
-    def _push_current(self, callback: Callback, light: int = 5) -> list[Effect]:
+    def _push_current(self, callback: Callback, light: int = NIGHTLIGHT_NUMBER) -> list[Effect]:
         """A push of the present state; none where there is none at the moment."""
         try:
             args = self.current_args(callback, light)

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -12,7 +12,18 @@ from invis_sim.device.arguments import expect_array, expect_int, format_value, r
 from invis_sim.device.preferences import Percent, Switch
 from invis_sim.protocol.json_positions import Key
 
-__all__ = ["COLOR_LIGHTS", "ColorLight", "IndicatorLight", "Led", "Nightlight"]
+__all__ = [
+    "HIGHEST_KELVIN",
+    "LOWEST_KELVIN",
+    "NIGHTLIGHT_NUMBER",
+    "ColorLight",
+    "IndicatorLight",
+    "Led",
+    "Nightlight",
+]
+
+STATIC_COLOR = 1
+"""The mode in which one entry is for all LEDs."""
 
 STATIC_TEMPERATURE = 2
 """The mode in which an LED is white of some temperature; in all others it has a colour."""
@@ -20,8 +31,11 @@ STATIC_TEMPERATURE = 2
 LOWEST_KELVIN, HIGHEST_KELVIN = 1000, 40_000
 """By the documentation. Clients keep to 6500 and less."""
 
-COLOR_LIGHTS = {5: ("color_light", 9), 7: ("indicator_light", 7)}
-"""The number of a coloured light on the wire → its field of the state, and how many LEDs it has."""
+STARRY_NIGHT = 7
+"""The mode of two colours, one for the background and one for the stars; 3-6 have a palette."""
+
+NIGHTLIGHT_NUMBER = 5
+"""The number of an Aura's nightlight on the wire."""
 
 
 class Nightlight(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -85,51 +99,65 @@ class ColorLight(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     random: Switch = 0
     level: Percent = 40
 
-    def with_leds(self, count: int) -> "ColorLight":
-        """Return the light with this number of LEDs, above 0."""
+    LED_COUNT: ClassVar[int] = 9
+    """How many LEDs the row has."""
+
+    def with_all_leds(self) -> "ColorLight":
+        """Return the light with every LED of its row."""
+        count = self.LED_COUNT
         leds = self.leds * count if len(self.leds) == 1 else (*self.leds, *[Led()] * count)
         return msgspec.structs.replace(self, leds=leds[:count])
 
-    def to_wire(self, light: int) -> list[Any]:
+    def to_wire(self, light: int, *, full: bool = True) -> list[Any]:
         """Return the `callbackArgs` of callback 18.
 
-        light: the number of this light.
+        light: the number of this light. full: with what follows the LEDs.
         """
         leds = [led.to_wire() for led in self.leds]
-        return [light, self.mode, leds, self.speed, self.random, self.level]
+        more = [self.speed, self.random, self.level] if full else []
+        return [light, self.mode, leds, *more]
 
-    def with_args(self, args: list[Any]) -> "ColorLight":
+    def with_args(self, args: list[Any], max_kelvin: int = HIGHEST_KELVIN) -> "ColorLight":
         """Return the light, which has all its LEDs, as changed by callback 17.
 
-        args: `[light, mode, leds]`, and up to three more: speed, random, level. One LED with a
-        colour is meant for the whole row; of LEDs with a temperature, and of several, each is meant
-        for one. Omitted ones stay as they are.
+        args: `[light, mode, leds]`, and up to three more: speed, random, level; omitted ones stay
+        as they are. In mode 1 one entry is for the whole row. Otherwise each entry is for one LED,
+        from the first, and the others stay: as LEDs in modes 1 and 2, as a palette in modes 3-7.
+        Where the device chooses the colours of a palette itself (random), no LED changes.
+        max_kelvin: the highest temperature that it takes.
 
         Raises RequestRejected.
         """
+        count = len(self.leds)
         mode = expect_int(args[1], "mode", 1, 7, 1)
-        entries = expect_array(args[2], f"1 to {len(self.leds)} LEDs", 1, len(self.leds), 2)
-        form = _TEMPERATURE if mode == STATIC_TEMPERATURE else _COLOR
-        if len(entries) == 1 and mode != STATIC_TEMPERATURE:
-            leds = [_patched(led, entries[0], 0, form) for led in self.leds]
-        else:
-            leds = [
-                _patched(led, entries[index], index, form) if index < len(entries) else led
-                for index, led in enumerate(self.leds)
-            ]
+        entries = expect_array(args[2], f"1 to {count} LEDs", 1, count, 2)
         more = {
             name: expect_int(value, name, 0, highest, index)
             for index, (name, highest, value) in enumerate(
                 zip(("speed", "random", "level"), (7, 1, 100), args[3:], strict=False), 3
             )
         }
-        return msgspec.structs.replace(self, mode=mode, leds=tuple(leds), **more)
+        is_random = mode > STATIC_TEMPERATURE and more.get("random", self.random) == 1
+        # A client sends back the whole row that it has read, also in this mode.
+        if mode == STARRY_NIGHT and not is_random and len(entries) not in (2, count):
+            reject(f"expected 2 LEDs in mode {mode}, or all {count}, found {len(entries)}", 2)
+        form = _TEMPERATURE if mode == STATIC_TEMPERATURE else _COLOR
+        leds = [
+            _patched(led, entry, index, form, max_kelvin)
+            for index, (led, entry) in enumerate(zip(self.leds, entries, strict=False))
+        ]
+        if mode == STATIC_COLOR and len(entries) == 1:
+            leds = [_patched(led, entries[0], 0, form, max_kelvin) for led in self.leds]
+        row = self.leds if is_random else (*leds, *self.leds[len(leds) :])
+        return msgspec.structs.replace(self, mode=mode, leds=row, **more)
 
 
 class IndicatorLight(ColorLight, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The coloured indicator of an Aura (light 7 of callbacks 17 and 18): a row of 7 LEDs. It
-    exists only with `indicator_light = true` under [quirks].
+    """The coloured indicator of an Aura (light 7 of callbacks 17 and 18, or 1): a row of 7 LEDs. It
+    exists only with `indicator_light = true` under [quirks]; its number is set there as well.
     """
+
+    LED_COUNT: ClassVar[int] = 7
 
     leds: Annotated[tuple[Led, ...], msgspec.Meta(min_length=1, max_length=7)] = (Led(),)
 
@@ -138,17 +166,18 @@ class _Form(NamedTuple):
     """How an LED is written.
 
     words: the elements, for messages.
-    change: what an entry says beside state and brightness, from the entry and its place.
+    change: what an entry says beside state and brightness, from the entry, its place, and the
+    highest temperature.
     """
 
     words: str
-    change: Callable[[list[Any], tuple[Key, ...]], dict[str, Any]]
+    change: Callable[[list[Any], tuple[Key, ...], int], dict[str, Any]]
 
 
-def _patched(led: Led, entry: Any, index: int, form: _Form) -> Led:
+def _patched(led: Led, entry: Any, index: int, form: _Form, max_kelvin: int) -> Led:
     """Return the LED as changed by an entry of callback 17. Raises RequestRejected.
 
-    index: of the entry. form: how it is written.
+    index: of the entry. form: how it is written. max_kelvin: the highest temperature.
     """
     place = (2, index)
     entry = expect_array(entry, f"an LED as {form.words}", 3, 4, *place)
@@ -156,31 +185,33 @@ def _patched(led: Led, entry: Any, index: int, form: _Form) -> Led:
         led,
         state=expect_int(entry[0], "state", 0, 1, *place, 0),
         brightness=expect_int(entry[1], "brightness", 0, 100, *place, 1),
-        **form.change(entry, place),
+        **form.change(entry, place, max_kelvin),
     )
 
 
-def _with_color(entry: list[Any], place: tuple[Key, ...]) -> dict[str, Any]:
+def _with_color(entry: list[Any], place: tuple[Key, ...], max_kelvin: int) -> dict[str, Any]:
     """`[state, brightness, [hue, saturation]]`, or with kelvin at the end."""
     hue, saturation = expect_array(entry[2], "[hue, saturation]", 2, 2, *place, 2)
     color = (
         expect_int(hue, "hue", 0, 360, *place, 2, 0),
         expect_int(saturation, "saturation", 0, 100, *place, 2, 1),
     )
-    return {"color": color, **({"kelvin": _kelvin(entry, 3, place)} if len(entry) == 4 else {})}
+    if len(entry) == 3:
+        return {"color": color}
+    return {"color": color, "kelvin": _kelvin(entry, 3, place, max_kelvin)}
 
 
-def _with_temperature(entry: list[Any], place: tuple[Key, ...]) -> dict[str, Any]:
+def _with_temperature(entry: list[Any], place: tuple[Key, ...], max_kelvin: int) -> dict[str, Any]:
     """`[state, brightness, kelvin]`, or as `_with_color`, with kelvin."""
     if len(entry) == 4:
-        return _with_color(entry, place)
+        return _with_color(entry, place, max_kelvin)
     if isinstance(entry[2], list):
         reject(f"kelvin: expected a number, found {format_value(entry[2])}", *place, 2)
-    return {"kelvin": _kelvin(entry, 2, place)}
+    return {"kelvin": _kelvin(entry, 2, place, max_kelvin)}
 
 
-def _kelvin(entry: list[Any], index: int, place: tuple[Key, ...]) -> int:
-    return expect_int(entry[index], "kelvin", LOWEST_KELVIN, HIGHEST_KELVIN, *place, index)
+def _kelvin(entry: list[Any], index: int, place: tuple[Key, ...], max_kelvin: int) -> int:
+    return expect_int(entry[index], "kelvin", LOWEST_KELVIN, max_kelvin, *place, index)
 
 
 _COLOR = _Form("[state, brightness, [hue, saturation]]", _with_color)

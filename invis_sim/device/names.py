@@ -43,13 +43,13 @@ class Names(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
             if nightlight or number != NIGHTLIGHT
         ]
 
-    def with_args(self, args: Any, *, nightlight: bool) -> "Names":
+    def with_args(self, args: Any, *, nightlight: bool, max_length: int) -> "Names":
         """Return the names as changed by callback 4.
 
         args: a list of `{"accessory": number, "name": text}`; omitted ones stay as they are.
-        nightlight: whether there is one.
+        nightlight: whether there is one. max_length: of a name, in characters.
 
-        Raises RequestRejected, also where an accessory is unknown.
+        Raises RequestRejected, also where an accessory is unknown, or named twice.
         """
         names: dict[str, str] = {}
         for index, item in enumerate(
@@ -72,5 +72,10 @@ class Names(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
                 reject(reason, index, "accessory")
             if not isinstance(name, str):
                 reject(f"name: expected text, found {format_value(name)}", index, "name")
+            if len(name) > max_length:
+                reason = f"name: expected at most {max_length} characters, found {len(name)}"
+                reject(reason, index, "name")
+            if ACCESSORIES[number] in names:
+                reject(f"accessory {number} is named twice", index, "accessory")
             names[ACCESSORIES[number]] = name
         return msgspec.structs.replace(self, **names)

@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from invis_sim.device.arguments import RequestRejected
-from invis_sim.device.effects import NO_REPLY, Answer
+from invis_sim.device.effects import NO_REPLY, Answer, WholePayload
 from invis_sim.device.handlers import HANDLERS, Query
 from invis_sim.device.internals import OutletInternals
 from invis_sim.protocol.callbacks import Callback
@@ -41,6 +41,9 @@ def answer(device: OutletInternals, request: Request, packet_ids: PacketIds) -> 
     try:
         if isinstance(handler, Query):  # by far the most frequent; it has no effects
             reply_args = handler.answer(device, request.args)
+            if type(reply_args) is WholePayload:
+                fields = {"sn": device.sn, "packetID": request.packet_id, "PUBACK": 1}
+                return Answer(Reply({**fields, "payload": reply_args.payload}), notes)
             return Answer(Reply.success(device.sn, request.packet_id, callback, reply_args), notes)
         reply_args, effects = handler.perform(device, request.args)
     except RequestRejected as rejected:

@@ -62,8 +62,11 @@ class Sensors(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     over and over; or a drift, `{ start = 21.5, step = 0.1, min = 18, max = 25 }`. Omitted: what
     the product measures by default. An Aura measures the light alone, unless a reading is given.
 
-    device_type: the number in front of the readings; omitted: 1 for a Pro, 2 for an Aura.
+    device_type: the number in front of the readings; what it means is not documented.
     omit: names of readings that the faceplate does not have.
+    occupancy_calibration: how a calibration of the occupancy sensor (26) goes: it "succeeds"; it
+    "fails", and occupancy_state ends with 6; or the sensor is "silent", and it does not begin
+    (`PUBACK` 0).
 
     temp_valid: whether temp_celsius and humidity are valid, 0 or 1.
     aqi_valid: whether AQI is valid, 0 or 1.
@@ -71,35 +74,36 @@ class Sensors(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     humidity: the relative humidity in %.
     BME680_temp_celsius: the temperature in °C, by the air sensor.
     BME680_humidity: the relative humidity in %, by the air sensor.
-    temphumidity_accuracy: seen on real hardware and documented nowhere; not there unless given.
     AQI: the index of air quality.
-    AQI_accuracy: how sure the AQI is, 0-3.
+    AQI_accuracy: how sure the AQI is, 0-3. As a constant it is 0 after a reset of the faceplate
+    (25) until it is set anew, as are co2_accuracy and bvoc_accuracy.
     pressure: of the air, in Pa.
     gas: the resistance of the gas sensor, in Ohm.
     co2_equiv: carbon dioxide, or what amounts to it, in ppm.
     co2_peak_lvl: its peak, in ppm.
     co2_accuracy: how sure co2_equiv is, 0-3.
-    bvoc_equiv: what breath leaves in the air (volatile organic compounds); the unit is not
-    documented.
+    bvoc_equiv: what breath leaves in the air (volatile organic compounds), in ppm.
     bvoc_accuracy: how sure bvoc_equiv is, 0-3.
     lux_valid: whether lux is valid, 0 or 1.
     lux: the light in the room; real devices say "inf" as well.
     occupancy_valid: whether occupancy_state is valid, 0 or 1.
-    occupancy_state: 0: the room is empty; above: it is not. 4, 5 and 6 are stages of a calibration.
-    distance: how far off a person is; the unit is not documented.
-    movement_energy: what the radar sees that moves; the unit is not documented.
-    stationary_energy: what the radar sees that does not move; the unit is not documented.
+    occupancy_state: 0: the room is empty; above: it is not: 1 a person moves, 2 is still, 3 both.
+    A calibration (26) is 4, and then 5 if it has succeeded, or 6.
+    distance: how far off a person is, presumably in cm.
+    movement_energy: what the radar sees that moves, presumably 0-100.
+    stationary_energy: what the radar sees that does not move, presumably 0-100.
+    temphumidity_accuracy: seen on real hardware and documented nowhere; not there unless given.
     """
 
-    device_type: WholeNumber | None = None
+    device_type: WholeNumber = 1
     omit: tuple[str, ...] = ()
+    occupancy_calibration: Literal["succeeds", "fails", "silent"] = "succeeds"
     temp_valid: Whole | None = None
     aqi_valid: Whole | None = None
     temp_celsius: Decimal | None = None
     humidity: Decimal | None = None
     BME680_temp_celsius: Decimal | None = None
     BME680_humidity: Decimal | None = None
-    temphumidity_accuracy: Whole | None = None
     AQI: Whole | None = None
     AQI_accuracy: Whole | None = None
     pressure: Whole | None = None
@@ -116,6 +120,7 @@ class Sensors(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     distance: Whole | None = None
     movement_energy: Whole | None = None
     stationary_energy: Whole | None = None
+    temphumidity_accuracy: Whole | None = None
 
     def __post_init__(self) -> None:
         for name in self.omit:
@@ -135,7 +140,11 @@ class Sensors(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return {n: one for n, one in filled if one is not None and n not in self.omit}
 
 
-READINGS = tuple(name for name in Sensors.__struct_fields__ if name not in ("device_type", "omit"))
+READINGS = tuple(
+    name
+    for name in Sensors.__struct_fields__
+    if name not in ("device_type", "omit", "occupancy_calibration")
+)
 
 DECIMALS = (
     "temp_celsius",
@@ -146,6 +155,9 @@ DECIMALS = (
     "lux",
 )
 """The readings that the wire has as strings. [the vendor's app]"""
+
+ACCURACIES = ("AQI_accuracy", "co2_accuracy", "bvoc_accuracy")
+"""What the air sensor loses when the faceplate is reset: it begins to learn again."""
 
 PRO_DEFAULTS: dict[str, Any] = {
     "temp_valid": 1,
@@ -180,7 +192,7 @@ class Sampler:
     seed: of the drifts.
 
     sample: the number of the present one, from 0.
-    stage: what `occupancy_state` is while that sensor is calibrated; None: it is not.
+    stage: what `occupancy_state` is of a calibration; None: what the sensor measures.
     """
 
     def __init__(self, seed: int) -> None:
@@ -190,6 +202,7 @@ class Sampler:
         self._readings: dict[str, Any] = {}
         self._drifts: dict[str, float] = {}  # reading → where its drift is
         self._offsets: dict[str, float] = {}  # reading → what a calibration has added to it
+        self._lost: set[str] = set()  # accuracies that are 0 since a reset of the faceplate
 
     def set_readings(self, readings: dict[str, Any]) -> None:
         """Replace the readings. Unchanged ones keep their drift and calibration; changed ones
@@ -201,6 +214,7 @@ class Sampler:
             if readings.get(name) != self._readings[name]:
                 self._drifts.pop(name, None)
                 self._offsets.pop(name, None)
+                self._lost.discard(name)
         self._readings = readings
         for name, reading in readings.items():
             if isinstance(reading, Drift):
@@ -236,6 +250,16 @@ class Sampler:
     def forget_calibrations(self) -> None:
         """Make all readings what the sensors measure."""
         self._offsets.clear()
+        self._lost.clear()
+
+    def reset_calibrations(self) -> None:
+        """Lose all calibrations, as a faceplate that is reset does: accuracies are 0 from now on,
+        unless they are from a list or a drift.
+        """
+        self.forget_calibrations()
+        self._lost.update(
+            name for name in ACCURACIES if isinstance(self._readings.get(name), int | float)
+        )
 
     def to_wire(self, decimals: Literal["strings", "numbers"]) -> dict[str, Any]:
         """Return the present readings as callback 11 has them.
@@ -247,6 +271,8 @@ class Sampler:
     def _to_wire(self, name: str, decimals: Literal["strings", "numbers"]) -> Any:
         if name == "occupancy_state" and self.stage is not None:
             return self.stage
+        if name in self._lost:
+            return 0
         value = self._raw(name)
         if name in self._offsets:
             value = (0.0 if isinstance(value, str) else value) + self._offsets[name]

@@ -10,9 +10,15 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 
 from invis_sim.device.firmware import FaceplateFirmware, FirmwareInventory
-from invis_sim.device.lights import ColorLight, IndicatorLight, Nightlight
+from invis_sim.device.lights import (
+    HIGHEST_KELVIN,
+    LOWEST_KELVIN,
+    ColorLight,
+    IndicatorLight,
+    Nightlight,
+)
 from invis_sim.device.names import Names
-from invis_sim.device.preferences import Preferences, Switch
+from invis_sim.device.preferences import AddressForm, Preferences, Switch
 from invis_sim.device.sensors import Sensors
 from invis_sim.device.update_plan import Seconds, Updates
 from invis_sim.protocol.transport import DisconnectMode
@@ -92,8 +98,8 @@ class Faceplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """The InvisDeco, where the product has one.
 
     attached: whether it is clipped on.
-    online: whether it answers. One that does not is shown by callback 12, with `online` false, and
-    sends no readings.
+    online: whether it answers. One that does not is away, as while it restarts; see
+    `absent_faceplate` under [quirks].
     sn: its own serial number, in callback 12; omitted: derived from the outlet's.
     MAC: its hardware address, in callback 12; omitted: derived from the outlet's serial number.
     hw_rev: its hardware revision, in callback 12; any text.
@@ -124,7 +130,8 @@ class Outlets(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Mqtt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the outlet finds when it looks for its MQTT broker.
 
-    connected: whether callback 27 is answered `PUBACK` 1.
+    connected: whether it is connected, as soon as `enabled` is 1 under
+    [preferences.sys_prefs.mqtt]: callback 27 is then answered `PUBACK` 1, and else 0.
     """
 
     connected: bool = False
@@ -166,21 +173,37 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Where real firmware, documentation and clients differ, or where nothing is known. The default
     is what real devices were seen to do, where any were seen.
 
-    names_list: callback 3 returns the list "bare", as real firmware does, or "wrapped" in
-    `{"payload": …}`, as documented.
+    configuration_form: callback 1 returns the tree of preferences as "current" firmware does, or in
+    the "early" form: the reply's payload is the tree itself, with fewer keys, as the vendor's early
+    app reads it. A client loses its connection over that.
+    preference_keys: callbacks 1 and 2 have the preferences "by_product", or "all" on every product.
+    unknown_preferences: callback 2 with a preference that does not exist is refused ("refuse"), or
+    done without it ("ignore").
+    internet_addresses: the form of the addresses in callback 1: integers with the first octet in
+    the lowest byte ("first_octet_low") or in the highest ("first_octet_high"), or "text".
+    names_list: callback 3 returns the list "bare", as real firmware does; "wrapped" in
+    `{"payload": …}`, as documented; or "early": the reply's payload is the list itself, as the
+    vendor's early app reads it. A client loses its connection over that.
+    name_length: how many characters callback 4 takes in a name, at most.
     stray_result: whether each update begins with a result (23) of status 0 that means nothing, as
     on real devices.
     radar_key: the radar's firmware in callback 12 is "fw_ver", as a client reads it, or "fw_rev",
     as documented.
     decimals: readings with decimals are "strings" that hold them, as on real devices, or "numbers".
+    color_light_args: callback 18, as reply and as push, has "six" arguments, as on real devices, or
+    the first "three", as in the documented examples.
     color_push_puback: whether a push of callback 18 has a `PUBACK`, as in the documented example.
     color_light_without_aura: on a device that is not an Aura, callback 18 is a "fail" (`PUBACK` 0),
-    or "short": a success with fewer than three arguments.
-    indicator_light: whether an Aura has the coloured light 7, its indicator of 7 LEDs, as on an
+    or a success with one argument ("short") or none ("empty").
+    indicator_light: whether an Aura has a second coloured light, its indicator of 7 LEDs, as on an
     older page of the documentation.
+    indicator_number: the number of that light: 7, as on that page, or 1, as an integration says.
+    max_kelvin: the highest temperature that callback 17 takes: 40000, as documented, or the 6500 to
+    which a client keeps, or anything between.
     plain_nightlight_on_aura: whether callbacks 14 and 15 also work on an Aura.
-    absent_faceplate: while the faceplate restarts or is off, callback 12 has no `PM` ("omitted"),
-    or one with `online` false ("offline").
+    absent_faceplate: while the faceplate is away, callback 12 has no `PM` ("omitted"); one with
+    `online` false, and else as usual ("offline"); or one in a bad state: `online` false, `fw_rev`
+    empty, no `radar`, and for `device` "Unknown" ("degraded") or nothing ("blank").
     restart_disconnect: how connections end when the outlet restarts. "close": the stream ends
     (FIN). "close_frame": with a close frame on WebSocket, and FIN. "reset": RST. "blackhole":
     nothing is sent, and a RST comes when the outlet is back.
@@ -188,15 +211,23 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     and WebSocket on all others only, as a client has it.
     """
 
-    names_list: Literal["bare", "wrapped"] = "bare"
+    configuration_form: Literal["current", "early"] = "current"
+    preference_keys: Literal["by_product", "all"] = "by_product"
+    unknown_preferences: Literal["refuse", "ignore"] = "refuse"
+    internet_addresses: AddressForm = "first_octet_low"
+    names_list: Literal["bare", "wrapped", "early"] = "bare"
+    name_length: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 64
     stray_result: bool = True
     radar_key: Literal["fw_ver", "fw_rev"] = "fw_ver"
     decimals: Literal["strings", "numbers"] = "strings"
+    color_light_args: Literal["six", "three"] = "six"
     color_push_puback: bool = False
-    color_light_without_aura: Literal["fail", "short"] = "fail"
+    color_light_without_aura: Literal["fail", "short", "empty"] = "fail"
     indicator_light: bool = False
+    indicator_number: Literal[7, 1] = 7
+    max_kelvin: Annotated[int, msgspec.Meta(ge=LOWEST_KELVIN, le=HIGHEST_KELVIN)] = HIGHEST_KELVIN
     plain_nightlight_on_aura: bool = False
-    absent_faceplate: Literal["omitted", "offline"] = "omitted"
+    absent_faceplate: Literal["omitted", "offline", "degraded", "blank"] = "omitted"
     restart_disconnect: DisconnectMode = "close"
     transports: Literal["both", "by_revision"] = "both"
 
@@ -210,7 +241,7 @@ class OutletState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     outlets: the two switches.
     nightlight: the plain nightlight of a Pro.
     color_light: the coloured nightlight of an Aura (light 5), of 9 LEDs.
-    indicator_light: the coloured indicator of an Aura (light 7), of 7 LEDs; see [quirks].
+    indicator_light: the coloured indicator of an Aura, of 7 LEDs; see [quirks].
     names: what the user calls the accessories.
     preferences: what callback 1 reads and callback 2 changes.
     sensors: what the faceplate measures.

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from invis_sim.commands.set_state import SetState
+from invis_sim.device.preferences import PRODUCTS_WITH
 from invis_sim.device.state import OutletState, Product, Quirks
 from invis_sim.scenario.steps import Step
 from invis_sim.schema.fields import MISSING, Path, value_at
@@ -19,8 +20,15 @@ _PARTS: dict[tuple[str, ...], tuple[Product, ...]] = {
     ("indicator_light",): ("aura",),
     ("sensors",): ("pro", "aura"),
     ("updates", "PM"): ("pro", "aura"),
+    ("quirks", "color_light_args"): ("aura",),
+    ("quirks", "indicator_number"): ("aura",),
+    ("quirks", "max_kelvin"): ("aura",),
+    **{("preferences", *path): products for path, products in PRODUCTS_WITH.items()},
 }
 """Parts of the state that not every product has → the products that have them."""
+
+SHARED_TABLES = ("preferences", "quirks")
+"""Tables of which every product has some keys."""
 
 _BY_QUIRK = {
     "nightlight": ("plain_nightlight_on_aura", "an Aura has a [color_light] in its place"),
@@ -55,7 +63,9 @@ def ineffective_settings(parts: Mapping[str, Any]) -> Iterator[tuple[Path, str]]
         if parts[path[0]] is not None and value_at(parts, path) != value_at(usual, path):
             yield path, why
         for index, one in enumerate(changes):
-            if _mentions(one, path):
+            # A struct has a value for each key, so only those that are not as usual are meant.
+            is_usual = path[0] in SHARED_TABLES and value_at(one, path) == value_at(usual, path)
+            if _mentions(one, path) and not is_usual:
                 yield ("steps", index, "set", *path), why
     if product == "bare":
         why = _why_not("faceplate", _PARTS[("faceplate",)], product, quirks, changes)
@@ -92,7 +102,12 @@ def _why_not(
         return f"has no effect: {otherwise}; set {quirk} = true under [quirks]"
     if product in having:
         return ""
-    lacking = "this outlet has no faceplate" if product == "bare" else "this outlet is not an Aura"
+    if part == "preferences":
+        path = ("quirks", "preference_keys")
+        if quirks.preference_keys == "all" or any(_mentions(one, path) for one in changes):
+            return ""
+    other = "an Aura" if having == ("aura",) else "a Pro"
+    lacking = f"this outlet {'has no faceplate' if product == 'bare' else f'is not {other}'}"
     wanted = " or ".join(f'"{name}"' for name in having)
     return f"has no effect: {lacking}; set product = {wanted} under [device]"
 

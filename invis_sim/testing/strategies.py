@@ -337,6 +337,15 @@ def _scenarios(structs: StructStrategies, max_faults: int) -> st.SearchStrategy[
     return st.fixed_dictionaries(parts).map(_scenario)
 
 
+def _as_usual(value: Any, usual: Any, path: list[str]) -> Any:
+    """The value with its part at a path as in the usual one."""
+    if not path:
+        return usual
+    name, *rest = path
+    part = _as_usual(getattr(value, name), getattr(usual, name), rest)
+    return msgspec.structs.replace(value, **{name: part})
+
+
 def _scenario(given: dict[str, Any]) -> Scenario:
     """The scenario of these parts, without the settings and faults that would have no effect."""
     device: Device = given["device"]
@@ -351,10 +360,7 @@ def _scenario(given: dict[str, Any]) -> Scenario:
         )
     for path, _ in [*ineffective_settings(given)]:
         table, *inner = map(str, path)
-        usual = getattr(_DEFAULT, table)
-        for name in inner:
-            usual = msgspec.structs.replace(given[table], **{name: getattr(usual, name)})
-        given[table] = usual
+        given[table] = _as_usual(given[table], getattr(_DEFAULT, table), inner)
     given["faults"] = tuple(
         fault for fault in given["faults"] if not [*conflicts({**given, "faults": (fault,)})]
     )

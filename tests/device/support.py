@@ -29,6 +29,12 @@ FIRMWARE = {
 }
 """With an update for each part."""
 
+BROKER: dict[str, Any] = {
+    "mqtt": {"connected": True},
+    "preferences": {"sys_prefs": {"mqtt": {"enabled": 1}}},
+}
+"""With an MQTT broker that is connected."""
+
 
 def an_outlet(
     product: Product | None = "pro",

@@ -8,7 +8,7 @@ import pytest
 from invis_sim.device.outlet import Outlet
 from invis_sim.device.state import Product
 from invis_sim.protocol.json_positions import Key
-from tests.device.support import FIRMWARE, an_outlet, expect_failure, handle_request
+from tests.device.support import BROKER, FIRMWARE, an_outlet, expect_failure, handle_request
 
 NO_INTEGERS: tuple[Any, ...] = (
     True,
@@ -28,9 +28,9 @@ GOOD: dict[int, tuple[Product, list[Any], dict[int, tuple[int, int]]]] = {
     14: ("pro", [1, 50], {0: (0, 1), 1: (0, 100)}),
     18: ("aura", [5], {0: (5, 5)}),
     21: ("pro", [1, 0], {0: (1, 2), 1: (0, 1)}),
-    26: ("pro", [30], {0: (1, 86_400)}),
+    26: ("pro", [30], {0: (1, 65_535)}),
     27: ("bare", [0], {0: (0, 2)}),
-    28: ("pro", [25_000, 50_000], {0: (-100_000, 200_000), 1: (0, 100_000)}),
+    28: ("pro", [25_000, 50_000], {0: (-40_000, 85_000), 1: (0, 100_000)}),
 }
 """Callback → a product that has it, good arguments, and the range of each."""
 
@@ -39,7 +39,7 @@ SHORTEST = {21: 1}
 
 
 def an_outlet_for(callback: int) -> Outlet:
-    return an_outlet(GOOD[callback][0], firmware=firmware(callback), mqtt={"connected": True})
+    return an_outlet(GOOD[callback][0], firmware=firmware(callback), **BROKER)
 
 
 def firmware(callback: int) -> dict[str, Any]:
@@ -109,7 +109,9 @@ def colour_cases() -> list[tuple[list[Any], tuple[Key, ...]]]:
         for path, low, high in (((0,), 0, 1), ((1,), 0, 100), ((2, 0), 0, 360), ((2, 1), 0, 100)):
             for wrong in (low - 1, high + 1, *NO_INTEGERS):
                 entry = beside(LED, *path, value=wrong)
-                cases.extend(([5, mode, at(entry)], (2, last, *path)) for mode in (1, 3, 7))
+                cases.extend(([5, mode, at(entry)], (2, last, *path)) for mode in (1, 3))
+                if last == 1:
+                    cases.append(([5, 7, at(entry)], (2, last, *path)))
         no_colors: tuple[Any, ...] = (None, 10, "x", {}, [], [10], [10, 20, 30])
         cases += [([5, 1, at([1, 50, wrong])], (2, last, 2)) for wrong in no_colors]
         for wrong in (999, 40_001, 0, -1, *NO_INTEGERS):

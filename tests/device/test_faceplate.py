@@ -10,6 +10,7 @@ import pytest
 from invis_sim.device.outlet import Outlet
 from invis_sim.device.state import Product
 from tests.device.support import (
+    BROKER,
     FIRMWARE,
     an_outlet,
     change,
@@ -46,7 +47,7 @@ PRODUCTS = pytest.mark.parametrize("product", WORKING)
 
 def fresh(product: Product, **tables: Any) -> Outlet:
     firmware = FIRMWARE if product != "bare" else {"IM": FIRMWARE["IM"]}
-    return an_outlet(product, firmware=firmware, mqtt={"connected": True}, **tables)
+    return an_outlet(product, firmware=firmware, **BROKER, **tables)
 
 
 def works(outlet: Outlet, callback: int, args: Any) -> bool:
@@ -141,7 +142,7 @@ def let_restart(outlet: Outlet) -> None:
     outlet.restart_faceplate(now(outlet))
 
 
-ABSENCES: dict[str, tuple[Callable[[Outlet], None], Callable[[Outlet], object]]] = {
+ABSENCES: dict[str, tuple[Callable[[Outlet], None], Callable[[Outlet], Any]]] = {
     "detached": (detach, lambda outlet: change(outlet, faceplate={"attached": True})),
     "offline": (disconnect, lambda outlet: change(outlet, faceplate={"online": True})),
     "forced offline": (
@@ -197,20 +198,55 @@ def test_an_offline_faceplate_sends_no_readings_and_offers_no_firmware(
 
 
 @ABSENT
-def test_callback_12_omits_the_faceplate_unless_it_only_does_not_answer(absence: str) -> None:
+def test_how_callback_12_shows_a_faceplate_that_is_away_is_a_quirk(absence: str) -> None:
     go, come = ABSENCES[absence]
-    for quirk in ("omitted", "offline"):
+    for quirk in ("omitted", "offline", "degraded", "blank"):
         outlet = fresh("pro", quirks={"absent_faceplate": quirk})
         before = returned(outlet, 12)
         assert before["PM"]["online"] is True
         go(outlet)
-        if quirk == "omitted" and absence != "offline":
-            expected = {"IM": before["IM"]}
-        else:
-            expected = {"IM": before["IM"], "PM": {**before["PM"], "online": False}}
+        pm = {**before["PM"], "online": False}
+        if quirk in ("degraded", "blank"):
+            pm |= {"device": "Unknown" if quirk == "degraded" else "", "fw_rev": ""}
+            del pm["radar"]
+        expected = {"IM": before["IM"], **({"PM": pm} if quirk != "omitted" else {})}
         assert returned(outlet, 12) == expected
         come(outlet)
         assert returned(outlet, 12) == before
+
+
+@ABSENT
+@pytest.mark.parametrize("product", ["pro", "aura"])
+def test_a_faceplate_that_comes_back_is_announced(product: Product, absence: str) -> None:
+    go, come = ABSENCES[absence]
+    outlet = fresh(product, timing={"sensor_seconds": 0})
+    go(outlet)
+    effects = come(outlet)
+    # What comes back by itself has its time; what is brought back is there at once.
+    packets = (
+        [(moment.callback, moment.args) for moment in effects]
+        if isinstance(effects, list)
+        else pushed_packets(effects)
+    )
+    assert packets == [(12, returned(outlet, 12))]
+    assert "PM" in packets[0][1]
+
+
+@pytest.mark.parametrize(("before", "after"), [("bare", "pro"), ("bare", "aura"), ("pro", "aura")])
+def test_a_faceplate_that_appears_is_announced(before: Product, after: Product) -> None:
+    outlet = an_outlet(before)
+    effects = change(outlet, device={"product": after})
+    assert pushed_packets(effects) == [(12, returned(outlet, 12))]
+    assert pushed_packets(change(outlet, device={"product": "bare"})) == []
+
+
+def test_nothing_is_announced_while_the_outlet_is_offline() -> None:
+    outlet = an_outlet()
+    change(outlet, faceplate={"online": False})
+    outlet.go_offline(now(outlet))
+    assert pushed_packets(change(outlet, faceplate={"online": True})) == []
+    assert pushed_packets(outlet.come_online(now(outlet))) == []
+    assert [callback for callback, _ in pushed_packets(outlet.connect_pushes(now(outlet)))] == [12]
 
 
 def test_a_bare_outlet_has_no_faceplate_whatever_the_quirk() -> None:
@@ -415,4 +451,8 @@ def test_callback_27_answers_what_the_scenario_says_of_the_broker(action: int) -
     outlet = an_outlet("bare")
     assert "broker" in expect_failure(outlet, 27, [action])
     change(outlet, mqtt={"connected": True})
+    assert "enabled" in expect_failure(outlet, 27, [action])
+    expect_success(outlet, 2, [{"sys_prefs": {"mqtt": {"enabled": 1}}}])
     assert expect_success(outlet, 27, [action]) == []
+    change(outlet, mqtt={"connected": False})
+    assert "broker" in expect_failure(outlet, 27, [action])

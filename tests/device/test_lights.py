@@ -59,10 +59,58 @@ def colored(outlet: Outlet, args: list[Any], light: int = 5) -> list[Any]:
     return status
 
 
-@pytest.mark.parametrize("mode", [1, 3, 4, 5, 6, 7])
-def test_one_colour_fills_the_row_in_every_mode_that_has_colours(mode: int) -> None:
-    status = colored(an_outlet("aura"), [5, mode, [[1, 60, [200, 30]]]])
-    assert status == [5, mode, [[1, 60, [200, 30], 4000]] * 9, 1, 0, 40]
+def test_one_colour_fills_the_row_in_mode_1() -> None:
+    status = colored(an_outlet("aura"), [5, 1, [[1, 60, [200, 30]]]])
+    assert status == [5, 1, [[1, 60, [200, 30], 4000]] * 9, 1, 0, 40]
+
+
+@pytest.mark.parametrize("mode", [3, 4, 5, 6])
+@pytest.mark.parametrize("count", [1, 2, 8, 9])
+def test_the_entries_of_an_effect_are_a_palette_and_the_leds_after_it_stay(
+    mode: int, count: int
+) -> None:
+    palette = [[1, 60, [20 * index, 30]] for index in range(count)]
+    status = colored(an_outlet("aura"), [5, mode, palette])
+    assert status == [5, mode, row(*([*entry, 4000] for entry in palette)), 1, 0, 40]
+
+
+def test_a_starry_night_has_two_colours_or_the_whole_row_that_was_read() -> None:
+    outlet = an_outlet("aura")
+    sky, stars = [1, 100, [0, 0]], [1, 100, [320, 100]]
+    status = colored(outlet, [5, 7, [sky, stars], 0, 0])
+    assert status == [5, 7, row([*sky, 4000], [*stars, 4000]), 0, 0, 40]
+    for count in (1, 3, 8):
+        expect_failure(outlet, 17, [5, 7, [sky] * count], at=("callbackArgs", 2))
+    assert expect_success(outlet, 17, status) == []
+
+
+@pytest.mark.parametrize("mode", [3, 4, 5, 6, 7])
+def test_random_colours_change_no_led(mode: int) -> None:
+    outlet = an_outlet("aura", color_light={"leds": [[1, 7, [7, 7], 7000]]})
+    leds = [[1, 7, [7, 7], 7000]] * 9
+    assert colored(outlet, [5, mode, [[0, 60, [200, 30]]], 3, 1, 60]) == [5, mode, leds, 3, 1, 60]
+    # It stays random where that is omitted.
+    assert colored(outlet, [5, mode, [[0, 60, [200, 30]]], 4]) == [5, mode, leds, 4, 1, 60]
+    expect_failure(
+        outlet, 17, [5, mode, [[0, 60, [361, 30]]], 3, 1], at=("callbackArgs", 2, 0, 2, 0)
+    )
+    status = colored(outlet, [5, 1, [[0, 60, [200, 30]]], 3, 1, 60])
+    assert status[2] == [[0, 60, [200, 30], 7000]] * 9
+
+
+@pytest.mark.parametrize("limit", [6500, 40_000])
+def test_the_highest_temperature_is_a_quirk(limit: int) -> None:
+    outlet = an_outlet("aura", quirks={"max_kelvin": limit})
+    assert colored(outlet, [5, 2, [[1, 60, limit]]])[2][0] == [1, 60, [0, 0], limit]
+    expect_failure(outlet, 17, [5, 2, [[1, 60, limit + 1]]], at=("callbackArgs", 2, 0, 2))
+    full = [1, 60, [0, 0], limit + 1]
+    expect_failure(outlet, 17, [5, 1, [full]], at=("callbackArgs", 2, 0, 3))
+
+
+def test_three_arguments_of_18_are_a_quirk() -> None:
+    outlet = an_outlet("aura", quirks={"color_light_args": "three"})
+    full = [1, 60, [200, 30], 4000]
+    assert colored(outlet, [5, 3, [full] * 9, 7, 0, 99]) == [5, 3, [full] * 9]
 
 
 def test_one_temperature_is_for_the_first_alone() -> None:
@@ -92,8 +140,8 @@ def test_two_that_are_the_same_are_two_and_not_one() -> None:
 def test_a_full_entry_sets_colour_and_temperature() -> None:
     outlet = an_outlet("aura")
     full = [[1, index, [index, index], 1000 + index] for index in range(9)]
-    assert colored(outlet, [5, 4, full, 7, 1, 99]) == [5, 4, full, 7, 1, 99]
-    assert colored(outlet, [5, 2, full]) == [5, 2, full, 7, 1, 99]
+    assert colored(outlet, [5, 4, full, 7, 0, 99]) == [5, 4, full, 7, 0, 99]
+    assert colored(outlet, [5, 2, full]) == [5, 2, full, 7, 0, 99]
     assert colored(outlet, [5, 1, [[0, 1, [2, 3], 1500]]])[2] == [[0, 1, [2, 3], 1500]] * 9
 
 
@@ -129,7 +177,9 @@ def test_an_led_that_is_too_short_is_rejected_with_the_form_of_its_mode(mode: in
         (1, "1"),
         (None, "null"),
     ):
-        for leds in ([entry], [[1, 50, [1, 1], 2000], entry]):
+        for leds in ([[1, 50, [1, 1], 2000], entry], [entry]):
+            if mode == 7 and len(leds) == 1:
+                continue  # it has two
             place = ("callbackArgs", 2, len(leds) - 1)
             reason = expect_failure(outlet, 17, [5, mode, leds], at=place)
             assert reason == f"expected an LED as {form}, found {found}"
@@ -150,7 +200,9 @@ def test_a_status_sent_back_changes_nothing_and_restores_another_light(
     assert expect_success(outlet, 17, args) == []
     other = an_outlet("aura")
     handle_request(other, 17, args)
-    assert returned(other, 18, [5]) == args
+    if mode > 2 and more[1]:
+        leds = [OFF] * 9  # the device chooses the colours itself
+    assert returned(other, 18, [5]) == [5, mode, leds, *more]
 
 
 def test_a_scenario_gives_one_led_for_all_or_the_first_ones() -> None:
@@ -182,6 +234,13 @@ def test_the_indicator_is_there_by_a_quirk_and_has_seven_leds() -> None:
         assert "5 or 7" in reason
 
 
+def test_the_indicator_may_be_light_1() -> None:
+    outlet = an_outlet("aura", quirks={"indicator_light": True, "indicator_number": 1})
+    status = colored(outlet, [1, 1, [[1, 60, [200, 30]]]], light=1)
+    assert status == [1, 1, [[1, 60, [200, 30], 4000]] * 7, 1, 0, 40]
+    assert "5 or 1" in expect_failure(outlet, 18, [7], at=("callbackArgs", 0))
+
+
 def test_the_push_of_a_colour_light_has_a_puback_by_a_quirk_alone() -> None:
     args = [5, 1, [[1, 60, [200, 30]]]]
     outlet = an_outlet("aura", quirks={"color_push_puback": True})
@@ -199,6 +258,8 @@ def test_callback_18_without_an_aura_fails_or_is_short_by_a_quirk(product: Any) 
     short = an_outlet(product, quirks={"color_light_without_aura": "short"})
     assert len(returned(short, 18, [5])) < 3
     expect_failure(short, 17, [5, 1, [[1, 60, [200, 30]]]])
+    empty = an_outlet(product, quirks={"color_light_without_aura": "empty"})
+    assert returned(empty, 18, [5]) == []
     expect_failure(short, 18, [])
     for wrong in ("5", None, [5], True, 5.0):
         expect_failure(short, 18, [wrong], at=("callbackArgs", 0))

@@ -8,7 +8,15 @@ import pytest
 from invis_sim.device.outlet import Outlet
 from invis_sim.device.state import Product
 from invis_sim.protocol.json_positions import Key
-from tests.device.support import an_outlet, change, expect_failure, expect_success, returned
+from tests.device.support import (
+    an_outlet,
+    change,
+    expect_failure,
+    expect_success,
+    handle_request,
+    now,
+    returned,
+)
 
 
 def named(outlet: Outlet) -> dict[int, str]:
@@ -23,18 +31,34 @@ def test_any_subset_is_renamed_and_the_rest_keeps_its_name(product: Product) -> 
     outlet = an_outlet(product)
     names = {1: "Outlet 1", 2: "Outlet 2", 3: "Nightlight"}
     assert named(outlet) == names
-    for subset in ({2: "Fan"}, {3: "Moon", 1: ""}, {}, {1: "ö" * 500, 2: "2", 3: '"\\\n'}):
+    for subset in ({2: "Fan"}, {3: "Moon", 1: ""}, {}, {1: "ö" * 64, 2: "2", 3: '"\\\n'}):
         args = [{"accessory": number, "name": name} for number, name in subset.items()]
         assert expect_success(outlet, 4, args) == []
         names |= subset
         assert named(outlet) == names
 
 
-def test_the_last_of_two_names_counts() -> None:
+def test_an_accessory_that_is_named_twice_is_rejected() -> None:
     outlet = an_outlet()
-    args = [{"accessory": 1, "name": "a"}, {"name": "b", "accessory": 1}]
-    assert expect_success(outlet, 4, args) == []
-    assert named(outlet)[1] == "b"
+    args = [{"accessory": 1, "name": "a"}, {"accessory": 2, "name": "c"}, {"name": "b"}]
+    for name in ("a", "b"):
+        args[2] = {"name": name, "accessory": 1}
+        reason = expect_failure(outlet, 4, args, at=("callbackArgs", 2, "accessory"))
+        assert reason == "accessory 1 is named twice"
+    assert named(outlet) == {1: "Outlet 1", 2: "Outlet 2", 3: "Nightlight"}
+
+
+@pytest.mark.parametrize("length", [64, 0, 200])
+def test_a_name_has_as_many_characters_as_a_quirk_says(length: int) -> None:
+    outlet = an_outlet(quirks={"name_length": length})
+    longest = "ü" * length
+    assert expect_success(outlet, 4, [{"accessory": 1, "name": longest}]) == []
+    assert named(outlet)[1] == longest
+    args = [{"accessory": 2, "name": "x"}, {"accessory": 1, "name": longest + "x"}]
+    if length:
+        expect_failure(outlet, 4, args, at=("callbackArgs", 1, "name"))
+    else:
+        expect_failure(outlet, 4, args, at=("callbackArgs", 0, "name"))
 
 
 FAN = {"accessory": 1, "name": "Fan"}
@@ -70,6 +94,19 @@ def test_a_bad_list_of_names_is_rejected(args: Any, at: tuple[Key, ...]) -> None
     expect_failure(an_outlet(), 4, args, at=at)
 
 
+@pytest.mark.parametrize("how", ["online = false", "a fault", "24"])
+def test_a_faceplate_that_is_away_takes_the_nightlight_with_it(how: str) -> None:
+    outlet = an_outlet()
+    if how == "24":
+        expect_success(outlet, 24)
+    elif how == "a fault":
+        outlet.force_faceplate_offline(True, now(outlet))
+    else:
+        change(outlet, faceplate={"online": False})
+    assert named(outlet) == {1: "Outlet 1", 2: "Outlet 2"}
+    expect_failure(outlet, 4, [FAN, {"accessory": 3, "name": "Moon"}])
+
+
 def test_without_a_faceplate_there_is_no_nightlight_to_name() -> None:
     moon = [FAN, {"accessory": 3, "name": "Moon"}]
     bare = an_outlet("bare")
@@ -90,3 +127,12 @@ def test_the_list_is_wrapped_as_documented_on_request() -> None:
     assert returned(an_outlet(names=names), 3) == expected
     wrapped = an_outlet(names=names, quirks={"names_list": "wrapped"})
     assert returned(wrapped, 3) == {"payload": expected}
+
+
+def test_in_the_early_form_the_list_is_the_payload_itself() -> None:
+    reply = handle_request(an_outlet("bare", quirks={"names_list": "early"}), 3).reply
+    assert reply is not None
+    assert reply.fields["payload"] == [
+        {"accessory": 1, "name": "Outlet 1"},
+        {"accessory": 2, "name": "Outlet 2"},
+    ]

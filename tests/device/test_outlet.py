@@ -273,10 +273,13 @@ STATES = st.builds(
     firmware=INVENTORIES,
     quirks=st.builds(
         Quirks,
-        names_list=st.sampled_from(("bare", "wrapped")),
+        names_list=st.sampled_from(("bare", "wrapped", "early")),
+        configuration_form=st.sampled_from(("current", "early")),
+        preference_keys=st.sampled_from(("by_product", "all")),
+        color_light_args=st.sampled_from(("six", "three")),
         indicator_light=st.booleans(),
         plain_nightlight_on_aura=st.booleans(),
-        color_light_without_aura=st.sampled_from(("fail", "short")),
+        color_light_without_aura=st.sampled_from(("fail", "short", "empty")),
     ),
 )
 

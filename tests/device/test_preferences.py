@@ -10,22 +10,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim.device.outlet import Outlet
+from invis_sim.device.state import Product
 from invis_sim.protocol.json_positions import Key
-from tests.device.support import an_outlet, change, expect_failure, expect_success, returned
+from tests.device.support import (
+    an_outlet,
+    change,
+    expect_failure,
+    expect_success,
+    handle_request,
+    returned,
+)
 
-SWITCH, PERCENT, FROM_ONE, QOS = (0, 1), (0, 100), (1, 100), (0, 2)
+SWITCH, PERCENT, SENSITIVITY, QOS = (0, 1), (0, 100), (0, 10), (0, 2)
 TEXT = None
-LONG = (0, 2**31)
+LONG = (0, 10**30)
+"""Any integer from 0: the upper end is one that no device would hold."""
 
 RANGES: dict[tuple[str, ...], tuple[int, int] | None] = {
     ("acc_prefs", "outletPwrIndicatorOn"): SWITCH,
-    ("acc_prefs", "pmIndicatorBrightness"): FROM_ONE,
+    ("acc_prefs", "pmIndicatorBrightness"): PERCENT,
     ("acc_prefs", "capacitiveCtrl"): SWITCH,
     ("acc_prefs", "aqiColorRGBFeature"): SWITCH,
     ("acc_prefs", "motionAwayFeature"): SWITCH,
     ("acc_prefs", "adaptiveNightlightFeature"): SWITCH,
     ("acc_prefs", "adaptiveMinBrightness"): PERCENT,
     ("acc_prefs", "adaptiveMaxBrightness"): PERCENT,
+    ("acc_prefs", "adaptiveSensitivity"): SENSITIVITY,
     ("acc_prefs", "occupancyNightlightFeature"): SWITCH,
     ("acc_prefs", "overrideAdaptiveOccupancyNightlightFeature"): SWITCH,
     ("acc_prefs", "magicTouchCtrl"): SWITCH,
@@ -47,6 +57,32 @@ RANGES: dict[tuple[str, ...], tuple[int, int] | None] = {
 }
 """Every preference that clients can change, with its range, as the reference has it."""
 
+PRO, FACEPLATE = ("pro",), ("pro", "aura")
+ONLY_WITH: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("acc_prefs", "outletPwrIndicatorOn"): FACEPLATE,
+    ("acc_prefs", "pmIndicatorBrightness"): FACEPLATE,
+    ("acc_prefs", "capacitiveCtrl"): FACEPLATE,
+    ("acc_prefs", "aqiColorRGBFeature"): PRO,
+    ("acc_prefs", "motionAwayFeature"): PRO,
+    ("acc_prefs", "adaptiveNightlightFeature"): FACEPLATE,
+    ("acc_prefs", "adaptiveMinBrightness"): FACEPLATE,
+    ("acc_prefs", "adaptiveMaxBrightness"): FACEPLATE,
+    ("acc_prefs", "adaptiveSensitivity"): PRO,
+    ("acc_prefs", "occupancyNightlightFeature"): PRO,
+    ("acc_prefs", "overrideAdaptiveOccupancyNightlightFeature"): PRO,
+    ("acc_prefs", "magicTouchCtrl"): FACEPLATE,
+    ("acc_prefs", "homeAwayMode", "nightlightEnabled"): FACEPLATE,
+    ("acc_prefs", "homeAwayMode", "minBrightness"): FACEPLATE,
+    ("acc_prefs", "homeAwayMode", "maxBrightness"): FACEPLATE,
+}
+"""The preferences that not every product has, as the reference has it."""
+
+
+def has(product: str, path: tuple[str, ...]) -> bool:
+    """Whether a product has a preference."""
+    return product in ONLY_WITH.get(path, (product,))
+
+
 READ_ONLY = [("sys_prefs", "internet", key) for key in ("ip", "mainDNS", "backupDNS")]
 
 PATHS = pytest.mark.parametrize("path", RANGES, ids=".".join)
@@ -66,15 +102,112 @@ def merged(tree: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return tree
 
 
-def test_callback_1_has_the_whole_tree() -> None:
-    def leaves(tree: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-        return [
-            leaf
-            for key, value in tree.items()
-            for leaf in (leaves(value, (*path, key)) if isinstance(value, dict) else [(*path, key)])
-        ]
+def leaves(tree: dict[str, Any], path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    return [
+        leaf
+        for key, value in tree.items()
+        for leaf in (leaves(value, (*path, key)) if isinstance(value, dict) else [(*path, key)])
+    ]
 
-    assert leaves(returned(an_outlet(), 1)) == [*RANGES, *READ_ONLY]
+
+def shown(product: str, *, sensitivity: bool = False) -> list[tuple[str, ...]]:
+    """What callback 1 has of the preferences, in its order."""
+    return [
+        path
+        for path in [*RANGES, *READ_ONLY]
+        if has(product, path) and (sensitivity or path[-1] != "adaptiveSensitivity")
+    ]
+
+
+@pytest.mark.parametrize("product", ["bare", "pro", "aura"])
+def test_callback_1_has_the_keys_of_the_product(product: Product) -> None:
+    assert leaves(returned(an_outlet(product), 1)) == shown(product)
+    every = an_outlet(product, quirks={"preference_keys": "all"})
+    assert leaves(returned(every, 1)) == shown("pro")
+
+
+@pytest.mark.parametrize("product", ["bare", "pro", "aura"])
+@PATHS
+def test_callback_2_refuses_what_the_product_lacks(product: Product, path: tuple[str, ...]) -> None:
+    limits = RANGES[path]
+    change = nested(path, "x" if limits is None else limits[1])
+    if has(product, path):
+        assert expect_success(an_outlet(product), 2, [change]) == []
+    else:
+        assert path[-1] in expect_failure(
+            an_outlet(product), 2, [change], at=("callbackArgs", 0, *path)
+        )
+    every = an_outlet(product, quirks={"preference_keys": "all"})
+    assert expect_success(every, 2, [change]) == []
+
+
+def test_a_faceplate_that_is_away_takes_its_preferences_with_it() -> None:
+    outlet = an_outlet("pro")
+    expect_success(outlet, 2, [{"acc_prefs": {"pmIndicatorBrightness": 7}}])
+    change(outlet, faceplate={"online": False})
+    assert leaves(returned(outlet, 1)) == shown("bare")
+    expect_failure(outlet, 2, [{"acc_prefs": {"pmIndicatorBrightness": 8}}])
+    change(outlet, faceplate={"online": True})
+    assert returned(outlet, 1)["acc_prefs"]["pmIndicatorBrightness"] == 7
+
+
+def test_the_sensitivity_is_reported_once_it_is_set() -> None:
+    outlet = an_outlet("pro")
+    assert "adaptiveSensitivity" not in returned(outlet, 1)["acc_prefs"]
+    expect_failure(outlet, 2, [{"acc_prefs": {"adaptiveSensitivity": None}}])
+    expect_success(outlet, 2, [{"acc_prefs": {"adaptiveSensitivity": 0}}])
+    assert leaves(returned(outlet, 1)) == shown("pro", sensitivity=True)
+    assert returned(outlet, 1)["acc_prefs"]["adaptiveSensitivity"] == 0
+
+
+def test_unknown_preferences_are_ignored_by_a_quirk() -> None:
+    outlet = an_outlet("aura", quirks={"unknown_preferences": "ignore"})
+    args = {"colour": 1, "acc_prefs": {"motionAwayFeature": "?", "x": 1, "capacitiveCtrl": 0}}
+    assert expect_success(outlet, 2, [args]) == []
+    assert returned(outlet, 1)["acc_prefs"]["capacitiveCtrl"] == 0
+    assert outlet.state.preferences.acc_prefs.motionAwayFeature == 0
+    expect_failure(outlet, 2, [{"acc_prefs": {"capacitiveCtrl": 2}}])
+    expect_failure(outlet, 2, [{"sys_prefs": {"internet": {}}}])
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        ("first_octet_low", [167_903_424, 16_908_480, 134_744_072]),
+        ("first_octet_high", [0xC000020A, 0xC0000201, 0x08080808]),
+        ("text", ["192.0.2.10", "192.0.2.1", "8.8.8.8"]),
+    ],
+)
+def test_addresses_are_integers_in_an_order_that_is_a_quirk(form: str, expected: list[Any]) -> None:
+    outlet = an_outlet("bare", quirks={"internet_addresses": form})
+    assert list(returned(outlet, 1)["sys_prefs"]["internet"].values()) == expected
+    change(outlet, preferences={"sys_prefs": {"internet": {"ip": 168_430_081}}})
+    assert returned(outlet, 1)["sys_prefs"]["internet"]["ip"] == 168_430_081
+
+
+@pytest.mark.parametrize("wrong", ["192.0.2", "192.0.2.256", "1.2.3.4\n", "01.2.3.4", -1, 2**32])
+def test_what_is_no_address_is_rejected(wrong: Any) -> None:
+    with pytest.raises(ValueError, match="internet"):
+        change(an_outlet(), preferences={"sys_prefs": {"internet": {"ip": wrong}}})
+
+
+def test_the_early_form_is_the_payload_itself_with_fewer_keys() -> None:
+    outlet = an_outlet("aura", quirks={"configuration_form": "early"})
+    reply = handle_request(outlet, 1).reply
+    assert reply is not None
+    payload = reply.fields["payload"]
+    assert leaves(payload) == [
+        *[
+            ("acc_prefs", key)
+            for key in (
+                "adaptiveNightlightFeature",
+                "capacitiveCtrl",
+                "outletPwrIndicatorOn",
+                "pmIndicatorBrightness",
+            )
+        ],
+        *[path for path in [*RANGES, *READ_ONLY] if path[0] == "sys_prefs"],
+    ]
 
 
 @PATHS
@@ -82,7 +215,7 @@ def test_callback_1_has_the_whole_tree() -> None:
 def test_each_preference_takes_both_ends_of_its_range_and_changes_alone(
     path: tuple[str, ...], wrapped: bool
 ) -> None:
-    outlet = an_outlet("bare")
+    outlet = an_outlet("pro")
     for value in RANGES[path] or ("", "mqtt://élan:1883"):
         before = returned(outlet, 1)
         change = nested(path, value)
@@ -100,9 +233,9 @@ def test_a_bad_preference_is_rejected_with_its_place(path: tuple[str, ...], wrap
         wrong += [0, 1.5]
     else:
         low, high = limits
-        wrong += [low - 1, high + 1, -(10**30), 10**30, "1"]
+        wrong += [low - 1, -(10**30), "1", 1.0, 0.5]
         if limits != LONG:
-            wrong += [1.0, 0.5]
+            wrong += [high + 1, 10**30]
     root: tuple[Key, ...] = ("callbackArgs", 0) if wrapped else ("callbackArgs",)
     for value in wrong:
         change = nested(path, value)
@@ -117,12 +250,16 @@ def test_a_bad_preference_is_rejected_with_its_place(path: tuple[str, ...], wrap
         (("acc_prefs", "capacitiveCtrl"), None, "0 or 1 (0: off; 1: on), found null"),
         (("acc_prefs", "capacitiveCtrl"), [1], "0 or 1 (0: off; 1: on), found an array of 1"),
         (("acc_prefs", "capacitiveCtrl"), {}, "0 or 1 (0: off; 1: on), found an object"),
-        (("acc_prefs", "pmIndicatorBrightness"), 0, "a whole number from 1 to 100, found 0"),
+        (
+            ("acc_prefs", "pmIndicatorBrightness"),
+            101,
+            "a whole number from 0 to 100 (percent), found 101",
+        ),
         (("sys_prefs", "mqtt", "pass"), True, "text, found true"),
         (
             ("acc_prefs", "homeAwayMode", "minOnDuration"),
             "x",
-            "a number from 0 to 2147483648, found 'x'",
+            "a whole number from 0, found 'x'",
         ),
     ],
 )
@@ -131,13 +268,6 @@ def test_the_note_tells_what_was_expected_and_what_was_found(
 ) -> None:
     reason = expect_failure(an_outlet(), 2, nested(path, value), at=("callbackArgs", *path))
     assert reason == f"{path[-1]}: expected {expected}"
-
-
-def test_durations_may_have_fractions() -> None:
-    outlet = an_outlet()
-    change = nested(("acc_prefs", "homeAwayMode", "minOnDuration"), 2.5)
-    assert expect_success(outlet, 2, change) == []
-    assert returned(outlet, 1)["acc_prefs"]["homeAwayMode"]["minOnDuration"] == 2.5
 
 
 @pytest.mark.parametrize("path", READ_ONLY, ids=".".join)
@@ -221,11 +351,11 @@ def test_a_scenario_sets_every_preference_and_the_read_only_ones() -> None:
     for path, limits in RANGES.items():
         tree = merged(tree, nested(path, "x" if limits is None else limits[1]))
     for path in READ_ONLY:
-        tree = merged(tree, nested(path, "198.51.100.1"))
+        tree = merged(tree, nested(path, 2**32 - 1))
     assert returned(an_outlet(preferences=tree), 1) == tree
     outlet = Outlet()
     change(outlet, preferences={"sys_prefs": {"internet": {"ip": "198.51.100.7"}}})
     internet = returned(outlet, 1)["sys_prefs"]["internet"]
     assert json.dumps(internet) == json.dumps(
-        {"ip": "198.51.100.7", "mainDNS": "192.0.2.1", "backupDNS": "192.0.2.2"}
+        {"ip": 0x076433C6, "mainDNS": 16_908_480, "backupDNS": 134_744_072}
     )

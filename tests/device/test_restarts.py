@@ -54,11 +54,15 @@ def test_how_connections_end_is_a_quirk(how: str, callback: int) -> None:
 
 SETTINGS: dict[str, list[tuple[int, Any]]] = {
     "bare": [
-        (2, {"acc_prefs": {"pmIndicatorBrightness": 99}}),
+        (2, {"acc_prefs": {"homeAwayMode": {"maxOnDuration": 99}}}),
         (4, [{"accessory": 1, "name": "Fan"}]),
         (10, [2, 1]),
     ],
-    "pro": [(14, [1, 33]), (28, [25_000, 50_000])],
+    "pro": [
+        (2, {"acc_prefs": {"pmIndicatorBrightness": 99}}),
+        (14, [1, 33]),
+        (28, [25_000, 50_000]),
+    ],
     "aura": [(17, [5, 3, [[1, 60, [200, 30]]], 7, 1, 99]), (17, [7, 1, [[1, 1, [1, 1]]]])],
 }
 """What clients can change."""

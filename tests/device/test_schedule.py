@@ -10,6 +10,7 @@ from invis_sim.device.effects import Effect, Log
 from invis_sim.device.outlet import Outlet
 from invis_sim.device.schedule import Schedule, Timer
 from invis_sim.device.state import OutletState, Timing
+from invis_sim.protocol.packets import Push
 
 SECONDS = st.integers(0, 20).map(lambda tenths: tenths / 10)
 
@@ -172,9 +173,12 @@ def test_a_schedule_is_shared_with_timers_of_other_code() -> None:
     schedule.after(2, nothing)
     schedule.after(3, lambda: outlet.restart_faceplate(schedule.now))
     schedule.after(9, lambda: (Log("too late"),))
-    assert outlet.advance(8) == (
+    *others, announced = outlet.advance(8)
+    assert others == [
         Log("by other code"),
         Log("the faceplate restarts (3 s)"),
         Log("the faceplate is back"),
-    )
+    ]
+    assert isinstance(announced, Push)
+    assert announced.callback == 12
     assert schedule.now == 8

@@ -54,9 +54,9 @@ def test_every_reading_can_be_given_and_has_its_place_and_type(product: Any, nam
     assert {**usual, name: readings[name]} == readings
 
 
-def test_the_device_type_is_by_the_product_unless_it_is_given() -> None:
+def test_the_device_type_is_1_unless_it_is_given() -> None:
     assert returned(an_outlet("pro"), 11)[0] == 1
-    assert returned(an_outlet("aura"), 11)[0] == 2
+    assert returned(an_outlet("aura"), 11)[0] == 1
     assert returned(an_outlet("aura", sensors={"device_type": 0}), 11)[0] == 0
 
 
@@ -231,20 +231,33 @@ def stages(outlet: Outlet, seconds: int) -> list[int]:
     return states
 
 
-def test_a_calibration_begins_in_ten_seconds_and_has_three_stages() -> None:
-    outlet = an_outlet()
+@pytest.mark.parametrize(("outcome", "result"), [("succeeds", 5), ("fails", 6)])
+def test_a_calibration_begins_in_ten_seconds_and_ends_with_its_result(
+    outcome: str, result: int
+) -> None:
+    outlet = an_outlet(sensors={"occupancy_calibration": outcome}, timing={"sensor_seconds": 7.25})
     assert expect_success(outlet, 26, [30]) == []
     pass_time(outlet, 0.5)
-    expected = [1] * 10 + [4] * 10 + [5] * 10 + [6] * 10 + [1] * 5
-    assert stages(outlet, 45) == expected
+    # The next sample, which has the result, is taken at 43.5 s.
+    expected = [1] * 10 + [4] * 30 + [result] * 3 + [1] * 5
+    assert stages(outlet, 48) == expected
 
 
-def test_the_stages_are_pushed_at_the_interval_of_the_sensors() -> None:
+@pytest.mark.parametrize("seconds", [10, 12])
+def test_the_result_of_a_calibration_is_in_one_push(seconds: int) -> None:
     outlet = an_outlet(timing={"calibration_delay_seconds": 0})
-    handle_request(outlet, 26, [12])
-    moments = pass_time(outlet, 17)
+    handle_request(outlet, 26, [seconds])
+    moments = pass_time(outlet, 22)
     shown = [(moment.seconds, moment.args[1]["occupancy_state"]) for moment in moments]
-    assert shown == [(5, 5), (10, 6), (15, 1)]
+    if seconds == 10:  # the sample that is due with the end comes after it
+        assert shown == [(5, 4), (10, 5), (15, 1), (20, 1)]
+    else:
+        assert shown == [(5, 4), (10, 4), (15, 5), (20, 1)]
+
+
+def test_a_silent_sensor_is_not_calibrated() -> None:
+    outlet = an_outlet(sensors={"occupancy_calibration": "silent"})
+    assert "does not answer" in expect_failure(outlet, 26, [30])
 
 
 def test_one_calibration_at_a_time() -> None:
@@ -296,7 +309,7 @@ def climate(outlet: Outlet) -> tuple[Any, Any]:
     ],
     ids=["usual", "constant", "list", "drift", "text"],
 )
-@pytest.mark.parametrize("wanted", [[25_000, 50_000], [-5_250, 0], [0, 100_000]])
+@pytest.mark.parametrize("wanted", [[25_000, 50_000], [-40_000, 0], [85_000, 100_000]])
 def test_a_calibrated_reading_is_what_it_was_said_to_be(
     given: dict[str, Any], wanted: list[int]
 ) -> None:
@@ -344,6 +357,56 @@ def test_a_faceplate_reset_clears_a_calibration_and_a_restart_does_not() -> None
     expect_success(outlet, 25)
     pass_time(outlet)
     assert climate(outlet) == usual
+
+
+def test_a_faceplate_reset_restores_its_preferences_and_lights() -> None:
+    outlet = an_outlet(
+        nightlight={"mode": 1, "brightness": 30},
+        preferences={"acc_prefs": {"pmIndicatorBrightness": 7}},
+    )
+    home = {"enabled": 1, "maxBrightness": 55}
+    acc_prefs = {"pmIndicatorBrightness": 8, "adaptiveSensitivity": 3, "homeAwayMode": home}
+    expect_success(outlet, 2, [{"acc_prefs": acc_prefs, "sys_prefs": {"mqtt": {"qos": 2}}}])
+    expect_success(outlet, 4, [{"accessory": 3, "name": "Moon"}])
+    expect_success(outlet, 10, [1, 1])
+    expect_success(outlet, 14, [0, 1])
+    assert expect_success(outlet, 25) == [(15, [1, 30])]
+    pass_time(outlet)
+    after = returned(outlet, 1)
+    assert after["acc_prefs"]["pmIndicatorBrightness"] == 7
+    assert "adaptiveSensitivity" not in after["acc_prefs"]
+    assert after["acc_prefs"]["homeAwayMode"]["maxBrightness"] == 90
+    # What the outlet has without a faceplate stays.
+    assert after["acc_prefs"]["homeAwayMode"]["enabled"] == 1
+    assert after["sys_prefs"]["mqtt"]["qos"] == 2
+    assert returned(outlet, 3)[2]["name"] == "Moon"
+    assert returned(outlet, 9) == [1, 0]
+    assert returned(outlet, 15) == [1, 30]
+    aura = an_outlet("aura")
+    expect_success(aura, 17, [5, 1, [[1, 60, [200, 30]]]])
+    ((callback, _),) = expect_success(aura, 25)
+    assert callback == 18
+    pass_time(aura)
+    assert returned(aura, 18, [5]) == returned(an_outlet("aura"), 18, [5])
+
+
+def test_a_faceplate_reset_makes_the_accuracies_0_unless_they_are_driven() -> None:
+    names = ("AQI_accuracy", "co2_accuracy", "bvoc_accuracy")
+    driven = {"co2_accuracy": [1, 2], "bvoc_accuracy": {"start": 3, "step": 0}}
+    outlet = an_outlet(sensors={"AQI_accuracy": 2, **driven}, timing={"sensor_seconds": 0})
+    assert [reading(outlet, name) for name in names] == [2, 1, 3]
+    expect_success(outlet, 24)
+    pass_time(outlet)
+    assert [reading(outlet, name) for name in names] == [2, 1, 3]
+    expect_success(outlet, 25)
+    pass_time(outlet)
+    assert [reading(outlet, name) for name in names] == [0, 1, 3]
+    change(outlet, sensors={"AQI_accuracy": 1})
+    assert reading(outlet, "AQI_accuracy") == 1
+    usual = an_outlet()
+    expect_success(usual, 25)
+    pass_time(usual)
+    assert [reading(usual, name) for name in names] == [0, 0, 0]
 
 
 def test_a_reading_that_is_set_anew_is_no_longer_calibrated() -> None:

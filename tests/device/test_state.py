@@ -119,7 +119,7 @@ def test_an_impossible_change_is_rejected_with_its_path(changes: dict[str, Any],
         (
             {"quirks": {"names_list": "wraped"}},
             (
-                'quirks.names_list: expected one of "bare", "wrapped", '
+                'quirks.names_list: expected one of "bare", "early", "wrapped", '
                 "found \"wraped\"; did you mean 'wrapped'?"
             ),
         ),

@@ -23,7 +23,7 @@ from invis_sim.device.outlet import Outlet
 from invis_sim.device.state import Product
 from invis_sim.protocol.packets import parse_request
 from tests.device.support import an_outlet, change, now, pushed_packets, pushes
-from tests.device.test_preferences import RANGES, deeply, merged, nested
+from tests.device.test_preferences import ONLY_WITH, RANGES, deeply, has, leaves, merged, nested
 from tests.support import SN, make_request
 
 PRODUCTS: tuple[Product, ...] = ("bare", "pro", "aura")
@@ -55,8 +55,14 @@ PREFERENCES: dict[str, Any] = {
         },
     },
     "sys_prefs": {
-        "mqtt": {"enabled": 0, "mqtt_broker_url": "", "user": "", "pass": "", "qos": 0},
-        "internet": {"ip": "192.0.2.10", "mainDNS": "192.0.2.1", "backupDNS": "192.0.2.2"},
+        "mqtt": {
+            "enabled": 0,
+            "mqtt_broker_url": "mqtt://192.0.2.26:1883",
+            "user": "mqttuser",
+            "pass": "mqttpass",
+            "qos": 0,
+        },
+        "internet": {"ip": 167_903_424, "mainDNS": 16_908_480, "backupDNS": 134_744_072},
     },
 }
 LUX = ["120.00", "inf", "0.50"]
@@ -93,6 +99,11 @@ def is_integer(value: Any, low: int, high: int) -> bool:
     return type(value) is int and low <= value <= high
 
 
+def off() -> list[Any]:
+    """The coloured light out of the box."""
+    return [5, 2, [[0, 100, [0, 0], 4000] for _ in range(9)], 1, 0, 40]
+
+
 class OutletMachine(RuleBasedStateMachine):
     """What an outlet answers and pushes, beside a model in plain lists and dictionaries."""
 
@@ -116,7 +127,7 @@ class OutletMachine(RuleBasedStateMachine):
         self.names = {1: "Outlet 1", 2: "Outlet 2", 3: "Nightlight"}
         self.states = [0, 0]
         self.nightlight = [0, 100]
-        self.color: list[Any] = [5, 2, [[0, 100, [0, 0], 4000] for _ in range(9)], 1, 0, 40]
+        self.color = off()
         self.calibrated = None
 
     # What the model says
@@ -133,8 +144,23 @@ class OutletMachine(RuleBasedStateMachine):
         return [
             {"accessory": number, "name": name}
             for number, name in self.names.items()
-            if number < 3 or self.has_faceplate
+            if number < 3 or self.online
         ]
+
+    @property
+    def kind(self) -> str:
+        """The product whose preferences there are at the moment."""
+        return self.product if self.online else "bare"
+
+    def shown_preferences(self) -> dict[str, Any]:
+        tree = copy.deepcopy(self.preferences)
+        for path in ONLY_WITH:
+            if not has(self.kind, path):
+                block = tree
+                for key in path[:-1]:
+                    block = block[key]
+                block.pop(path[-1], None)
+        return tree
 
     # Sending
 
@@ -193,8 +219,10 @@ class OutletMachine(RuleBasedStateMachine):
 
     @rule(items=NAMES, wrong=st.none() | st.sampled_from(({}, {"accessory": 4, "name": "x"}, 1)))
     def rename(self, items: list[Any], wrong: Any) -> None:
-        known = 3 if self.has_faceplate else 2
-        good = wrong is None and all(item["accessory"] <= known for item in items)
+        known = 3 if self.online else 2
+        numbers = [item["accessory"] for item in items]
+        good = wrong is None and all(number <= known for number in numbers)
+        good = good and len(set(numbers)) == len(numbers)
         if good:
             self.names |= {item["accessory"]: item["name"] for item in items}
         self.sets(4, items if wrong is None else [*items, wrong], good)
@@ -204,11 +232,12 @@ class OutletMachine(RuleBasedStateMachine):
         tree: dict[str, Any] = {}
         for one in trees:
             tree = deeply(tree, one)
-        if wrong is None:
+        good = wrong is None and all(has(self.kind, path) for path in leaves(tree))
+        if good:
             self.preferences = merged(self.preferences, tree)
-        else:
+        elif wrong is not None:
             tree = deeply(tree, nested(wrong[0], [wrong[1]]))
-        self.sets(2, [tree] if wrapped else tree, wrong is None)
+        self.sets(2, [tree] if wrapped else tree, good)
 
     @rule(
         mode=st.sampled_from((1, 3, 4, 5, 6, 7, 2, 0, 8)),
@@ -221,12 +250,14 @@ class OutletMachine(RuleBasedStateMachine):
         white = type(entries[0][2]) is int
         fits = (mode == 2) == white or len(entries[0]) == 4
         good = self.product == "aura" and self.online and 1 <= mode <= 7 and fits
+        is_random = mode > 2 and (more[1] if len(more) > 1 else self.color[4]) == 1
+        good = good and (mode != 7 or is_random or len(entries) in (2, 9))
         pushes = []
         if good:
             before = copy.deepcopy(self.color)
-            fill = len(entries) == 1 and mode != 2
+            fill = len(entries) == 1 and mode == 1
             for index, led in enumerate(self.color[2]):
-                if not fill and index >= len(entries):
+                if is_random or (not fill and index >= len(entries)):
                     break
                 entry = entries[0 if fill else index]
                 led[:2] = entry[:2]
@@ -239,11 +270,11 @@ class OutletMachine(RuleBasedStateMachine):
 
     @rule(
         # Hundredths, which are not rounded any more when they are shown.
-        temperature=st.integers(-100_000, 200_000) | ODD,
+        temperature=st.integers(-40_000, 85_000) | ODD,
         humidity=st.integers(0, 100_000) | ODD,
     )
     def calibrate(self, temperature: Any, humidity: Any) -> None:
-        good = is_integer(temperature, -100_000, 200_000) and is_integer(humidity, 0, 100_000)
+        good = is_integer(temperature, -40_000, 85_000) and is_integer(humidity, 0, 100_000)
         good = good and self.product == "pro" and self.online
         if good:
             exact = (f"{thousandths / 1000:.3f}" for thousandths in (temperature, humidity))
@@ -254,20 +285,41 @@ class OutletMachine(RuleBasedStateMachine):
 
     @rule(attached=st.booleans())
     def attach(self, attached: bool) -> None:
+        expected = [12] if attached and not self.attached and self.product != "bare" else []
         self.attached = attached
         for outlet in self.outlets:
-            assert pushed_packets(change(outlet, faceplate={"attached": attached})) == []
+            pushed = pushed_packets(change(outlet, faceplate={"attached": attached}))
+            assert [callback for callback, _ in pushed] == expected
         if not attached:
             self.restarting = False  # it has no power, and is there when it has some again
 
     @rule(reset=st.booleans())
     def restart_faceplate(self, reset: bool) -> None:
         good = self.online
-        self.sets(25 if reset else 24, msgspec.UNSET, good)
-        if good:
-            self.restarting = True
-            if reset:
-                self.calibrated = None
+        lights = (self.nightlight, self.color)
+        if good and reset:
+            self.reset_faceplate()
+        changed = []
+        if self.nightlight != lights[0] and self.product == "pro":
+            changed.append((15, self.nightlight))
+        if self.color != lights[1]:
+            changed.append((18, self.color))
+        self.sets(25 if reset else 24, msgspec.UNSET, good, changed)
+        self.restarting = self.restarting or good
+
+    def reset_faceplate(self) -> None:
+        """The model of what the faceplate keeps is as out of the box."""
+        for path in ONLY_WITH:
+            new: Any = PREFERENCES
+            block = self.preferences
+            for key in path[:-1]:
+                new, block = new[key], block[key]
+            block.pop(path[-1], None)
+            if path[-1] in new:
+                block[path[-1]] = new[path[-1]]
+        self.nightlight = [0, 100]
+        self.color = off()
+        self.calibrated = None
 
     @precondition(lambda self: self.restarting)
     @rule()
@@ -276,7 +328,7 @@ class OutletMachine(RuleBasedStateMachine):
         for outlet in self.outlets:
             due = outlet.schedule.next_due(daemon=False)
             assert due is not None
-            assert pushed_packets(outlet.advance(due)) == []
+            assert [callback for callback, _ in pushed_packets(outlet.advance(due))] == [12]
 
     @rule()
     def measure(self) -> None:
@@ -343,7 +395,7 @@ class OutletMachine(RuleBasedStateMachine):
         if self.product == "pro":
             temperature, humidity = self.calibrated or ["21.50", "40.00"]
             known |= {"temp_celsius": temperature, "humidity": humidity, "AQI": 42}
-        return [1 if self.product == "pro" else 2, known]
+        return [1, known]
 
     def known(self, args: Any) -> list[Any]:
         """Of readings, those that the model knows."""
@@ -355,7 +407,7 @@ class OutletMachine(RuleBasedStateMachine):
     def what_is_read_is_what_was_set(self) -> None:
         if not hasattr(self, "outlets"):
             return
-        self.reads(1, self.preferences)
+        self.reads(1, self.shown_preferences())
         self.reads(3, self.shown_names())
         self.reads(9, self.states)
         self.reads(15, self.nightlight if self.product == "pro" and self.online else None)

@@ -120,8 +120,7 @@ def test_an_update_of_the_faceplate_ends_with_the_restart_of_that_alone(
     assert "PM" not in returned(outlet, 12)
     assert "PM" not in returned(outlet, 20)
     assert outlet.sample(now(outlet)) == ()
-    assert pass_time(outlet) == []
-    assert outlet.schedule.now == 13
+    assert pass_time(outlet) == [Moment(13, 12, returned(outlet, 12))]
     assert revisions(outlet) == UPDATED["PM"]
     expect_failure(outlet, 21, args)
 
@@ -330,7 +329,9 @@ def test_an_update_may_come_back_with_the_old_revision(target: Target) -> None:
     good = to_update(target)
     expect_success(outlet, 21, [part(target)])
     expect_success(good, 21, [part(target)])
-    assert pass_time(outlet) == pass_time(good)
+    # The last of a faceplate is who it is, which differs.
+    last = None if target == "IM" else -1
+    assert pass_time(outlet)[:last] == pass_time(good)[:last]
     assert revisions(outlet) == OLD
     assert expect_success(outlet, 21, [part(target)]) == []
 
@@ -399,7 +400,7 @@ def test_without_its_faceplate_the_update_of_that_fails(how: str) -> None:
         effects = outlet.restart_faceplate(now(outlet))
     assert pushed_packets(effects) == [(23, [2, 0])]
     assert not updating(outlet)
-    assert pass_time(outlet) == []
+    assert [moment.callback for moment in pass_time(outlet)] == [12] * (how == "restarted")
     if how == "restarted":
         assert revisions(outlet) == OLD
     elif how != "forced offline" and how != "other product":
@@ -477,7 +478,8 @@ def test_a_revb_restarts_without_a_reply_and_continues_with_a_client(target: Tar
     began = outlet.schedule.now
     expect_success(rev_a, 21, [part(target)])
     later = [(m.seconds - began, m.callback, m.args) for m in pass_time(outlet)]
-    assert later == [tuple(moment) for moment in pass_time(rev_a)]
+    last = None if target == "IM" else -1  # who it is, which differs
+    assert later[:last] == [tuple(moment) for moment in pass_time(rev_a)][:last]
     assert revisions(outlet) == UPDATED[target]
 
 

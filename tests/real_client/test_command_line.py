@@ -128,10 +128,11 @@ def test_it_shows_the_configuration(tool: Tool) -> None:
     )
     shown = tool.run("device", "config")
     assert "PM indicator brightness 77" in shown
-    assert "Magic touch control yes AQI color RGB yes Motion away no" in shown
+    # What an Aura lacks, the tool shows as a dash.
+    assert "Magic touch control yes AQI color RGB — Motion away —" in shown
     assert "Adaptive brightness 5\N{EN DASH}80" in shown
-    assert "Broker mqtt://broker User — QoS 2" in shown
-    assert "IP 192.0.2.10 Main DNS 192.0.2.1 Backup DNS 192.0.2.2" in shown
+    assert "Broker mqtt://broker User mqttuser QoS 2" in shown
+    assert "IP 167903424 Main DNS 16908480 Backup DNS 134744072" in shown
 
 
 @product("bare")
@@ -172,7 +173,7 @@ def test_it_sets_the_nightlight_of_a_pro(tool: Tool) -> None:
 @product("aura")
 def test_it_sets_the_nightlight_of_an_aura(tool: Tool) -> None:
     tool.run("nightlight", "aura", "color", "300", "60", "--bri", "55")
-    leds = tool.simulator.state.color_light.with_leds(9).leds
+    leds = tool.simulator.state.color_light.with_all_leds().leds
     assert [(led.state, led.brightness, led.color) for led in leds] == [(1, 55, (300, 60))] * 9
     shown = tool.run("nightlight", "aura", "status")
     assert "Color light 5 (mode 1)" in shown

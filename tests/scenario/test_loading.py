@@ -93,7 +93,7 @@ def test_every_table_of_what_the_outlet_is_and_knows_is_read_as_it_is_written() 
         outlet2 = "Lüfter"
         [preferences.acc_prefs]
         capacitiveCtrl = 0
-        homeAwayMode = { minOnDuration = 2.5 }
+        homeAwayMode = { minOnDuration = 2 }
         [preferences.sys_prefs.mqtt]
         pass = "secret"
         [sensors]
@@ -133,7 +133,7 @@ def test_every_table_of_what_the_outlet_is_and_knows_is_read_as_it_is_written() 
         color_light=ColorLight(mode=3, leds=(Led(1, 50, (360, 100), 1000), Led(1))),
         names=Names(outlet2="Lüfter"),
         preferences=Preferences(
-            acc_prefs=AccPrefs(capacitiveCtrl=0, homeAwayMode=HomeAwayMode(minOnDuration=2.5)),
+            acc_prefs=AccPrefs(capacitiveCtrl=0, homeAwayMode=HomeAwayMode(minOnDuration=2)),
             sys_prefs=SysPrefs(mqtt=MqttPrefs(password="secret")),
         ),
         sensors=Sensors(

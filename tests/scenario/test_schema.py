@@ -70,6 +70,7 @@ EVERYTHING = """
     adaptiveNightlightFeature = 1
     adaptiveMinBrightness = 1
     adaptiveMaxBrightness = 1
+    adaptiveSensitivity = 1
     occupancyNightlightFeature = 1
     overrideAdaptiveOccupancyNightlightFeature = 1
     magicTouchCtrl = 1
@@ -80,16 +81,17 @@ EVERYTHING = """
     nightlightEnabled = 1
     minBrightness = 1
     maxBrightness = 1
-    minOnDuration = 1.5
+    minOnDuration = 1
     maxOnDuration = 1
     minOffDuration = 1
     maxOffDuration = 1
     [preferences.sys_prefs]
     mqtt = { enabled = 1, mqtt_broker_url = "x", user = "x", pass = "x", qos = 2 }
-    internet = { ip = "x", mainDNS = "x", backupDNS = "x" }
+    internet = { ip = "192.0.2.1", mainDNS = 1, backupDNS = "8.8.8.8" }
     [sensors]
     device_type = 3
     omit = ["gas"]
+    occupancy_calibration = "fails"
     temp_valid = 1
     aqi_valid = 1
     temp_celsius = 21.5
@@ -135,13 +137,21 @@ EVERYTHING = """
     calibration_delay_seconds = 1
     reconnect_seconds = 1
     [quirks]
+    configuration_form = "early"
+    preference_keys = "all"
+    unknown_preferences = "ignore"
+    internet_addresses = "text"
     names_list = "wrapped"
+    name_length = 3
     stray_result = false
     radar_key = "fw_rev"
     decimals = "numbers"
+    color_light_args = "three"
     color_push_puback = true
     color_light_without_aura = "short"
     indicator_light = true
+    indicator_number = 1
+    max_kelvin = 6500
     plain_nightlight_on_aura = true
     absent_faceplate = "offline"
     restart_disconnect = "close_frame"
@@ -290,7 +300,11 @@ def test_everything_is_what_there_is_to_say() -> None:
 def test_a_step_in_any_form_is_accepted_by_schema_and_loader(planned: list[Any]) -> None:
     document = {
         "device": {"product": "aura"},
-        "quirks": {"plain_nightlight_on_aura": True, "indicator_light": True},
+        "quirks": {
+            "plain_nightlight_on_aura": True,
+            "indicator_light": True,
+            "preference_keys": "all",
+        },
         "faults": [{"kind": "drop", "name": "a"}],
         "steps": planned,
     }

@@ -142,7 +142,7 @@ NUMBER_OR_TEXT = (
         ("preferences.sys_prefs.mqtt.qos = 3", "expected a whole number from 0 to 2, found 3"),
         (
             "preferences.acc_prefs.homeAwayMode.minOnDuration = -1",
-            "expected a number from 0 to 2147483648, found -1",
+            "expected a whole number from 0, found -1",
         ),
         (
             "sensors.lux = true",
@@ -166,7 +166,7 @@ NUMBER_OR_TEXT = (
         ("timing.sensor_seconds = inf", "expected a finite number, found inf"),
         (
             "quirks.names_list = 'wraped'",
-            'expected one of "bare", "wrapped", found "wraped"; did you mean \'wrapped\'?',
+            'expected one of "bare", "early", "wrapped", found "wraped"; did you mean \'wrapped\'?',
         ),
         ("listen.mdns = 'yes'", 'expected true or false, found "yes"'),
     ],
@@ -439,6 +439,7 @@ def test_a_fault_that_is_wrong_does_not_make_the_steps_wrong_that_switch_it() ->
 # What does not fit together
 
 NO_FACEPLATE = "has no effect: this outlet has no faceplate; set product = "
+NO_PRO = "has no effect: this outlet is not a Pro; set product = "
 NO_AURA = "has no effect: this outlet is not an Aura; set product = "
 
 WITHOUT_EFFECT = [
@@ -450,6 +451,19 @@ WITHOUT_EFFECT = [
     ("bare", "updates.PM.steps = 1", "updates.PM", f'{NO_FACEPLATE}"pro" or "aura" under [device]'),
     ("pro", "color_light.mode = 1", "color_light", f'{NO_AURA}"aura" under [device]'),
     ("pro", "indicator_light.mode = 1", "indicator_light", f'{NO_AURA}"aura" under [device]'),
+    ("pro", "quirks.max_kelvin = 6500", "quirks.max_kelvin", f'{NO_AURA}"aura" under [device]'),
+    (
+        "bare",
+        "preferences.acc_prefs.capacitiveCtrl = 0",
+        "preferences.acc_prefs.capacitiveCtrl",
+        f'{NO_FACEPLATE}"pro" or "aura" under [device]',
+    ),
+    (
+        "aura",
+        "preferences.acc_prefs.motionAwayFeature = 1",
+        "preferences.acc_prefs.motionAwayFeature",
+        f'{NO_PRO}"pro" under [device]',
+    ),
     (
         "aura",
         "nightlight.mode = 1",
@@ -489,13 +503,15 @@ def test_a_setting_that_the_product_has_no_use_for_is_reported(
 def test_a_setting_has_an_effect_with_the_product_or_the_quirk_that_it_needs(
     product: str, setting: str
 ) -> None:
-    fitting = "aura" if setting.startswith(("color", "indicator")) else "pro"
+    fitting = "aura" if setting.startswith(("color", "indicator", "quirks")) else "pro"
     quirks = ""
     if product == "aura":
         fitting, quirks = "aura", "plain_nightlight_on_aura = true\nindicator_light = true"
+        quirks += '\npreference_keys = "all"'
     elif setting.startswith("indicator"):
         quirks = "indicator_light = true"
-    said = f"[quirks]\n{quirks}\n{step('after_seconds = 1', f'set.{setting}')}"
+    table = f"[quirks]\n{quirks}\n" if quirks else ""
+    said = f"{table}{step('after_seconds = 1', f'set.{setting}')}"
     assert problems_of(f"device.product = '{fitting}'\n{setting}\n{said}") == []
     if fitting == "pro":
         assert problems_of(f"{setting}\n[firmware.PM]\n{said}") == []

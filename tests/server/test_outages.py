@@ -371,12 +371,13 @@ def test_faceplate_offline_takes_the_faceplate_from_the_answers(transport: Trans
         with sim.inject(faults.FaceplateOffline()):
             peer.send_requests(2)
             assert peer.packet() == gone
+        assert peer.packet()["payload"]["callbackName"] == 12  # it is back
         assert peer.is_served(3)
         assert event_texts(sim) == [
             "fault faceplate_offline: in effect until switched off",
             "fault faceplate_offline: ended",
         ]
-        assert all(applied_faults(one) == [] for one in exchanges(sim, 3))
+        assert all(applied_faults(one) == [] for one in exchanges(sim, 4))
 
 
 @on_both
@@ -390,6 +391,7 @@ def test_faceplate_offline_begins_behind_the_packet_that_matches(transport: Tran
         wait_for_news(
             sim, "fault faceplate_offline: in effect for 0.2 s", "fault faceplate_offline: ended"
         )
+        assert peer.packet()["payload"]["callbackName"] == 12  # it is back
         assert peer.is_served(3)
 
 
