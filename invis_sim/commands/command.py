@@ -15,10 +15,11 @@ from invis_sim.device.effects import Effect
 from invis_sim.device.outlet import Outlet
 from invis_sim.faults.pipeline import Pipeline
 from invis_sim.protocol.transport import DisconnectMode
-from invis_sim.schema.describe import format_path, to_toml_text
+from invis_sim.schema.describe import format_path, shorten, to_toml_text
 from invis_sim.schema.fields import Path
 
 __all__ = [
+    "MAX_SUMMARY_CHARACTERS",
     "ClearJournal",
     "ComeOnline",
     "Command",
@@ -166,5 +167,4 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if value is True:
             return self.key
         text = f"{self.key} {value if isinstance(value, str) else to_toml_text(value)}"
-        limit = MAX_SUMMARY_CHARACTERS
-        return text if len(text) <= limit else f"{text[: limit - 1]}…"
+        return shorten(text, MAX_SUMMARY_CHARACTERS)

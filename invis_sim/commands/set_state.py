@@ -4,11 +4,11 @@ from typing import Annotated, Any
 
 import msgspec
 
-from invis_sim.commands.command import Command, CommandError, Target
+from invis_sim.commands.command import MAX_SUMMARY_CHARACTERS, Command, CommandError, Target
 from invis_sim.commands.methods import Commandable
 from invis_sim.device.effects import Effect
 from invis_sim.device.state import OutletState
-from invis_sim.schema.describe import format_path, to_toml_text
+from invis_sim.schema.describe import format_path, shorten, to_toml_text
 
 __all__ = ["Patch", "SetMethod", "SetState"]
 
@@ -39,11 +39,9 @@ class SetState(Command, frozen=True):
 
     def summary(self) -> str:
         settings = ", ".join(_settings(self.state))
-        return Command.summary(self) if not settings else _shorten(f"set {settings}")
-
-
-def _shorten(text: str, limit: int = 100) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+        if not settings:
+            return Command.summary(self)
+        return shorten(f"set {settings}", MAX_SUMMARY_CHARACTERS)
 
 
 def _settings(patch: Any, path: tuple[str, ...] = ()) -> list[str]:

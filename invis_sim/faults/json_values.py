@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 from invis_sim.protocol.json_stream import MAX_DEPTH
+from invis_sim.schema.describe import shorten
 
 __all__ = ["check_json", "parse_path"]
 
@@ -45,9 +46,9 @@ def parse_path(path: str) -> tuple[str | int, ...]:
     while position < len(path):
         step = _STEP.match(path, position)
         if step is None or (not keys and step[1] is None):  # a packet is an object: a key is first
-            shown = repr(path) if len(repr(path)) <= 40 else f"{repr(path)[:39]}…"
             raise ValueError(
-                f"path {shown}: expected keys with dots between and [numbers] for list items"
+                f"path {shorten(repr(path), 40)}: expected keys with dots between and [numbers] "
+                "for list items"
             )
         if len(keys) == MAX_DEPTH:
             raise ValueError(f"path: expected at most {MAX_DEPTH} keys and numbers")

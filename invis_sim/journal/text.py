@@ -22,6 +22,7 @@ from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.packets import encode_json
 from invis_sim.protocol.printable import printable
 from invis_sim.protocol.transport import Transport
+from invis_sim.schema.describe import shorten
 
 __all__ = [
     "MAX_LINES",
@@ -157,5 +158,5 @@ def format_int(number: int | None) -> str:
 
 
 def _shortened(text: str) -> str:
-    shown = printable(text[: MAX_CHARACTERS + 1])
-    return shown if len(shown) <= MAX_CHARACTERS else shown[: MAX_CHARACTERS - 1] + "…"
+    # Cut before as well: a text may be as long as a packet, and escaping makes it no shorter.
+    return shorten(printable(text[: MAX_CHARACTERS + 1]), MAX_CHARACTERS)

@@ -18,6 +18,7 @@ __all__ = [
     "format_value",
     "locate_error",
     "quote",
+    "shorten",
     "to_toml_text",
     "type_errors",
 ]
@@ -170,7 +171,12 @@ def format_value(value: object) -> str:
 
 def quote(text: str) -> str:
     """Text in quotes, shortened if it is long."""
-    return json.dumps(text if len(text) <= 80 else text[:79] + "…", ensure_ascii=False)
+    return json.dumps(shorten(text, 80), ensure_ascii=False)
+
+
+def shorten(text: str, limit: int) -> str:
+    """Return the text; if it is longer than `limit` characters, only its beginning and "…"."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def to_toml_text(value: object) -> str:

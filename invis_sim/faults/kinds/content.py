@@ -10,6 +10,7 @@ from invis_sim.faults.json_values import check_json, parse_path
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.json_text import encode_int
 from invis_sim.protocol.packets import Packet, Push, Reply, encode_json
+from invis_sim.schema.describe import shorten
 
 __all__ = [
     "Fail",
@@ -316,7 +317,7 @@ def _sn(packet: Packet) -> str:
 
 def _short(text: str) -> str:
     """A text for the journal, shortened to what fits in a line of the log."""
-    return text if len(text) <= 40 else f"{text[:39]}…"
+    return shorten(text, 40)
 
 
 def _other(packet_id: int, ctx: Context) -> int:
