@@ -190,6 +190,11 @@ class Fault(
         """Its name, or its kind where it has none."""
         return self.name or self.kind()
 
+    @property
+    def starts_at_a_time(self) -> bool:
+        """Whether it starts at `from_seconds`, rather than with a packet that matches."""
+        return False
+
 
 class ReplyFault(Fault, frozen=True):
     """Valid JSON with the wrong content."""
@@ -251,7 +256,6 @@ class OutageFault(Fault, frozen=True):
 
     @property
     def starts_at_a_time(self) -> bool:
-        """Whether it starts at `from_seconds`, rather than with a packet that matches."""
         return self.when.has_only_times
 
     def reroute(self, delivery: Delivery, ctx: Context) -> Delivery:

@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from invis_sim.faults.armed import ArmedFault
-from invis_sim.faults.fault import Fault, OutageFault
+from invis_sim.faults.fault import Fault
 from invis_sim.faults.session import AppliedFault, FaultSession
 from invis_sim.protocol.transport import Transport
 
@@ -142,20 +142,9 @@ class Pipeline:
         """
         return FaultSession(self, transport, number)
 
-    @property
-    def timed_outages(self) -> tuple[ArmedFault, ...]:
-        """The enabled faults that start an outage at a time, and not with a packet."""
-        return tuple(
-            armed
-            for armed in self._armed
-            if armed.enabled
-            and isinstance(armed.fault, OutageFault)
-            and armed.fault.starts_at_a_time
-        )
-
-    def is_enabled(self, identity: str) -> bool:
-        """Whether the fault with this identity is present and enabled."""
-        return any(armed.enabled for armed in self._armed if armed.identity == identity)
+    def find_enabled(self, identity: str) -> ArmedFault | None:
+        """Return the fault with this identity; None: it is not there, or is disabled."""
+        return next((one for one in self._armed if one.enabled and one.identity == identity), None)
 
     def _free_identity(self, name: str) -> str:
         taken = {armed.identity for armed in self._armed}

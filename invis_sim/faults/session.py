@@ -250,7 +250,7 @@ class FaultSession:
             and transport in armed.fault.transports
             and armed.fault.when.matches_packet(kind, callback, transport, number)
             # A timed outage matches every packet, since nothing but a time is asked for.
-            and not (isinstance(armed.fault, OutageFault) and armed.fault.starts_at_a_time)
+            and not armed.fault.starts_at_a_time
         )
         return _remember(cache, callback, selection)
 

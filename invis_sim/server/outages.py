@@ -21,7 +21,6 @@ from invis_sim.device.effects import Effect, GoOffline
 from invis_sim.device.outlet import Outlet
 from invis_sim.device.schedule import Timer
 from invis_sim.faults.armed import ArmedFault, outage_of
-from invis_sim.faults.fault import OutageFault
 from invis_sim.faults.outage import Outage
 from invis_sim.faults.pipeline import Pipeline
 from invis_sim.journal import OutageEnded, OutageStarted
@@ -101,11 +100,13 @@ class Outages:
 
     def start(self, outage: Outage) -> tuple[Effect, ...]:
         """Start an outage now, and return what comes of it. It ends by itself."""
-        armed = next((one for one in self._faults if one.identity == outage.identity), None)
-        # A packet may start an outage some time after its fault was removed or disabled. It must
-        # not become one of the outlet's own, which no command on faults would end.
-        if outage.identity is not None and (armed is None or not armed.enabled):
-            return ()
+        armed = None
+        if outage.identity is not None:
+            armed = self._faults.find_enabled(outage.identity)
+            # A packet may start an outage some time after its fault was removed or disabled. It
+            # must not become one of the outlet's own, which no command on faults would end.
+            if armed is None:
+                return ()
         active = _ActiveOutage(outage, armed)
         self._note(OutageStarted, active, duration=outage.seconds)
         effects: list[Effect] = []
@@ -162,7 +163,7 @@ class Outages:
         Most of these timers do nothing: they are there for time to jump to.
         """
         when, now = armed.fault.when, self._timeline.now()
-        starts = isinstance(armed.fault, OutageFault) and armed.fault.starts_at_a_time
+        starts = armed.fault.starts_at_a_time
         action = partial(self._start_if_due, armed) if starts else tuple
         timers = self._windows[armed]
         if when.from_seconds > now:

@@ -174,29 +174,31 @@ class Connection:
         else:
             handled = context.backend.handle(request, now)
             if isinstance(handled, PendingAnswer):
+                seconds = arrived - context.started
                 handled.then(
-                    partial(self._respond_later, document, request, notes, arrived, now, decision)
+                    partial(
+                        self._respond_unless_closed,
+                        partial(self._respond, document, request, notes, arrived, now, decision),
+                        partial(
+                            self._record_unanswered, seconds, document, request, (*notes, _CLOSED)
+                        ),
+                    )
                 )
                 return
             answer = handled
         self._respond(document, request, notes, arrived, now, decision, answer)
 
-    def _respond_later(
-        self,
-        document: bytes,
-        request: Request,
-        notes: tuple[Note, ...],
-        arrived: float,
-        now: SimTime,
-        decision: Decision | None,
-        answer: Answer,
+    def _respond_unless_closed(
+        self, respond: Callable[[Answer], None], record: Callable[[], None], answer: Answer
     ) -> None:
-        """Do as `_respond`, with an answer that may come after the end of the connection."""
+        """Respond with an answer that came late, or record the request if the connection is over.
+
+        record: records it as unanswered.
+        """
         if self.lifecycle.closed:
-            seconds = arrived - self.context.started
-            self._record_unanswered(seconds, document, request, (*notes, _CLOSED))
+            record()
         else:
-            self._respond(document, request, notes, arrived, now, decision, answer)
+            respond(answer)
 
     def _respond(
         self,
