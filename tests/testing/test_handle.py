@@ -809,6 +809,27 @@ def test_a_connection_is_waited_for_on_the_transport_that_is_asked_for() -> None
 
 
 @both_loops
+def test_in_a_loop_time_is_moved_and_what_falls_due_has_happened(run: Any) -> None:
+    async def live() -> list[int]:
+        async with start_simulator("bare") as sim:
+            sim.clock.pause()
+            for seconds, callback in ((10, 91), (20, 92)):
+                sim.at(after_seconds=seconds, push={"callback": callback, "args": []})
+            with connect(sim.tcp_address) as client:
+                await sim.async_wait_for_connection("tcp", timeout=TIMEOUT)
+                await sim.clock.async_advance(15)
+                seen = [len(sim.journal.pushes(callback=91)), len(sim.journal.pushes(callback=92))]
+                await sim.clock.async_settle()
+                seen.append(len(sim.journal.pushes(callback=92)))
+                client.close()
+            with pytest.raises(ValueError, match="seconds"):
+                await sim.clock.async_advance(-1)
+            return seen
+
+    assert run(live) == [1, 0, 1]
+
+
+@both_loops
 def test_in_a_loop_others_run_while_a_request_is_waited_for(run: Any) -> None:
     async def live() -> list[int]:
         async with start_simulator() as sim:
