@@ -46,7 +46,7 @@ class Pipeline:
         self.counters_version = 0
         self.connection_base = 0
         self._armed: list[ArmedFault] = []
-        self._orders = count(1)
+        self._last_order = 0  # no iterator of itertools: those cannot be copied
         for fault in faults:
             self.arm(fault)
         self._initial = tuple(self._armed)
@@ -58,7 +58,8 @@ class Pipeline:
         """
         # What a scenario file says is checked when it is loaded; what Python says, here.
         fault = msgspec.convert(_finite(msgspec.to_builtins(fault)), type(fault))
-        armed = ArmedFault(fault, self._free_identity(fault.display_name), next(self._orders))
+        self._last_order += 1
+        armed = ArmedFault(fault, self._free_identity(fault.display_name), self._last_order)
         self._armed.append(armed)
         self._armed.sort(key=lambda armed: armed.order)
         self.version += 1
