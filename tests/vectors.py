@@ -282,7 +282,7 @@ CASES: dict[str, Case] = {
 """The name of an example → how it comes about."""
 
 PENDING: dict[str, str] = {
-    "update the faceplate (revB): received, then confirmed by a push": "issue 10, 7",
+    "update the faceplate (revB): received, then confirmed by a push": "a revB confirms no update",
 }
 """Examples that the outlet does not follow yet → what is missing."""
 
