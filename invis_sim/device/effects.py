@@ -70,9 +70,13 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     notes: why the reply has `PUBACK` 0, and oddities of the request.
     mutates: whether anything may have changed: state, timers. False for each rejected request.
     effects: what to do after the reply, in this order.
+    before: what to do before the reply; pushes alone.
+    to_sender: whether the client that asked gets the pushes among the effects too.
     """
 
     reply: Reply | None
     notes: tuple[Note, ...] = ()
     mutates: bool = False
     effects: tuple[Effect, ...] = ()
+    before: tuple[Effect, ...] = ()
+    to_sender: bool = True

@@ -44,6 +44,11 @@ class OutletFirmware(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         """Whether something else is available than what runs."""
         return (self.newest, self.newest_www) != (self.fw_rev, self.www_fw_rev)
 
+    @property
+    def has_new_application(self) -> bool:
+        """Whether another application is available than the one that runs."""
+        return self.newest != self.fw_rev
+
     def to_wire(self) -> dict[str, str]:
         """Return the `IM` block of a reply to callback 20."""
         return {

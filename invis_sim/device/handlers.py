@@ -35,8 +35,9 @@ from invis_sim.device.status import (
     sensor_readings,
 )
 from invis_sim.device.update_plan import Part
+from invis_sim.device.update_process import AcceptedUpdate
 from invis_sim.protocol.callbacks import Callback
-from invis_sim.protocol.packets import Note
+from invis_sim.protocol.packets import Note, Request
 
 __all__ = ["HANDLERS", "MUTATING_CALLBACKS", "Command", "Query", "start_update"]
 
@@ -67,10 +68,18 @@ class Command(msgspec.Struct, frozen=True):
     perform: (device, the request's `callbackArgs`) → its outcome. The schedule is at the time of
     the request.
     takes_arguments: as for a query.
+    takes_packet_id: whether `perform` also takes the request's packetID.
     """
 
-    perform: Callable[[OutletInternals, Any], Outcome]
+    perform: Callable[..., Outcome]
     takes_arguments: bool = True
+    takes_packet_id: bool = False
+
+    def run(self, device: OutletInternals, request: Request) -> Outcome:
+        """Do what a request asks for. Raises RequestRejected."""
+        if self.takes_packet_id:
+            return self.perform(device, request.args, request.packet_id)
+        return self.perform(device, request.args)
 
 
 # 1-4: preferences and names
@@ -116,7 +125,9 @@ def _reset_network(device: OutletInternals, args: Any) -> Outcome:
 
 def _factory_reset(device: OutletInternals, args: Any) -> Outcome:
     device.factory_reset_pending = True
-    seconds = device.state.timing.factory_reset_seconds
+    seconds: float | None = device.state.timing.factory_reset_seconds
+    if device.state.quirks.factory_reset == "leaves_network":
+        seconds = None
     return NO_REPLY, [device.restart_effect("factory reset", seconds)]
 
 
@@ -133,7 +144,7 @@ def _control_outlet(device: OutletInternals, args: Any) -> Outcome:
     states = list(device.state.outlets.states)
     states[index] = expect_int(switch, "state", 0, 1, 1)
     outlets = msgspec.structs.replace(device.state.outlets, states=(states[0], states[1]))
-    return msgspec.UNSET, device.replace_state(outlets=outlets)
+    return msgspec.UNSET, device.control(Callback.OUTLET_STATUS, outlets=outlets)
 
 
 # 11, 26, 28: the sensors
@@ -189,7 +200,7 @@ def _device_information(device: OutletInternals, args: Any) -> Any:
 def _control_nightlight(device: OutletInternals, args: Any) -> Outcome:
     nightlight = Nightlight.with_args(args)
     require_nightlight(device.state, device.presence)
-    return msgspec.UNSET, device.replace_state(nightlight=nightlight)
+    return msgspec.UNSET, device.control(Callback.NIGHTLIGHT_STATUS, nightlight=nightlight)
 
 
 def _nightlight_status(device: OutletInternals, args: Any) -> Any:
@@ -198,9 +209,10 @@ def _nightlight_status(device: OutletInternals, args: Any) -> Any:
 
 def _control_color_light(device: OutletInternals, args: Any) -> Outcome:
     args = expect_array(args, "[light, mode, leds, …]", 3, 6)
-    _, name, light = select_color_light(device.state, device.presence, args[0])
+    number, name, light = select_color_light(device.state, device.presence, args[0])
     changed = light.with_args(args, device.state.quirks.max_kelvin)
-    return msgspec.UNSET, device.replace_state(**{name: changed}) if changed != light else ()
+    fields = {name: changed} if changed != light else {}
+    return msgspec.UNSET, device.control(Callback.COLOR_LIGHT_STATUS, number, **fields)
 
 
 def _color_light_status(device: OutletInternals, args: Any) -> Any:
@@ -222,38 +234,68 @@ def _available_updates(device: OutletInternals, args: Any) -> Any:
     return device.firmware_report
 
 
-def _perform_update(device: OutletInternals, args: Any) -> Outcome:
+def _perform_update(device: OutletInternals, args: Any, packet_id: int) -> Outcome:
     args = expect_array(args, "[target] or [target, method]", 1, 2)
     part = Part(expect_int(args[0], "target", 1, 2, 0))
     if len(args) == 2:
         expect_int(args[1], "method", 0, 1, 1)
-    return start_update(device, part)
+    return start_update(device, part, packet_id)
 
 
-def start_update(device: OutletInternals, part: Part) -> Outcome:
-    """Start an update of the outlet or its faceplate; a revB restarts first, and does not reply.
+def start_update(device: OutletInternals, part: Part, packet_id: int | None = None) -> Outcome:
+    """Start an update of the outlet or its faceplate. Raises RequestRejected.
 
-    Raises RequestRejected.
+    On a revB, the outlet restarts without a reply first, and says afterwards whether its update
+    continues; and the reply for the faceplate is followed by a push that says so.
+    [documentation of callback 21]
+
+    packet_id: of the request; None: there is none.
     """
     state = device.state
     if device.offline:
         raise RequestRejected(Note("the outlet is offline"))
-    if state.firmware.update_check == "fail":
-        raise RequestRejected(Note("the update check fails, as the scenario says"))
     if part is Part.FACEPLATE:
         require_faceplate(device.presence)
     if device.update.in_progress:
         raise RequestRejected(Note("an update is already in progress"))
-    module = state.firmware.IM if part is Part.OUTLET else state.firmware.PM
+    accepted = AcceptedUpdate(
+        part=part,
+        plan=state.updates.IM if part is Part.OUTLET else state.updates.PM,
+        target=state.firmware,
+        stray=state.quirks.stray_result,
+        www_alone=state.quirks.web_update == "alone" and not state.firmware.IM.has_new_application,
+        packet_id=packet_id if state.quirks.update_packet_ids == "request" else None,
+    )
+    refusal = _why_no_update(device, accepted)
+    if state.device.hw_rev != "revB":
+        if refusal is not None:
+            raise RequestRejected(refusal)
+        return msgspec.UNSET, device.start_update(accepted)
+    if part is Part.OUTLET:
+        if refusal is not None:  # which it finds out once it has restarted
+            plan = msgspec.structs.replace(accepted.plan, outcome="refused")
+            accepted = msgspec.structs.replace(accepted, plan=plan)
+        return NO_REPLY, device.start_update_after_restart(accepted)
+    if accepted.plan.outcome == "refused":
+        return msgspec.UNSET, [device.make_push(Callback.PERFORM_UPDATE, [int(part), 0])]
+    if refusal is not None:
+        raise RequestRejected(refusal)
+    confirmation = device.make_push(Callback.PERFORM_UPDATE, [int(part), 1])
+    return msgspec.UNSET, [confirmation, *device.start_update(accepted)]
+
+
+def _why_no_update(device: OutletInternals, accepted: AcceptedUpdate) -> Note | None:
+    """Why an update does not start; None: it does."""
+    firmware = device.state.firmware
+    if firmware.update_check == "fail":
+        return Note("the update check fails, as the scenario says")
+    module = firmware.IM if accepted.part is Part.OUTLET else firmware.PM
     assert module is not None  # a faceplate that answers has firmware
     if not module.has_update:
-        raise RequestRejected(Note("no update available"))
-    if state.device.hw_rev == "revB":
-        return NO_REPLY, device.start_update_after_restart(part)
-    plan = state.updates.IM if part is Part.OUTLET else state.updates.PM
-    if plan.outcome == "refused":
-        raise RequestRejected(Note("the update does not start, as the scenario says"))
-    return msgspec.UNSET, device.start_update(part)
+        return Note("no update available")
+    if accepted.plan.outcome == "refused":
+        return Note("the update does not start, as the scenario says")
+    return None
 
 
 # 24-25: restarts of the faceplate
@@ -302,7 +344,7 @@ HANDLERS: Mapping[int, Query | Command] = {
     Callback.CONTROL_COLOR_LIGHT: Command(_control_color_light),
     Callback.COLOR_LIGHT_STATUS: Query(_color_light_status, takes_arguments=True),
     Callback.AVAILABLE_UPDATES: Query(_available_updates),
-    Callback.PERFORM_UPDATE: Command(_perform_update),
+    Callback.PERFORM_UPDATE: Command(_perform_update, takes_packet_id=True),
     Callback.RESTART_FACEPLATE: Command(_restart_faceplate, takes_arguments=False),
     Callback.RESET_FACEPLATE: Command(_reset_faceplate, takes_arguments=False),
     Callback.CALIBRATE_OCCUPANCY: Command(_calibrate_occupancy),

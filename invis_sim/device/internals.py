@@ -27,7 +27,12 @@ from invis_sim.device.status import (
     sensor_readings,
 )
 from invis_sim.device.update_plan import Part, Progress, Result, UpdateEvent
-from invis_sim.device.update_process import Downloaded, UpdateOutput, UpdateProcess
+from invis_sim.device.update_process import (
+    AcceptedUpdate,
+    Downloaded,
+    UpdateOutput,
+    UpdateProcess,
+)
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.packets import Note, Push
 
@@ -65,6 +70,11 @@ class OutletInternals:
         self.restart_sample_timer()
 
     @property
+    def speaks(self) -> bool:
+        """Whether it pushes, and answers requests: it is neither offline nor silent."""
+        return not (self.offline or self.update.silent)
+
+    @property
     def presence(self) -> Presence:
         """Whether there is a faceplate that answers."""
         return self.faceplate.presence(self.state)
@@ -81,8 +91,8 @@ class OutletInternals:
         effects += self.update_presence()
         if state.timing.sensor_seconds != before.timing.sensor_seconds:
             self.restart_sample_timer()
-        if self.offline:
-            return effects  # there are no clients; those that connect later read the state
+        if not self.speaks:
+            return effects  # clients that connect later read the state
         if state.outlets != before.outlets:
             effects.append(self.make_push(Callback.OUTLET_STATUS, outlet_status(state)))
         if state.nightlight != before.nightlight:
@@ -93,6 +103,18 @@ class OutletInternals:
             # One LED in the state stands for all, so different values may be the same light.
             if new != old and new.with_all_leds() != old.with_all_leds():
                 effects += self._push_current(Callback.COLOR_LIGHT_STATUS, light)
+        return effects
+
+    def control(self, callback: Callback, light: int = 5, **fields: Any) -> list[Effect]:
+        """Replace fields of the state because a client wants it so. By a quirk, there is a push
+        even if they have these values already.
+
+        callback: of that push. light: which coloured light, for 18.
+        """
+        before = self.state
+        effects = self.replace_state(**fields)
+        if self.state.quirks.unchanged_pushes and self.speaks and self.state == before:
+            effects += self._push_current(callback, light)
         return effects
 
     def replace_state(self, **fields: Any) -> list[Effect]:
@@ -194,7 +216,7 @@ class OutletInternals:
             if not self.offline:  # a restart of the outlet has its own consequences for an update
                 effects += self._update_effects(self.update.on_faceplate_lost())
         self._refresh_caches()
-        if appeared and not self.offline:  # a client that connects later is sent it then
+        if appeared and self.speaks:  # a client that connects later is sent it then
             effects += self._push_current(Callback.DEVICE_INFORMATION)
         return effects
 
@@ -221,26 +243,15 @@ class OutletInternals:
 
     # Updates
 
-    def start_update(self, part: Part) -> list[Effect]:
+    def start_update(self, accepted: AcceptedUpdate) -> list[Effect]:
         """Start an update at once. There must be no other, and its outcome is not "refused"."""
-        state = self.state
-        plan = state.updates.IM if part is Part.OUTLET else state.updates.PM
-        return self._update_effects(
-            self.update.start(
-                part,
-                plan,
-                state.firmware,
-                stray=state.quirks.stray_result,
-                on_event=self._on_update_event,
-            )
-        )
+        return self._update_effects(self.update.start(accepted, self._on_update_event))
 
-    def start_update_after_restart(self, part: Part) -> list[Effect]:
+    def start_update_after_restart(self, accepted: AcceptedUpdate) -> list[Effect]:
         """Restart the outlet, and start an update when it is back. There must be no other."""
-        state = self.state
-        plan = state.updates.IM if part is Part.OUTLET else state.updates.PM
-        self.update.start_after_restart(part, plan, state.firmware, stray=state.quirks.stray_result)
-        return [self.restart_effect("restart for an update", state.timing.restart_seconds)]
+        self.update.start_after_restart(accepted)
+        seconds = self.state.timing.restart_seconds
+        return [self.restart_effect("restart for an update", seconds)]
 
     def resume_update(self) -> list[Effect]:
         """Continue an update that waits for a client after a restart."""
@@ -257,12 +268,17 @@ class OutletInternals:
                 case Log():
                     effects.append(output)
                 case Progress(part, percent):
-                    effects.append(self.make_push(Callback.UPDATE_PROGRESS, [int(part), percent]))
+                    effects.append(self._update_push(Callback.UPDATE_PROGRESS, part, percent))
                 case Result(part, status):
-                    effects.append(self.make_push(Callback.UPDATE_RESULT, [int(part), status]))
+                    effects.append(self._update_push(Callback.UPDATE_RESULT, part, status))
                 case Downloaded(part):
                     effects += self._restart_updated(part)
         return effects
+
+    def _update_push(self, callback: Callback, part: Part, value: int) -> Push:
+        push = self.make_push(callback, [int(part), value])
+        packet_id = self.update.packet_id
+        return push if packet_id is None else push.with_field(("packetID",), packet_id)
 
     def _restart_updated(self, part: Part) -> list[Effect]:
         """Restart a part that has its new firmware."""
@@ -282,7 +298,7 @@ class OutletInternals:
     def sample(self) -> list[Effect]:
         """Take a new sample, and push it if there is a faceplate that sends it."""
         self.sampler.advance()
-        effects = [] if self.offline else self._push_current(Callback.SENSOR_READINGS)
+        effects = self._push_current(Callback.SENSOR_READINGS) if self.speaks else []
         self.faceplate.after_sample()
         return effects
 

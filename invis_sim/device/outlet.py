@@ -20,7 +20,7 @@ from invis_sim.device.handlers import start_update
 from invis_sim.device.internals import OutletInternals
 from invis_sim.device.requests import PacketIds, answer, rejection
 from invis_sim.device.schedule import Schedule, Timer
-from invis_sim.device.state import OutletState, patched
+from invis_sim.device.state import Outlets, OutletState, patched
 from invis_sim.device.status import require_faceplate
 from invis_sim.device.update_plan import Part
 from invis_sim.protocol.callbacks import Callback
@@ -74,6 +74,18 @@ class Outlet:
     def offline(self) -> bool:
         """Whether it restarts, or is off the network."""
         return self._device.offline
+
+    @property
+    def silent(self) -> bool:
+        """Whether it neither answers nor pushes for a while, as at the beginning of an update,
+        although it is on the network. The caller answers no requests and no pings then.
+        """
+        return self._device.update.silent
+
+    @property
+    def speaks(self) -> bool:
+        """Whether it is neither offline nor silent."""
+        return self._device.speaks
 
     @property
     def faceplate_online(self) -> bool:
@@ -206,6 +218,8 @@ class Outlet:
             device.factory_reset_pending = False
             effects += device.restore_settings()
         effects += device.update_presence()
+        if device.state.quirks.outlets_after_restart == "off":
+            effects += device.replace_state(outlets=Outlets())
         return tuple(effects)
 
     def come_online(self, now: float) -> tuple[Effect, ...]:
@@ -214,11 +228,13 @@ class Outlet:
         """
         self.schedule.move_to(now)
         device = self._device
-        restarted = [Part.OUTLET, *([Part.FACEPLATE] if device.presence.attached else [])]
+        restarted = [Part.WWW, Part.OUTLET]
+        if device.presence.attached:
+            restarted.append(Part.FACEPLATE)
         effects = device.install(*restarted)
         device.offline = False
         effects += device.update.on_online()
-        effects += device.update_presence()  # an update for which it has restarted needs one
+        effects += device.update_presence()
         seconds = device.state.timing.reconnect_seconds
         if self._reconnect_window is not None:
             self._reconnect_window.cancel()
@@ -243,9 +259,9 @@ class Outlet:
         device = self._device
         information = device.current_args(Callback.DEVICE_INFORMATION)
         effects: list[Effect] = [device.make_push(Callback.DEVICE_INFORMATION, information)]
-        if device.update.resumed_update is not None:
-            part, continues = device.update.resumed_update
-            effects.append(device.make_push(Callback.PERFORM_UPDATE, [int(part), int(continues)]))
+        if device.update.resumed is not None:
+            args = [int(Part.OUTLET), int(device.update.resumed)]
+            effects.append(device.make_push(Callback.PERFORM_UPDATE, args))
         effects += device.resume_update()
         return tuple(effects)
 
@@ -257,7 +273,7 @@ class Outlet:
         self._reconnect_window = None
         # While it is offline, the next restart decides about an update that waits.
         effects = [] if self._device.offline else self._device.resume_update()
-        self._device.update.resumed_update = None
+        self._device.update.resumed = None
         return effects
 
     # The beginning again

@@ -6,11 +6,11 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from invis_sim.device.arguments import RequestRejected
-from invis_sim.device.effects import NO_REPLY, Answer, WholePayload
+from invis_sim.device.effects import NO_REPLY, Answer, Effect, WholePayload
 from invis_sim.device.handlers import HANDLERS, Query
 from invis_sim.device.internals import OutletInternals
 from invis_sim.protocol.callbacks import Callback
-from invis_sim.protocol.packets import Note, Reply, Request
+from invis_sim.protocol.packets import Note, Push, Reply, Request
 
 __all__ = ["PacketIds", "answer", "rejection"]
 
@@ -25,14 +25,14 @@ def answer(device: OutletInternals, request: Request, packet_ids: PacketIds) -> 
     """
     callback = request.callback
     if request.problem is not None:
-        return rejection(device.sn, request, request.problem)
+        return _unusable(device, request, request.problem)
     if packet_ids == "six-digits" and not 100_000 <= request.packet_id <= 999_999:
         note = Note("packetID is not a six-digit integer", path=("packetID",))
         return rejection(device.sn, request, note)
     assert callback is not None  # or there would be a problem
     handler = HANDLERS.get(callback)
     if handler is None:
-        return rejection(device.sn, request, _unknown_callback(callback))
+        return _unusable(device, request, _unknown_callback(callback))
     notes = request.notes
     if not handler.takes_arguments and request.args is not msgspec.UNSET:
         reason = f"callback {callback} takes no arguments; they are ignored"
@@ -45,13 +45,25 @@ def answer(device: OutletInternals, request: Request, packet_ids: PacketIds) -> 
                 fields = {"sn": device.sn, "packetID": request.packet_id, "PUBACK": 1}
                 return Answer(Reply({**fields, "payload": reply_args.payload}), notes)
             return Answer(Reply.success(device.sn, request.packet_id, callback, reply_args), notes)
-        reply_args, effects = handler.perform(device, request.args)
+        reply_args, effects = handler.run(device, request)
     except RequestRejected as rejected:
         return rejection(device.sn, request, rejected.note)
     reply = None
     if reply_args is not NO_REPLY:
         reply = Reply.success(device.sn, request.packet_id, callback, reply_args)
-    return Answer(reply, notes, True, tuple(effects))
+    quirks = device.state.quirks
+    before: tuple[Effect, ...] = ()
+    if quirks.push_order == "before_reply":
+        before = tuple(effect for effect in effects if isinstance(effect, Push))
+        effects = [effect for effect in effects if not isinstance(effect, Push)]
+    return Answer(reply, notes, True, tuple(effects), before, quirks.pushes_to_sender)
+
+
+def _unusable(device: OutletInternals, request: Request, note: Note) -> Answer:
+    """The answer to a request that no outlet could understand."""
+    if device.state.quirks.unusable_requests == "ignored":
+        return Answer(None, (*request.notes, note))
+    return rejection(device.sn, request, note)
 
 
 def rejection(sn: str, request: Request, note: Note) -> Answer:

@@ -142,7 +142,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     documented.
 
     restart_seconds: how long the outlet is offline when it restarts.
-    factory_reset_seconds: the same, for a factory reset: it blinks for 3 s before.
+    factory_reset_seconds: the same, for a factory reset.
     faceplate_restart_seconds: how long the faceplate is offline when it restarts or is
     reset.
     sensor_seconds: how far apart two samples of the sensors are, and so two pushes of them; 0: no
@@ -155,7 +155,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """
 
     restart_seconds: Seconds = 3.0
-    factory_reset_seconds: Seconds = 6.0
+    factory_reset_seconds: Seconds = 3.0
     faceplate_restart_seconds: Seconds = 3.0
     sensor_seconds: Seconds = 5.0
     calibration_delay_seconds: Seconds = 10.0
@@ -187,6 +187,10 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     name_length: how many characters callback 4 takes in a name, at most.
     stray_result: whether each update begins with a result (23) of status 0 that means nothing, as
     on real devices.
+    update_packet_ids: the packetIDs of pushes 22 and 23 are "random", or that of the "request" (21)
+    that has started the update, as pages of the documentation can be read.
+    web_update: an update of the web pages "alone" runs as one part without a restart; or "both"
+    parts run all the same, as a client expects.
     radar_key: the radar's firmware in callback 12 is "fw_ver", as a client reads it, or "fw_rev",
     as documented.
     decimals: readings with decimals are "strings" that hold them, as on real devices, or "numbers".
@@ -201,9 +205,19 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     max_kelvin: the highest temperature that callback 17 takes: 40000, as documented, or the 6500 to
     which a client keeps, or anything between.
     plain_nightlight_on_aura: whether callbacks 14 and 15 also work on an Aura.
+    factory_reset: after a factory reset the outlet "returns"; or it "leaves_network", as it is in
+    set-up mode then, until it joins the network again.
+    push_order: pushes that a request causes are sent "after_reply" or "before_reply".
+    pushes_to_sender: whether the client whose request causes a push gets that too.
+    unchanged_pushes: whether a request that sets what is set already (10, 14, 17) causes a push.
+    unusable_requests: a request whose envelope or callback is wrong "fails" (`PUBACK` 0), or is
+    "ignored".
+    outlets_after_restart: the switches are "kept", or "off", after a restart of the outlet.
     absent_faceplate: while the faceplate is away, callback 12 has no `PM` ("omitted"); one with
     `online` false, and else as usual ("offline"); or one in a bad state: `online` false, `fw_rev`
     empty, no `radar`, and for `device` "Unknown" ("degraded") or nothing ("blank").
+    binary_messages: a binary WebSocket message is "ignored", as clients ignore those of the outlet;
+    or "answered" like one of text.
     restart_disconnect: how connections end when the outlet restarts. "close": the stream ends
     (FIN). "close_frame": with a close frame on WebSocket, and FIN. "reset": RST. "blackhole":
     nothing is sent, and a RST comes when the outlet is back.
@@ -218,6 +232,8 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     names_list: Literal["bare", "wrapped", "early"] = "bare"
     name_length: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 64
     stray_result: bool = True
+    update_packet_ids: Literal["random", "request"] = "random"
+    web_update: Literal["both", "alone"] = "both"
     radar_key: Literal["fw_ver", "fw_rev"] = "fw_ver"
     decimals: Literal["strings", "numbers"] = "strings"
     color_light_args: Literal["six", "three"] = "six"
@@ -227,7 +243,14 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     indicator_number: Literal[7, 1] = 7
     max_kelvin: Annotated[int, msgspec.Meta(ge=LOWEST_KELVIN, le=HIGHEST_KELVIN)] = HIGHEST_KELVIN
     plain_nightlight_on_aura: bool = False
+    factory_reset: Literal["returns", "leaves_network"] = "returns"
+    push_order: Literal["after_reply", "before_reply"] = "after_reply"
+    pushes_to_sender: bool = True
+    unchanged_pushes: bool = False
+    unusable_requests: Literal["fails", "ignored"] = "fails"
+    outlets_after_restart: Literal["kept", "off"] = "kept"
     absent_faceplate: Literal["omitted", "offline", "degraded", "blank"] = "omitted"
+    binary_messages: Literal["ignored", "answered"] = "ignored"
     restart_disconnect: DisconnectMode = "close"
     transports: Literal["both", "by_revision"] = "both"
 

@@ -15,6 +15,7 @@ __all__ = [
     "Part",
     "Progress",
     "Result",
+    "Silence",
     "UpdateEvent",
     "Updates",
     "update_timeline",
@@ -54,19 +55,25 @@ class FaceplateUpdate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     outcome: UpdateOutcome = "success"
     at_percent: Annotated[int, msgspec.Meta(ge=0, le=100)] = 50
-    seconds: Seconds = 30.0
-    steps: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
+    seconds: Seconds = 10.0
+    steps: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
 
 
 class OutletUpdate(FaceplateUpdate, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How an update of the outlet goes: first its WWW partition, then its application.
+    """How an update of the outlet goes: first its WWW partition, then its application. Both take
+    effect when the outlet has restarted after the second; where that fails, neither does.
 
+    silence_seconds: how long the outlet is silent before the first progress: it answers no request
+    and no ping, and pushes nothing, as real devices do. The default is longer than a client with a
+    heartbeat of 10 s waits, so that such a client drops the connection and makes another, which is
+    served when the silence ends. 0: it is not silent.
     at_part: in which of the two it fails or hangs.
     seconds: how long the download of the application takes.
     www_seconds: how long the download of the WWW partition takes.
     steps: in how many steps the progress of each is pushed, 1-100.
     """
 
+    silence_seconds: Seconds = 20.0
     at_part: Literal["www", "application"] = "application"
     www_seconds: Seconds = 10.0
 
@@ -99,30 +106,46 @@ class Result(msgspec.Struct, frozen=True):
     stray: bool = False
 
 
-UpdateEvent: TypeAlias = Progress | Result
-"""What is pushed of an update."""
+class Silence(msgspec.Struct, frozen=True):
+    """The outlet falls silent, or speaks again.
+
+    seconds: for how long it falls silent, above 0; 0: the silence ends.
+    """
+
+    seconds: float
 
 
-def update_timeline(update: FaceplateUpdate, *, stray: bool) -> Iterator[tuple[float, UpdateEvent]]:
-    """Yield what is pushed of an update that has begun, after how many seconds from then.
+UpdateEvent: TypeAlias = Progress | Result | Silence
+"""What happens in an update: something is pushed, or a silence begins or ends."""
+
+
+def update_timeline(
+    update: FaceplateUpdate, *, stray: bool, www_alone: bool = False
+) -> Iterator[tuple[float, UpdateEvent]]:
+    """Yield what happens in an update that has begun, after how many seconds from then.
 
     update: not one whose outcome is "refused". stray: whether it begins with a result that means
-    nothing.
+    nothing. www_alone: whether an update of the outlet ends with its WWW partition.
     """
     main = Part.OUTLET if isinstance(update, OutletUpdate) else Part.FACEPLATE
     ends_badly = update.outcome in ("fails", "hangs")
     if stray:
         yield 0.0, Result(main, 0, stray=True)
-    if update.outcome == "fails_at_start":
-        yield 0.0, Result(main, 0)
-        return
     begins = 0.0
+    # After the stray result, which real devices still send.
+    if isinstance(update, OutletUpdate) and update.silence_seconds:
+        begins = update.silence_seconds
+        yield 0.0, Silence(begins)
+        yield begins, Silence(0.0)
+    if update.outcome == "fails_at_start":
+        yield begins, Result(main, 0)
+        return
     if isinstance(update, OutletUpdate):
-        here = ends_badly and update.at_part == "www"
+        here = ends_badly and (www_alone or update.at_part == "www")
         yield from _part(update, Part.WWW, begins, update.www_seconds, here)
-        if here:
+        if here or www_alone:
             return
-        begins = update.www_seconds
+        begins += update.www_seconds
     yield from _part(update, main, begins, update.seconds, ends_badly)
 
 

@@ -2,9 +2,9 @@
 
     request ──────────────────────────────▶ downloading ──▶ its part restarts ──▶ new firmware
        └─▶ restarting ─▶ waiting ─(a client)─▶┘                (`install`)
-            (a revB does that first)
+            (the outlet itself, on a revB, does that first)
 
-`update_plan.py` says what is pushed during a download and when; here the update is started, its
+`update_plan.py` says what happens during a download and when; here the update is started, its
 events are applied, and it is completed or aborted. Every method returns what comes of it.
 """
 
@@ -22,15 +22,16 @@ from invis_sim.device.update_plan import (
     Part,
     Progress,
     Result,
+    Silence,
     UpdateEvent,
     update_timeline,
 )
 
-__all__ = ["Downloaded", "UpdateOutput", "UpdateProcess"]
+__all__ = ["AcceptedUpdate", "Downloaded", "UpdateOutput", "UpdateProcess"]
 
 
 class Downloaded(msgspec.Struct, frozen=True):
-    """A part has its new firmware: it restarts with that, or, the web pages, is to be installed."""
+    """A part has its new firmware: it restarts with that. The web pages: they are in use."""
 
     part: Part
 
@@ -45,21 +46,37 @@ class OnEvent(Protocol):
     def __call__(self, event: UpdateEvent, *, last: bool) -> Iterable[Effect]: ...
 
 
-class _Update(msgspec.Struct, eq=False):
-    """An update that has been accepted. How it goes, and to what, is fixed from then on.
+class AcceptedUpdate(msgspec.Struct, frozen=True, kw_only=True):
+    """An update that is to be. How it goes, and to what, is fixed from then on.
 
     part: the outlet or the faceplate. plan: how it goes. stray: whether it begins with a result
-    that means nothing. target: what is available, and will run.
-    timers: of the events of its download. hangs: whether it has stopped making progress.
+    that means nothing. www_alone: whether an update of the outlet ends with its web pages.
+    target: what is available, and will run.
+    packet_id: of its pushes; None: each has another one.
     """
 
     part: Part
     plan: FaceplateUpdate
-    stray: bool
     target: FirmwareInventory
+    stray: bool = True
+    www_alone: bool = False
+    packet_id: int | None = None
+
+
+class _Update(msgspec.Struct, eq=False):
+    """An update in progress.
+
+    timers: of the events of its download. hangs: whether it has stopped making progress.
+    """
+
+    accepted: AcceptedUpdate
     stage: Literal["restarting", "waiting", "downloading"] = "downloading"
     hangs: bool = False
     timers: list[Timer] = msgspec.field(default_factory=list)
+
+    @property
+    def part(self) -> Part:
+        return self.accepted.part
 
 
 class UpdateProcess:
@@ -68,12 +85,16 @@ class UpdateProcess:
 
     schedule: where the timers of a download are added.
 
-    resumed_update: what callback 21 says to each client that connects after the restart of a revB:
-    the part, and whether its update continues; None: nothing.
+    silent: whether the outlet is silent, as it is at the beginning of an update.
+    packet_id: of the pushes of the update, as `AcceptedUpdate` has it.
+    resumed: what callback 21 says to each client that connects after the restart of a revB: whether
+    the update of the outlet continues; None: nothing.
     """
 
     def __init__(self, schedule: Schedule) -> None:
-        self.resumed_update: tuple[Part, bool] | None = None
+        self.silent = False
+        self.packet_id: int | None = None
+        self.resumed: bool | None = None
         self._schedule = schedule
         self._current: _Update | None = None
         # A part with firmware that runs after its next restart → what was available; None: it
@@ -87,26 +108,16 @@ class UpdateProcess:
 
     # Its beginning
 
-    def start(
-        self,
-        part: Part,
-        plan: FaceplateUpdate,
-        target: FirmwareInventory,
-        *,
-        stray: bool,
-        on_event: OnEvent,
-    ) -> tuple[UpdateOutput, ...]:
+    def start(self, accepted: AcceptedUpdate, on_event: OnEvent) -> tuple[UpdateOutput, ...]:
         """Start the download. There must be no update in progress.
 
-        plan: not one whose outcome is "refused".
+        accepted: not one whose outcome is "refused".
         """
-        return self._download(_Update(part, plan, stray, target), on_event)
+        return self._download(_Update(accepted), on_event)
 
-    def start_after_restart(
-        self, part: Part, plan: FaceplateUpdate, target: FirmwareInventory, *, stray: bool
-    ) -> None:
+    def start_after_restart(self, accepted: AcceptedUpdate) -> None:
         """Accept an update whose download starts once the outlet has restarted: see `resume`."""
-        self._current = _Update(part, plan, stray, target, "restarting")
+        self._current = _Update(accepted, "restarting")
 
     def resume(self, on_event: OnEvent) -> tuple[UpdateOutput, ...]:
         """Start the download if the update waits for a client after a restart: one has connected,
@@ -120,7 +131,11 @@ class UpdateProcess:
     def _download(self, update: _Update, on_event: OnEvent) -> tuple[UpdateOutput, ...]:
         update.stage = "downloading"
         self._current = update
-        events = list(update_timeline(update.plan, stray=update.stray))
+        accepted = update.accepted
+        self.packet_id = accepted.packet_id
+        events = list(
+            update_timeline(accepted.plan, stray=accepted.stray, www_alone=accepted.www_alone)
+        )
         update.timers = [
             self._schedule.after(seconds, partial(on_event, event, last=number == len(events)))
             for number, (seconds, event) in enumerate(events, 1)
@@ -137,6 +152,11 @@ class UpdateProcess:
         update = self._current
         assert update is not None  # the timers of an update end with it
         words = update.part.words
+        if isinstance(event, Silence):
+            self.silent = event.seconds > 0
+            if self.silent:
+                return (Log(f"the outlet is silent for {event.seconds:g} s"),)
+            return (Log("the outlet answers again"),)
         if isinstance(event, Progress):
             if not last:
                 return (event,)
@@ -146,16 +166,14 @@ class UpdateProcess:
             return (event,)
         if event.status == 0:
             self._current = None
+            # With the application, the web pages that came before it are lost.
+            self._installing.pop(Part.WWW, None)
             return event, Log(f"the update of {words} fails")
-        takes_effect = update.plan.outcome != "keeps_old_revision"
-        if last:
-            self._current = None
-            self._installing[event.part] = update.target if takes_effect else None
-            return event, Downloaded(event.part)
-        # The web pages; the application follows.
-        if not takes_effect:
-            return (event,)
-        self._installing[event.part] = update.target
+        takes_effect = update.accepted.plan.outcome != "keeps_old_revision"
+        self._installing[event.part] = update.accepted.target if takes_effect else None
+        if not last:
+            return (event,)  # the web pages; the application follows
+        self._current = None
         return event, Downloaded(event.part)
 
     # Its end
@@ -194,13 +212,13 @@ class UpdateProcess:
 
     def cancel(self) -> tuple[Log, ...]:
         """Abort the update, and forget all firmware that was to be installed."""
-        self.resumed_update = None
+        self.resumed = None
         self._installing.clear()
         return () if self._current is None else self._abort(self._current, "is cancelled")
 
     def on_offline(self) -> tuple[Log, ...]:
         """The outlet restarts, or its power fails: lose a download."""
-        self.resumed_update = None
+        self.resumed = None
         current = self._current
         if current is None:
             return ()
@@ -208,7 +226,7 @@ class UpdateProcess:
             current.stage = "waiting"  # this is the restart that the update began with
             return ()
         if current.stage == "waiting":
-            self.resumed_update = current.part, False
+            self.resumed = False
         return self._abort(current, "is lost")
 
     def on_online(self) -> tuple[Log, ...]:
@@ -216,18 +234,14 @@ class UpdateProcess:
         current = self._current
         if current is None or current.stage != "waiting":
             return ()
-        starts = current.plan.outcome != "refused"
-        self.resumed_update = current.part, starts
-        return () if starts else self._abort(current, "does not start")
+        self.resumed = current.accepted.plan.outcome != "refused"
+        return () if self.resumed else self._abort(current, "does not start")
 
     def on_faceplate_lost(self) -> tuple[UpdateOutput, ...]:
         """The faceplate is absent, or does not answer: abort its update."""
         current = self._current
-        if current is None or current.part is not Part.FACEPLATE or current.stage == "restarting":
+        if current is None or current.part is not Part.FACEPLATE:
             return ()
-        if current.stage == "waiting":
-            self.resumed_update = Part.FACEPLATE, False
-            return self._abort(current, "fails")
         # One that hangs ends without a packet, as it would for ever.
         result = () if current.hangs else (Result(Part.FACEPLATE, 0),)
         return (*result, *self._abort(current, "fails"))
@@ -236,4 +250,9 @@ class UpdateProcess:
         for timer in update.timers:
             timer.cancel()
         self._current = None
-        return (Log(f"the update of {update.part.words} {how}"),)
+        self._installing.pop(Part.WWW, None)  # they come into use with the application alone
+        logs = [Log(f"the update of {update.part.words} {how}")]
+        if self.silent:
+            self.silent = False
+            logs.append(Log("the outlet answers again"))
+        return tuple(logs)

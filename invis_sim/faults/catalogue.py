@@ -16,6 +16,7 @@ _CLASSES: tuple[type[Fault], ...] = (
     content.RemoveField,
     content.Stale,
     content.PushFirst,
+    content.CollidingPush,
     text.MalformedJson,
     text.UnusualJson,
     text.Empty,

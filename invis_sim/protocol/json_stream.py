@@ -8,20 +8,28 @@ Requirements:
 
 - return a document as soon as its last byte has arrived, whatever the chunking, in time linear in
   the bytes (even for a megabyte fed byte by byte) and with memory bounded by `max_packet_bytes`;
-- lose only the malformed piece: the next valid request after it is found;
+- never take an object inside something else for a request: neither in an array, nor in a document
+  that is broken;
+- lose only the malformed piece: a later valid request is found;
 - report each malformed piece once, with the byte that is wrong.
 
 Method: a *structural* automaton. It follows strings, braces, brackets, colons and commas, so it
 detects a byte that can never become JSON in its place (`{` where a key belongs, a newline inside a
-string) and looks for the next document from that byte on. It accepts any scalar (`12`, `true`,
-`NaN`); checking those is the parser's work. The other rules:
+string). It accepts any scalar (`12`, `true`, `NaN`); checking those is the parser's work. The other
+rules:
 
 - `{` at the top starts a document; whitespace, NULs between documents are skipped;
-- anything else at the top, and what follows a malformed piece, is garbage up to the next newline
-  or `{`;
+- `[` at the top starts an array, which is followed to its end and is one malformed piece;
+- anything else at the top is garbage up to the next newline or `{`, except that brackets and a
+  string at its beginning are skipped with all that is in them;
+- a broken document ends where its brackets, as far as they match, are closed;
+- where they never are, and where a document is unfinished (a client has crashed in the middle of
+  it), the next request is found all the same: as a `{` in the first column of a line; as a chunk
+  that begins like a request; or after `give_up`, which the caller calls when nothing has come for a
+  while;
 - a document that is nested too deep is followed to its end and is one malformed piece;
-- a document may arrive as slowly as it likes, but not be longer than `max_packet_bytes`: then the
-  framer reports `PacketTooLarge` and stops reading.
+- a document must not be longer than `max_packet_bytes`: then the framer reports `PacketTooLarge`
+  and stops reading.
 
 Nearly every real request is small, whole and flat. `_FLAT` recognises those in one
 regular-expression match; the automaton handles the rest. The tests check that both agree.
@@ -39,10 +47,14 @@ MAX_PACKET_BYTES = 64 * 1024
 much shorter; this bounds the memory that a client can use.
 """
 
-MAX_DEPTH = 64
-"""How deep the objects and arrays of a document may be nested. The protocol itself needs six;
-this is far below the depth at which Python's JSON parser raises RecursionError.
+MAX_DEPTH = 128
+"""How deep the objects and arrays of a document may be nested. The protocol itself needs six, and
+arguments that are nested by mistake are to be answered as other wrong ones are; this is far below
+the depth at which Python's JSON parser raises RecursionError.
 """
+
+MAX_SKIPPED_DEPTH = 1024
+"""How many open brackets of a broken document are remembered; those inside are only counted."""
 
 
 class Malformed(msgspec.Struct, frozen=True):
@@ -77,7 +89,13 @@ _OUTER = _PAIR + rb"(?:%s|%s)" % (_SCALAR, _INNER) + _W
 _FLAT = re.compile(rb"\{%s(?:,%s)*+\}" % (_OUTER, _OUTER))
 
 _BETWEEN = re.compile(rb"[ \t\r\n\x00]*+")
-_GARBAGE = re.compile(rb"[^\n{]*+")
+# What matters at the top of garbage, inside brackets there, and inside a string there.
+_SKIPPED_TOP = re.compile(rb"[^\n{\[]*+")
+_SKIPPED = re.compile(rb'[^\n"{}\[\]]*+')
+_SKIPPED_STRING = re.compile(rb'[^\n"\\]*+')
+# No other object of the protocol has this key, so a chunk that begins so is not the continuation of
+# a document. [documentation of the envelope]
+_REQUEST_START = re.compile(rb'\{[ \t\r\n]*+"packetID"')
 _WHITESPACE = re.compile(rb"[ \t\r\n]*+")
 _STRING_RUN = re.compile(rb'[^"\\\x00-\x1f]*+')
 _SCALAR_RUN = re.compile(rb'[^\s\x00-\x1f{}\[\],:"]++')
@@ -95,7 +113,7 @@ _EXPECTED = (
 # Where the end of a chunk may interrupt the automaton.
 _STRUCTURE, _IN_STRING, _ESCAPED, _IN_SCALAR = range(4)
 
-_BRACE, _BRACKET, _QUOTE, _BACKSLASH = b'{["\\'
+_BRACE, _BRACKET, _QUOTE, _BACKSLASH, _NEWLINE = b'{["\\\n'
 _COMMA, _COLON_BYTE, _END_BRACE, _END_BRACKET = b",:}]"
 # What each closing bracket closes, and the state in which it closes an empty container.
 _CLOSES = {_END_BRACE: (_BRACE, _KEY_OR_END), _END_BRACKET: (_BRACKET, _VALUE_OR_END)}
@@ -118,7 +136,11 @@ class JsonFramer:
         self._within = _STRUCTURE
         self._expect = _KEY_OR_END
         self._too_deep_at: int | None = None  # where in the document the limit on depth was passed
-        self._skipping = False  # inside garbage that has been reported
+        # Inside a malformed piece that has been reported. Its open brackets are in `_containers`,
+        # and `_uncounted` more are open inside those.
+        self._skipping = False
+        self._at_line_start = False
+        self._uncounted = 0
         self._closed = False
 
     @property
@@ -133,32 +155,52 @@ class JsonFramer:
         """
         if self._closed:
             return []
+        interrupted: list[Framed] = []
+        if (self._containers or self._skipping) and _REQUEST_START.match(chunk):
+            unfinished = self._reset("another request begins inside this document")
+            interrupted = [] if unfinished is None else [unfinished]
         if not self._containers and not self._skipping:
             whole = _FLAT.match(chunk)
             if whole is not None and len(chunk) <= self._limit:
                 end = whole.end()
                 if end == len(chunk):
-                    return [chunk]
+                    return [*interrupted, chunk]
                 if chunk[end:] == b"\n":
-                    return [chunk[:end]]
+                    return [*interrupted, chunk[:end]]
         self._buffer += chunk
-        return self._scan()
+        return [*interrupted, *self._scan()]
+
+    def give_up(self, reason: str) -> Malformed | None:
+        """Wait no longer for the end of what has begun: the next byte is the first of something
+        new. Returns the document that stays unfinished, if there is one.
+
+        reason: why, for the author of the client.
+        """
+        return None if self._closed else self._reset(reason)
 
     def finish(self) -> Malformed | None:
         """Return the document that the end of the stream leaves unfinished, if there is one."""
-        if not self._containers or self._closed:
-            return None
+        unfinished = self.give_up("the connection ended inside this document")
         self._closed = True
+        return unfinished
+
+    def _reset(self, reason: str) -> Malformed | None:
+        """Forget the unfinished document, or the rest of a malformed piece; return the former."""
         raw = bytes(self._buffer)
-        return Malformed(raw, "the connection ended inside this document", len(raw))
+        unfinished = bool(self._containers) and not self._skipping
+        self._containers.clear()
+        self._buffer.clear()
+        self._scanned = 0
+        self._end_skipping()
+        return Malformed(raw, reason, len(raw)) if unfinished else None
 
     def _scan(self) -> list[Framed]:
         found: list[Framed] = []
         buffer = self._buffer
         start, position = 0, self._scanned
         while True:
-            if not self._containers:
-                start = position = self._skip(found, position)
+            if self._skipping or not self._containers:
+                start = position = self._next_start(found, position)
                 if position == len(buffer):
                     break
                 flat = _FLAT.match(buffer, position)
@@ -166,14 +208,15 @@ class JsonFramer:
                     position = flat.end()
                     found.append(bytes(buffer[start:position]))
                     continue
-                self._begin()
+                self._begin(buffer[position])
                 position += 1
             position, malformed = self._follow(start, position)
             if position - start > self._limit:
                 found.append(self._reject_too_large(start))
                 return found
             if malformed:
-                found.append(self._abandon(start, position))
+                report, position = self._abandon(start, position)
+                found.append(report)
             elif self._containers:
                 break  # the end of the buffer, not of the document
             else:
@@ -182,48 +225,117 @@ class JsonFramer:
         self._scanned = position - start
         return found
 
-    def _skip(self, found: list[Framed], position: int) -> int:
-        """Skip what is between documents, and report garbage where it starts."""
+    def _next_start(self, found: list[Framed], position: int) -> int:
+        """Return where the next document starts, or the end of the buffer; report garbage that
+        comes before it.
+        """
         buffer = self._buffer
         while True:
-            if not self._skipping:
+            if self._skipping:
+                position = self._skip(position)
+            if not self._skipping:  # or it continues in the next chunk
                 position = _end(_BETWEEN, buffer, position)
             if position == len(buffer):
                 return position
-            if buffer[position] == _BRACE:
-                self._skipping = False
+            first = buffer[position]
+            if first in (_BRACE, _BRACKET):
                 return position
-            end = _end(_GARBAGE, buffer, position)
-            if not self._skipping:
-                raw = bytes(buffer[position : min(end, position + self._limit)])
-                found.append(Malformed(raw, _garbage_reason(raw[0]), 0))
-            self._skipping = end == len(buffer)
-            position = end
+            start = position
+            self._skipping, self._within = True, _STRUCTURE
+            if first == _QUOTE:  # nothing in it starts a document
+                self._within = _IN_STRING
+                position += 1
+            position = self._skip(position)
+            raw = bytes(buffer[start : min(position, start + self._limit)])
+            found.append(Malformed(raw, _garbage_reason(first), 0))
 
-    def _begin(self) -> None:
-        self._containers.append(_BRACE)
+    def _skip(self, position: int) -> int:
+        """Skip the rest of a malformed piece that was reported. Returns where it ends, or the end
+        of the buffer, where it may continue.
+        """
+        buffer, containers = self._buffer, self._containers
+        length = len(buffer)
+        while position < length:
+            if self._at_line_start:
+                self._at_line_start = False
+                if buffer[position] == _BRACE:
+                    break
+            if self._within == _ESCAPED:
+                self._within = _IN_STRING
+                position += buffer[position] != _NEWLINE
+            elif self._within == _IN_STRING:
+                position = _end(_SKIPPED_STRING, buffer, position)
+                if position < length:
+                    byte = buffer[position]
+                    self._within = _ESCAPED if byte == _BACKSLASH else _STRUCTURE
+                    position += byte != _NEWLINE  # which no string has in it, so it is structure
+            elif containers:
+                position = _end(_SKIPPED, buffer, position)
+                if position < length:
+                    self._skip_byte(buffer[position])
+                    position += 1
+            else:
+                position = _end(_SKIPPED_TOP, buffer, position)
+                if position < length:
+                    if buffer[position] != _BRACKET:
+                        break
+                    containers.append(_BRACKET)
+                    position += 1
+        else:
+            return length
+        containers.clear()
+        self._end_skipping()
+        return position
+
+    def _skip_byte(self, byte: int) -> None:
+        """Process a byte of a malformed piece that matters inside its brackets."""
+        containers = self._containers
+        if byte == _NEWLINE:
+            self._at_line_start = True
+        elif byte == _QUOTE:
+            self._within = _IN_STRING
+        elif byte in (_BRACE, _BRACKET):
+            if len(containers) < MAX_SKIPPED_DEPTH:
+                containers.append(byte)
+            else:
+                self._uncounted += 1
+        elif self._uncounted:
+            self._uncounted -= 1
+        elif containers[-1] == _CLOSES[byte][0]:  # any other closes nothing, to be on the safe side
+            containers.pop()
+
+    def _end_skipping(self) -> None:
+        self._skipping = self._at_line_start = False
+        self._uncounted = 0
+
+    def _begin(self, opening: int) -> None:
+        self._containers.append(opening)
         self._within = _STRUCTURE
-        self._expect = _KEY_OR_END
+        self._expect = _KEY_OR_END if opening == _BRACE else _VALUE_OR_END
         self._too_deep_at = None
 
     def _complete(self, start: int, end: int) -> Framed:
         raw = bytes(self._buffer[start:end])
+        if raw[0] == _BRACKET:
+            return Malformed(raw, _garbage_reason(_BRACKET), 0)
         if self._too_deep_at is None:
             return raw
         return Malformed(raw, f"nested deeper than {MAX_DEPTH} levels", self._too_deep_at)
 
-    def _abandon(self, start: int, position: int) -> Malformed:
-        """Report the document as malformed at this byte, and search for the next one from there."""
+    def _abandon(self, start: int, position: int) -> tuple[Malformed, int]:
+        """Give up the document that is malformed at this byte. Returns what to report, and where
+        its end is, as far as that has come.
+        """
         byte = self._buffer[position]
         if self._within == _STRUCTURE:
             reason = f"expected {_EXPECTED[self._expect]}, found {_format_byte(byte)}"
         else:
             reason = f"a raw {_format_byte(byte)} inside a string"
-        self._containers.clear()
         self._skipping = True
-        end = _end(_GARBAGE, self._buffer, position)
+        self._at_line_start = self._buffer[position - 1] == _NEWLINE
+        end = self._skip(position)
         raw = bytes(self._buffer[start : min(end, start + self._limit)])
-        return Malformed(raw, reason, position - start)
+        return Malformed(raw, reason, position - start), end
 
     def _reject_too_large(self, start: int) -> PacketTooLarge:
         raw = bytes(self._buffer[start : start + self._limit])

@@ -33,6 +33,8 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ws_path: the path of the WebSocket; any other is answered 404.
     mdns: whether it is announced on the network as _invis._tcp.local.; needs python-zeroconf, which
     comes with invis-sim[mdns].
+    mdns_port: the port that is announced, which every known client ignores; omitted: that of TCP,
+    or of the WebSocket where there is no TCP.
     """
 
     host: Annotated[str, msgspec.Meta(min_length=1)] = "127.0.0.1"
@@ -42,6 +44,7 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ws_port: Port | None = None
     ws_path: WebSocketPath = "/ws"
     mdns: bool = False
+    mdns_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] | None = None
 
     def __post_init__(self) -> None:
         if not (self.tcp or self.ws):

@@ -1,6 +1,7 @@
 """Announces the outlet on the network by mDNS (`_invis._tcp.local.`), with python-zeroconf.
 
-[the TXT keys: the client `invisoutlet`; host and instance name: the Home Assistant integration]
+[the TXT keys: the client `invisoutlet`, `hostname`: the vendor's early app; host and instance name:
+the Home Assistant integration]
 """
 
 import ipaddress
@@ -136,8 +137,10 @@ class Announcement:
     def _properties(self) -> dict[str, str]:
         """What there is to say about the outlet. Raises ValueError where that is too long."""
         state = self._outlet.state
-        properties = {"sn": state.device.sn, "device": state.device.device}
-        if state.product != "bare":
+        sn = state.device.sn
+        # The early app takes the last four characters of the host name for those of MQTT topics.
+        properties = {"sn": sn, "device": state.device.device, "hostname": sn}
+        if state.product != "bare" and state.faceplate.attached:
             kind = "Aura" if state.product == "aura" else "Pro"
             properties |= {
                 "sub_type": state.faceplate.type or kind,

@@ -57,6 +57,7 @@ from invis_sim.server.session.backend import Backend
 from invis_sim.server.session.connection import Connection
 from invis_sim.server.session.context import ServerContext
 from invis_sim.server.session.serve import serve_client
+from invis_sim.server.session.silence import Silence
 from invis_sim.server.step_runner import StepHandle, StepRunner
 from invis_sim.server.waits import WaitMethods
 
@@ -104,6 +105,7 @@ class Simulator(CommandMethods, WaitMethods):
         self._timeline = self.clock.timeline(schedule, self.apply_effects)
         self._context = ServerContext(
             outlet=self._outlet,
+            silence=Silence(self._outlet),
             backend=backend or self._outlet,
             faults=self._faults,
             journal=self.journal,
@@ -249,20 +251,26 @@ class Simulator(CommandMethods, WaitMethods):
 
     # What comes of it
 
-    def apply_effects(self, effects: Iterable[CommandEffect]) -> None:
-        """Carry out what comes of a request, a command or a timer, in order."""
+    def apply_effects(
+        self, effects: Iterable[CommandEffect], spared: Connection | None = None
+    ) -> None:
+        """Carry out what comes of a request, a command or a timer, in order.
+
+        spared: the connection that gets none of the pushes.
+        """
         waiting = deque(effects)
         while waiting:
             # What an effect causes in turn comes at once, before the effects after it.
-            waiting.extendleft(reversed(self._apply(waiting.popleft())))
+            waiting.extendleft(reversed(self._apply(waiting.popleft(), spared)))
         self._timeline.changed()
+        self._context.silence.changed()
         if self._announcement is not None:
             self._announcement.refresh()
 
-    def _apply(self, effect: CommandEffect) -> Sequence[CommandEffect]:
+    def _apply(self, effect: CommandEffect, spared: Connection | None) -> Sequence[CommandEffect]:
         match effect:
             case Push():
-                self._push(effect)
+                self._push(effect, spared)
             case Log(text):
                 self._record(DeviceLog, text=text)
             case GoOffline():
@@ -279,9 +287,15 @@ class Simulator(CommandMethods, WaitMethods):
                 self._steps.restart() if restart else self._steps.reset_counts()
         return ()
 
-    def _push(self, push: Push) -> None:
+    def _push(self, push: Push, spared: Connection | None) -> None:
         framed: dict[Transport, bytes] = {}
-        open_now = tuple(self._context.connections.values())
+        open_now = [one for one in self._context.connections.values() if one is not spared]
+        while any(push.packet_id in one.awaited for one in open_now):
+            # The same push with the next packetID: this one would be taken for a reply.
+            assert push.callback is not None
+            (again,) = self._outlet.push(push.callback, push.args, self._timeline.now())
+            assert isinstance(again, Push)
+            push = again
         recipients = sum(one.lifecycle.accepts_pushes for one in open_now)
         for connection in open_now:
             connection.push(push, framed, recipients)
@@ -343,8 +357,9 @@ class Simulator(CommandMethods, WaitMethods):
         self._timeline.close()
 
     def _announce(self) -> Announcement:
-        # The integration that browses for it was tested with the port of the WebSocket.
-        host, port = self._address("ws" if self.has("ws") else "tcp")
+        host, port = self._address("tcp" if self.has("tcp") else "ws")
+        if self.scenario.listen.mdns_port is not None:
+            port = self.scenario.listen.mdns_port
         try:
             return Announcement(self._outlet, host, port, self._log_error)
         except MdnsUnavailable as error:

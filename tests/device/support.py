@@ -230,6 +230,11 @@ def updating(outlet: Outlet) -> bool:
     return outlet.updating
 
 
+def silent(outlet: Outlet) -> bool:
+    """Whether it is silent; to type checkers, another one each time."""
+    return outlet.silent
+
+
 def online(outlet: Outlet) -> bool:
     """Whether its faceplate is there and answers; to type checkers, another one each time."""
     return outlet.faceplate_online

@@ -20,8 +20,9 @@ from tests.device.support import (
 )
 
 
-def to_update(**plan: Any) -> Outlet:
-    return an_outlet(firmware=FIRMWARE, updates={"IM": plan, "PM": plan})
+def to_update(silence: float = 0, **plan: Any) -> Outlet:
+    updates = {"IM": {"silence_seconds": silence, **plan}, "PM": plan}
+    return an_outlet(firmware=FIRMWARE, updates=updates)
 
 
 def later_logs(outlet: Outlet, seconds: float | None = None) -> list[str]:
@@ -34,6 +35,13 @@ def test_an_update_of_the_outlet_is_logged_from_start_to_end() -> None:
     outlet = to_update()
     assert logs(handle_request(outlet, 21, [1]).effects) == ["the update of the outlet begins"]
     assert later_logs(outlet) == ["after its update, the outlet runs 0.0.9, and web pages 0.3.0"]
+
+
+def test_the_silence_at_the_beginning_of_an_update_is_logged() -> None:
+    outlet = to_update(silence=20)
+    assert logs(handle_request(outlet, 21, [1]).effects) == ["the update of the outlet begins"]
+    assert later_logs(outlet, 0) == ["the outlet is silent for 20 s"]
+    assert later_logs(outlet, 20) == ["the outlet answers again"]
 
 
 def test_an_update_of_the_faceplate_is_logged_from_start_to_end() -> None:

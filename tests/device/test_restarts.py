@@ -22,7 +22,7 @@ from tests.device.support import (
     returned,
 )
 
-RESTARTS = [(5, 3.0), (6, None), (7, 6.0)]
+RESTARTS = [(5, 3.0), (6, None), (7, 3.0)]
 
 
 @pytest.mark.parametrize("product", ["bare", "pro", "aura"])

@@ -362,7 +362,7 @@ class OutletMachine(RuleBasedStateMachine):
         assert first.reply is None
         (gone,) = first.effects
         assert isinstance(gone, GoOffline)
-        assert gone.seconds == {5: 3.0, 6: None, 7: 6.0}[callback]
+        assert gone.seconds == {5: 3.0, 6: None, 7: 3.0}[callback]
 
     # From outside
 

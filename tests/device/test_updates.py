@@ -20,13 +20,17 @@ from tests.device.support import (
     expect_offline,
     expect_success,
     handle_request,
+    logs,
     now,
     online,
     part,
     pass_time,
     pushed_packets,
+    pushes,
     restart,
     returned,
+    run_timers,
+    silent,
     updating,
 )
 from tests.support import SN
@@ -43,8 +47,10 @@ QUIET = {"sensor_seconds": 0}
 def to_update(target: Target = "IM", /, *, revision: str = "revA", **update: Any) -> Outlet:
     """An outlet with an update for each part.
 
-    update: how that of the target goes.
+    update: how that of the target goes; without silence unless it says so.
     """
+    if target == "IM":
+        update = {"silence_seconds": 0, **update}
     return an_outlet(
         device={"hw_rev": revision},
         firmware=FIRMWARE,
@@ -98,7 +104,7 @@ def test_an_update_of_the_outlet_runs_from_www_to_the_restart(args: list[int]) -
         Moment(60, 0, GoOffline("restart after an update", 3.0, "close")),
     ]
     assert not updating(outlet)
-    assert revisions(outlet) == {**OLD, "WWW": "0.3.0"}
+    assert revisions(outlet) == OLD
     restart(outlet)
     assert revisions(outlet) == UPDATED["IM"]
     assert [callback for callback, _ in connect(outlet)] == [12]
@@ -125,13 +131,14 @@ def test_an_update_of_the_faceplate_ends_with_the_restart_of_that_alone(
     expect_failure(outlet, 21, args)
 
 
-def test_www_is_in_use_as_soon_as_it_is_there() -> None:
-    outlet = to_update(www_seconds=20)
+def test_www_is_in_use_after_the_restart_with_the_application() -> None:
+    outlet = to_update(www_seconds=20, seconds=10)
     expect_success(outlet, 21, [1])
-    pass_time(outlet, 19.9)
+    moments = pass_time(outlet, 29)
+    assert results(moments) == [[1, 0], [3, 1]]
     assert revisions(outlet) == OLD
-    pass_time(outlet, 0.2)
-    assert revisions(outlet) == {**OLD, "WWW": "0.3.0"}
+    pass_time(outlet, restarts=True)
+    assert revisions(outlet) == UPDATED["IM"]
 
 
 @BOTH
@@ -218,7 +225,7 @@ def test_while_one_runs_no_other_starts(first: Target, second: Target) -> None:
     expect_success(alone, 21, [part(first)])
     for _ in range(3):
         assert "in progress" in expect_failure(outlet, 21, [part(second)])
-        assert pass_time(outlet, 4) == pass_time(alone, 4)
+        assert pass_time(outlet, 3) == pass_time(alone, 3)
     with pytest.raises(ValueError, match="in progress"):
         outlet.start_update(second, now(outlet))
 
@@ -300,7 +307,7 @@ def test_an_update_fails_or_hangs_where_the_scenario_says(
         begins = 10 if number == 1 else 0
         assert moments[-1].seconds == begins + at_percent / 10
     assert updating(outlet) == (outcome == "hangs")
-    assert revisions(outlet) == (OLD if number != 1 else {**OLD, "WWW": "0.3.0"})
+    assert revisions(outlet) == OLD
     if outcome == "fails":
         assert expect_success(outlet, 21, [part(target)]) == []
 
@@ -363,12 +370,14 @@ def test_a_restart_in_the_middle_loses_the_update(target: Target) -> None:
     assert revisions(outlet) == UPDATED[target]
 
 
-def test_a_restart_after_the_www_partition_keeps_that() -> None:
+def test_a_restart_after_the_www_partition_loses_that_too() -> None:
     outlet = to_update(www_seconds=10)
     expect_success(outlet, 21, [1])
-    pass_time(outlet, 15)
+    assert [3, 1] in results(pass_time(outlet, 15))
     restart(outlet)
-    assert revisions(outlet) == {**OLD, "WWW": "0.3.0"}
+    assert revisions(outlet) == OLD
+    restart(outlet)
+    assert revisions(outlet) == OLD
 
 
 def test_a_restart_while_the_updated_faceplate_restarts_loses_nothing() -> None:
@@ -455,17 +464,154 @@ def test_the_readings_go_on_through_an_update_of_the_outlet() -> None:
     assert [moment.seconds for moment in moments if moment.callback == 11] == [5, 10, 15]
 
 
+# --- the silence at the beginning ---
+
+
+def test_the_outlet_is_silent_from_acceptance_to_the_first_progress() -> None:
+    outlet = to_update(silence_seconds=20)
+    expect_success(outlet, 21, [1])
+    assert not silent(outlet)  # the reply, and the stray result, come before
+    assert pass_time(outlet, 0) == [Moment(0, 23, [1, 0])]
+    assert silent(outlet)
+    assert not outlet.speaks
+    assert pass_time(outlet, 19.9) == []
+    assert silent(outlet)
+    (first, *_) = pass_time(outlet, 0.2)
+    assert first == Moment(20, 22, [3, 0])
+    assert not silent(outlet)
+    (*_, last) = pass_time(outlet, restarts=False)
+    assert last.seconds == 40
+
+
+def test_by_default_the_silence_is_longer_than_a_heartbeat_and_of_the_outlet_alone() -> None:
+    outlet = an_outlet(firmware=FIRMWARE)
+    expect_success(outlet, 21, [2])
+    pass_time(outlet, 5)
+    assert not silent(outlet)
+    pass_time(outlet)
+    expect_success(outlet, 21, [1])
+    pass_time(outlet, 15)  # a ping after 10 s, and 5 s without a pong
+    assert silent(outlet)
+
+
+def test_in_its_silence_the_outlet_pushes_nothing() -> None:
+    outlet = to_update(silence_seconds=20)
+    change(outlet, timing={"sensor_seconds": 5})
+    expect_success(outlet, 21, [1])
+    assert [moment.callback for moment in pass_time(outlet, 12)] == [23]
+    assert change(outlet, outlets={"states": [1, 1]}) == ()
+    assert outlet.sample(now(outlet)) == ()
+    moments = pass_time(outlet, 10)
+    assert {moment.callback for moment in moments} == {11, 22}
+    assert min(moment.seconds for moment in moments) == 20
+    assert returned(outlet, 9) == [1, 1]
+
+
+def test_whatever_ends_the_update_ends_its_silence() -> None:
+    for how in ("restart", "reset"):
+        outlet = to_update(silence_seconds=20)
+        expect_success(outlet, 21, [1])
+        pass_time(outlet, 5)
+        assert silent(outlet)
+        effects = restart(outlet) if how == "restart" else outlet.reset(now(outlet))
+        assert not silent(outlet)
+        assert "the outlet answers again" in logs(effects)
+        assert pass_time(outlet, 100) == []
+
+
+def test_one_that_fails_before_any_progress_does_so_after_the_silence() -> None:
+    outlet = to_update(silence_seconds=20, outcome="fails_at_start")
+    expect_success(outlet, 21, [1])
+    assert pass_time(outlet) == [Moment(0, 23, [1, 0]), Moment(20, 23, [1, 0])]
+    assert not silent(outlet)
+
+
+def test_a_revb_is_silent_after_it_has_said_that_it_continues() -> None:
+    outlet = to_update(revision="revB", silence_seconds=20)
+    handle_request(outlet, 21, [1])
+    restart(outlet)
+    assert not silent(outlet)
+    assert connect(outlet)[1:] == [goes_on()]
+    began = now(outlet)
+    assert pass_time(outlet, 1) == [Moment(began, 23, [1, 0])]
+    assert silent(outlet)
+
+
+# --- what the reference leaves open ---
+
+
+def test_pushes_may_bear_the_packet_id_of_the_request() -> None:
+    for revision in ("revA", "revB"):
+        outlet = to_update("PM", revision=revision)
+        change(outlet, quirks={"update_packet_ids": "request"})
+        answer = handle_request(outlet, 21, [2])
+        assert [push.packet_id for push in pushes(answer)].count(221_040) == 0  # 21 has its own
+        ids = {
+            effect.packet_id
+            for _, effect in run_timers(outlet)
+            if isinstance(effect, Push) and effect.callback in (22, 23)
+        }
+        assert ids == {221_040}
+        change(outlet, firmware={"PM": {"fw_rev": "0.5.0"}})
+        outlet.start_update("PM", now(outlet))
+        pushed = [effect for _, effect in run_timers(outlet) if isinstance(effect, Push)]
+        assert all(push.packet_id != 221_040 for push in pushed)
+
+
+def test_an_update_of_the_web_pages_runs_both_parts_or_alone() -> None:
+    firmware = {"IM": {**FIRMWARE["IM"], "available_fw_rev": "0.0.1"}}
+    for how, expected in (("both", [[1, 0], [3, 1], [1, 1]]), ("alone", [[1, 0], [3, 1]])):
+        outlet = to_update()
+        change(outlet, firmware=firmware, quirks={"web_update": how})
+        expect_success(outlet, 21, [1])
+        moments = pass_time(outlet)
+        assert results(moments) == expected
+        assert any(moment.callback == 0 for moment in moments) == (how == "both")
+        assert revisions(outlet) == {**OLD, "WWW": "0.3.0"}
+        assert not updating(outlet)
+
+
+def test_an_application_is_never_left_out() -> None:
+    outlet = to_update()
+    change(outlet, quirks={"web_update": "alone"})
+    expect_success(outlet, 21, [1])
+    pass_time(outlet)
+    assert revisions(outlet) == UPDATED["IM"]
+
+
+# --- revB: the faceplate ---
+
+
+def test_a_revb_confirms_an_update_of_its_faceplate_by_a_push() -> None:
+    outlet, rev_a = to_update("PM", revision="revB"), to_update("PM")
+    assert expect_success(outlet, 21, [2]) == [goes_on("PM")]
+    expect_success(rev_a, 21, [2])
+    *progress, announced = pass_time(outlet)
+    *progress_a, announced_a = pass_time(rev_a)
+    assert progress == progress_a
+    assert (announced.callback, announced_a.callback) == (12, 12)  # they name their revision
+    assert revisions(outlet) == UPDATED["PM"]
+    assert "no update available" in expect_failure(outlet, 21, [2])
+
+
+def test_a_revb_pushes_that_an_update_of_its_faceplate_does_not_start() -> None:
+    outlet = to_update("PM", revision="revB", outcome="refused")
+    assert expect_success(outlet, 21, [2]) == [goes_on("PM", 0)]
+    assert not updating(outlet)
+    assert pass_time(outlet) == []
+    assert revisions(outlet) == OLD
+
+
 # --- revB: restarts first ---
 
 
-def goes_on(target: Target, does: int = 1) -> tuple[int, list[int]]:
+def goes_on(target: Target = "IM", does: int = 1) -> tuple[int, list[int]]:
     return 21, [part(target), does]
 
 
-@BOTH
-def test_a_revb_restarts_without_a_reply_and_continues_with_a_client(target: Target) -> None:
-    outlet, rev_a = to_update(target, revision="revB"), to_update(target)
-    gone = expect_offline(handle_request(outlet, 21, [part(target)]))
+def test_a_revb_restarts_without_a_reply_and_continues_with_a_client() -> None:
+    outlet, rev_a = to_update(revision="revB"), to_update()
+    gone = expect_offline(handle_request(outlet, 21, [1]))
     assert gone == GoOffline("restart for an update", 3.0, "close")
     restart(outlet, 3)
     assert updating(outlet)
@@ -473,84 +619,86 @@ def test_a_revb_restarts_without_a_reply_and_continues_with_a_client(target: Tar
     assert pass_time(outlet, 20) == []
     (who, information), continues = connect(outlet)
     assert (who, information) == (12, returned(outlet, 12))
-    assert continues == goes_on(target)
+    assert continues == goes_on()
     assert updating(outlet)
     began = outlet.schedule.now
-    expect_success(rev_a, 21, [part(target)])
+    expect_success(rev_a, 21, [1])
     later = [(m.seconds - began, m.callback, m.args) for m in pass_time(outlet)]
-    last = None if target == "IM" else -1  # who it is, which differs
-    assert later[:last] == [tuple(moment) for moment in pass_time(rev_a)][:last]
-    assert revisions(outlet) == UPDATED[target]
+    assert later == [tuple(moment) for moment in pass_time(rev_a)]
+    assert revisions(outlet) == UPDATED["IM"]
 
 
-@BOTH
-def test_each_early_client_is_sent_callback_21_and_the_update_runs_once(target: Target) -> None:
-    outlet = to_update(target, revision="revB", seconds=20)
-    handle_request(outlet, 21, [part(target)])
+def test_each_early_client_is_sent_callback_21_and_the_update_runs_once() -> None:
+    outlet = to_update(revision="revB", seconds=20)
+    handle_request(outlet, 21, [1])
     restart(outlet)
-    assert connect(outlet)[1:] == [goes_on(target)]
+    assert connect(outlet)[1:] == [goes_on()]
     moments = pass_time(outlet, 10)
-    assert connect(outlet)[1:] == [goes_on(target)]
+    assert connect(outlet)[1:] == [goes_on()]
     moments += pass_time(outlet, restarts=False)
-    assert results(moments).count([part(target), 0]) == 1
-    assert results(moments).count([part(target), 1]) == 1
+    assert results(moments).count([1, 0]) == 1
+    assert results(moments).count([1, 1]) == 1
 
 
-@BOTH
-def test_a_revb_without_a_client_continues_by_itself(target: Target) -> None:
-    outlet = to_update(target, revision="revB")
+def test_a_revb_without_a_client_continues_by_itself() -> None:
+    outlet = to_update(revision="revB")
     change(outlet, timing={"reconnect_seconds": 40})
-    handle_request(outlet, 21, [part(target)])
+    handle_request(outlet, 21, [1])
     restart(outlet)
     assert pass_time(outlet, 39.9) == []
     assert updating(outlet)
     assert pass_time(outlet, 0.2) != []
     assert connect(outlet) == []
     pass_time(outlet)
-    assert revisions(outlet) == UPDATED[target]
+    assert revisions(outlet) == UPDATED["IM"]
 
 
-@BOTH
-def test_a_revb_whose_update_does_not_start_says_so_after_its_restart(target: Target) -> None:
-    outlet = to_update(target, revision="revB", outcome="refused")
-    expect_offline(handle_request(outlet, 21, [part(target)]))
+def test_a_revb_whose_update_does_not_start_says_so_after_its_restart() -> None:
+    outlet = to_update(revision="revB", outcome="refused")
+    expect_offline(handle_request(outlet, 21, [1]))
     restart(outlet)
-    assert connect(outlet)[1:] == [goes_on(target, 0)]
+    assert connect(outlet)[1:] == [goes_on(does=0)]
     assert not updating(outlet)
     assert pass_time(outlet) == []
     assert revisions(outlet) == OLD
-    expect_offline(handle_request(outlet, 21, [part(target)]))
+    expect_offline(handle_request(outlet, 21, [1]))
 
 
-@BOTH
-def test_a_revb_rejects_without_a_restart_what_cannot_be(target: Target) -> None:
-    expect_failure(an_outlet(device={"hw_rev": "revB"}), 21, [part(target)])
-    failing = to_update(target, revision="revB")
-    change(failing, firmware={"update_check": "fail"})
-    expect_failure(failing, 21, [part(target)])
-    expect_failure(failing, 21, [3])
+@pytest.mark.parametrize("why", ["nothing new", "update check fails"])
+def test_a_revb_with_nothing_to_update_finds_out_after_a_restart(why: str) -> None:
+    outlet = an_outlet(device={"hw_rev": "revB"}, firmware=FIRMWARE, timing=QUIET)
+    if why == "nothing new":
+        im = {"available_fw_rev": None, "available_www_fw_rev": None}
+        change(outlet, firmware={"IM": im, "PM": {"available_fw_rev": None}})
+    else:
+        change(outlet, firmware={"update_check": "fail"})
+    expect_failure(outlet, 21, [2])
+    expect_offline(handle_request(outlet, 21, [1]))
+    restart(outlet)
+    assert connect(outlet)[1:] == [goes_on(does=0)]
+    assert not updating(outlet)
+    assert pass_time(outlet) == []
+    change(outlet, firmware={"update_check": "ok"})
+    assert revisions(outlet) == OLD
+    expect_failure(outlet, 21, [3])
 
 
-@BOTH
-def test_a_second_restart_before_a_client_is_back_loses_the_update(
-    target: Target,
-) -> None:
-    outlet = to_update(target, revision="revB")
-    handle_request(outlet, 21, [part(target)])
+def test_a_second_restart_before_a_client_is_back_loses_the_update() -> None:
+    outlet = to_update(revision="revB")
+    handle_request(outlet, 21, [1])
     restart(outlet)
     restart(outlet)
     assert not updating(outlet)
-    assert connect(outlet)[1:] == [goes_on(target, 0)]
+    assert connect(outlet)[1:] == [goes_on(does=0)]
     assert pass_time(outlet) == []
     assert revisions(outlet) == OLD
-    expect_offline(handle_request(outlet, 21, [part(target)]))
+    expect_offline(handle_request(outlet, 21, [1]))
 
 
-@BOTH
-def test_how_the_update_of_a_revb_goes_is_settled_when_it_is_asked_for(target: Target) -> None:
-    outlet = to_update(target, revision="revB")
+def test_how_the_update_of_a_revb_goes_is_settled_when_it_is_asked_for() -> None:
+    outlet = to_update(revision="revB")
     offered = outlet.state.firmware
-    handle_request(outlet, 21, [part(target)])
+    handle_request(outlet, 21, [1])
     change(outlet, updates={"IM": {"outcome": "refused"}, "PM": {"outcome": "refused"}})
     restart(outlet)
     change(
@@ -560,34 +708,15 @@ def test_how_the_update_of_a_revb_goes_is_settled_when_it_is_asked_for(target: T
             "PM": {"available_fw_rev": "9"},
         },
     )
-    assert connect(outlet)[1:] == [goes_on(target)]
+    assert connect(outlet)[1:] == [goes_on()]
     pass_time(outlet)
     runs = outlet.state.firmware
-    assert offered.PM is not None
-    assert runs.PM is not None
-    if target == "IM":
-        assert (runs.IM.fw_rev, runs.IM.www_fw_rev) == (offered.IM.newest, offered.IM.newest_www)
-    else:
-        assert runs.PM.fw_rev == offered.PM.newest
+    assert (runs.IM.fw_rev, runs.IM.www_fw_rev) == (offered.IM.newest, offered.IM.newest_www)
 
 
-@pytest.mark.parametrize("back", [False, True])
-def test_a_faceplate_lost_while_waiting_for_a_client_ends_its_update(back: bool) -> None:
-    outlet = to_update("PM", revision="revB")
-    handle_request(outlet, 21, [2])
-    restart(outlet)
-    change(outlet, faceplate={"attached": False})
-    change(outlet, faceplate={"attached": back})
-    assert not updating(outlet)
-    expect_offline(handle_request(outlet, 21, [1]))  # which is not kept from another
-    restart(outlet)
-    assert connect(outlet)[1:] == [goes_on("IM")]
-
-
-@BOTH
-def test_a_second_restart_after_that_does(target: Target) -> None:
-    outlet = to_update(target, revision="revB")
-    handle_request(outlet, 21, [part(target)])
+def test_a_second_restart_after_that_does() -> None:
+    outlet = to_update(revision="revB")
+    handle_request(outlet, 21, [1])
     restart(outlet)
     connect(outlet)
     restart(outlet)
@@ -595,23 +724,6 @@ def test_a_second_restart_after_that_does(target: Target) -> None:
     assert pass_time(outlet) == []
     assert not updating(outlet)
     assert revisions(outlet) == OLD
-
-
-@pytest.mark.parametrize("when", ["before the restart ends", "after it", "while it is away"])
-def test_a_revb_whose_faceplate_is_gone_meanwhile_does_not_go_on_with_that(when: str) -> None:
-    outlet = to_update("PM", revision="revB")
-    handle_request(outlet, 21, [2])
-    outlet.go_offline(now(outlet))
-    if when != "after it":
-        change(outlet, faceplate={"attached": False})
-    if when == "while it is away":
-        change(outlet, faceplate={"attached": True})
-    outlet.come_online(now(outlet))
-    if when == "after it":
-        outlet.force_faceplate_offline(True, now(outlet))
-    expected = 1 if when == "while it is away" else 0
-    assert connect(outlet)[1:] == [goes_on("PM", expected)]
-    assert updating(outlet) == bool(expected)
 
 
 def test_a_revb_started_from_outside_restarts_as_well() -> None:
@@ -634,5 +746,5 @@ def test_every_packet_of_an_update_has_a_packet_id_of_its_own() -> None:
     while updating(outlet):
         effects = outlet.schedule.run_due(1e9) or ()
         ids += [push.fields["packetID"] for push in effects if isinstance(push, Push)]
-    assert len(set(ids)) > 40
+    assert len(set(ids)) == len(ids) == 25
     assert outlet.sn == SN

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim.faults import (
+    CollidingPush,
     Fail,
     Fault,
     MalformedJson,
@@ -554,6 +555,19 @@ def test_a_push_first_is_a_valid_push_and_the_reply_behind_it_the_original_one(
     push = parsed(the(text))
     assert 100_000 <= push.pop("packetID") <= 999_999
     assert push == {"sn": SN, "payload": {"callbackName": callback, "callbackArgs": args}}
+
+
+@given(replies, st.integers(0, 9))
+def test_only_a_colliding_push_bears_the_packet_id_of_the_request(reply: Reply, seed: int) -> None:
+    asked = asking_for(reply)
+    for fault, collides in ((PushFirst(), False), (CollidingPush(), True)):
+        session = Pipeline([fault], seed).session("tcp", 1)
+        plan = the(session.plan(reply, asked, 0, bytes))
+        first, second = written(plan.delivery)
+        assert second == reply.encode()
+        push = parsed(first)
+        assert (push.pop("packetID") == the(asked).packet_id) == collides
+        assert push == {"sn": SN, "payload": {"callbackName": 9, "callbackArgs": [1, 0]}}
 
 
 def test_a_push_first_has_the_serial_number_that_faults_gave_the_reply() -> None:

@@ -186,7 +186,10 @@ PIECES = (
     | st.sampled_from((b" ", b"\n", b"\r\n", b"\x00", b"{", b'{"'))
     | st.binary(max_size=6)
 )
-STREAMS = st.lists(PIECES, max_size=8).map(b"".join)
+STREAMS = st.lists(PIECES, max_size=8).map(
+    # A chunk that begins like a request is one, wherever the stream is cut; see below.
+    lambda pieces: b"".join(pieces).replace(b"packetID", b"packetId")
+)
 LIMITS = st.sampled_from((1, 20, 64, MAX_PACKET_BYTES))
 
 
@@ -247,7 +250,8 @@ def model(stream: str, limit: int) -> list[object]:
         if stream[at] in " \t\r\n\x00":
             at += 1
             continue
-        if stream[at] == "{":
+        start = at
+        if stream[at] in "{[":
             end = at + 1
             while end <= len(stream) and can_become_json(stream[at:end]):
                 if end - at > limit:
@@ -258,16 +262,46 @@ def model(stream: str, limit: int) -> list[object]:
             if end > len(stream):
                 return [*found, "unfinished"]
             if can_become_json(stream[at:end]):
-                found.append(stream[at:end].encode())
+                found.append(stream[at:end].encode() if stream[at] == "{" else 0)
                 at = end
                 continue
             found.append(end - 1 - at)
             at = end - 1
         else:
             found.append(0)
-        while at < len(stream) and stream[at] not in "\n{":
-            at += 1
+            at += stream[at] == '"'
+        at = end_of_broken(stream, start, at)
     return found
+
+
+def end_of_broken(stream: str, start: int, at: int) -> int:
+    """Where the broken piece ends that began at `start` and was found broken at `at`."""
+    quoted = stream[start:at].split('"')
+    in_string = len(quoted) % 2 == 0
+    opened: list[str] = []
+    for byte in "".join(quoted[::2]):
+        if byte in "{[":
+            opened.append(byte)
+        elif byte in "}]":
+            opened.pop()
+    while at < len(stream):
+        byte = stream[at]
+        if byte == "\n":
+            in_string = False
+        if not opened and not in_string and byte in "\n{":
+            break
+        if byte == "{" and stream[at - 1] == "\n":
+            break
+        if in_string:
+            in_string = byte != '"'
+        elif byte == '"':
+            in_string = bool(opened)
+        elif byte in "{[":
+            opened.append(byte)
+        elif byte in "}]" and opened and opened[-1] == {"}": "{", "]": "["}[byte]:
+            opened.pop()
+        at += 1
+    return at
 
 
 def as_modelled(found: Iterable[Framed]) -> Iterator[object]:
@@ -347,11 +381,94 @@ def test_a_broken_piece_that_came_whole_is_shown_whole(
     assert malformed == Malformed(piece, malformed_in([malformed])[0].reason, offset)
 
 
-@pytest.mark.parametrize("piece", [b"hello", b"}", b'{"a"', b'{"a":1', b'{"a":1]', b"{", b"[1,"])
+@pytest.mark.parametrize(
+    "piece", [b"hello", b"}", b'{"a":1,}', b"{a:1}", b"[1,2]", b"[1,]", b"{]}"]
+)
 def test_the_next_request_may_follow_a_broken_piece_at_once(piece: bytes) -> None:
     found = feed([piece + REQUEST])
     assert documents_in(found) == [REQUEST]
     assert len(malformed_in(found)) == 1
+
+
+UNFINISHED = [
+    *(b'{"a"', b'{"a":1', b'{"a":1]', b"{", b"{]", b"[1,", b'{"a', b'{"a\\', b'["', b'{"a":[1}'),
+    *(REQUEST[:end] for end in range(1, len(REQUEST))),
+    b'{"a":[' + REQUEST,
+    b'{"a":x' + b"[" * 3000,
+]
+
+
+@pytest.mark.parametrize("piece", UNFINISHED)
+def test_after_an_unfinished_document_the_next_request_is_found(piece: bytes) -> None:
+    by_segment = feed([piece, REQUEST, REQUEST])
+    by_spaced_segment = feed([piece, PRETTY, REQUEST])
+    by_line = feed([piece + b"\n" + REQUEST + b"\n" + REQUEST + b"\n" + REQUEST])
+    framer = JsonFramer()
+    by_time = framer.feed(piece)
+    given_up = framer.give_up("nothing came")
+    assert framer.between_documents
+    by_time += [*([given_up] if given_up else []), *framer.feed(WITH_ARGUMENTS)]
+    assert documents_in(by_segment) == [REQUEST, REQUEST]
+    assert documents_in(by_spaced_segment) == [PRETTY, REQUEST]
+    # The first one may be taken for the value that the document lacks.
+    assert documents_in(by_line) in ([REQUEST] * 3, [REQUEST] * 2)
+    assert documents_in(by_time) == [WITH_ARGUMENTS]
+    for found in (by_segment, by_spaced_segment, by_line, by_time):
+        assert len(malformed_in(found)) == 1
+
+
+def test_what_is_given_up_says_why() -> None:
+    framer = JsonFramer()
+    assert framer.give_up("nothing came") is None
+    framer.feed(REQUEST[:9])
+    assert framer.give_up("nothing came") == Malformed(REQUEST[:9], "nothing came", 9)
+    assert framer.give_up("nothing came") is None
+    framer.feed(b'{"a":]')
+    assert framer.give_up("nothing came") is None  # it is reported already
+    assert framer.feed(REQUEST) == [REQUEST]
+    framer.feed(REQUEST[:9])
+    (interrupted, document) = framer.feed(REQUEST)
+    assert isinstance(interrupted, Malformed)
+    assert "another request begins" in interrupted.reason
+    assert document == REQUEST
+
+
+AROUND = [
+    b"[%b]",
+    b"[1, %b, 2]",
+    b"[[%b]]",
+    b"[%b",
+    b'["", %b,]',
+    b"{'a': %b}",
+    b'{"a" %b}',
+    b'{"a":1, "b":x y, "c":%b}',
+    b'{"a":[1}, "b":%b}',
+    b'{"a":1], "b":%b}',
+    b'{"a":"\t", "b":%b}',
+    b'{"a":1,, "b":{"c":[%b, %b]}}',
+    b"{%b}",
+    b'{"a":1,\n "b":;\n "c":\n  %b\n}',
+    b"hello [%b]",
+]
+
+
+@pytest.mark.parametrize("around", AROUND)
+def test_an_object_inside_something_else_is_never_a_request(around: bytes) -> None:
+    for inner in (REQUEST, b'{"payload":{"callbackName":20},"packetID":7}'):
+        stream = around.replace(b"%b", inner)
+        for chunks in ([stream], list(single_bytes(stream))):
+            found = feed(chunks)
+            assert documents_in(found) == []
+            assert len(malformed_in(found)) == 1
+            assert documents_in(feed([*chunks, b"\n", REQUEST])) == [REQUEST]
+            assert documents_in(feed([*chunks, b"\n" + WITH_ARGUMENTS])) == [WITH_ARGUMENTS]
+
+
+def test_a_request_in_quotes_is_none() -> None:
+    quoted = json.dumps(REQUEST.decode()).encode()
+    found = feed([quoted + b"\n" + REQUEST])
+    assert documents_in(found) == [REQUEST]
+    assert [piece.raw for piece in malformed_in(found)] == [quoted]
 
 
 def test_a_request_whose_end_is_lost_does_not_take_the_next_line_with_it() -> None:

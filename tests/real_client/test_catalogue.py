@@ -38,6 +38,8 @@ EXPECTED: dict[str, tuple[Fault, str | None, str | None]] = {
     "remove_field": (faults.RemoveField(path="payload.callbackArgs.IM"), ANSWER, ANSWER),
     "stale": (faults.Stale(), ANSWER, ANSWER),
     "push_first": (faults.PushFirst(), ANSWER, ANSWER),
+    # The client takes the push for the reply, and this one says that the outlet has nothing.
+    "colliding_push": (faults.CollidingPush(args={}), ANSWER, ANSWER),
     "malformed_json": (faults.MalformedJson(), TIMED_OUT, TIMED_OUT),
     "unusual_json": (faults.UnusualJson(how="escapes"), ANSWER, ANSWER),
     "empty": (faults.Empty(), TIMED_OUT, TIMED_OUT),

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -231,7 +230,7 @@ def test_it_updates_the_faceplate_and_then_the_outlet(tool: Tool) -> None:
     assert "InvisOutlet 0.0.1 1.0.0 InvisDeco 0.5.0 0.5.1 Update available: yes" in shown
     shown = tool.run("ota", "update", "deco", "--method", "via-outlet")
     assert tool.asked(21) == [2, 1]
-    assert "device 2: 0% device 2: 5%" in shown
+    assert "device 2: 0% device 2: 10%" in shown
     assert shown.endswith("device 2: 100% ✓ OTA result for device 2.")
     tool.simulator.wait_for_request(callback=21)
     wait_until_faceplate_is_back(tool)
@@ -246,7 +245,7 @@ def test_it_updates_the_faceplate_and_then_the_outlet(tool: Tool) -> None:
 
 @product(
     "pro",
-    f'{UPDATES}[updates]\nIM = {{ outcome = "fails", at_percent = 35, seconds = 5 }}\n',
+    f'{UPDATES}[updates]\nIM = {{ outcome = "fails", at_percent = 35, steps = 20, seconds = 5 }}\n',
     speed=100,
 )
 def test_it_tells_of_an_update_that_fails(tool: Tool) -> None:
@@ -294,7 +293,7 @@ def test_it_resets_the_outlet(tool: Tool) -> None:
     assert "✓ Factory reset command sent." in shown
     wait_until_back(tool, callback=7)
     assert "1 Outlet 1" in tool.run("name", "list")
-    assert restarts(tool) == ["factory reset: offline for 6 s", "factory reset: back online"]
+    assert restarts(tool) == ["factory reset: offline for 3 s", "factory reset: back online"]
     shown = tool.run("device", "reset", "network", options=("--yes",))
     assert "✓ Network reset command sent." in shown
     tool.simulator.wait_for_request(callback=6)
@@ -321,5 +320,5 @@ def test_it_remembers_an_outlet_and_finds_it_on_the_network(
             shown = tool.run("discover", "--timeout", "1")
             if simulator.sn in shown:
                 break
-        port = urlsplit(simulator.ws_url).port
+        _, port = simulator.tcp_address
         assert f"{simulator.sn}.local. {host}:{port} {simulator.sn} InvisOutlet" in shown

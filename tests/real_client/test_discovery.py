@@ -59,7 +59,7 @@ def test_every_product_is_found_with_all_that_it_tells_of_itself() -> None:
             device = found[outlet.sn]
             assert device.name == f"{outlet.sn}.local."
             assert device.host == urlsplit(outlet.ws_url).hostname
-            assert device.port == urlsplit(outlet.ws_url).port
+            assert device.port == outlet.tcp_address[1]
             assert device.device_type == "InvisOutlet"
             faceplate = (device.sub_type, device.sub_device, device.sub_sn)
             assert faceplate == EXPECTED[product]
@@ -69,8 +69,7 @@ def test_what_is_found_can_be_connected_to() -> None:
     from invisoutlet import InvisOutletClient
 
     async def visit(device: Any) -> str:
-        nobody = 1  # no TCP here: the announced port is that of the WebSocket
-        async with InvisOutletClient(device.host, device.port, nobody) as client:
+        async with InvisOutletClient(device.host, tcp_port=device.port) as client:
             info = await client.get_device_info()
         serial_number: str = info.serial_number
         return serial_number

@@ -598,6 +598,7 @@ async def perform_ota_update(visit: Visit) -> None:
         visit.simulator.set(
             firmware={"PM": {"available_fw_rev": "1.0.0"}}, updates={"PM": {"seconds": 1e6}}
         )
+    visit.simulator.set(updates={"IM": {"silence_seconds": 0}})  # or it would not answer
     for method in (0, 1):
         for target in OtaTarget:
             before = len(visit.simulator.journal.requests(callback=21))

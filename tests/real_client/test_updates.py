@@ -16,7 +16,7 @@ pytestmark = [
 ]
 
 SPEED = 300
-"""The 40 s of an update of the outlet take an eighth of a second."""
+"""The 40 s of an update of the outlet, half of them silent, take an eighth of a second."""
 
 Module: TypeAlias = Literal["IM", "PM"]
 MODULES: tuple[Module, ...] = ("IM", "PM")
@@ -36,7 +36,7 @@ OUTLET = """
 """
 REV_B = OUTLET.replace("[device]", '[device]\nhw_rev = "revB"')
 
-SHOWN = [round(100 * step / 20) for step in range(21)]
+SHOWN = [10 * step for step in range(11)]
 """The percentages that are told of an update, by default."""
 
 
@@ -223,7 +223,7 @@ def test_one_that_fails_on_its_way_is_told_changes_nothing_and_may_be_tried_agai
             await update(client, module)
             assert await follower.result() == (TARGETS[module], 1)
 
-    scenario = f'{OUTLET}\n[updates]\n{module} = {{ outcome = "fails", {plan} }}\n'
+    scenario = f'{OUTLET}\n[updates]\n{module} = {{ outcome = "fails", steps = 20, {plan} }}\n'
     with start_simulator(scenario, speed=SPEED) as simulator:
         asyncio.run(living(simulator))
 
@@ -267,7 +267,7 @@ def test_one_that_hangs_is_given_up_by_the_client(
             await update(client, module)
             assert await follower.result() == (TARGETS[module], 1)
 
-    scenario = f'{OUTLET}\n[updates]\n{module} = {{ outcome = "hangs", {plan} }}\n'
+    scenario = f'{OUTLET}\n[updates]\n{module} = {{ outcome = "hangs", steps = 20, {plan} }}\n'
     with start_simulator(scenario, speed=math.inf) as simulator:  # so no stall but the meant one
         asyncio.run(living(simulator))
 
@@ -368,42 +368,50 @@ PATIENT = "[timing]\nreconnect_seconds = 1e6\n"
 """Whoever connects after a restart is told of it, however late."""
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_rev_b_restarts_first_and_goes_on_when_the_client_is_back(
-    module: Module, transport: Transport
-) -> None:
+def test_a_rev_b_restarts_first_and_goes_on_when_the_client_is_back(transport: Transport) -> None:
     async def living(simulator: SimulatorHandle) -> None:
         async with connected(simulator, transport) as client:
             follower = Following(client)
-            await update(client, module)
+            await update(client, "IM")
             await follower.gone.next()
             await follower.back.next()
-            old = {"IM": "1.0.0", "PM": "0.5.0"}[module]
-            assert (await follower.information.next_args())[module]["fw_rev"] == old
-            assert await follower.resumed.next_args() == [TARGETS[module], 1]
-            assert await follower.result() == (TARGETS[module], 1)
+            assert (await follower.information.next_args())["IM"]["fw_rev"] == "1.0.0"
+            assert await follower.resumed.next_args() == [1, 1]
+            assert await follower.result() == (1, 1)
             (request,) = [
                 one for one in simulator.journal.exchanges(callback=21) if one.request is not None
             ]
             assert (request.outcome, request.sent) == ("no reply", ())
-            assert follower.percentages(TARGETS[module]) == SHOWN
-            new = {"IM": "1.1.0", "PM": "0.5.1"}[module]
-            if module == "IM":
-                await follower.gone.next()
-                await follower.back.next()
-                assert (await follower.information.next_args())["IM"]["fw_rev"] == new
-            else:
-                await Heard(client.on_sensor_data).next()
-            assert await revisions(client, module) == (new, new, False)
+            assert follower.percentages(1) == SHOWN
+            await follower.gone.next()
+            await follower.back.next()
+            assert (await follower.information.next_args())["IM"]["fw_rev"] == "1.1.0"
+            assert await revisions(client, "IM") == ("1.1.0", "1.1.0", False)
             assert len(follower.resumed.everything) == 1  # told once
-            assert len(follower.gone.everything) == (2 if module == "IM" else 1)
+            assert len(follower.gone.everything) == 2
+
+    with start_simulator(REV_B + PATIENT, speed=SPEED) as simulator:
+        asyncio.run(living(simulator))
+
+
+def test_a_rev_b_confirms_the_update_of_its_faceplate_by_a_push(transport: Transport) -> None:
+    async def living(simulator: SimulatorHandle) -> None:
+        async with connected(simulator, transport) as client:
+            follower = Following(client)
+            await update(client, "PM")
+            assert await follower.resumed.next_args() == [2, 1]
+            assert await follower.result() == (2, 1)
+            assert follower.percentages(2) == SHOWN
+            await Heard(client.on_sensor_data).next()
+            assert await revisions(client, "PM") == ("0.5.1", "0.5.1", False)
+            assert follower.gone.everything == []
 
     with start_simulator(REV_B + PATIENT, speed=SPEED) as simulator:
         asyncio.run(living(simulator))
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_rev_b_tells_after_its_restart_that_the_update_could_not_start(
+def test_a_rev_b_tells_by_a_push_that_the_update_could_not_start(
     module: Module, transport: Transport
 ) -> None:
     async def living(simulator: SimulatorHandle) -> None:
@@ -411,7 +419,8 @@ def test_a_rev_b_tells_after_its_restart_that_the_update_could_not_start(
             follower = Following(client)
             before = await revisions(client, module)
             await update(client, module)
-            await follower.back.next()
+            if module == "IM":
+                await follower.back.next()
             assert await follower.resumed.next_args() == [TARGETS[module], 0]
             assert await revisions(client, module) == before
             assert not simulator.updating
@@ -419,4 +428,25 @@ def test_a_rev_b_tells_after_its_restart_that_the_update_could_not_start(
 
     scenario = f'{REV_B}{PATIENT}[updates]\n{module} = {{ outcome = "refused" }}\n'
     with start_simulator(scenario, speed=SPEED) as simulator:
+        asyncio.run(living(simulator))
+
+
+def test_a_client_with_a_heartbeat_reconnects_in_the_silence(
+    transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Time runs faster for the outlet, and so do the heartbeats of the client."""
+    if transport == "tcp":
+        pytest.skip("only the WebSocket of the client has a heartbeat")
+    heartbeat = 0.2
+    monkeypatch.setattr("invisoutlet.transport._WS_HEARTBEAT", heartbeat)
+
+    async def living(simulator: SimulatorHandle) -> None:
+        async with connected(simulator, transport) as client:
+            follower = Following(client)
+            await update(client, "IM")
+            await follower.gone.next()
+            await follower.back.next()
+            assert await follower.result() == (1, 1)
+
+    with start_simulator(OUTLET, speed=10 / heartbeat) as simulator:
         asyncio.run(living(simulator))

@@ -562,7 +562,7 @@ def test_where_a_step_sets_the_quirk_that_a_light_needs_it_is_not_blamed() -> No
     "text",
     [
         "[sensors]\n[faceplate]\nattached = true\n[nightlight]\nmode = 0",
-        "[updates.PM]\nseconds = 30\n[updates.IM]\nseconds = 1",
+        "[updates.PM]\nseconds = 10\n[updates.IM]\nseconds = 1",
         "[color_light]\nleds = [[0, 100, [0, 0], 4000]]",
         "[names]\nnightlight = 'x'",
     ],

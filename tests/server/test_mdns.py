@@ -2,10 +2,14 @@
 
 import builtins
 import os
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -103,12 +107,13 @@ def test_it_is_announced_taken_back_for_a_reboot_and_taken_back_at_the_end(sn: s
     with browsing() as browser:
         with start_simulator(announced(sn)) as sim:
             info = browser.wait_for(sn)
-            assert info.port == address(sim, "ws")[1]
+            assert info.port == address(sim, "tcp")[1]
             assert info.parsed_addresses() == ["127.0.0.1"]
             assert info.server == f"{sn}.local."
             assert txt(info) == {
                 "sn": sn,
                 "device": "InvisOutlet",
+                "hostname": sn,
                 "sub_type": "Pro",
                 "sub_device": "InvisDeco",
                 "sub_sn": f"{int(sn[0], 16) ^ 1:X}{sn[1:]}",
@@ -121,13 +126,13 @@ def test_it_is_announced_taken_back_for_a_reboot_and_taken_back_at_the_end(sn: s
 
 
 def test_a_bare_outlet_and_an_aura_say_what_they_are(sn: str) -> None:
-    bare = Scenario(device=Device(sn=sn, product="bare"), listen=Listen(mdns=True, ws=False))
+    bare = Scenario(device=Device(sn=sn, product="bare"), listen=Listen(mdns=True, tcp=False))
     other = f"F{sn[1:]}"
     aura = announced(other, device=Device(sn=other, product="aura"))
     with browsing() as browser, start_simulator(bare) as sim, start_simulator(aura):
         info = browser.wait_for(sn)
-        assert txt(info) == {"sn": sn, "device": "InvisOutlet"}
-        assert info.port == address(sim, "tcp")[1]
+        assert txt(info) == {"sn": sn, "device": "InvisOutlet", "hostname": sn}
+        assert info.port == address(sim, "ws")[1]
         assert txt(browser.wait_for(other))["sub_type"] == "Aura"
 
 
@@ -149,7 +154,11 @@ def test_what_is_announced_follows_what_the_outlet_is(sn: str) -> None:
     with browsing() as browser, start_simulator(announced(sn)) as sim:
         browser.wait_for(sn)
         sim.set(device={"sn": other, "product": "bare"})
-        assert txt(browser.wait_for(other)) == {"sn": other, "device": "InvisOutlet"}
+        assert txt(browser.wait_for(other)) == {
+            "sn": other,
+            "device": "InvisOutlet",
+            "hostname": other,
+        }
         browser.wait_for_end(sn)
 
 
@@ -157,12 +166,93 @@ def test_what_says_nothing_new_is_not_announced_again(sn: str) -> None:
     with browsing() as browser, start_simulator(announced(sn)) as sim:
         browser.wait_for(sn)
         ends = browser.ends
-        sim.set(faceplate={"attached": False, "hw_rev": "x", "radar": {}})
+        sim.set(faceplate={"hw_rev": "x", "radar": {}})
         sim.set(device={"MAC": "x"})
         sim.set(device={"device": "Unknown"})  # which is told
         while txt(browser.wait_for(sn))["device"] != "Unknown":
             pass
         assert browser.ends <= ends + 1
+
+
+def test_of_a_faceplate_that_is_not_attached_nothing_is_announced(sn: str) -> None:
+    with browsing() as browser, start_simulator(announced(sn)) as sim:
+        assert "sub_sn" in txt(browser.wait_for(sn))
+        for attached in (False, True):
+            sim.set(faceplate={"attached": attached})
+            deadline = time.monotonic() + TIMEOUT
+            while ("sub_sn" in txt(browser.wait_for(sn))) != attached:
+                assert time.monotonic() < deadline
+
+
+@pytest.mark.parametrize("port", [80, 0])
+def test_the_announced_port_is_a_setting(sn: str, port: int) -> None:
+    with browsing() as browser, start_simulator(announced(sn, mdns_port=port)):
+        assert browser.wait_for(sn).port == port
+
+
+OTHER_SIDE = """
+import sys, time, zeroconf
+network = zeroconf.Zeroconf(interfaces=[sys.argv[1]])
+info = network.get_service_info(sys.argv[2], sys.argv[3], 8000)
+print(info and (info.parsed_addresses(), info.port, dict(info.decoded_properties)))
+network.close()
+"""
+
+
+def test_it_is_seen_on_the_wire_from_another_machine(sn: str, tmp_path: Path) -> None:
+    """Two network namespaces, with a cable between them, stand for two machines."""
+    here, there = f"a{sn[:9]}", f"b{sn[:9]}"
+    commands = [
+        f"ip netns add {here}",
+        f"ip netns add {there}",
+        f"ip link add veth0 netns {here} type veth peer name veth0 netns {there}",
+        *(
+            f"ip -n {name} {what}"
+            for name, last in ((here, 1), (there, 2))
+            for what in (
+                f"addr add 192.0.2.{last}/24 dev veth0",
+                "link set veth0 up",
+                "link set lo up",
+                "route add 224.0.0.0/4 dev veth0",
+            )
+        ),
+    ]
+    scenario = tmp_path / "outlet.toml"
+    scenario.write_text(f"device.sn = '{sn}'\nlisten.host = '192.0.2.1'\nlisten.mdns = true\n")
+    try:
+        for command in commands:
+            try:
+                ran = subprocess.run(command.split(), capture_output=True, text=True, check=False)
+            except FileNotFoundError:
+                pytest.skip("this machine has no `ip`")
+            if ran.returncode:
+                pytest.skip(f"`{command}` is not possible here: {ran.stderr.strip()}")
+        outlet = subprocess.Popen(
+            ["ip", "netns", "exec", here, sys.executable, "-m", "invis_sim", "run", str(scenario)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            name = f"{sn}.{SERVICE_TYPE}"
+            arguments = [sys.executable, "-c", OTHER_SIDE, "192.0.2.2", SERVICE_TYPE, name]
+            found = subprocess.run(
+                ["ip", "netns", "exec", there, *arguments],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=30,
+            )
+            assert found.stdout.startswith("(['192.0.2.1'], 3333, {"), found
+            assert f"'hostname': '{sn}'" in found.stdout
+        finally:
+            outlet.terminate()
+            outlet.wait(TIMEOUT)
+    finally:
+        for namespace in (here, there):
+            with suppress(FileNotFoundError):
+                subprocess.run(
+                    ["ip", "netns", "delete", namespace], capture_output=True, check=False
+                )
 
 
 def test_what_cannot_be_announced_is_tried_once(sn: str) -> None:

@@ -1,9 +1,11 @@
 """Firmware updates to their end, as clients see them: progress, result, restart, new revisions."""
 
+import asyncio
 import math
 import socket
 from typing import Any
 
+import aiohttp
 import pytest
 
 from invis_sim import faults
@@ -14,7 +16,8 @@ from invis_sim.faults import Fault, When
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario
 from invis_sim.testing.block import start_simulator
-from tests.server.peers import Peer, Peers, address
+from tests.server.frames import HANDSHAKE, PING, client_frame
+from tests.server.peers import Peer, Peers, WebSocketPeer, address
 from tests.server.support import (
     TRANSPORTS,
     event_texts,
@@ -23,6 +26,7 @@ from tests.server.support import (
     outlet,
     push,
     success_reply,
+    wait_until,
 )
 from tests.support import TIMEOUT
 
@@ -48,7 +52,7 @@ def updatable(
     *armed: Fault, hw_rev: str = "revA", updates: Updates | None = None, **timing: float
 ) -> Scenario:
     plans = updates or Updates(
-        IM=OutletUpdate(seconds=20, www_seconds=10, steps=2),
+        IM=OutletUpdate(silence_seconds=0, seconds=20, www_seconds=10, steps=2),
         PM=FaceplateUpdate(seconds=20, steps=2),
     )
     times = {"sensor_seconds": 0, "reconnect_seconds": 60, **timing}
@@ -170,43 +174,38 @@ def test_while_the_faceplate_restarts_after_its_update_it_is_not_there(
 
 @on_both
 @at_any_speed
-def test_an_update_of_the_faceplate_of_a_rev_b_begins_with_a_restart(
+def test_an_update_of_the_faceplate_of_a_rev_b_is_confirmed_and_drops_nobody(
     transport: Transport, speed: float
 ) -> None:
     with start_simulator(updatable(hw_rev="revB"), speed=speed) as sim, Peers(sim) as peers:
+        watchers = [peers.listen(kind) for kind in TRANSPORTS]
         asking = peers.listen(transport)
         asking.send_request(21, [2, 0])
-        assert asking.end() == (b"", "FIN")
-        sim.wait_until_up()
-        back = peers.listen(transport)
-        first, second, *rest = back.packets(7)
-        assert first["payload"]["callbackName"] == 12
-        assert second == push(21, [2, 1])
-        assert rest == FACEPLATE
-        assert back.packet()["payload"]["callbackName"] == 12  # it is back
-        assert revisions(back) == NEW_FACEPLATE
+        assert asking.packet() == success_reply()
+        for peer in (asking, *watchers):
+            assert peer.packets(6) == [push(21, [2, 1]), *FACEPLATE]
+            assert peer.packet()["payload"]["callbackName"] == 12  # it is back
+        assert revisions(asking) == NEW_FACEPLATE
+        assert event_texts(sim, "closed") == []
 
 
 def test_a_rev_b_to_which_nobody_comes_back_goes_on_at_the_end_of_its_time() -> None:
     scenario = updatable(hw_rev="revB", reconnect_seconds=5)
     with start_simulator(scenario, speed=100) as sim, Peers(sim) as peers:
         asking = peers.listen("tcp")
-        asking.send_request(21, [2])
+        asking.send_request(21, [1])
         assert asking.end() == (b"", "FIN")
         sim.wait_until_up()
         assert sim.updating
 
         def finished() -> bool:
-            firmware = sim._simulator.state.firmware.PM
-            return firmware is not None and firmware.fw_rev == "3.1.0"
+            return sim._simulator.state.firmware.IM.fw_rev == "1.1.0"
 
-        slow = faults.Delay(seconds=5, when=When(callback=99))
-        with sim.inject(slow):
-            while not sim.call(finished):
-                late = peers.tcp()
-                late.send_requests(1, callback=99)
-                late.packet()
-        assert revisions(peers.tcp()) == NEW_FACEPLATE
+        wait_until(sim, lambda journal: sim.call(finished))
+        sim.wait_until_up()
+        back = peers.tcp()
+        assert back.packet()["payload"]["callbackName"] == 12
+        assert revisions(back) == NEW_OUTLET
 
 
 @on_both
@@ -244,14 +243,13 @@ def test_an_update_that_does_not_start_is_refused_in_the_way_of_the_revision(
 def test_an_update_may_come_to_a_bad_end(
     transport: Transport, speed: float, outcome: Any, comes: list[Any]
 ) -> None:
-    plans = Updates(IM=OutletUpdate(outcome=outcome, at_percent=50, steps=2))
+    plan = OutletUpdate(outcome=outcome, silence_seconds=0, at_percent=50, steps=2)
+    plans = Updates(IM=plan)
     with start_simulator(updatable(updates=plans), speed=speed) as sim, Peers(sim) as peers:
         peer = peers.listen(transport)
         peer.send_request(21, [1])
         assert peer.packets(1 + len(comes)) == [success_reply(), *comes]
-        now = revisions(peer)
-        assert now["IM"]["fw"] == "1.0.0"
-        assert now["IM"]["www"] == ("2.0.0" if outcome == "fails_at_start" else "2.1.0")
+        assert revisions(peer) == NO_PROGRESS
         assert sim.updating == (outcome == "hangs")
         peer.send_request(21, [2])
         assert peer.packet() == (failure_reply() if outcome == "hangs" else success_reply())
@@ -292,6 +290,102 @@ def test_the_download_takes_its_time() -> None:
             assert seconds >= due - 0.001
 
 
+# The silence at the beginning
+
+
+def silent_update(silence: float = 1e6, sensor_seconds: float = 0) -> Scenario:
+    plan = OutletUpdate(silence_seconds=silence, seconds=20, www_seconds=10, steps=2)
+    return updatable(
+        updates=Updates(IM=plan, PM=FaceplateUpdate(steps=2)), sensor_seconds=sensor_seconds
+    )
+
+
+@on_both
+def test_in_its_silence_the_outlet_answers_and_pushes_nothing(
+    transport: Transport,
+) -> None:
+    with start_simulator(silent_update(sensor_seconds=1), speed=100) as sim, Peers(sim) as peers:
+        peer = peers.listen(transport)
+        peer.send_request(21, [1])
+        while peer.packet() != STRAY:  # the reply, and perhaps readings
+            pass
+        wait_until(
+            sim,
+            lambda journal: (
+                "outlet: the outlet is silent for 1e+06 s" in event_texts(sim, "outlet")
+            ),
+        )
+        peer.send_requests(1, 2, callback=9)
+        if isinstance(peer, WebSocketPeer):
+            peer.socket.sendall(client_frame(PING, b"?"))
+            peer.send_requests(3, callback=9)
+        assert peer.receives_nothing(0.1)  # ten samples of the sensors
+        sim.set(outlets={"states": [1, 1]})
+        assert peer.receives_nothing(0.05)
+        assert event_texts(sim, "closed") == []
+        unanswered = sim.journal.exchanges(callback=9)
+        assert {one.outcome for one in unanswered} == {"no reply"}
+        assert {note.reason for one in unanswered for note in one.notes} == {
+            "outlet silent at the beginning of an update"
+        }
+
+
+@on_both
+@at_any_speed
+def test_after_its_silence_the_outlet_answers_whoever_is_still_there(
+    transport: Transport, speed: float
+) -> None:
+    with start_simulator(silent_update(20), speed=speed) as sim, Peers(sim) as peers:
+        peer = peers.listen(transport)
+        peer.send_request(21, [1])
+        assert peer.packets(10) == [success_reply(), STRAY, *DOWNLOAD, *APPLICATION]
+        assert peer.end() == (b"", "FIN")
+        sim.wait_until_up()
+        back = peers.connect(transport)
+        assert back.packet()["payload"]["callbackName"] == 12
+        assert revisions(back) == NEW_OUTLET
+
+
+def test_who_connects_in_the_silence_is_served_when_it_is_over() -> None:
+    with start_simulator(silent_update()) as sim, Peers(sim) as peers:
+        first = peers.listen("tcp")
+        first.send_request(21, [1])
+        assert first.packets(2) == [success_reply(), STRAY]
+        wait_until(sim, lambda journal: len(event_texts(sim, "outlet")) == 2)
+        tcp, ws = peers.tcp(), peers.ws(handshake=False)
+        ws.socket.sendall(HANDSHAKE)
+        tcp.send_requests(7)
+        for peer in (tcp, ws):
+            assert peer.receives_nothing(0.05)
+        sim.reset("state")
+        assert ws.head().startswith(b"HTTP/1.1 101 ")
+        assert tcp.packet()["packetID"] == 7
+        ws.send_request(9)
+        assert ws.packet()["PUBACK"] == 1
+
+
+def test_a_client_with_a_heartbeat_loses_the_connection_in_the_silence() -> None:
+    plans = Updates(IM=OutletUpdate())  # as by default
+    with start_simulator(updatable(updates=plans), speed=50) as sim:
+        assert asyncio.run(loses_connection(sim.ws_url, heartbeat=10 / 50))
+
+
+async def loses_connection(url: str, heartbeat: float) -> bool:
+    """Whether an update costs a client the connection before it is told of any progress."""
+    async with (
+        asyncio.timeout(TIMEOUT),
+        aiohttp.ClientSession() as session,
+        session.ws_connect(url, heartbeat=heartbeat) as client,
+    ):
+        await client.send_json(
+            {"packetID": 1, "payload": {"callbackName": 21, "callbackArgs": [1]}}
+        )
+        async for message in client:
+            if message.type is aiohttp.WSMsgType.TEXT and '"callbackName":22' in message.data:
+                return False
+    return True
+
+
 # Reboots in the middle
 
 
@@ -311,9 +405,9 @@ def test_a_reboot_in_the_middle_ends_an_update_and_another_can_begin(
         seconds=0, how="close", when=When(packet="push", callback=22, nth=2, transport=transport)
     )
     armed = (fault,) if by == "a fault" else ()
-    slow = Updates(IM=OutletUpdate(www_seconds=1e6, steps=100), PM=FaceplateUpdate(steps=2))
-    if armed:
-        slow = Updates(IM=OutletUpdate(www_seconds=10, steps=2), PM=FaceplateUpdate(steps=2))
+    www_seconds, steps = (10, 2) if armed else (1e6, 100)
+    plan = OutletUpdate(silence_seconds=0, www_seconds=www_seconds, steps=steps)
+    slow = Updates(IM=plan, PM=FaceplateUpdate(steps=2))
     scenario = updatable(*armed, updates=slow)
     with start_simulator(scenario, speed=100) as sim, Peers(sim) as peers:
         peer = peers.listen(transport)
@@ -333,7 +427,7 @@ def test_a_reboot_in_the_middle_ends_an_update_and_another_can_begin(
 
 
 def test_two_updates_at_once_and_one_while_one_runs_are_refused() -> None:
-    slow = Updates(IM=OutletUpdate(www_seconds=1e6))
+    slow = Updates(IM=OutletUpdate(silence_seconds=0, www_seconds=1e6))
     with start_simulator(updatable(updates=slow)) as sim, Peers(sim) as peers:
         peer = peers.listen("tcp")
         peer.send_request(21, [1], 1)

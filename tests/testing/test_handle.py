@@ -501,10 +501,10 @@ def test_an_update_is_started_told_and_done() -> None:
     with start_simulator(PRO, speed=math.inf) as sim, connect(sim.tcp_address) as client:
         exchange(client)
         sim.update("PM")
-        *told, announced = pushed_packets(client, 1 + 21 + 1 + 1)
-        assert told[0] == (23, [2, 0])  # which means nothing
-        assert told[1:-1] == [(22, [2, 5 * n]) for n in range(21)]
-        assert told[-1] == (23, [2, 1])
+        *pushed, announced = pushed_packets(client, 1 + 11 + 1 + 1)
+        assert pushed[0] == (23, [2, 0])  # which means nothing
+        assert pushed[1:-1] == [(22, [2, 10 * n]) for n in range(11)]
+        assert pushed[-1] == (23, [2, 1])
         assert announced[0] == 12  # it is back
         assert updating(sim) is False
         assert exchange(client)["payload"]["callbackArgs"]["PM"]["fw_rev"] == "8.8.8"

@@ -292,7 +292,7 @@ TABLES = {
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.__name__)
 def test_each_key_of_each_table_can_be_drawn(table: type[msgspec.Struct]) -> None:
     # From the strategy of the table alone: of a whole scenario, most would be about other tables.
-    drawn = sample(struct_strategies().structs(table), 40 * len(TABLES[table]))
+    drawn = sample(struct_strategies().structs(table), 80 * len(TABLES[table]))
     varying = keys_that_vary(drawn)
     assert {key for key, field in fields(table).items() if field.name in varying} == set(
         TABLES[table]

@@ -13,6 +13,7 @@ from invis_sim.protocol.packets import Packet, Push, Reply, encode_json
 from invis_sim.schema.describe import shorten
 
 __all__ = [
+    "CollidingPush",
     "Fail",
     "PushFirst",
     "RemoveField",
@@ -303,9 +304,39 @@ class PushFirst(ReplyFault, frozen=True, tag="push_first"):
         msgspec.structs.force_setattr(self, "args", check_json(self.args, "args"))
 
     def rewrite(self, packet: Packet, ctx: Context) -> Packet:
-        packet_id = ctx.random.randint(100_000, 999_999)
+        assert ctx.request is not None
+        packet_id = _other(ctx.request.packet_id, ctx)  # or it would be a colliding push
         ctx.packets_before.append(Push.of(_sn(packet), packet_id, self.callback, self.args))
         ctx.detail(f"callback {_short_id(self.callback)}")
+        return packet
+
+
+class CollidingPush(PushFirst, frozen=True, tag="colliding_push"):
+    """Sends an unrelated push with the request's packetID just before the reply.
+
+    What a client sees: a packet that it takes for the reply if it looks at nothing but the
+    packetID; then the reply, which it does not expect any more.
+    Stands for: firmware that numbers its pushes without a look at the requests.
+
+    callback: the push's callbackName.
+    args: its callbackArgs, any JSON value.
+
+    Faults of content and text do not act on the push; faults of delivery act on both packets
+    together.
+    """
+
+    example = """
+        kind = "colliding_push"
+        callback = 9
+        args = [1, 0]
+        when = { callback = 20 }
+    """
+
+    def rewrite(self, packet: Packet, ctx: Context) -> Packet:
+        assert ctx.request is not None
+        packet_id = ctx.request.packet_id
+        ctx.packets_before.append(Push.of(_sn(packet), packet_id, self.callback, self.args))
+        ctx.detail(f"callback {_short_id(self.callback)}, packetID {_short_id(packet_id)}")
         return packet
 
 

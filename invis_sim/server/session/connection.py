@@ -26,10 +26,16 @@ from invis_sim.protocol.packets import MalformedPacket, Note, Push, Request, par
 from invis_sim.protocol.transport import DisconnectMode, Transport
 from invis_sim.server.clock import SimTime
 from invis_sim.server.net.client_socket import ClientSocket
+from invis_sim.server.session.awaited import AwaitedIds
 from invis_sim.server.session.backend import PendingAnswer
 from invis_sim.server.session.context import ServerContext
 from invis_sim.server.session.lifecycle import ConnectionState, Lifecycle
 from invis_sim.server.session.outbox import Outbox
+from invis_sim.server.session.remarks import (
+    MAX_EARLY_READ_BYTES,
+    remark_delivery,
+    remark_packet,
+)
 from invis_sim.server.session.transport import TransportEnd
 
 __all__ = ["Connection", "logger"]
@@ -38,6 +44,7 @@ logger = logging.getLogger("invis_sim")
 
 _VETOED = Note("blocked by a fault")
 _OFFLINE = Note("outlet offline")
+_SILENT = Note("outlet silent at the beginning of an update")
 _CLOSED = Note("connection already closed")
 
 
@@ -47,7 +54,7 @@ class Connection:
     number: from 1, over both transports.
     nursery: for what runs beside the reading of requests; it ends with the connection.
     lifecycle: its state, and why it ends.
-    outbox: what waits for the client.
+    outbox: what waits for the client. awaited: the requests that the client waits for.
     plan, plan_faults: how faults want it treated, and their names.
     read_scope: the scope in which requests are read; cancelled to stop reading.
     """
@@ -70,6 +77,7 @@ class Connection:
         self.plan = ConnectionPlan()
         self.plan_faults: tuple[str, ...] = ()
         self.outbox = Outbox(self, context, socket, nursery)
+        self.awaited = AwaitedIds()
         self._end = TransportEnd()
         self._encode_frame = self._end.encode_frame
         self._fault_session = context.faults.session(transport, number)
@@ -161,8 +169,8 @@ class Connection:
         context = self.context
         arrived = trio.current_time()
         outlet = context.outlet
-        if outlet.offline or self.lifecycle.closed:
-            why = _OFFLINE if outlet.offline else _CLOSED
+        if not outlet.speaks or self.lifecycle.closed:
+            why = _OFFLINE if outlet.offline else _SILENT if outlet.silent else _CLOSED
             self._record_unanswered(arrived - context.started, document, request, (*notes, why))
             return
         now = context.timeline.at_real(arrived)
@@ -175,6 +183,7 @@ class Connection:
             handled = context.backend.handle(request, now)
             if isinstance(handled, PendingAnswer):
                 seconds = arrived - context.started
+                self.awaited.add(request.packet_id)
                 handled.then(
                     partial(
                         self._respond_unless_closed,
@@ -218,6 +227,9 @@ class Connection:
         if answer.notes:
             notes += tuple(note.with_offset(document) for note in answer.notes)
         reply = answer.reply
+        if answer.before:
+            self.awaited.add(request.packet_id)  # by now, no push may bear it
+            context.owner.apply_effects(answer.before, None if answer.to_sender else self)
         if reply is None:
             self._record_unanswered(arrived - context.started, document, request, notes)
         else:
@@ -226,7 +238,10 @@ class Connection:
             encode_frame = self._encode_frame
             plan = self._fault_session.plan(reply, request, now, encode_frame, decision)
             if plan is None and outbox.idle:  # the fast path
-                data = encode_frame(reply.encode())
+                text = reply.encode()
+                if len(text) > MAX_EARLY_READ_BYTES:
+                    notes += remark_packet(len(text))
+                data = encode_frame(text)
                 context.journal.record(
                     arrived - context.started,
                     self.transport,
@@ -243,6 +258,8 @@ class Connection:
             else:
                 if plan is None:
                     plan = PlannedDelivery(Delivery.of(encode_frame(reply.encode())), ())
+                self.awaited.add(request.packet_id)
+                notes += remark_delivery(plan.delivery)
                 exchange = context.journal.record(
                     arrived - context.started,
                     self.transport,
@@ -257,12 +274,13 @@ class Connection:
                 outbox.dispatch(plan.delivery, exchange, now)
         if answer.mutates:
             self.socket.stop_busy_polling()  # timers and other connections may have work now
-            context.owner.apply_effects(answer.effects)
+            context.owner.apply_effects(answer.effects, None if answer.to_sender else self)
         context.owner.request_answered(request.callback)
 
     def _record_unanswered(
         self, seconds: float, document: bytes, request: Request, notes: tuple[Note, ...]
     ) -> None:
+        self.awaited.add(request.packet_id)
         self.context.journal.record(
             seconds,
             self.transport,
@@ -321,6 +339,9 @@ class Connection:
             data = framed.get(self.transport)
             if data is None:
                 data = framed[self.transport] = self._encode_frame(push.encode())
+            notes: tuple[Note, ...] = ()
+            if len(data) > MAX_EARLY_READ_BYTES:  # rarely; frames are a little longer
+                notes = remark_packet(len(push.encode()))
             if outbox.idle:
                 context.journal.record(
                     seconds,
@@ -330,6 +351,7 @@ class Connection:
                     None,
                     "push",
                     (data,),
+                    notes=notes,
                     done=True,
                     push_callback=push.callback,
                     recipients=recipients,
@@ -346,6 +368,7 @@ class Connection:
             "push",
             (),
             plan.applied,
+            remark_delivery(plan.delivery),
             push_callback=push.callback,
             recipients=recipients,
         )

@@ -15,6 +15,7 @@ from invis_sim.scenario.model import Protocol as ProtocolSettings
 from invis_sim.server.clock import RealTime, Timeline
 from invis_sim.server.net.poller import Poller
 from invis_sim.server.session.backend import Backend
+from invis_sim.server.session.silence import Silence
 
 if TYPE_CHECKING:
     from invis_sim.server.session.connection import Connection
@@ -25,8 +26,11 @@ __all__ = ["Owner", "ServerContext"]
 class Owner(Protocol):
     """Whom connections report to: the simulator that they belong to."""
 
-    def apply_effects(self, effects: Iterable[Effect]) -> None:
-        """Carry out what comes of a request, after its reply."""
+    def apply_effects(self, effects: Iterable[Effect], spared: "Connection | None" = None) -> None:
+        """Carry out what comes of a request.
+
+        spared: the connection that gets none of the pushes.
+        """
 
     def start_outage(self, outage: Outage) -> None:
         """Start an outage that begins with a packet."""
@@ -44,7 +48,8 @@ class Owner(Protocol):
 class ServerContext(msgspec.Struct, frozen=True):
     """What the connections of one outlet share.
 
-    outlet: the device. backend: who answers requests; the outlet, or a substitute.
+    outlet: the device. silence: for those that wait until it speaks.
+    backend: who answers requests; the outlet, or a substitute.
     websocket_path: the path of the WebSocket on its port.
     started: when the outlet started.
     poller: listens to many clients at once; None: each task listens for itself.
@@ -52,6 +57,7 @@ class ServerContext(msgspec.Struct, frozen=True):
     """
 
     outlet: Outlet
+    silence: Silence
     backend: Backend
     faults: Pipeline
     journal: Journal

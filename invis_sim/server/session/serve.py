@@ -41,6 +41,7 @@ async def serve_client(
             )
             context.journal.add(Connected, context.seconds(), transport, number, peer=client.peer)
             with connection.read_scope:
+                await context.silence.over()
                 connection.apply_connection_faults()
                 if await accept(connection):
                     await _TRANSPORTS[transport](connection)

@@ -8,7 +8,12 @@ from invis_sim.server.session.connection import Connection
 from invis_sim.server.session.lifecycle import ConnectionState
 from invis_sim.server.session.transport import TransportEnd
 
-__all__ = ["serve_tcp"]
+__all__ = ["UNFINISHED_SECONDS", "serve_tcp"]
+
+UNFINISHED_SECONDS = 5.0
+"""For how long (real time) nothing may come inside a document before that is given up: a client
+that has crashed in the middle of a request waits no longer than this for its next one. Real time,
+because it is the client's pace and not the outlet's that it is about."""
 
 
 async def serve_tcp(connection: Connection) -> None:
@@ -38,6 +43,8 @@ class _TcpReader:
         self._connection = connection
         self._max_bytes = connection.context.protocol.max_packet_bytes
         self._framer = JsonFramer(self._max_bytes)
+        self._last_input = 0.0
+        self._watched = False
 
     def on_data(self, chunk: bytes) -> bool:
         """Answer the requests that this chunk completes, and return whether to read on.
@@ -64,4 +71,22 @@ class _TcpReader:
                 reason = f"the client sent a packet {found.reason}"
                 connection.lifecycle.move(ConnectionState.DRAINING, reason)
                 self.finished = True
+        if not (framer.between_documents or self.finished):
+            self._last_input = trio.current_time()
+            if not self._watched:
+                self._watched = True
+                connection.nursery.start_soon(self._watch)
         return not (self.finished or connection.outbox.backlogged)
+
+    async def _watch(self) -> None:
+        """Give up a document of which nothing more comes. Runs only while there is one."""
+        framer = self._framer
+        while not framer.between_documents and not self.finished:
+            deadline = self._last_input + UNFINISHED_SECONDS
+            if trio.current_time() < deadline:
+                await trio.sleep_until(deadline)
+                continue
+            found = framer.give_up(f"nothing more of this document for {UNFINISHED_SECONDS:g} s")
+            if found is not None:
+                self._connection.record_malformed(found.raw, found.reason, found.offset)
+        self._watched = False

@@ -38,6 +38,7 @@ HANDSHAKE_SECONDS = 30.0
 simulator from clients that connect and say nothing, so it does not follow the speed."""
 
 _BINARY = Note("a binary message; the protocol asks for text, but it is answered all the same")
+_BINARY_IGNORED = "a binary message; the protocol asks for text, so it is ignored"
 
 
 async def serve_websocket(connection: Connection) -> None:
@@ -135,7 +136,10 @@ async def _answer_messages(
         while True:
             message = await websocket.get_message()
             if isinstance(message, bytes):
-                stream.handle_message(message, (_BINARY,))
+                if connection.context.outlet.state.quirks.binary_messages == "answered":
+                    stream.handle_message(message, (_BINARY,))
+                else:
+                    connection.record_malformed(message, _BINARY_IGNORED, 0)
             else:
                 document = message.encode()
                 if len(document) > max_bytes:  # trio-websocket counts characters

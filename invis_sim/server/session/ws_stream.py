@@ -157,11 +157,16 @@ class FrameStream(trio.abc.Stream):
         if not self.is_open:
             await self._send_handshake_response(data)
             return
-        if data[:1] == b"\x8a" and not self._connection.plan.answers_pings:
+        if data[:1] == b"\x8a" and not self._answers_pings:
             return
         if data[:1] == b"\x88":
             await self._send_close_of_library(data)
         await self._send_locked(data)
+
+    @property
+    def _answers_pings(self) -> bool:
+        connection = self._connection
+        return connection.plan.answers_pings and not connection.context.outlet.silent
 
     async def _send_handshake_response(self, data: bytes) -> None:
         accepting = data.startswith(b"HTTP/1.1 101")

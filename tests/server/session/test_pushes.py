@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from invis_sim import faults
-from invis_sim.device.state import Device, Timing
+from invis_sim.device.state import Device, Quirks, Timing
 from invis_sim.faults import Fault, When
 from invis_sim.journal import Closed
 from invis_sim.protocol.frames import text_frame
 from invis_sim.protocol.transport import Transport
-from invis_sim.scenario.model import Protocol
+from invis_sim.scenario.model import Protocol, Scenario
 from invis_sim.server.session import outbox
+from invis_sim.server.session.awaited import MAX_AWAITED_IDS, AwaitedIds
 from invis_sim.testing.block import start_simulator
 from invis_sim.testing.handle import SimulatorHandle
 from tests.server.frames import CLOSE, HANDSHAKE, client_frame, close_payload, frame_at
@@ -523,3 +524,107 @@ def test_a_push_reaches_a_thousand_connections_also_with_a_slow_one_among_them(
         assert event_texts(sim, "closed") == []
         assert address(sim, transport)
         slow.socket.close()
+
+
+# packetIDs
+
+
+def ids_of_pushes(transport: Transport, *waits_for: int) -> list[int]:
+    """The packetIDs of some pushes to a client that waits for replies with these packetIDs."""
+    with start_simulator(outlet(faults.Drop(when=When(callback=20)))) as sim, Peers(sim) as peers:
+        peer, other = peers.listen(transport), peers.listen("tcp")
+        peer.send_requests(*waits_for)
+        peer.send_request(12)
+        peer.packet()
+        ids = []
+        for state in (1, 0, 1):
+            sim.set(outlets={"states": [state, 0]})
+            ids.append(peer.packet()["packetID"])
+            assert other.packet()["packetID"] == ids[-1]
+        return ids
+
+
+@on_both
+def test_no_push_bears_the_packet_id_of_a_request_that_waits(transport: Transport) -> None:
+    first, second, third = ids_of_pushes(transport)
+    assert len({first, second, third}) == 3
+    assert ids_of_pushes(transport, 1) == [first, second, third]
+    assert ids_of_pushes(transport, first)[:2] == [second, third]
+    assert ids_of_pushes(transport, first, second)[0] == third
+
+
+def test_of_the_requests_that_wait_the_newest_are_remembered() -> None:
+    awaited = AwaitedIds()
+    for packet_id in range(MAX_AWAITED_IDS + 1):
+        awaited.add(packet_id)
+        awaited.add(1)  # which is the newest, again and again
+    assert 0 not in awaited
+    assert 1 in awaited
+    assert MAX_AWAITED_IDS in awaited
+
+
+# Order
+
+
+@on_both
+def test_by_a_quirk_a_push_comes_before_its_reply(transport: Transport) -> None:
+    quirks = Quirks(push_order="before_reply")
+    with start_simulator(outlet(quirks=quirks)) as sim, Peers(sim) as peers:
+        peer, other = peers.listen(transport), peers.listen("tcp")
+        peer.send_request(10, [1, 1])
+        assert peer.packets(2) == [push(9, [1, 0]), success_reply()]
+        assert other.packet() == push(9, [1, 0])
+
+
+@on_both
+def test_by_a_quirk_the_client_that_asks_gets_no_push(transport: Transport) -> None:
+    quirks = Quirks(pushes_to_sender=False)
+    with start_simulator(outlet(quirks=quirks)) as sim, Peers(sim) as peers:
+        peer, other = peers.listen(transport), peers.listen("tcp")
+        peer.send_request(10, [1, 1])
+        assert peer.packet() == success_reply()
+        assert other.packet() == push(9, [1, 0])
+        sim.set(outlets={"states": [0, 0]})
+        assert peer.packet() == other.packet() == push(9, [0, 0])
+
+
+# Length
+
+
+@on_both
+@pytest.mark.parametrize("size", [1024, 1025])
+def test_a_packet_that_early_clients_cannot_read_at_once_is_remarked(
+    transport: Transport, size: int
+) -> None:
+    with start_simulator(outlet()) as sim, Peers(sim) as peers:
+        peer = peers.listen(transport)
+        sim.push(99, ["x" * size])
+        peer.packet()
+        (long,) = sim.journal.exchanges(callback=99)
+        (note,) = long.notes
+        assert "early clients read at most 1024" in note.reason
+        overhead = len(long.sent[0]) - size
+        sim.push(98, ["x" * (size - overhead + 4 * (transport == "ws"))])
+        peer.packet()
+        (exact,) = sim.journal.exchanges(callback=98)
+        assert bool(exact.notes) == (size == 1025)
+        with sim.inject(faults.Pad(bytes=2000)):
+            peer.send_requests(1, callback=12)
+            peer.packet()
+        (padded,) = sim.journal.exchanges(callback=12)
+        assert "a packet of" in padded.notes[0].reason
+
+
+def test_no_packet_of_the_outlet_itself_is_too_long_for_early_clients() -> None:
+    for product in ("bare", "pro", "aura"):
+        scenario = Scenario(device=Device(product=product))
+        with start_simulator(scenario) as sim, Peers(sim) as peers:
+            peer = peers.tcp()
+            for callback in (1, 3, 9, 11, 12, 15, 20):
+                peer.send_requests(callback, callback=callback)
+                peer.packet()
+            peer.send_request(18, [5])
+            peer.packet()
+            assert all(
+                one.notes == () for one in sim.journal.exchanges() if one.outcome == "success"
+            )

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from invis_sim.faults import Fail
 from invis_sim.journal import Closed, Connected, EntryFilter, Journal
 from invis_sim.journal.text import summary
+from invis_sim.server.session import tcp
 from invis_sim.testing.block import start_simulator
 from invis_sim.testing.handle import SimulatorHandle
 from tests.server.peers import TcpPeer
@@ -270,6 +272,58 @@ def test_nuls_between_requests_are_passed_over(sim: SimulatorHandle, client: Tcp
     assert [one.outcome for one in sim.journal.exchanges()] == ["success", "success"]
 
 
+@pytest.mark.parametrize("callback", [2, 10, 21])
+def test_arguments_nested_64_deep_are_refused_and_not_ignored(callback: int) -> None:
+    arguments = b"[" * 64 + b"]" * 64
+    with start_simulator(ws=False) as sim, TcpPeer.connected(sim.tcp_address) as client:
+        packet = b'{"packetID":7,"payload":{"callbackName":%d,"callbackArgs":%b}}'
+        client.send(packet % (callback, arguments))
+        client.expect(failure_text(7))
+
+
+def has_exchanges(number: int, journal: Journal) -> bool:
+    return len(journal.exchanges()) == number
+
+
+AN_UNFINISHED_REQUEST = b'{"packetID": 221040, "payl'
+
+
+def test_a_request_after_an_unfinished_one_is_answered_at_once() -> None:
+    with start_simulator(ws=False) as sim, TcpPeer.connected(sim.tcp_address) as client:
+        client.send(AN_UNFINISHED_REQUEST)
+        time.sleep(0.1)  # so that it is a segment of its own
+        client.send(make_request(99, packet_id=8))
+        client.expect(failure_text(8))
+        assert [one.outcome for one in sim.journal.exchanges()] == ["malformed", "failure"]
+
+
+def test_an_unfinished_document_is_given_up_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tcp, "UNFINISHED_SECONDS", 0.2)
+    reordered = b'{"payload": {"callbackName": 99}, "packetID": 8}'  # nothing tells it apart
+    with start_simulator(ws=False) as sim, TcpPeer.connected(sim.tcp_address) as client:
+        for number in (1, 2):
+            client.send(AN_UNFINISHED_REQUEST)
+            wait_until(sim, partial(has_exchanges, 2 * number - 1))
+            client.send(reordered)
+            client.expect(failure_text(8))
+        report = sim.journal.exchanges()[0]
+        assert report.received == AN_UNFINISHED_REQUEST
+        assert "nothing more of this document" in report.notes[0].reason
+
+
+def test_a_request_in_pieces_may_take_longer_than_any_pause_in_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tcp, "UNFINISHED_SECONDS", 0.4)
+    with start_simulator(ws=False) as sim, TcpPeer.connected(sim.tcp_address) as client:
+        packet = make_request(99, packet_id=8)
+        for at in range(0, len(packet), 10):
+            client.send(packet[at : at + 10])
+            time.sleep(0.1)  # a pause, not a wait for something
+        client.expect(failure_text(8))
+        assert len(sim.journal.exchanges()) == 1
+
+
 def test_a_document_nested_a_hundred_thousand_deep_is_one_malformed_piece() -> None:
     depth = 100_000
     nested = b'{"packetID": 7, "payload": ' + b"[" * depth + b"]" * depth + b"}"
@@ -281,7 +335,7 @@ def test_a_document_nested_a_hundred_thousand_deep_is_one_malformed_piece() -> N
         client.expect(failure_text(8))
         report = sim.journal.exchanges()[0]
         assert report.outcome == "malformed"
-        assert "nested deeper than 64 levels" in report.notes[0].reason
+        assert "nested deeper than 128 levels" in report.notes[0].reason
         assert len(sim.journal.exchanges()) == 2
 
 

@@ -12,6 +12,7 @@ import websockets.asyncio.client
 import websockets.sync.client
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
+from invis_sim.device.state import Quirks
 from invis_sim.journal import Closed, Exchange
 from invis_sim.protocol.frames import text_frame
 from invis_sim.scenario.model import Scenario
@@ -52,9 +53,15 @@ def request_frame(first: int, packet_id: int) -> bytes:
     return client_frame(first, make_request(packet_id=packet_id))
 
 
+ANSWERS_BINARY = Quirks(binary_messages="answered")
+"""With it, binary messages are requests that take the slow path."""
+
+BINARY_QUIRK = "[quirks]\nbinary_messages = 'answered'\n"
+
+
 @pytest.fixture
 def outlet() -> Iterator[SimulatorHandle]:
-    with start_simulator(Scenario()) as simulator:
+    with start_simulator(Scenario(quirks=ANSWERS_BINARY)) as simulator:
         yield simulator
 
 
@@ -324,7 +331,20 @@ def test_a_client_that_leaves_inside_the_handshake_is_noted(outlet: SimulatorHan
 # --- messages ---
 
 
-def test_a_binary_message_is_answered_in_text_and_noted(outlet: SimulatorHandle) -> None:
+@pytest.mark.parametrize("document", [make_request(), b"\xff\x00", b""])
+def test_a_binary_message_is_not_answered_but_logged(document: bytes) -> None:
+    with start_simulator(Scenario()) as outlet, WebSocketPeer.opened(outlet.ws_url) as client:
+        client.send(client_frame(BINARY, document) + client_frame(TEXT, make_request(packet_id=2)))
+        assert client.frame().json == success(2)
+        ignored, answered = exchanges(outlet, 2)
+    assert (ignored.outcome, ignored.received, ignored.sent) == ("malformed", document, ())
+    assert "a binary message" in reasons(ignored)[0]
+    assert answered.outcome == "success"
+
+
+def test_with_a_quirk_a_binary_message_is_answered_in_text_and_noted(
+    outlet: SimulatorHandle,
+) -> None:
     with WebSocketPeer.opened(outlet.ws_url) as client:
         client.send(client_frame(BINARY, make_request()))
         frame = client.frame()
@@ -483,7 +503,7 @@ def test_nothing_follows_a_close_frame_not_even_a_reply_that_is_late() -> None:
 @pytest.mark.parametrize("first", [TEXT, BINARY])
 def test_a_client_that_closes_before_it_reads_gets_all_its_replies(first: int) -> None:
     number, copies = 300, 60  # more than the outlet keeps for a client and the kernel buffers
-    scenario = f"[[faults]]\nkind = 'duplicate'\ncopies = {copies}"
+    scenario = f"{BINARY_QUIRK}[[faults]]\nkind = 'duplicate'\ncopies = {copies}"
     with (
         start_simulator(scenario) as outlet,
         WebSocketPeer.opened(outlet.ws_url, receive_buffer=4096) as client,
@@ -498,7 +518,7 @@ def test_a_client_that_closes_before_it_reads_gets_all_its_replies(first: int) -
 
 
 def test_a_message_of_empty_fragments_without_end_is_refused() -> None:
-    scenario = "[protocol]\nmax_packet_bytes = 64"
+    scenario = f"{BINARY_QUIRK}[protocol]\nmax_packet_bytes = 64"
     with start_simulator(scenario) as outlet, WebSocketPeer.opened(outlet.ws_url) as client:
         client.send(client_frame(0x01) + client_frame(0x00) * 62 + client_frame(0x80, b"{}"))
         client.send(client_frame(0x01) + client_frame(0x00) * 64)
@@ -510,7 +530,7 @@ def test_a_message_of_empty_fragments_without_end_is_refused() -> None:
 @pytest.mark.parametrize("first", [TEXT, BINARY])
 def test_a_message_that_is_too_long_is_refused_with_1009(first: int) -> None:
     longest = len(make_request(packet_id=1))
-    scenario = f"[protocol]\nmax_packet_bytes = {max(64, longest)}"
+    scenario = f"{BINARY_QUIRK}[protocol]\nmax_packet_bytes = {max(64, longest)}"
     for too_long in (b"x" * 65, b"x" * 1000, b"x" * 5000, "é".encode() * 40):
         with start_simulator(scenario) as outlet, WebSocketPeer.opened(outlet.ws_url) as client:
             client.send(request_frame(first, 1) + client_frame(first, too_long))
@@ -576,9 +596,12 @@ def test_a_client_may_vanish_in_the_middle_of_a_frame(outlet: SimulatorHandle, f
 
 
 def test_a_client_that_ends_its_side_gets_its_replies_first() -> None:
-    scenario = "[[faults]]\nkind = 'delay'\nseconds = 0.05"
+    scenario = f"{BINARY_QUIRK}[[faults]]\nkind = 'delay'\nseconds = 0.05"
     with start_simulator(scenario) as outlet, WebSocketPeer.opened(outlet.ws_url) as client:
-        client.send(request_frame(TEXT, 1) + request_frame(BINARY, 2))
+        client.send(
+            client_frame(TEXT, make_request(packet_id=1))
+            + client_frame(BINARY, make_request(packet_id=2))
+        )
         client.half_close()
         seen = frames_in(client.read_to_end())
     assert [frame.json for frame in seen] == [success(1), success(2)]
@@ -675,9 +698,14 @@ def test_wrong_packet_id_answers_somebody_else() -> None:
 
 
 def test_malformed_json_comes_in_a_good_frame() -> None:
-    with start_simulator("[[faults]]\nkind = 'malformed_json'\nhow = 'truncate'") as outlet:
+    with start_simulator(
+        f"{BINARY_QUIRK}[[faults]]\nkind = 'malformed_json'\nhow = 'truncate'"
+    ) as outlet:
         with WebSocketPeer.opened(outlet.ws_url) as client:
-            client.send(request_frame(TEXT, 1) + request_frame(BINARY, 2))
+            client.send(
+                client_frame(TEXT, make_request(packet_id=1))
+                + client_frame(BINARY, make_request(packet_id=2))
+            )
             frames = [client.frame() for _ in range(2)]
         for frame in frames:
             assert frame.first == TEXT
@@ -722,7 +750,8 @@ def test_duplicate_sends_whole_frames_several_times() -> None:
 
 
 def closing(moment: str) -> str:
-    return f"[[faults]]\nkind = 'close'\nmoment = '{moment}'\ncode = 4001\nreason = 'gone, \u00e9'"
+    fault = f"kind = 'close'\nmoment = '{moment}'\ncode = 4001\nreason = 'gone, \u00e9'"
+    return f"{BINARY_QUIRK}[[faults]]\n{fault}"
 
 
 def test_close_before_sends_a_close_frame_in_place_of_the_answer() -> None:

@@ -29,6 +29,7 @@ from trio_websocket import ConnectionClosed, wrap_server_stream
 
 from invis_sim.device.effects import Effect
 from invis_sim.device.outlet import Outlet
+from invis_sim.device.state import Quirks
 from invis_sim.faults.outage import Outage
 from invis_sim.faults.pipeline import Pipeline
 from invis_sim.journal import Journal
@@ -38,6 +39,7 @@ from invis_sim.server.clock import Clock
 from invis_sim.server.session.connection import Connection
 from invis_sim.server.session.context import ServerContext
 from invis_sim.server.session.serve import serve_client
+from invis_sim.server.session.silence import Silence
 from tests.server.frames import (
     BINARY,
     CLOSE,
@@ -55,7 +57,7 @@ from tests.support import TIMEOUT, make_request
 MAX_BYTES = 4096
 """The longest message in these tests."""
 
-SCENARIO = Scenario()
+SCENARIO = Scenario(quirks=Quirks(binary_messages="answered"))  # which take the slow path
 
 
 def new_outlet() -> Outlet:
@@ -175,6 +177,7 @@ async def converse_with_ours(chunks: list[bytes]) -> View:
     clock = Clock()
     context = ServerContext(
         outlet=outlet,
+        silence=Silence(outlet),
         backend=outlet,
         faults=Pipeline((), seed=0),
         journal=Journal(),
@@ -194,7 +197,7 @@ async def converse_with_ours(chunks: list[bytes]) -> View:
 class NoOwner:
     """What connections report to when no simulator is there: nothing comes of their requests."""
 
-    def apply_effects(self, effects: Iterable[Effect]) -> None:
+    def apply_effects(self, effects: Iterable[Effect], spared: Connection | None = None) -> None:
         pass
 
     def start_outage(self, outage: Outage) -> None:

@@ -279,6 +279,7 @@ def test_no_pong_answers_requests_and_close_frames_but_no_ping() -> None:
         peer = peers.ws()
         peer.socket.sendall(client_frame(PING, b"one"))
         assert peer.is_served(1)
+        sim.set(quirks={"binary_messages": "answered"})
         peer.socket.sendall(
             client_frame(PING, b"two") + client_frame(BINARY, make_request(packet_id=2))
         )
