@@ -38,7 +38,7 @@ regular-expression match; the automaton handles the rest. The tests check that b
 import re
 from typing import TypeAlias
 
-import msgspec
+from invis_sim.protocol.malformed import Malformed, PacketTooLarge
 
 __all__ = ["MAX_DEPTH", "MAX_PACKET_BYTES", "Framed", "JsonFramer", "Malformed", "PacketTooLarge"]
 
@@ -55,23 +55,6 @@ the depth at which Python's JSON parser raises RecursionError.
 
 MAX_SKIPPED_DEPTH = 1024
 """How many open brackets of a broken document are remembered; those inside are only counted."""
-
-
-class Malformed(msgspec.Struct, frozen=True):
-    """A piece of input that is not a JSON object.
-
-    raw: the piece, as far as it had arrived when it was recognised.
-    reason: what is wrong with it, for the author of the client.
-    offset: the byte of `raw`, from 0, that is wrong.
-    """
-
-    raw: bytes
-    reason: str
-    offset: int
-
-
-class PacketTooLarge(Malformed, frozen=True):
-    """A piece over `max_packet_bytes`. The framer stops reading; close the connection."""
 
 
 Framed: TypeAlias = bytes | Malformed

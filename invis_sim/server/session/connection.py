@@ -30,12 +30,12 @@ from invis_sim.server.session.awaited import AwaitedIds
 from invis_sim.server.session.backend import PendingAnswer
 from invis_sim.server.session.context import ServerContext
 from invis_sim.server.session.lifecycle import ConnectionState, Lifecycle
-from invis_sim.server.session.outbox import Outbox
-from invis_sim.server.session.remarks import (
+from invis_sim.server.session.long_packets import (
     MAX_EARLY_READ_BYTES,
-    remark_delivery,
-    remark_packet,
+    note_long_delivery,
+    note_long_packet,
 )
+from invis_sim.server.session.outbox import Outbox
 from invis_sim.server.session.transport import TransportEnd
 
 __all__ = ["Connection", "logger"]
@@ -240,7 +240,7 @@ class Connection:
             if plan is None and outbox.idle:  # the fast path
                 text = reply.encode()
                 if len(text) > MAX_EARLY_READ_BYTES:
-                    notes += remark_packet(len(text))
+                    notes += note_long_packet(len(text))
                 data = encode_frame(text)
                 context.journal.record(
                     arrived - context.started,
@@ -259,7 +259,7 @@ class Connection:
                 if plan is None:
                     plan = PlannedDelivery(Delivery.of(encode_frame(reply.encode())), ())
                 self.awaited.add(request.packet_id)
-                notes += remark_delivery(plan.delivery)
+                notes += note_long_delivery(plan.delivery)
                 exchange = context.journal.record(
                     arrived - context.started,
                     self.transport,
@@ -281,15 +281,9 @@ class Connection:
         self, seconds: float, document: bytes, request: Request, notes: tuple[Note, ...]
     ) -> None:
         self.awaited.add(request.packet_id)
+        where = self.transport, self.number
         self.context.journal.record(
-            seconds,
-            self.transport,
-            self.number,
-            document,
-            request,
-            "no reply",
-            notes=notes,
-            done=True,
+            seconds, *where, document, request, "no reply", notes=notes, done=True
         )
 
     def record_malformed(
@@ -341,7 +335,7 @@ class Connection:
                 data = framed[self.transport] = self._encode_frame(push.encode())
             notes: tuple[Note, ...] = ()
             if len(data) > MAX_EARLY_READ_BYTES:  # rarely; frames are a little longer
-                notes = remark_packet(len(push.encode()))
+                notes = note_long_packet(len(push.encode()))
             if outbox.idle:
                 context.journal.record(
                     seconds,
@@ -368,7 +362,7 @@ class Connection:
             "push",
             (),
             plan.applied,
-            remark_delivery(plan.delivery),
+            note_long_delivery(plan.delivery),
             push_callback=push.callback,
             recipients=recipients,
         )
