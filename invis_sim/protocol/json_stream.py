@@ -101,6 +101,9 @@ _COMMA, _COLON_BYTE, _END_BRACE, _END_BRACKET = b",:}]"
 # What each closing bracket closes, and the state in which it closes an empty container.
 _CLOSES = {_END_BRACE: (_BRACE, _KEY_OR_END), _END_BRACKET: (_BRACKET, _VALUE_OR_END)}
 
+# What ends a malformed piece is not shown as a part of it, as it is not of a document.
+_LINE_END = b"\r\n"
+
 # First letters of HTTP methods. Only one byte can decide: the next may be in another chunk.
 _HTTP_INITIALS = b"CDGHOPT"
 
@@ -230,7 +233,7 @@ class JsonFramer:
                 position += 1
             position = self._skip(position)
             raw = bytes(buffer[start : min(position, start + self._limit)])
-            found.append(Malformed(raw, _garbage_reason(first), 0))
+            found.append(Malformed(raw.rstrip(_LINE_END), _garbage_reason(first), 0))
 
     def _skip(self, position: int) -> int:
         """Skip the rest of a malformed piece that was reported. Returns where it ends, or the end
@@ -318,6 +321,8 @@ class JsonFramer:
         self._at_line_start = self._buffer[position - 1] == _NEWLINE
         end = self._skip(position)
         raw = bytes(self._buffer[start : min(end, start + self._limit)])
+        if position < start + len(raw.rstrip(_LINE_END)):  # the byte in question is shown
+            raw = raw.rstrip(_LINE_END)
         return Malformed(raw, reason, position - start), end
 
     def _reject_too_large(self, start: int) -> PacketTooLarge:

@@ -125,10 +125,10 @@ def test_at_infinite_speed_what_is_repeated_forever_does_not_run_away() -> None:
         assert steps_told(sim) == ["step 1: push 9", "step 2: sample"]
         # It goes on where there is something to do, and repetitions with it.
         sim.set(firmware={"PM": {"available_fw_rev": "9.9.9"}})
-        sim.update("PM")  # of 30 s, and 3 s for the restart
-        wait_until(sim, lambda journal: len(steps_told(sim)) >= 11)
+        sim.update("PM")  # of 10 s, and 3 s for the restart
+        wait_until(sim, lambda journal: len(steps_told(sim)) >= 5)
         told_then = steps_told(sim)[2:]
-        assert (told_then.count("step 1: push 9"), told_then.count("step 2: sample")) == (3, 6)
+        assert (told_then.count("step 1: push 9"), told_then.count("step 2: sample")) == (1, 2)
 
 
 def test_at_infinite_speed_a_repetition_alone_does_not_even_begin() -> None:
