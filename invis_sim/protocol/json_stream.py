@@ -38,7 +38,13 @@ regular-expression match; the automaton handles the rest. The tests check that b
 import re
 from typing import TypeAlias
 
-from invis_sim.protocol.malformed import Malformed, PacketTooLarge
+from invis_sim.protocol.malformed import (
+    Malformed,
+    PacketTooLarge,
+    format_byte,
+    garbage_reason,
+    without_line_end,
+)
 
 __all__ = ["MAX_DEPTH", "MAX_PACKET_BYTES", "Framed", "JsonFramer", "Malformed", "PacketTooLarge"]
 
@@ -101,12 +107,6 @@ _COMMA, _COLON_BYTE, _END_BRACE, _END_BRACKET = b",:}]"
 # What each closing bracket closes, and the state in which it closes an empty container.
 _CLOSES = {_END_BRACE: (_BRACE, _KEY_OR_END), _END_BRACKET: (_BRACKET, _VALUE_OR_END)}
 
-# What ends a malformed piece is not shown as a part of it, as it is not of a document.
-_LINE_END = b"\r\n"
-
-# First letters of HTTP methods. Only one byte can decide: the next may be in another chunk.
-_HTTP_INITIALS = b"CDGHOPT"
-
 
 class JsonFramer:
     """Finds the JSON objects in a stream of bytes; see the top of this file for the rules.
@@ -147,12 +147,12 @@ class JsonFramer:
             interrupted = [] if unfinished is None else [unfinished]
         if not self._containers and not self._skipping:
             whole = _FLAT.match(chunk)
-            if whole is not None and len(chunk) <= self._limit:
-                end = whole.end()
-                if end == len(chunk):
-                    return [*interrupted, chunk]
-                if chunk[end:] == b"\n":
-                    return [*interrupted, chunk[:end]]
+            if (
+                whole is not None
+                and len(chunk) <= self._limit
+                and chunk[whole.end() :] in (b"", b"\n")
+            ):
+                return [*interrupted, whole[0]]
         self._buffer += chunk
         return [*interrupted, *self._scan()]
 
@@ -232,8 +232,8 @@ class JsonFramer:
                 self._within = _IN_STRING
                 position += 1
             position = self._skip(position)
-            raw = bytes(buffer[start : min(position, start + self._limit)])
-            found.append(Malformed(raw.rstrip(_LINE_END), _garbage_reason(first), 0))
+            raw = without_line_end(buffer[start : min(position, start + self._limit)], 1)
+            found.append(Malformed(raw, garbage_reason(first), 0))
 
     def _skip(self, position: int) -> int:
         """Skip the rest of a malformed piece that was reported. Returns where it ends, or the end
@@ -303,7 +303,7 @@ class JsonFramer:
     def _complete(self, start: int, end: int) -> Framed:
         raw = bytes(self._buffer[start:end])
         if raw[0] == _BRACKET:
-            return Malformed(raw, _garbage_reason(_BRACKET), 0)
+            return Malformed(raw, garbage_reason(_BRACKET), 0)
         if self._too_deep_at is None:
             return raw
         return Malformed(raw, f"nested deeper than {MAX_DEPTH} levels", self._too_deep_at)
@@ -314,16 +314,14 @@ class JsonFramer:
         """
         byte = self._buffer[position]
         if self._within == _STRUCTURE:
-            reason = f"expected {_EXPECTED[self._expect]}, found {_format_byte(byte)}"
+            reason = f"expected {_EXPECTED[self._expect]}, found {format_byte(byte)}"
         else:
-            reason = f"a raw {_format_byte(byte)} inside a string"
+            reason = f"a raw {format_byte(byte)} inside a string"
         self._skipping = True
         self._at_line_start = self._buffer[position - 1] == _NEWLINE
         end = self._skip(position)
-        raw = bytes(self._buffer[start : min(end, start + self._limit)])
-        if position < start + len(raw.rstrip(_LINE_END)):  # the byte in question is shown
-            raw = raw.rstrip(_LINE_END)
-        return Malformed(raw, reason, position - start), end
+        raw = self._buffer[start : min(end, start + self._limit)]
+        return Malformed(without_line_end(raw, position - start + 1), reason, position - start), end
 
     def _reject_too_large(self, start: int) -> PacketTooLarge:
         raw = bytes(self._buffer[start : start + self._limit])
@@ -412,14 +410,3 @@ def _end(pattern: re.Pattern[bytes], buffer: bytearray, position: int) -> int:
     """Return the end of the run that starts at `position` and matches the pattern."""
     match = pattern.match(buffer, position)
     return position if match is None else match.end()
-
-
-def _format_byte(byte: int) -> str:
-    return repr(chr(byte)) if 0x20 <= byte < 0x7F else f"byte 0x{byte:02x}"
-
-
-def _garbage_reason(first: int) -> str:
-    reason = f"expected '{{', found {_format_byte(first)}"
-    if first in _HTTP_INITIALS:
-        reason += " (looks like HTTP; the WebSocket is on another port)"
-    return reason

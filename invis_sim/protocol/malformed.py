@@ -2,7 +2,10 @@
 
 import msgspec
 
-__all__ = ["Malformed", "PacketTooLarge"]
+__all__ = ["Malformed", "PacketTooLarge", "format_byte", "garbage_reason", "without_line_end"]
+
+# First letters of HTTP methods. Only one byte can decide: the next may be in another chunk.
+_HTTP_INITIALS = b"CDGHOPT"
 
 
 class Malformed(msgspec.Struct, frozen=True):
@@ -20,3 +23,23 @@ class Malformed(msgspec.Struct, frozen=True):
 
 class PacketTooLarge(Malformed, frozen=True):
     """A piece over `max_packet_bytes`. The framer stops reading; close the connection."""
+
+
+def without_line_end(raw: bytearray, least: int) -> bytes:
+    """Leave out the line end behind a malformed piece, as it is behind a document; but keep so many
+    bytes at `least`.
+    """
+    return bytes(raw[:least] + raw[least:].rstrip(b"\r\n"))
+
+
+def format_byte(byte: int) -> str:
+    """Write a byte for a message: a printable character in quotes, any other as a number."""
+    return repr(chr(byte)) if 0x20 <= byte < 0x7F else f"byte 0x{byte:02x}"
+
+
+def garbage_reason(first: int) -> str:
+    """Say why a piece that begins with this byte is not an object."""
+    reason = f"expected '{{', found {format_byte(first)}"
+    if first in _HTTP_INITIALS:
+        reason += " (looks like HTTP; the WebSocket is on another port)"
+    return reason
