@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import cache, lru_cache
 from pathlib import Path as FilePath
 from typing import Any, TypeAlias
 
@@ -30,6 +31,10 @@ __all__ = [
 
 ScenarioSource: TypeAlias = Scenario | str | FilePath | None
 """A scenario, the path of a file, the name of a bundled one, TOML text, or None for the default."""
+
+MAX_CACHED_TEXTS = 32
+"""How many texts are kept with the scenarios that they say. A test suite starts an outlet of the
+same few for each test, and to check one takes as long as everything else that a start does."""
 
 
 class ScenarioError(ValueError):
@@ -68,6 +73,12 @@ def parse(text: str, file: str = "<scenario>") -> Scenario:
 
     Raises ScenarioError.
     """
+    return _parse(text, file)
+
+
+# A scenario is immutable, so all who have the same text may share one. Errors are not kept.
+@lru_cache(MAX_CACHED_TEXTS)
+def _parse(text: str, file: str) -> Scenario:
     try:
         data = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
@@ -99,14 +110,20 @@ def resolve(source: ScenarioSource = None, **overrides: Any) -> Scenario:
     Raises ScenarioError.
     """
     if source is None:
-        source = "default"
-    if isinstance(source, Scenario):
+        scenario = _default()
+    elif isinstance(source, Scenario):
         scenario = source
     elif isinstance(source, str) and _is_toml(source):
         scenario = parse(source)
     else:
         scenario = load(source)
     return override(scenario, **overrides)
+
+
+@cache
+def _default() -> Scenario:
+    """The default outlet: always the bundled one, also where a file here is called `default`."""
+    return load(bundled()["default"])
 
 
 def _is_toml(source: str) -> bool:
@@ -149,6 +166,8 @@ def override(scenario: Scenario, **values: Any) -> Scenario:
         changes.setdefault(table, {})[key] = checked
     if problems:
         raise ScenarioError([*map(str, problems)])
+    if not changes:
+        return scenario
     # All at once: two values may be valid together even if one of them alone is not.
     top = changes.pop("", {})
     try:

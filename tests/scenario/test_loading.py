@@ -260,6 +260,28 @@ def test_a_shipped_scenario_is_known_by_its_name() -> None:
     assert load("flaky") == load(bundled()["flaky"])
 
 
+def test_the_default_outlet_is_the_shipped_one_whatever_files_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "default").write_text("seed = 1")
+    monkeypatch.chdir(tmp_path)
+    assert resolve() == load(bundled()["default"])
+
+
+def test_a_file_that_has_changed_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "changing.toml"
+    for seed in (1, 2, 1):
+        path.write_text(f"seed = {seed}")
+        assert load(path) == Scenario(seed=seed)
+
+
+def test_the_same_text_in_two_files_is_reported_for_each(tmp_path: Path) -> None:
+    for name in ("one.toml", "two.toml", "one.toml"):
+        path = tmp_path / name
+        path.write_text("seed = -1")
+        assert problem_with(path).startswith(f"{path}:1: seed: ")
+
+
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
