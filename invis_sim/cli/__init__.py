@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from invis_sim import __version__
+from invis_sim.cli.messages import print_message
 from invis_sim.client.errors import AddressError, ClientError
 
 __all__ = ["CliError", "main"]
@@ -52,10 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return status
     except CliError as error:
         for problem in error.problems:
-            print(f"invis-sim: {problem}", file=sys.stderr)
+            print_message(f"invis-sim: {problem}")
         return error.status
     except ClientError as error:
-        print(f"invis-sim: {error}", file=sys.stderr)
+        print_message(f"invis-sim: {error}")
         return 2 if isinstance(error, AddressError) else 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             return 0  # the reader has seen enough, as with `| head`
-        print(f"invis-sim: {error.strerror or error}", file=sys.stderr)
+        print_message(f"invis-sim: {error.strerror or error}")
         return 1
 
 

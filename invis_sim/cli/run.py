@@ -21,6 +21,7 @@ import trio
 
 from invis_sim.cli import CliError
 from invis_sim.cli.log import JournalWriter, JsonLog, LogFormat, TextLog, dup_stdout
+from invis_sim.cli.messages import print_message
 from invis_sim.cli.signals import STOP_SIGNALS, on_signals
 from invis_sim.commands.command import Command, CommandError
 from invis_sim.faults.fault import Fault
@@ -104,6 +105,9 @@ def _scenario(args: argparse.Namespace) -> Scenario:
     except ScenarioError as error:
         problems = [_as_option_problem(problem, given) for problem in error.problems]
         raise CliError(*problems, status=2) from None
+    unreachable = ", ".join(dict.fromkeys(scenario.unreachable_faults))
+    if unreachable and args.log != "text":  # which shows them as its journal has them
+        print_message(f"invis-sim: with these options, some faults never apply: {unreachable}")
     scenario = _with_faults(scenario, args.faults)
     listen = scenario.listen
     return override(
@@ -263,11 +267,9 @@ def _warn_if_exposed(simulator: Simulator) -> None:
         if not ipaddress.ip_address(host).is_loopback
     ]
     if exposed:
-        print(
+        print_message(
             f"invis-sim: other machines can reach this outlet ({', '.join(exposed)}); "
-            "it has no password",
-            file=sys.stderr,
-            flush=True,
+            "it has no password"
         )
 
 
@@ -281,7 +283,7 @@ def _write_journal(simulator: Simulator, path: str, stack: ExitStack) -> None:
     """
 
     def warn(problem: str) -> None:
-        print(f"invis-sim: --journal {path}: {problem}", file=sys.stderr, flush=True)
+        print_message(f"invis-sim: --journal {path}: {problem}")
 
     try:
         file = open(path, "w", encoding="utf-8")  # noqa: SIM115 - the writer closes it

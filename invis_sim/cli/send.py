@@ -3,13 +3,13 @@
 import argparse
 import json
 import random
-import sys
 from typing import Any
 
 import msgspec
 import trio
 
 from invis_sim.cli import CliError
+from invis_sim.cli.messages import print_message
 from invis_sim.client.ask import AskResult, ask
 from invis_sim.client.connection import connect
 from invis_sim.client.errors import NoReply
@@ -61,6 +61,6 @@ async def _ask(args: argparse.Namespace, packet_id: int, callback_args: Any) -> 
 
 def _print_others(result: AskResult | NoReply) -> None:
     for packet in result.others:
-        print(f"also received: {printable_packet(packet)}", file=sys.stderr)
+        print_message(f"also received: {printable_packet(packet)}")
     if result.omitted:
-        print(f"also received: {result.omitted} more packets", file=sys.stderr)
+        print_message(f"also received: {result.omitted} more packets")

@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import sys
 from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import trio
 
 from invis_sim.cli.log import LineWriter, dup_stdout
+from invis_sim.cli.messages import print_message
 from invis_sim.cli.signals import STOP_SIGNALS, on_signals
 from invis_sim.client.connection import check_address
 from invis_sim.client.reconnect import Connected, reconnecting
@@ -83,18 +83,18 @@ class _Watcher:
                     connected = True
                     last_error = ""
                     again = " again" if item.number > 1 else ""
-                    _print_message(f"watching {self._address}{again}")
+                    print_message(f"invis-sim: watching {self._address}{again}")
                 elif not (reconnect and connected):
                     raise item.error
                 elif str(item.error) != last_error:  # printed once, not for every attempt
                     last_error = str(item.error)
-                    _print_message(f"{last_error}; connecting again")
+                    print_message(f"invis-sim: {last_error}; connecting again")
 
     async def _print_packet(self, packet: bytes) -> None:
         try:
             callback = parse_packet(packet).callback
         except MalformedPacket:
-            print(f"also received: {printable_packet(packet)}", file=sys.stderr, flush=True)
+            print_message(f"also received: {printable_packet(packet)}")
             return
         if not self._callbacks or callback in self._callbacks:
             await self._print_line(_line(packet))
@@ -115,7 +115,3 @@ def _line(packet: bytes) -> str:
 
 
 _SPACES = dict.fromkeys(map(ord, "\t\r\n"), " ")
-
-
-def _print_message(text: str) -> None:
-    print(f"invis-sim: {text}", file=sys.stderr, flush=True)

@@ -26,6 +26,7 @@ __all__ = [
     "EventKind",
     "Exchange",
     "FaultApplied",
+    "FaultNote",
     "OutageEnded",
     "OutageSource",
     "OutageStarted",
@@ -41,6 +42,7 @@ EventKind: TypeAlias = Literal[
     "connected",
     "closed",
     "fault",
+    "fault_note",
     "outage_started",
     "outage_ended",
     "command",
@@ -170,6 +172,16 @@ class FaultApplied(Event, kw_only=True, frozen=True, tag="fault"):
     detail: str = ""
 
 
+class FaultNote(Event, kw_only=True, frozen=True, tag="fault_note"):
+    """What the author of a fault should know: it waits for something, or never applies.
+
+    fault: its name. text: what it is, for a human.
+    """
+
+    fault: str
+    text: str
+
+
 class OutageStarted(Event, kw_only=True, frozen=True, tag="outage_started"):
     """Something of the outlet is away from now on.
 
@@ -227,6 +239,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     Connected,
     Closed,
     FaultApplied,
+    FaultNote,
     OutageStarted,
     OutageEnded,
     CommandGiven,

@@ -14,6 +14,7 @@ from invis_sim.journal.entries import (
     Event,
     Exchange,
     FaultApplied,
+    FaultNote,
     OutageEnded,
     OutageStarted,
     ServerError,
@@ -76,6 +77,8 @@ def _event(event: Event) -> str:
             return f"closed {reason}"
         case FaultApplied(fault=fault, detail=detail):
             return f"fault {_with_detail(fault, detail)}"
+        case FaultNote(fault=fault, text=text):
+            return f"fault {fault}: {text}"
         case OutageStarted(source="fault", name=name, duration=duration):
             return f"fault {name}: in effect {_lasting(duration, 'switched off')}"
         case OutageStarted(name=name, duration=duration):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache, lru_cache
 from pathlib import Path as FilePath
 from typing import Any, TypeAlias
@@ -12,7 +13,7 @@ import tomli
 from invis_sim.faults.fault import Fault
 from invis_sim.scenario.bundled import bundled
 from invis_sim.scenario.conflicts import conflicts
-from invis_sim.scenario.model import Scenario
+from invis_sim.scenario.model import NarrowedScenario, Scenario
 from invis_sim.scenario.toml_positions import key_lines
 from invis_sim.scenario.validation import validate
 from invis_sim.schema.build import Problem
@@ -148,7 +149,8 @@ table, or "" for the top of the file, and a key of it."""
 def override(scenario: Scenario, **values: Any) -> Scenario:
     """The scenario with other values for some keys; None leaves a key as it is.
 
-    values: any of sn, seed, host, tcp, tcp_port, ws, ws_port, ws_path, mdns.
+    values: any of sn, seed, host, tcp, tcp_port, ws, ws_port, ws_path, mdns. Where one switches a
+    transport off, faults for that transport stay, and never apply; see `NarrowedScenario`.
 
     Raises ScenarioError for a value that is not valid, TypeError for any other name.
     """
@@ -173,7 +175,10 @@ def override(scenario: Scenario, **values: Any) -> Scenario:
     try:
         for table, keys in changes.items():
             top[table] = msgspec.structs.replace(getattr(scenario, table), **keys)
-        return msgspec.structs.replace(scenario, **top)
+        with suppress(ValueError):
+            return msgspec.structs.replace(scenario, **top)
+        # Perhaps for no other reason than faults for a transport that is off now.
+        return NarrowedScenario(**{**msgspec.structs.asdict(scenario), **top})
     except ValueError as error:
         raise ScenarioError([str(error)]) from None
 
@@ -181,12 +186,19 @@ def override(scenario: Scenario, **values: Any) -> Scenario:
 def with_faults(scenario: Scenario, faults: Iterable[Fault]) -> Scenario:
     """The scenario with these faults after its own.
 
-    Raises ScenarioError if a name is taken, or a fault needs a transport that is switched off.
+    Raises ScenarioError if a name is taken, or if one of these faults needs a transport that is
+    switched off.
     """
     every = (*scenario.faults, *faults)
     _, problems = validate(every, tuple[Fault, ...], ("faults",))
     parts = {**msgspec.structs.asdict(scenario), "faults": every}
-    problems += (Problem(path, message) for path, message in conflicts(parts))
+    # Those of its own for a transport that an option has switched off are no error.
+    given = range(len(scenario.faults), len(every))
+    problems += (
+        Problem(path, message)
+        for path, message in conflicts(parts)
+        if path[0] != "faults" or path[1] in given
+    )
     if problems:
         raise ScenarioError([*map(str, problems)])
     return msgspec.structs.replace(scenario, faults=every)

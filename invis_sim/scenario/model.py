@@ -5,19 +5,20 @@ The structs are the format: their fields are the keys of a scenario file, their 
 manual, and both the loader and the JSON Schema are made from them.
 """
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import msgspec
 
 from invis_sim.device.state import OutletState
 from invis_sim.faults.fault import Fault
 from invis_sim.protocol.transport import Transport
-from invis_sim.scenario.conflicts import conflicts
+from invis_sim.scenario.conflicts import conflicts, unreachable_faults
 from invis_sim.scenario.listen import Listen, Protocol, transports_of
 from invis_sim.scenario.steps import Step
 from invis_sim.schema.describe import format_path
+from invis_sim.schema.fields import value_at
 
-__all__ = ["Listen", "Protocol", "Scenario"]
+__all__ = ["Listen", "NarrowedScenario", "Protocol", "Scenario"]
 
 
 class Scenario(OutletState, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,8 +39,13 @@ class Scenario(OutletState, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     faults: tuple[Fault, ...] = ()
     steps: tuple[Step, ...] = ()
 
+    # Whether a fault for a transport that the outlet does not have is an error.
+    faults_need_transport: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
-        found = conflicts(msgspec.structs.asdict(self))
+        found = conflicts(
+            msgspec.structs.asdict(self), faults_need_transport=self.faults_need_transport
+        )
         if messages := [f"{format_path(path)}: {message}" for path, message in found]:
             raise ValueError("; ".join(messages))
 
@@ -53,3 +59,18 @@ class Scenario(OutletState, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def transports(self) -> tuple[Transport, ...]:
         """The transports that the outlet has."""
         return transports_of(self.listen, self.device, self.quirks)
+
+    @property
+    def unreachable_faults(self) -> tuple[str, ...]:
+        """The names of the faults that never apply, as the outlet lacks their transport."""
+        found = unreachable_faults(msgspec.structs.asdict(self))
+        return tuple(value_at(self, path[:2]).display_name for path, _ in found)
+
+
+class NarrowedScenario(Scenario, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A scenario of which an option has switched a transport off. Its faults for that transport
+    stay, and never apply: in one file that is a slip of its author, here it is what the user of the
+    option wants.
+    """
+
+    faults_need_transport = False

@@ -624,12 +624,23 @@ def test_every_problem_of_a_step_is_a_line(tmp_path: Path) -> None:
     assert [line.split(": ")[1] for line in lines] == [f"{scenario}:{n}" for n in (1, 5)]
 
 
-def test_an_option_that_does_not_fit_the_scenario_is_told_of(tmp_path: Path) -> None:
-    scenario = tmp_path / "tcp.toml"
-    scenario.write_text('[[faults]]\nkind = "drop"\nwhen = { transport = "tcp" }\n')
-    (line,) = refused(2, "run", str(scenario), "--no-tcp")
-    assert line.startswith("invis-sim: with these options, ")
-    assert "'drop' never applies" in line
+def test_an_option_that_does_not_fit_the_scenario_is_reported() -> None:
+    (line,) = refused(2, "run", "rev-b", "--no-tcp")
+    assert line.startswith("invis-sim: with these options, quirks.transports: ")
+
+
+def test_a_transport_that_faults_of_the_scenario_need_can_be_switched_off() -> None:
+    with outlet("odd-websocket", "--no-ws") as it:
+        note = json.loads(it.line())
+        assert (note["kind"], note["text"]) == (
+            "fault_note",
+            "never applies: its transport is switched off",
+        )
+        assert it.exchange()["PUBACK"] == 1
+        status, _, err = it.end()
+    assert status == 0
+    assert err.startswith("invis-sim: with these options, some faults never apply: ")
+    assert note["fault"] in err
 
 
 # What it takes

@@ -13,6 +13,7 @@ from invis_sim.journal import (
     Event,
     Exchange,
     FaultApplied,
+    FaultNote,
     Journal,
     OutageEnded,
     OutageStarted,
@@ -87,6 +88,7 @@ event_fields: dict[type[Event], st.SearchStrategy[dict[str, Any]]] = {
     Connected: st.fixed_dictionaries({"peer": words}),
     Closed: st.fixed_dictionaries({"reason": words}),
     FaultApplied: st.fixed_dictionaries({"fault": words, "detail": words}),
+    FaultNote: st.fixed_dictionaries({"fault": words, "text": words}),
     OutageStarted: st.fixed_dictionaries(
         {
             "name": words,

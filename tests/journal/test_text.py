@@ -16,6 +16,7 @@ from invis_sim.journal import (
     Event,
     Exchange,
     FaultApplied,
+    FaultNote,
     Journal,
     OutageEnded,
     OutageStarted,
@@ -168,6 +169,7 @@ OUTAGE: dict[str, Any] = {"name": "reboot", "identity": "reboot#1"}
         (Closed, {"reason": "by fault accept_close"}, "closed by fault accept_close"),
         (FaultApplied, {"fault": "late", "detail": "2 s"}, "fault late (2 s)"),
         (FaultApplied, {"fault": "late"}, "fault late"),
+        (FaultNote, {"fault": "late", "text": "never applies"}, "fault late: never applies"),
         (OutageStarted, {**OUTAGE, "source": "outlet", "duration": 3}, "reboot: offline for 3 s"),
         (
             OutageStarted,

@@ -44,6 +44,7 @@ from invis_sim.scenario.loading import (
     override,
     parse,
     resolve,
+    with_faults,
 )
 from invis_sim.scenario.model import Listen, Scenario
 from invis_sim.scenario.steps import AfterRequest, Step
@@ -469,11 +470,31 @@ def test_an_outlet_that_nobody_could_reach_is_refused() -> None:
         override(Scenario(), tcp=False, ws=False)
 
 
-def test_a_transport_that_a_fault_needs_cannot_be_switched_off() -> None:
-    scenario = Scenario(faults=(Drop(when=When(transport="ws")),))
-    with pytest.raises(ScenarioError, match="'drop' never applies: it acts on ws only"):
-        override(scenario, ws=False)
-    assert override(scenario, tcp=False).listen == Listen(tcp=False)
+def test_a_transport_that_a_fault_needs_can_be_switched_off_by_an_option_alone() -> None:
+    fault = Drop(when=When(transport="ws"))
+    scenario = Scenario(faults=(fault,))
+    assert scenario.unreachable_faults == ()
+    narrowed = override(scenario, ws=False)
+    assert (narrowed.listen, narrowed.faults) == (Listen(ws=False), (fault,))
+    assert narrowed.unreachable_faults == ("drop",)
+    assert override(narrowed, seed=3, ws_port=7).unreachable_faults == ("drop",)
+    assert override(scenario, tcp=False) == Scenario(faults=(fault,), listen=Listen(tcp=False))
+    # In one place it is a slip.
+    never = "'drop' never applies: it acts on ws only, which listen switches off"
+    with pytest.raises(ValueError, match=never):
+        Scenario(faults=(fault,), listen=Listen(ws=False))
+    with pytest.raises(ScenarioError, match=never):
+        with_faults(Scenario(listen=Listen(ws=False)), [fault])
+
+
+def test_what_an_option_has_switched_off_does_not_hide_other_mistakes() -> None:
+    narrowed = override(Scenario(faults=(Drop(when=When(transport="ws")),)), ws=False)
+    with pytest.raises(ScenarioError, match="tcp and ws are both false"):
+        override(narrowed, tcp=False)
+    more = with_faults(narrowed, [Drop(name="another")])
+    assert [fault.display_name for fault in more.faults] == ["drop", "another"]
+    with pytest.raises(ScenarioError, match=r"^faults\[1\].*'lost' never applies"):
+        with_faults(narrowed, [Drop(name="lost", when=When(transport="ws"))])
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 import tomli
 
+from invis_sim import start_simulator
 from invis_sim.device.outlet import Outlet
 from invis_sim.faults import KINDS
 from invis_sim.faults.delivery import Close, Wait, Write
@@ -85,6 +86,13 @@ def test_each_says_in_one_sentence_what_it_is_for(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_each_leaves_the_ports_to_whoever_runs_it(name: str) -> None:
     assert load(name).listen == Listen()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_runs_with_each_of_its_transports_alone(name: str) -> None:
+    for only in load(name).transports:
+        with start_simulator(name, tcp=only == "tcp", ws=only == "ws") as sim:
+            assert sim.tcp_address if only == "tcp" else sim.ws_url
 
 
 def test_they_lie_where_they_are_looked_for_after_installation(tmp_path: Path) -> None:
