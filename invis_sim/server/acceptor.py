@@ -19,6 +19,17 @@ accept loop does the same."""
 
 _ACCEPT_CAPACITY_ERRNOS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS}
 
+_LOST_CLIENT_ERRNOS = {
+    *(errno.EAGAIN, errno.EWOULDBLOCK, errno.ECONNABORTED, errno.EPROTO),
+    *(errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTDOWN, errno.EHOSTUNREACH),
+    *(errno.ENOPROTOOPT, errno.EOPNOTSUPP),
+}
+"""What accepting fails with where the client, or the way to it, has gone before. [accept(2)]"""
+
+MAX_UNSENT_BYTES = 2**14
+"""How much the system takes from us that it has not sent yet: little, so that we notice early when
+a client reads slowly. Trio's own streams do the same."""
+
 MAX_LOOP_TURNS = 10_000
 """For how many turns of the event loop `wait_for_pending` waits for clients to be accepted: a limit
 for floods only."""
@@ -74,8 +85,8 @@ class Acceptor:
             self._start_loops_of(transport, group)
 
     def _start_loops_of(self, transport: Transport, group: ListenerGroup) -> None:
-        for listener in group.listeners:
-            self._nursery.start_soon(self._accept, transport, listener)
+        for sock in group.sockets:
+            self._nursery.start_soon(self._accept, transport, sock)
 
     def set_refusing(self, refuses: bool) -> None:
         """Refuse connections, or accept them again at the same addresses."""
@@ -119,7 +130,7 @@ class Acceptor:
         while True:
             await trio.sleep(RESUME_RETRY_SECONDS)
             # The next outage may have begun, and may have ended too: then that one tries.
-            if self._closed or self.refuses or group.listeners:
+            if self._closed or self.refuses or group.sockets:
                 return
             with suppress(OSError):
                 group.resume()
@@ -127,14 +138,17 @@ class Acceptor:
                     self._start_loops_of(transport, group)
                 return
 
-    async def _accept(self, transport: Transport, listener: trio.SocketListener) -> None:
+    async def _accept(self, transport: Transport, listening: socket.socket) -> None:
         exhausted = False
-        while True:
+        while listening.fileno() >= 0:  # it may be closed before this task has its first turn
             try:
-                stream = await listener.accept()
+                await trio.lowlevel.wait_readable(listening)
+                sock = _accept_client(listening)
             except trio.ClosedResourceError:
                 return
             except OSError as error:
+                if error.errno in _LOST_CLIENT_ERRNOS:
+                    continue
                 if error.errno not in _ACCEPT_CAPACITY_ERRNOS:
                     raise
                 if not exhausted:  # reported once, not ten times a second
@@ -143,7 +157,6 @@ class Acceptor:
                 await trio.sleep(ACCEPT_RETRY_SECONDS)
                 continue
             exhausted = False
-            sock = socket.socket(fileno=stream.socket.detach())
             self._nursery.start_soon(self._serve_one, sock, transport)
 
     async def _serve_one(self, sock: socket.socket, transport: Transport) -> None:
@@ -152,3 +165,14 @@ class Acceptor:
             ClientSocket(sock, 0).reset()
         else:
             await self._serve(sock, transport)
+
+
+def _accept_client(listening: socket.socket) -> socket.socket:
+    """Accept a client that waits, and set the options of its socket. Raises OSError."""
+    sock, _ = listening.accept()
+    with suppress(OSError):  # where the client has gone already, some systems refuse options
+        # Each packet leaves at once, however short it is and whatever was not acknowledged yet.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with suppress(OSError, AttributeError):  # not every system has it
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, MAX_UNSENT_BYTES)
+    return sock

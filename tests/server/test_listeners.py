@@ -6,8 +6,11 @@ import time
 
 import pytest
 import trio
+import trio.testing
 
 from invis_sim.journal import ServerError
+from invis_sim.protocol.transport import Transport
+from invis_sim.server.acceptor import Acceptor
 from invis_sim.server.net.listeners import ListenerGroup, open_listeners
 from tests.server.peers import connected
 from tests.server.support import faulty
@@ -33,10 +36,10 @@ def taken(address: tuple[str, int]) -> socket.socket:
 @linux
 def test_a_port_that_is_taken_leaks_nothing() -> None:
     async def run() -> None:
-        first = (await open_listeners("tcp", "127.0.0.1", 0)).listeners
-        second = (await open_listeners("tcp", "127.0.0.2", 0)).listeners
+        first = (await open_listeners("tcp", "127.0.0.1", 0)).sockets
+        second = (await open_listeners("tcp", "127.0.0.2", 0)).sockets
         group = ListenerGroup("tcp", (*first, *second))
-        addresses = [listener.socket.getsockname() for listener in group.listeners]
+        addresses = [sock.getsockname() for sock in group.sockets]
         group.pause()
         with taken(addresses[1]):
             with pytest.raises(OSError, match="in use"):
@@ -68,10 +71,39 @@ def test_a_group_that_is_closed_stays_so() -> None:
             group.pause()
             group.resume()
             group.close()
-            assert not group.listeners
+            assert not group.sockets
         assert descriptors() == before
 
     trio.run(run)
+
+
+def test_a_client_that_has_gone_before_it_is_accepted_ends_nothing() -> None:
+    """To one of two acceptors that hear of each client, it has gone when it looks."""
+    served: list[Transport] = []
+    errors: list[str] = []
+
+    async def serve(sock: socket.socket, transport: Transport) -> None:
+        served.append(transport)
+        sock.close()
+
+    async def run() -> None:
+        group = await open_listeners("tcp", "127.0.0.1", 0)
+        twin = ListenerGroup("ws", [group.sockets[0].dup()])
+        async with trio.open_nursery() as nursery:
+            acceptors = [Acceptor(nursery, [one], serve, errors.append) for one in (group, twin)]
+            for acceptor in acceptors:
+                acceptor.start()
+            for number in range(1, 6):
+                await trio.testing.wait_all_tasks_blocked()
+                socket.create_connection((group.host, group.port), TIMEOUT).close()
+                with trio.fail_after(TIMEOUT):
+                    while len(served) < number:
+                        await trio.sleep(0)
+            for acceptor in acceptors:
+                acceptor.close()  # which ends the tasks
+
+    trio.run(run)
+    assert (len(served), errors) == (5, [])
 
 
 def test_a_port_taken_during_a_restart_comes_back_when_it_is_free() -> None:

@@ -1,9 +1,11 @@
 """The listening sockets of one transport: they can stop, and come back at the same address."""
 
+import errno
 import select
 import socket
+import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import trio
 
@@ -12,20 +14,34 @@ from invis_sim.protocol.transport import Transport
 __all__ = ["ListenerGroup", "StartError"]
 
 
+BACKLOG = 0xFFFF
+"""How many clients the system holds until they are accepted: as many as it can, and it takes less
+where it can hold less. It is the most that all systems understand."""
+
+MAX_ATTEMPTS_TO_FIND_A_PORT = 10
+"""How often to look for a port that is free on all addresses of a host, such as 127.0.0.1 and ::1
+of localhost. One that is free on the first is rarely taken on the others."""
+
+_Address: TypeAlias = tuple[int, Any]
+"""The family, and the address as the functions of sockets have it."""
+
+
 class StartError(Exception):
     """The outlet cannot listen where it should; the message says where and why."""
 
 
 class ListenerGroup:
-    """The listeners of one transport. `open_listeners` makes one.
+    """The listening sockets of one transport. `open_listeners` makes one.
+
+    sockets: they listen; ownership passes to this object. Empty while it is paused.
 
     host, port: the address; where any port was asked for, the one that the system gave.
     """
 
-    def __init__(self, transport: Transport, listeners: Sequence[trio.SocketListener]) -> None:
+    def __init__(self, transport: Transport, sockets: Sequence[socket.socket]) -> None:
         self.transport: Transport = transport
-        self.listeners = tuple(listeners)
-        self.host, self.port = self.listeners[0].socket.getsockname()[:2]
+        self.sockets = tuple(sockets)
+        self.host, self.port = self.sockets[0].getsockname()[:2]
         self._paused: list[tuple[int, Any, socket.socket | None]] = []
 
     @property
@@ -34,25 +50,24 @@ class ListenerGroup:
         if not hasattr(select, "poll"):
             return False
         waiting = select.poll()
-        for listener in self.listeners:
-            if listener.socket.fileno() >= 0:  # else it is closed
-                waiting.register(listener.socket.fileno(), select.POLLIN)
+        for sock in self.sockets:
+            waiting.register(sock.fileno(), select.POLLIN)
         return bool(waiting.poll(0))
 
     def pause(self) -> None:
         """Refuse connections from now on. The port stays ours: it is bound, without listening."""
-        for listener in self.listeners:
-            family, address = listener.socket.family, listener.socket.getsockname()
-            listener.socket.close()
+        for sock in self.sockets:
+            family, address = sock.family, sock.getsockname()
+            _close(sock)
             try:
                 placeholder = _bound(family, address)
             except OSError:  # taken in between, by a program that may be gone when we come back
                 placeholder = None
             self._paused.append((family, address, placeholder))
-        self.listeners = ()
+        self.sockets = ()
 
     def resume(self) -> None:
-        """Listen again at the same address; `listeners` are new ones.
+        """Listen again at the same address; `sockets` are new ones.
 
         Raises OSError where another program has taken the port meanwhile, and goes on refusing
         then; it may be called again.
@@ -65,34 +80,40 @@ class ListenerGroup:
                 self._paused[index] = (family, address, None)
                 # May fail too: a port that is bound and not listened at can be taken by a program
                 # that reuses addresses.
-                sockets[-1].listen(socket.SOMAXCONN)
-                sockets[-1].setblocking(False)
+                _listen(sockets[-1])
         except OSError:
             for sock in sockets:
                 sock.close()
             raise
         self._paused.clear()
-        self.listeners = tuple(
-            trio.SocketListener(trio.socket.from_stdlib_socket(sock)) for sock in sockets
-        )
+        self.sockets = tuple(sockets)
 
     def close(self) -> None:
         """Stop listening for good. Idempotent; what comes later than this does nothing."""
-        for listener in self.listeners:
-            listener.socket.close()
+        for sock in self.sockets:
+            _close(sock)
         for _, _, placeholder in self._paused:
             if placeholder is not None:
                 placeholder.close()
         # A restart may still begin or end while everything else is being stopped.
-        self.listeners = ()
+        self.sockets = ()
         self._paused.clear()
+
+
+def _close(sock: socket.socket) -> None:
+    """Close a socket that a task may be waiting for: the task gets trio.ClosedResourceError."""
+    trio.lowlevel.notify_closing(sock)
+    sock.close()
 
 
 def _bound(family: int, address: Any) -> socket.socket:
     """Return a socket that is bound to the address and does not listen."""
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Elsewhere it means that a port can be had again soon after its last connection; on
+        # Windows, that two programs can have it at once.
+        if sys.platform != "win32":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(address)
@@ -100,6 +121,11 @@ def _bound(family: int, address: Any) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def _listen(sock: socket.socket) -> None:
+    sock.listen(BACKLOG)
+    sock.setblocking(False)
 
 
 async def open_listeners(transport: Transport, host: str, port: int) -> ListenerGroup:
@@ -112,22 +138,75 @@ async def open_listeners(transport: Transport, host: str, port: int) -> Listener
     where = f"host {host}, port {port}"
     name = {"tcp": "TCP", "ws": "the WebSocket"}[transport]
     try:
-        listeners = await trio.open_tcp_listeners(port, host=host)
-        for attempts_left in reversed(range(10)):
-            ports = {listener.socket.getsockname()[1] for listener in listeners}
-            if len(ports) == 1:
-                break
-            for listener in listeners:
-                listener.socket.close()
-            try:
-                listeners = await trio.open_tcp_listeners(min(ports), host=host)
-            except OSError:  # free on one address, taken on another
-                if not attempts_left:
-                    raise
-                listeners = await trio.open_tcp_listeners(0, host=host)
+        sockets = _listen_on_all(await _addresses(host), port)
     except OSError as error:
         why = error.strerror or str(error)
         raise StartError(f"cannot listen for {name} on {where}: {why}") from error
     except UnicodeError:  # what Python makes of "a..b"
         raise StartError(f"cannot listen for {name} on {where}: that is not a host name") from None
-    return ListenerGroup(transport, listeners)
+    return ListenerGroup(transport, sockets)
+
+
+async def _addresses(host: str) -> list[_Address]:
+    """Return every address of a host that the system supports.
+
+    Raises OSError where there is none, UnicodeError where that cannot be a name.
+    """
+    found = _numeric_address(host) or await trio.socket.getaddrinfo(
+        host, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    addresses = [(family, address) for family, _, _, _, address in found]
+    # A name may have an address of IPv6 on a system without it. If that is all it has, binding to
+    # it says why that cannot be.
+    return [one for one in addresses if _is_supported(one[0])] or addresses
+
+
+def _numeric_address(host: str) -> list[Any]:
+    """Return what getaddrinfo finds for a host in numbers, without waiting for a name server; [] if
+    it is a name.
+    """
+    flags = socket.AI_PASSIVE | socket.AI_NUMERICHOST
+    try:
+        return socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM, flags=flags)
+    except socket.gaierror:
+        return []
+
+
+def _is_supported(family: int) -> bool:
+    try:
+        socket.socket(family, socket.SOCK_STREAM).close()
+    except OSError as error:
+        return error.errno != errno.EAFNOSUPPORT
+    return True
+
+
+def _listen_on_all(addresses: Sequence[_Address], port: int) -> list[socket.socket]:
+    """Return sockets that listen on the same port of all addresses.
+
+    port: 0: one that is free on all of them.
+
+    Raises OSError.
+    """
+    attempts_left = MAX_ATTEMPTS_TO_FIND_A_PORT
+    while True:
+        attempts_left -= 1
+        try:
+            return _listen_on_port(addresses, port)
+        except OSError as error:
+            if port or error.errno != errno.EADDRINUSE or not attempts_left:
+                raise
+
+
+def _listen_on_port(addresses: Sequence[_Address], port: int) -> list[socket.socket]:
+    """Do as `_listen_on_all`; port 0: one that is free on the first address."""
+    sockets: list[socket.socket] = []
+    try:
+        for family, (host, _, *rest) in addresses:
+            sockets.append(_bound(family, (host, port, *rest)))
+            _listen(sockets[-1])
+            port = sockets[0].getsockname()[1]
+    except OSError:
+        for sock in sockets:
+            sock.close()
+        raise
+    return sockets
