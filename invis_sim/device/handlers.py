@@ -266,36 +266,32 @@ def start_update(device: OutletInternals, part: Part, packet_id: int | None = No
         www_alone=state.quirks.web_update == "alone" and not state.firmware.IM.has_new_application,
         packet_id=packet_id if state.quirks.update_packet_ids == "request" else None,
     )
-    refusal = _why_no_update(device, accepted)
-    if state.device.hw_rev != "revB":
-        if refusal is not None:
-            raise RequestRejected(refusal)
-        return msgspec.UNSET, device.start_update(accepted)
-    if part is Part.OUTLET:
-        if refusal is not None:  # which it finds out once it has restarted
+    nothing = _why_nothing_to_update(device, part)
+    rev_b = state.device.hw_rev == "revB"
+    if rev_b and part is Part.OUTLET:
+        if nothing is not None:  # which it finds out once it has restarted
             plan = msgspec.structs.replace(accepted.plan, outcome="refused")
             accepted = msgspec.structs.replace(accepted, plan=plan)
         return NO_REPLY, device.start_update_after_restart(accepted)
-    if accepted.plan.outcome == "refused":
-        return msgspec.UNSET, [device.make_push(Callback.PERFORM_UPDATE, [int(part), 0])]
-    if refusal is not None:
-        raise RequestRejected(refusal)
-    confirmation = device.make_push(Callback.PERFORM_UPDATE, [int(part), 1])
-    return msgspec.UNSET, [confirmation, *device.start_update(accepted)]
+    if nothing is not None:
+        raise RequestRejected(nothing)
+    starts = accepted.plan.outcome != "refused"
+    if not rev_b:
+        if not starts:
+            raise RequestRejected(Note("the update does not start, as the scenario says"))
+        return msgspec.UNSET, device.start_update(accepted)
+    confirmation = device.make_push(Callback.PERFORM_UPDATE, [int(part), int(starts)])
+    return msgspec.UNSET, [confirmation, *(device.start_update(accepted) if starts else ())]
 
 
-def _why_no_update(device: OutletInternals, accepted: AcceptedUpdate) -> Note | None:
-    """Why an update does not start; None: it does."""
+def _why_nothing_to_update(device: OutletInternals, part: Part) -> Note | None:
+    """Why there is nothing to update a part to; None: there is something."""
     firmware = device.state.firmware
     if firmware.update_check == "fail":
         return Note("the update check fails, as the scenario says")
-    module = firmware.IM if accepted.part is Part.OUTLET else firmware.PM
+    module = firmware.IM if part is Part.OUTLET else firmware.PM
     assert module is not None  # a faceplate that answers has firmware
-    if not module.has_update:
-        return Note("no update available")
-    if accepted.plan.outcome == "refused":
-        return Note("the update does not start, as the scenario says")
-    return None
+    return None if module.has_update else Note("no update available")
 
 
 # 24-25: restarts of the faceplate

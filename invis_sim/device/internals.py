@@ -298,7 +298,9 @@ class OutletInternals:
     def sample(self) -> list[Effect]:
         """Take a new sample, and push it if there is a faceplate that sends it."""
         self.sampler.advance()
-        effects = self._push_current(Callback.SENSOR_READINGS) if self.speaks else []
+        if not self.speaks:
+            return []  # the result of a calibration waits for the next push
+        effects = self._push_current(Callback.SENSOR_READINGS)
         self.faceplate.after_sample()
         return effects
 

@@ -82,9 +82,9 @@ _BETWEEN = re.compile(rb"[ \t\r\n\x00]*+")
 _SKIPPED_TOP = re.compile(rb"[^\n{\[]*+")
 _SKIPPED = re.compile(rb'[^\n"{}\[\]]*+')
 _SKIPPED_STRING = re.compile(rb'[^\n"\\]*+')
-# No other object of the protocol has this key, so a chunk that begins so is not the continuation of
-# a document. [documentation of the envelope]
-_REQUEST_START = re.compile(rb'\{[ \t\r\n]*+"packetID"')
+# No other object of a request has these keys, so a chunk that begins so does not continue a
+# document. [documentation of the envelope]
+_REQUEST_START = re.compile(rb'\{[ \t\r\n]*+"(?:packetID|payload)"')
 _WHITESPACE = re.compile(rb"[ \t\r\n]*+")
 _STRING_RUN = re.compile(rb'[^"\\\x00-\x1f]*+')
 _SCALAR_RUN = re.compile(rb'[^\s\x00-\x1f{}\[\],:"]++')

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from invis_sim.device.outlet import Outlet
 from invis_sim.device.sensors import DECIMALS, READINGS, Sensors
 from tests.device.support import (
+    FIRMWARE,
     Moment,
     an_outlet,
     change,
@@ -253,6 +254,23 @@ def test_the_result_of_a_calibration_is_in_one_push(seconds: int) -> None:
         assert shown == [(5, 4), (10, 5), (15, 1), (20, 1)]
     else:
         assert shown == [(5, 4), (10, 4), (15, 5), (20, 1)]
+
+
+def test_the_result_of_a_calibration_waits_while_the_outlet_is_silent() -> None:
+    outlet = an_outlet(
+        firmware=FIRMWARE,
+        updates={"IM": {"silence_seconds": 22}},
+        timing={"calibration_delay_seconds": 0},
+    )
+    expect_success(outlet, 26, [3])
+    expect_success(outlet, 21, [1])
+    moments = pass_time(outlet, 31)
+    shown = [
+        (moment.seconds, moment.args[1]["occupancy_state"])
+        for moment in moments
+        if moment.callback == 11
+    ]
+    assert shown == [(25, 5), (30, 1)]
 
 
 def test_a_silent_sensor_is_not_calibrated() -> None:

@@ -393,8 +393,9 @@ def test_a_restart_while_the_updated_faceplate_restarts_loses_nothing() -> None:
 @pytest.mark.parametrize(
     "how", ["detached", "offline", "forced offline", "restarted", "other product"]
 )
-def test_without_its_faceplate_the_update_of_that_fails(how: str) -> None:
-    outlet = to_update("PM", seconds=10)
+@pytest.mark.parametrize("revision", ["revA", "revB"])
+def test_without_its_faceplate_the_update_of_that_fails(revision: str, how: str) -> None:
+    outlet = to_update("PM", revision=revision, seconds=10)
     expect_success(outlet, 21, [2])
     pass_time(outlet, 5)
     if how == "detached":
@@ -443,6 +444,18 @@ def test_the_outlets_own_update_does_not_care_for_the_faceplate() -> None:
     pass_time(alone, 5)
     change(outlet, faceplate={"attached": False})
     assert pass_time(outlet) == pass_time(alone)
+    change(outlet, faceplate={"attached": True})
+    assert revisions(outlet) == UPDATED["IM"]
+
+
+def test_the_update_of_a_revb_that_waits_does_not_need_the_faceplate() -> None:
+    outlet = to_update(revision="revB")
+    handle_request(outlet, 21, [1])
+    restart(outlet)
+    change(outlet, faceplate={"attached": False})
+    assert updating(outlet)
+    assert connect(outlet)[1:] == [goes_on("IM")]
+    pass_time(outlet)
     change(outlet, faceplate={"attached": True})
     assert revisions(outlet) == UPDATED["IM"]
 
@@ -600,6 +613,24 @@ def test_a_revb_pushes_that_an_update_of_its_faceplate_does_not_start() -> None:
     assert not updating(outlet)
     assert pass_time(outlet) == []
     assert revisions(outlet) == OLD
+
+
+@pytest.mark.parametrize("outcome", ["success", "refused"])
+@pytest.mark.parametrize("why", ["up to date", "check fails", "no faceplate", "in progress"])
+def test_a_revb_rejects_an_update_of_its_faceplate_that_cannot_be(why: str, outcome: str) -> None:
+    outlet = to_update("PM", revision="revB", outcome=outcome)
+    if why == "up to date":
+        change(outlet, firmware={"PM": {"available_fw_rev": "0.5.0"}})
+    elif why == "check fails":
+        change(outlet, firmware={"update_check": "fail"})
+    elif why == "no faceplate":
+        change(outlet, faceplate={"attached": False})
+    else:
+        handle_request(outlet, 21, [1])
+        restart(outlet)
+    was = updating(outlet)
+    expect_failure(outlet, 21, [2])
+    assert updating(outlet) == was
 
 
 # --- revB: restarts first ---

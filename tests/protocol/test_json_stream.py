@@ -433,6 +433,20 @@ def test_what_is_given_up_says_why() -> None:
     assert document == REQUEST
 
 
+@pytest.mark.parametrize("cut", [1, 9, 15, 20])
+@pytest.mark.parametrize("first_key", ["packetID", "payload"])
+def test_a_request_in_a_chunk_of_its_own_ends_an_unfinished_document(
+    cut: int, first_key: str
+) -> None:
+    keys = {"packetID": 1, "payload": {"callbackName": 9}}
+    request = json.dumps({first_key: keys.pop(first_key), **keys}).encode()
+    framer = JsonFramer()
+    assert framer.feed(REQUEST[:cut]) == []
+    (interrupted, document) = framer.feed(request)
+    assert isinstance(interrupted, Malformed)
+    assert document == request
+
+
 AROUND = [
     b"[%b]",
     b"[1, %b, 2]",
