@@ -281,9 +281,6 @@ CASES: dict[str, Case] = {
 }
 """The name of an example → how it comes about."""
 
-PENDING: dict[str, str] = {}
-"""Examples that the outlet does not follow yet → what is missing."""
-
 
 def scenario_of(vector: Mapping[str, Any], product: Product, **more: Any) -> Scenario:
     """The scenario under which a product answers as in the example. more: other tables."""

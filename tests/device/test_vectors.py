@@ -11,7 +11,7 @@ from invis_sim.device.outlet import Outlet
 from invis_sim.device.state import Product
 from invis_sim.protocol.packets import Push, parse_request
 from tests.device.support import compact, now, restart, run_timers
-from tests.vectors import CASES, PENDING, VECTORS, cases, name_of, scenario_of
+from tests.vectors import CASES, VECTORS, cases, name_of, scenario_of
 
 
 def outlet_of(vector: Mapping[str, Any], product: Product) -> Outlet:
@@ -20,14 +20,7 @@ def outlet_of(vector: Mapping[str, Any], product: Product) -> Outlet:
 
 def parametrized(*, asked: bool) -> list[Any]:
     return [
-        pytest.param(
-            vector,
-            product,
-            id=name_of(vector, product),
-            marks=[pytest.mark.xfail(reason=PENDING[vector["name"]], strict=True)]
-            if vector["name"] in PENDING
-            else [],
-        )
+        pytest.param(vector, product, id=name_of(vector, product))
         for vector, product in cases(asked=asked)
     ]
 
@@ -103,7 +96,7 @@ def test_a_push_without_a_request_comes_about(vector: dict[str, Any], product: P
 
 def test_there_is_a_case_for_every_example_and_no_other() -> None:
     assert set(CASES) == names()
-    assert set(PENDING) <= names()
+    assert not any("faults" in case.settings for case in CASES.values())
 
 
 def names() -> set[str]:

@@ -126,8 +126,12 @@ class Peer(ABC):
     # What it receives
 
     @abstractmethod
+    def document(self) -> bytes:
+        """The bytes of the next packet that comes, which must be whole, and JSON."""
+
     def packet(self) -> Any:
         """The next packet that comes, which must be whole, and JSON."""
+        return json.loads(self.document())
 
     def packets(self, number: int) -> list[Any]:
         """The next packets that come."""
@@ -199,15 +203,16 @@ class TcpPeer(Peer):
     def framed(self, packet: bytes) -> bytes:
         return packet
 
-    def packet(self) -> Any:
+    def document(self) -> bytes:
         while True:
             try:
-                found, end = json.JSONDecoder().raw_decode(self.unread.decode())
+                text = self.unread.decode()
+                _, end = json.JSONDecoder().raw_decode(text)
             except ValueError:
                 assert self.more(), f"the stream ended inside a packet: {self.unread!r}"
                 continue
-            self.unread = self.unread.decode()[end:].encode()
-            return found
+            self.unread = text[end:].encode()
+            return text[:end].encode()
 
 
 class WebSocketPeer(Peer):
@@ -219,10 +224,10 @@ class WebSocketPeer(Peer):
     def framed(self, packet: bytes) -> bytes:
         return client_frame(TEXT, packet)
 
-    def packet(self) -> Any:
+    def document(self) -> bytes:
         frame = self.frame()
         assert frame.first == TEXT, frame
-        return frame.json
+        return frame.payload
 
     def frame(self) -> Frame:
         """The next frame."""

@@ -16,9 +16,9 @@ from invis_sim.protocol.transport import Transport
 from invis_sim.testing.block import start_simulator
 from invis_sim.testing.handle import SimulatorHandle
 from tests.device.support import compact
-from tests.server.peers import Peer, Peers, TcpPeer, WebSocketPeer, listening
+from tests.server.peers import Peer, Peers, listening
 from tests.server.support import TRANSPORTS
-from tests.vectors import CASES, PENDING, VECTORS, cases, scenario_of
+from tests.vectors import CASES, VECTORS, cases, scenario_of
 
 SEPARATORS = [(",", ":"), (", ", ": ")]
 
@@ -33,24 +33,12 @@ def groups() -> list[Any]:
         return json.dumps([product, CASES[vector["name"]].settings], sort_keys=True)
 
     every = [case for asked in (True, False) for case in cases(asked=asked)]
-    every = [case for case in every if case[0]["name"] not in PENDING]
     return [
         pytest.param([vector for vector, _ in group], product, id=f"{product} {settings}"[:70])
         for settings, cases in groupby(sorted(every, key=key), key)
         for group in [[*cases]]
         for product in [group[0][1]]
     ]
-
-
-def raw_packet(peer: Peer, size: int) -> bytes:
-    """The next packet as it is on the wire.
-
-    size: how long it is expected to be; TCP has no end of a packet.
-    """
-    if isinstance(peer, TcpPeer):
-        return peer.receive(size)
-    assert isinstance(peer, WebSocketPeer)
-    return peer.frame().payload
 
 
 def renumbered(packet: bytes, packet_id: int) -> bytes:
@@ -61,9 +49,7 @@ def renumbered(packet: bytes, packet_id: int) -> bytes:
 
 
 def expect_push(peer: Peer, written: Mapping[str, Any]) -> None:
-    expected = compact(written)
-    packet = raw_packet(peer, len(expected))
-    assert renumbered(packet, written["packetID"]) == expected
+    assert renumbered(peer.document(), written["packetID"]) == compact(written)
 
 
 def expect_nothing_more(peer: Peer) -> None:
@@ -91,8 +77,7 @@ def exchange(
         if vector["response"] is None:
             assert peer.end() == (b"", "FIN")
         else:
-            expected = compact(vector["response"])
-            assert raw_packet(peer, len(expected)) == expected
+            assert peer.document() == compact(vector["response"])
             for written in vector["pushes"]:
                 expect_push(peer, written)
             if vector["callback"] != 21:  # after that, more is to come, or the outlet is silent
@@ -127,10 +112,8 @@ def push(simulator: SimulatorHandle, vector: Mapping[str, Any]) -> None:
         if case.reconnects:
             connected = [peers.listen(transport) for transport in TRANSPORTS]
         for peer in connected:
-            while True:
-                packet = peer.packet()
-                if renumbered(compact(packet), written["packetID"]) == compact(written):
-                    break
+            while renumbered(peer.document(), written["packetID"]) != compact(written):
+                pass
 
 
 @pytest.mark.parametrize(("vectors", "product"), groups())
@@ -151,4 +134,4 @@ def test_examples_on_the_wire(vectors: list[dict[str, Any]], product: Product) -
 
 def test_every_example_is_in_a_group() -> None:
     grouped = {id(vector) for group in groups() for vector in group.values[0]}
-    assert grouped == {id(vector) for vector in VECTORS if vector["name"] not in PENDING}
+    assert grouped == {id(vector) for vector in VECTORS}
