@@ -96,13 +96,13 @@ class OutletInternals:
         if state.outlets != before.outlets:
             effects.append(self.make_push(Callback.OUTLET_STATUS, outlet_status(state)))
         if state.nightlight != before.nightlight:
-            effects += self._push_current(Callback.NIGHTLIGHT_STATUS)
+            effects += self.push_current(Callback.NIGHTLIGHT_STATUS)
         for light, name in color_light_numbers(state).items():
             old: ColorLight = getattr(before, name)
             new: ColorLight = getattr(state, name)
             # One LED in the state stands for all, so different values may be the same light.
             if new != old and new.with_all_leds() != old.with_all_leds():
-                effects += self._push_current(Callback.COLOR_LIGHT_STATUS, light)
+                effects += self.push_current(Callback.COLOR_LIGHT_STATUS, light)
         return effects
 
     def control(self, callback: Callback, light: int = 5, **fields: Any) -> list[Effect]:
@@ -114,7 +114,7 @@ class OutletInternals:
         before = self.state
         effects = self.replace_state(**fields)
         if self.state.quirks.unchanged_pushes and self.speaks and self.state == before:
-            effects += self._push_current(callback, light)
+            effects += self.push_current(callback, light)
         return effects
 
     def replace_state(self, **fields: Any) -> list[Effect]:
@@ -217,7 +217,7 @@ class OutletInternals:
                 effects += self._update_effects(self.update.on_faceplate_lost())
         self._refresh_caches()
         if appeared and self.speaks:  # a client that connects later is sent it then
-            effects += self._push_current(Callback.DEVICE_INFORMATION)
+            effects += self.push_current(Callback.DEVICE_INFORMATION)
         return effects
 
     def reset_faceplate(self) -> list[Effect]:
@@ -300,7 +300,7 @@ class OutletInternals:
         self.sampler.advance()
         if not self.speaks:
             return []  # the result of a calibration waits for the next push
-        effects = self._push_current(Callback.SENSOR_READINGS)
+        effects = self.push_current(Callback.SENSOR_READINGS)
         self.faceplate.after_sample()
         return effects
 
@@ -338,7 +338,7 @@ class OutletInternals:
                 return color_light_status(state, presence, light)
         raise RequestRejected(Note("it has no state of its own, so args are needed"))
 
-    def _push_current(self, callback: Callback, light: int = NIGHTLIGHT_NUMBER) -> list[Effect]:
+    def push_current(self, callback: Callback, light: int = NIGHTLIGHT_NUMBER) -> list[Effect]:
         """A push of the present state; none where there is none at the moment."""
         try:
             args = self.current_args(callback, light)

@@ -265,6 +265,16 @@ class Outlet:
         effects += device.resume_update()
         return tuple(effects)
 
+    def readings(self, now: float) -> tuple[Effect, ...]:
+        """The push of the present readings, which are no new sample; none where the outlet has no
+        sensors that answer, or takes no samples.
+        """
+        self.schedule.move_to(now)
+        device = self._device
+        if not (device.state.timing.sensor_seconds and device.speaks):
+            return ()
+        return tuple(device.push_current(Callback.SENSOR_READINGS))
+
     def _close_reconnect_window(self) -> list[Effect]:
         """End the time in which clients that connect are sent that it has restarted. Idempotent."""
         if self._reconnect_window is None:

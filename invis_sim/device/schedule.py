@@ -111,13 +111,14 @@ class Schedule:
         heap = self._next_heap(daemon)
         return heap[0][0] if heap else None
 
-    def run_due(self, until: float) -> tuple[Effect, ...] | None:
+    def run_due(self, until: float, gap: float = 0.0) -> tuple[Effect, ...] | None:
         """Run the next timer if it is due by `until`, and return its effects.
 
         `now` becomes the time of the timer, unless it is later already. Where no timer is due,
         `now` becomes `until`, and None is returned.
 
         until: in seconds since the start.
+        gap: a repeating timer with a shorter interval than this rests so long after `until`.
         """
         heap = self._next_heap(daemon=True)
         if not heap or heap[0][0] > until:
@@ -129,6 +130,8 @@ class Schedule:
         if timer.interval is not None:
             missed = max(0.0, (until - due) // timer.interval)
             timer.due = due + timer.interval * (missed + 1)
+            if timer.interval < gap:
+                timer.due = max(timer.due, until + gap)
             # Before the action, which may cancel it.
             self._add(timer)
         effects = timer.action()

@@ -14,28 +14,27 @@ they run only when another timer's time lies beyond theirs, and `settle` does no
 
 import heapq
 import math
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from itertools import count
-from typing import NewType
 
 import trio
 
 from invis_sim.device.effects import Effect
-from invis_sim.device.schedule import Schedule, Timer
+from invis_sim.device.schedule import Schedule
 from invis_sim.server.tasks import wait_for_other_tasks
+from invis_sim.server.timeline import RealTime, SimTime, Timeline
 
-__all__ = ["Clock", "RealTime", "SimTime", "Timeline"]
-
-RealTime = NewType("RealTime", float)
-"""Seconds of trio's clock, which is monotonic; its zero means nothing."""
-
-SimTime = NewType("SimTime", float)
-"""Simulated seconds since the clock, or an outlet, started."""
+__all__ = ["Clock"]
 
 TIMERS_PER_TURN = 32
 """How many timers run before other tasks have their turn: a thousand replies that are due at once
 must not hold up a client, and a turn of the event loop costs as much as several timers."""
+
+MIN_RHYTHM_SECONDS = 0.01
+"""How far apart (real time) the runs of a rhythm are at least, at any finite speed: a hundred
+pushes a second are more than a client needs, and at a speed of a billion the next one would always
+be due already.
+"""
 
 MAX_TIMERS_TO_SETTLE = 100_000
 """After how many timers `settle` gives up. Steps that start something longer than their own rhythm
@@ -122,6 +121,11 @@ class Clock:
     def paused(self) -> bool:
         """Whether time is stopped."""
         return self._paused
+
+    @property
+    def jumps(self) -> bool:
+        """Whether time jumps from timer to timer, and so to no rhythm by itself."""
+        return self._speed == math.inf and not self._paused
 
     def pause(self) -> None:
         """Stop time. Requests are still answered; whatever waits goes on waiting."""
@@ -252,12 +256,15 @@ class Clock:
         dues = [timeline.next_due(daemon=False) for timeline in self._timelines]
         return min((due for due in dues if due is not None), default=None)
 
-    def _run_one(self, until: float) -> bool:
-        """Run the first timer due by this time, and say whether there was one."""
+    def _run_one(self, until: float, gap: float = 0.0) -> bool:
+        """Run the first timer due by this time, and say whether there was one.
+
+        gap: how long after this time a rhythm rests at least.
+        """
         first = self._first()
         if first is None or first.due is None or first.due > until:
             return False
-        first.run_due(until)
+        first.run_due(until, gap)
         return True
 
     async def run(self) -> None:
@@ -281,8 +288,8 @@ class Clock:
             overslept = self._sleeps_until if sleep.cancelled_caught else 0.0
 
     async def _catch_up(self, until: float) -> None:
-        number = 0
-        while self._run_one(until):
+        number, gap = 0, self._speed * MIN_RHYTHM_SECONDS
+        while self._run_one(until, gap):
             number += 1
             if number % TIMERS_PER_TURN == 0:
                 await trio.lowlevel.checkpoint()
@@ -298,112 +305,6 @@ class Clock:
             self._skip_to(due)
             # Those that a timer has woken come before the next jump: they may set earlier timers.
             await trio.lowlevel.checkpoint()
-
-
-class Timeline:
-    """The time of one outlet: simulated seconds since it started, and timers in its schedule.
-
-    `Clock.timeline` makes one. apply: called with the effects of a timer.
-
-    due: when the next timer is, by the clock; for the clock alone.
-    """
-
-    def __init__(
-        self,
-        clock: Clock,
-        schedule: Schedule,
-        apply: Callable[[Iterable[Effect]], None],
-        started: float,
-    ) -> None:
-        self.clock = clock
-        self.due: float | None = None
-        self._schedule = schedule
-        self._apply = apply
-        self._started = started
-        self._runs_timer = False
-
-    def now(self) -> SimTime:
-        """Return the simulated seconds since the outlet started.
-
-        While a timer runs, that is the time of the timer, however late it is: what comes of it
-        must not depend on how busy the machine is.
-        """
-        if self._runs_timer:
-            return SimTime(self._schedule.now)
-        return SimTime(self.clock._sim() - self._started)
-
-    def at_real(self, moment: float) -> SimTime:
-        """Return the simulated seconds since the outlet started at a real time just passed."""
-        clock = self.clock  # its `_sim_at`, written out: this is asked for each request
-        sim = clock._sim_base + (moment - clock._real_base) * clock._rate
-        return SimTime(sim - self._started)
-
-    def changed(self) -> None:
-        """Look at the schedule again: a timer was set or cancelled in it."""
-        self.clock._note(self)
-
-    def after(
-        self, seconds: float, action: Callable[[], Iterable[Effect] | None], *, daemon: bool = False
-    ) -> Timer:
-        """Run an action once, after a number of simulated seconds."""
-        self._schedule.move_to(self.now())
-        timer = self._schedule.after(seconds, action, daemon=daemon)
-        self.changed()
-        return timer
-
-    def at(self, moment: float, action: Callable[[], Iterable[Effect] | None]) -> Timer:
-        """Run an action once, at a time since the outlet started; at once where that has passed."""
-        return self.after(max(0.0, moment - self.now()), action)
-
-    async def sleep_until(self, moment: float) -> None:
-        """Return at a simulated time since the outlet started; at once where that has passed."""
-        if moment <= self.now():
-            return
-        woken = trio.Event()
-        timer = self.at(moment, woken.set)
-        try:
-            await woken.wait()
-        finally:
-            timer.cancel()
-
-    async def sleep(self, seconds: float) -> None:
-        """Return after a number of simulated seconds."""
-        await self.sleep_until(self.now() + seconds)
-
-    @contextmanager
-    def move_on_after(self, seconds: float) -> Iterator[trio.CancelScope]:
-        """Cancel the block after a number of simulated seconds."""
-        with trio.CancelScope() as scope:
-            timer = self.after(seconds, scope.cancel)
-            try:
-                yield scope
-            finally:
-                timer.cancel()
-
-    def next_due(self, *, daemon: bool = True) -> float | None:
-        """Return when the next timer is due, by the clock; None: there is no timer."""
-        due = self._schedule.next_due(daemon=daemon)
-        return None if due is None else self._started + due
-
-    def run_due(self, until: float) -> None:
-        """Run one timer that is due by this time of the clock, and apply what comes of it."""
-        due = self._schedule.next_due()
-        if due is None or self._started + due > until:  # the timer was cancelled meanwhile
-            self.changed()
-            return
-        # Subtracting what was added may leave a little less: the timer is due all the same.
-        self._runs_timer = True
-        try:
-            effects = self._schedule.run_due(max(due, until - self._started))
-            if effects:
-                self._apply(effects)
-        finally:
-            self._runs_timer = False
-        self.changed()
-
-    def close(self) -> None:
-        """Run no more timers of this outlet."""
-        self.clock._forget(self)
 
 
 def _no_end() -> RuntimeError:

@@ -25,7 +25,7 @@ from invis_sim.faults.outage import Outage
 from invis_sim.faults.pipeline import Pipeline
 from invis_sim.journal import OutageEnded, OutageStarted
 from invis_sim.server.acceptor import Acceptor
-from invis_sim.server.clock import Timeline
+from invis_sim.server.timeline import Timeline
 
 if TYPE_CHECKING:
     from invis_sim.server.session.connection import Connection

@@ -27,7 +27,7 @@ from invis_sim.commands.command import (
 from invis_sim.commands.inject import InjectFault
 from invis_sim.commands.registry import CommandMethods
 from invis_sim.commands.run import apply_all
-from invis_sim.device.effects import GoOffline, Log
+from invis_sim.device.effects import Effect, GoOffline, Log
 from invis_sim.device.outlet import Outlet
 from invis_sim.device.schedule import Schedule
 from invis_sim.device.state import OutletState
@@ -102,6 +102,7 @@ class Simulator(CommandMethods, WaitMethods):
         self._nursery = nursery
         self._on_internal_error = on_internal_error
         self._last_number = 0  # of a connection
+        self._had_faceplate = self._outlet.faceplate_online  # so that its return is noticed
         self._announcement: Announcement | None = None
         self._timeline = self.clock.timeline(schedule, self.apply_effects)
         self._context = ServerContext(
@@ -263,6 +264,10 @@ class Simulator(CommandMethods, WaitMethods):
         while waiting:
             # What an effect causes in turn comes at once, before the effects after it.
             waiting.extendleft(reversed(self._apply(waiting.popleft(), spared)))
+        if self._outlet.faceplate_online is not self._had_faceplate:
+            self._had_faceplate = not self._had_faceplate
+            for push in self._readings_without_rhythm():
+                self._apply(push, None)
         self._timeline.changed()
         self._context.silence.changed()
         if self._announcement is not None:
@@ -301,13 +306,20 @@ class Simulator(CommandMethods, WaitMethods):
         for connection in open_now:
             connection.push(push, framed, recipients)
 
+    def _readings_without_rhythm(self) -> tuple[Effect, ...]:
+        """Return the push of the readings where time jumps, and never to the next sample: a client
+        that waits for the first one would take the faceplate for offline.
+        """
+        return self._outlet.readings(self._timeline.now()) if self.clock.jumps else ()
+
     def start_outage(self, outage: Outage) -> None:
         """Start an outage that begins with a packet."""
         self.apply_effects(self._outages.start(outage))
 
     def connection_opened(self, connection: Connection) -> None:
         """Send a client that has just connected what it gets after a restart."""
-        for effect in self._outlet.connect_pushes(self._timeline.now()):
+        effects = self._outlet.connect_pushes(self._timeline.now())
+        for effect in (*effects, *self._readings_without_rhythm()):
             if isinstance(effect, Push):
                 connection.push(effect, {}, 1)
             else:

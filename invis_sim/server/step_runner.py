@@ -7,7 +7,7 @@ from functools import partial
 from invis_sim.commands.command import Command
 from invis_sim.device.schedule import Schedule, Timer
 from invis_sim.scenario.steps import Step
-from invis_sim.server.clock import Timeline
+from invis_sim.server.timeline import Timeline
 
 __all__ = ["StepHandle", "StepRunner"]
 

@@ -18,9 +18,10 @@ from invis_sim.journal import Event, Exchange, Expectation, Journal
 from invis_sim.protocol.packets import Request
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario
-from invis_sim.server.clock import Clock, RealTime, SimTime
+from invis_sim.server.clock import Clock
 from invis_sim.server.fault_handle import FaultHandle, FaultHandles
 from invis_sim.server.simulator import Simulator
+from invis_sim.server.timeline import RealTime, SimTime
 from invis_sim.testing.event_loops import completed, in_event_loop
 from invis_sim.testing.thread import LoopThread, ThreadStopped
 

@@ -14,7 +14,8 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from invis_sim.device.effects import Effect, Log
 from invis_sim.device.schedule import Schedule
-from invis_sim.server.clock import Clock, Timeline
+from invis_sim.server.clock import Clock
+from invis_sim.server.timeline import Timeline
 
 
 class Steps(trio.abc.Instrument):
@@ -299,6 +300,21 @@ def test_advance_makes_up_for_each_beat_of_a_rhythm() -> None:
         assert beats == [5, 10, 15, 20]
 
     live(use)
+
+
+@pytest.mark.parametrize("speed", [1e4, 1e9, 1e300])
+def test_however_fast_time_is_a_rhythm_leaves_real_time_for_everything_else(speed: float) -> None:
+    async def use(clock: Clock, timeline: Timeline) -> None:
+        beats: list[float] = []
+        schedule = Schedule()
+        schedule.every(5, lambda: beats.append(schedule.now))
+        clock.timeline(schedule, ignore)
+        # Other timers are due all the time, as those of delays are, and do not make it run.
+        for _ in range(200):
+            await timeline.sleep(speed / 200)
+        assert 90 <= len(beats) <= 101
+
+    live(use, speed)
 
 
 @pytest.mark.parametrize("seconds", [-1, math.inf, math.nan, "2", None])

@@ -11,8 +11,10 @@ import pytest
 
 from invis_sim import start_simulator
 from invis_sim.journal.text import summary
+from invis_sim.protocol.transport import Transport
 from invis_sim.testing.handle import SimulatorHandle
-from tests.server.support import wait_until
+from tests.server.peers import Peers
+from tests.server.support import on_both, wait_until
 from tests.support import TIMEOUT
 
 REPEATED = pytest.mark.parametrize("attempt", range(10))
@@ -35,6 +37,35 @@ def answer(simulator: SimulatorHandle, callback: int) -> Any:
                 text = text[end:]
                 if found.get("PUBACK") is not None:
                     return found["payload"]["callbackArgs"]
+
+
+READINGS = {"payload": {"callbackName": 11, "callbackArgs": [1, {"lux_valid": 1, "lux": "3.00"}]}}
+AURA = "device = { product = 'aura' }\nsensors = { lux = [3, 4, 5] }\n"
+
+
+@on_both
+def test_each_client_gets_the_readings_when_it_connects(transport: Transport) -> None:
+    """At any other speed they come within seconds, and clients wait for them."""
+    with start_simulator(AURA, speed=math.inf) as sim, Peers(sim) as peers:
+        for _ in range(2):
+            found = peers.connect(transport).packet()
+            assert {**found, **READINGS} == found
+
+
+def test_the_readings_come_with_a_faceplate_that_comes_back() -> None:
+    with start_simulator(AURA, speed=math.inf) as sim, Peers(sim) as peers:
+        peer = peers.listen("tcp")
+        sim.faceplate("off")
+        sim.faceplate("on")
+        packets = peer.packets(3)
+        assert [packet["payload"]["callbackName"] for packet in packets] == [11, 12, 11]
+
+
+@pytest.mark.parametrize("scenario", ["bare", AURA + "timing = { sensor_seconds = 0 }"])
+def test_an_outlet_that_samples_nothing_sends_no_readings(scenario: str) -> None:
+    with start_simulator(scenario, speed=math.inf) as sim:
+        answer(sim, 9)
+        assert [one.outcome for one in sim.journal.exchanges()] == ["success"]
 
 
 @REPEATED

@@ -24,7 +24,6 @@ from invis_sim.faults.session import Decision, PlannedDelivery
 from invis_sim.journal import FaultApplied, Outcome
 from invis_sim.protocol.packets import MalformedPacket, Note, Push, Request, parse_request
 from invis_sim.protocol.transport import DisconnectMode, Transport
-from invis_sim.server.clock import SimTime
 from invis_sim.server.net.client_socket import ClientSocket
 from invis_sim.server.session.awaited import AwaitedIds
 from invis_sim.server.session.backend import PendingAnswer
@@ -37,6 +36,7 @@ from invis_sim.server.session.long_packets import (
 )
 from invis_sim.server.session.outbox import Outbox
 from invis_sim.server.session.transport import TransportEnd
+from invis_sim.server.timeline import SimTime
 
 __all__ = ["Connection", "logger"]
 

@@ -12,10 +12,10 @@ from invis_sim.faults.outage import Outage
 from invis_sim.faults.pipeline import Pipeline
 from invis_sim.journal import Journal
 from invis_sim.scenario.model import Protocol as ProtocolSettings
-from invis_sim.server.clock import RealTime, Timeline
 from invis_sim.server.net.poller import Poller
 from invis_sim.server.session.backend import Backend
 from invis_sim.server.session.silence import Silence
+from invis_sim.server.timeline import RealTime, Timeline
 
 if TYPE_CHECKING:
     from invis_sim.server.session.connection import Connection

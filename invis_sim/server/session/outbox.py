@@ -34,10 +34,10 @@ from invis_sim.faults.delivery import (
     Write,
 )
 from invis_sim.journal import Exchange
-from invis_sim.server.clock import SimTime
 from invis_sim.server.net.client_socket import ClientSocket, WriteTimeout
 from invis_sim.server.session.context import ServerContext
 from invis_sim.server.session.lifecycle import ConnectionState
+from invis_sim.server.timeline import SimTime
 
 if TYPE_CHECKING:
     from invis_sim.server.session.connection import Connection
