@@ -12,9 +12,8 @@ import signal
 import sys
 import textwrap
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
+from collections.abc import Iterable
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import trio
@@ -22,6 +21,8 @@ import trio
 from invis_sim.cli import CliError
 from invis_sim.cli.log import JournalWriter, JsonLog, LogFormat, TextLog, dup_stdout
 from invis_sim.cli.messages import print_message
+from invis_sim.cli.output_files import check_output_files, is_journal, is_ready_file, open_output
+from invis_sim.cli.ready_file import ready_file, remove_stale_ready_file
 from invis_sim.cli.signals import STOP_SIGNALS, on_signals
 from invis_sim.commands.command import Command, CommandError
 from invis_sim.faults.fault import Fault
@@ -60,11 +61,17 @@ def run(args: argparse.Namespace) -> int:
 
     Raises CliError for options, a scenario or an address that cannot be used.
     """
-    if args.ready_file is not None:
-        with suppress(OSError):  # a file of an earlier run would name the wrong ports
-            os.unlink(args.ready_file)
     scenario = _scenario(args)
     commands = _commands(args)
+    check_output_files(
+        {
+            "--ready-file": (args.ready_file, is_ready_file),
+            "--journal": (args.journal, is_journal),
+        },
+        {"the scenario": args.scenario},
+    )
+    if args.ready_file is not None:
+        remove_stale_ready_file(args.ready_file)
     # The objects of start-up live as long as the process, so the garbage collector can skip them.
     gc.freeze()
     try:
@@ -178,7 +185,8 @@ async def _main(scenario: Scenario, commands: list[Command], args: argparse.Name
             with ExitStack() as during:
                 during.enter_context(on_signals(JOIN_SIGNALS, join))
                 if args.ready_file is not None:
-                    during.enter_context(_ready_file(simulator, Path(args.ready_file)))
+                    text = json.dumps(_ready(simulator)) + "\n"
+                    during.enter_context(ready_file(args.ready_file, text, print_message))
                 if args.log != "quiet" and sys.stdout is not None:
                     _log_to_stdout(simulator, args.log, after)
                 _warn_if_exposed(simulator)
@@ -286,7 +294,7 @@ def _write_journal(simulator: Simulator, path: str, stack: ExitStack) -> None:
         print_message(f"invis-sim: --journal {path}: {problem}")
 
     try:
-        file = open(path, "w", encoding="utf-8")  # noqa: SIM115 - the writer closes it
+        file = open_output(path)  # the writer closes it
     except OSError as error:
         raise CliError(f"--journal {path}: {error.strerror}") from None
     journal = simulator.journal
@@ -316,22 +324,3 @@ def _ready(simulator: Simulator) -> dict[str, Any]:
     if simulator.has("ws"):
         ready["ws"] = {"url": simulator.ws_url}
     return {**ready, "pid": os.getpid(), "seed": simulator.seed}
-
-
-@contextmanager
-def _ready_file(simulator: Simulator, path: Path) -> Iterator[None]:
-    """Write the ready file atomically, and delete it at the end of the block. Raises CliError."""
-    text = json.dumps(_ready(simulator)) + "\n"
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_text(text, encoding="utf-8")
-        os.replace(unfinished, path)
-    except OSError as error:
-        with suppress(OSError):
-            unfinished.unlink()
-        raise CliError(f"--ready-file {path}: {error.strerror}") from None
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            path.unlink()

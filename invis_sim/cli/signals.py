@@ -9,8 +9,10 @@ import trio
 
 __all__ = ["STOP_SIGNALS", "on_signals"]
 
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-"""The signals that stop a command: of Ctrl-C, and of service managers."""
+STOP_SIGNALS = tuple(one for one in signal.Signals if one.name in ("SIGINT", "SIGTERM", "SIGHUP"))
+"""The signals that stop a command: of Ctrl-C, of service managers, and of a terminal that closes;
+Windows does not have the last one.
+"""
 
 
 @contextmanager
@@ -24,7 +26,11 @@ def on_signals(numbers: Iterable[signal.Signals], function: Callable[[], object]
         # The handler may interrupt trio's own code anywhere, so the call waits for the event loop.
         token.run_sync_soon(function, idempotent=True)
 
-    before = {number: signal.signal(number, handle) for number in numbers}
+    before = {
+        number: signal.signal(number, handle)
+        for number in numbers
+        if not (number.name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN)  # by nohup
+    }
     try:
         yield
     finally:

@@ -1,0 +1,176 @@
+"""The files that options such as `--ready-file` and `--journal` name.
+
+A mistyped option must not cost the user a file. So before anything is written, each path is
+checked: an existing file is replaced only where it is empty, or one that the same option wrote
+before. Pipes and devices are written to; so are descriptors, as `/dev/fd/3`.
+"""
+
+import errno
+import json
+import os
+import re
+import stat
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import IO, Any
+
+from invis_sim.cli import CliError
+
+__all__ = [
+    "check_output_files",
+    "inherited_descriptor",
+    "is_journal",
+    "is_ready_file",
+    "open_output",
+]
+
+MAX_FIRST_LINE_BYTES = 65536
+"""How much of an existing file is read to see what it is: more than any line that says so."""
+
+_DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
+
+_STANDARD_STREAMS = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
+
+
+def check_output_files(
+    files: Mapping[str, tuple[str | None, Callable[[bytes], bool]]], inputs: Mapping[str, str]
+) -> None:
+    """Check that every path can be written without a loss. Nothing is touched.
+
+    files: option → its path, or None where it is not given; and whether a first line is that of a
+    file which the option may replace.
+    inputs: what a file that is read is called in messages → its path.
+
+    Raises CliError (status 2) with a problem for each path that cannot be used.
+    """
+    known: dict[tuple[int, int], str] = {}
+    for name, read in inputs.items():
+        with suppress(OSError, ValueError):  # it may be no file, as the name of a bundled scenario
+            known[_identity(os.stat(read))] = name
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        with suppress(OSError):  # it may be closed
+            status = os.fstat(descriptor)
+            if stat.S_ISREG(status.st_mode):
+                known.setdefault(_identity(status), f"this command's {name}")
+    problems = []
+    paths: dict[str, str] = {}
+    for option, (path, is_own) in files.items():
+        if path is None:
+            continue
+        why = _problem(path, known, is_own)
+        target = path if why else os.path.realpath(path)  # a NUL has none
+        if not why and target in paths and not _is_device(path):
+            why = f"is also the file of {paths[target]}"
+        paths[target] = option
+        if why:
+            problems.append(f"{option} {path or repr(path)}: {why}")
+    if problems:
+        raise CliError(*problems, status=2)
+
+
+def is_ready_file(line: bytes) -> bool:
+    """Return whether a file that begins with this line is a ready file."""
+    return {"sn", "pid", "seed"} <= _object(line).keys()
+
+
+def is_journal(line: bytes) -> bool:
+    """Return whether a file that begins with this line is a journal."""
+    return _object(line).get("entry") == "journal"
+
+
+def inherited_descriptor(path: str) -> int | None:
+    """Return the number of the descriptor that a path such as `/dev/fd/3` names; None: another
+    path.
+    """
+    found = _DESCRIPTOR.fullmatch(path)
+    return int(found[1]) if found else _STANDARD_STREAMS.get(path)
+
+
+def open_output(path: str) -> IO[str]:
+    """Open a file for text, or a descriptor that the path names. A file is emptied, unless another
+    outlet is writing it.
+
+    Raises OSError.
+    """
+    descriptor = inherited_descriptor(path)
+    if descriptor is not None:
+        # The descriptor itself, and not its path: that of a socket cannot be opened.
+        return open(os.dup(descriptor), "w", encoding="utf-8")
+    # Opened without emptying it: see below.
+    file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o666), "w", encoding="utf-8")
+    try:
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            _lock(file.fileno())
+            file.truncate(0)  # not before: it may be the file of another outlet
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def _lock(descriptor: int) -> None:
+    """Lock a file until it is closed, where the system can. Raises OSError if it is locked."""
+    try:
+        import fcntl
+    except ImportError:  # no such system
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise OSError(errno.EBUSY, "another outlet is writing it") from None
+    except OSError:
+        pass  # some network file systems have no locks
+
+
+def _problem(
+    path: str, known: Mapping[tuple[int, int], str], is_own: Callable[[bytes], bool]
+) -> str:
+    """Return why the path cannot be used; "" where it can."""
+    if not path:
+        return "expected a path"
+    try:
+        descriptor = inherited_descriptor(path)
+        if descriptor is not None:
+            os.fstat(descriptor)
+            return ""
+        try:
+            status = os.stat(path)
+        except FileNotFoundError:
+            target = os.path.realpath(path)  # of a symlink, which may name a file to be made
+            os.stat(os.path.dirname(target))
+            return "Is a directory" if path.endswith("/") else ""
+        if stat.S_ISDIR(status.st_mode):
+            return "Is a directory"
+        if name := known.get(_identity(status)):
+            return f"is {name}"
+        if stat.S_ISREG(status.st_mode):
+            with open(path, "rb") as file:
+                line = file.readline(MAX_FIRST_LINE_BYTES)
+            if line and not is_own(line):
+                return "exists, and invis-sim did not write it; name another file, or delete it"
+        elif not (stat.S_ISFIFO(status.st_mode) or stat.S_ISCHR(status.st_mode)):
+            return "expected a file or a pipe"
+    except OSError as error:
+        return error.strerror or str(error)
+    except ValueError as error:  # what Python says of a path with a NUL character
+        return str(error)
+    return ""
+
+
+def _is_device(path: str) -> bool:
+    with suppress(OSError, ValueError):
+        return stat.S_ISCHR(os.stat(path).st_mode)
+    return False
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def _object(line: bytes) -> dict[str, Any]:
+    """Return the JSON object in a line; an empty one where it holds none."""
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
