@@ -18,6 +18,7 @@ from typing import NoReturn
 
 from invis_sim import __version__
 from invis_sim.cli.messages import print_message
+from invis_sim.cli.streams import wait_for_slow_readers
 from invis_sim.client.errors import AddressError, ClientError
 
 __all__ = ["CliError", "main"]
@@ -40,6 +41,7 @@ class CliError(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command named by the arguments (default: the process's); return its exit status."""
+    wait_for_slow_readers()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # In an ASCII locale, "…" would otherwise end the command with a UnicodeEncodeError.
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -1,8 +1,6 @@
 """The journal as lines of text or JSON, and writers of lines, each with a thread."""
 
-import os
 import queue
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -27,7 +25,6 @@ __all__ = [
     "LogFormat",
     "PushGrouper",
     "TextLog",
-    "dup_stdout",
     "text_line",
 ]
 
@@ -46,17 +43,6 @@ def text_line(entry: Entry, started: float, place: str | None = None) -> str:
     moment = started + entry.seconds
     clock = time.strftime("%H:%M:%S", time.localtime(moment)) + f".{int(moment * 1000) % 1000:03}"
     return f"{clock}  {short_location(entry) if place is None else place:8}  {summary(entry)}"
-
-
-def dup_stdout() -> IO[str]:
-    """Return stdout as a stream with its own descriptor. A thread that is blocked in it cannot
-    delay the exit, at which Python flushes `sys.stdout`.
-    """
-    if sys.stdout is None:  # it is None if the descriptor is closed
-        return open(os.devnull, "w", encoding="utf-8")
-    return open(
-        os.dup(sys.stdout.fileno()), "w", encoding=sys.stdout.encoding, errors="backslashreplace"
-    )
 
 
 class LogFormat(Protocol):

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import IO, Any
 
 from invis_sim.cli import CliError
+from invis_sim.cli.streams import text_stream
 
 __all__ = [
     "check_output_files",
@@ -95,9 +96,9 @@ def open_output(path: str) -> IO[str]:
     descriptor = inherited_descriptor(path)
     if descriptor is not None:
         # The descriptor itself, and not its path: that of a socket cannot be opened.
-        return open(os.dup(descriptor), "w", encoding="utf-8")
+        return text_stream(os.dup(descriptor))
     # Opened without emptying it: see below.
-    file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o666), "w", encoding="utf-8")
+    file = text_stream(os.open(path, os.O_WRONLY | os.O_CREAT, 0o666))
     try:
         if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             _lock(file.fileno())

@@ -19,11 +19,12 @@ from typing import Any
 import trio
 
 from invis_sim.cli import CliError
-from invis_sim.cli.log import JournalWriter, JsonLog, LogFormat, TextLog, dup_stdout
+from invis_sim.cli.log import JournalWriter, JsonLog, LogFormat, TextLog
 from invis_sim.cli.messages import print_message
 from invis_sim.cli.output_files import check_output_files, is_journal, is_ready_file, open_output
 from invis_sim.cli.ready_file import ready_file, remove_stale_ready_file
 from invis_sim.cli.signals import STOP_SIGNALS, on_signals
+from invis_sim.cli.streams import dup_stdout
 from invis_sim.commands.command import Command, CommandError
 from invis_sim.faults.fault import Fault
 from invis_sim.journal.jsonl import encode_header

@@ -8,9 +8,10 @@ from typing import Any
 
 import trio
 
-from invis_sim.cli.log import LineWriter, dup_stdout
+from invis_sim.cli.log import LineWriter
 from invis_sim.cli.messages import print_message
 from invis_sim.cli.signals import STOP_SIGNALS, on_signals
+from invis_sim.cli.streams import dup_stdout
 from invis_sim.client.connection import check_address
 from invis_sim.client.reconnect import Connected, reconnecting
 from invis_sim.protocol.packets import MalformedPacket, parse_packet
