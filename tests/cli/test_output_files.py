@@ -15,6 +15,7 @@ from invis_sim import Journal
 from invis_sim.cli import CliError
 from invis_sim.cli.output_files import open_output
 from invis_sim.cli.ready_file import ready_file, remove_stale_ready_file
+from invis_sim.protocol.printable import printable
 from tests.cli.process import cli_here, outlet, process, quiet_outlet
 from tests.support import SN, TIMEOUT
 
@@ -33,7 +34,7 @@ def refused(option: str, path: object, scenario: str = "default", *more: str) ->
     ended = cli_here("run", scenario, *ports, *more, option, str(path))
     assert (ended.returncode, ended.stdout) == (2, "")
     (line,) = ended.stderr.splitlines()
-    beginning = f"invis-sim: {option} {str(path) or repr('')}: "
+    beginning = printable(f"invis-sim: {option} {str(path) or repr('')}: ")
     assert line.startswith(beginning), line
     return line.removeprefix(beginning)
 
