@@ -33,9 +33,6 @@ class _Shared:
         self.users = 0
         self.poller = Poller.create_if_supported(owns_loop=owns_loop)
         self.budget = JournalBudget(MAX_JOURNAL_ENTRIES, MAX_JOURNAL_BYTES)
-        if self.poller is not None:
-            # A system task, as it must outlive the nursery of whichever outlet came first.
-            trio.lowlevel.spawn_system_task(self.poller.run)
 
     async def close(self) -> None:
         if self.poller is not None:

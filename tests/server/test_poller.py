@@ -74,11 +74,9 @@ def flood(owns_loop: bool, sockets: int, stops: bool = False) -> int:
                 stack.enter_context(other)
                 other.send(b"never read")
                 poller.add(one.fileno(), handle)
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(poller.run)
-                for _ in range(50):
-                    await trio.lowlevel.checkpoint()
-                nursery.cancel_scope.cancel()
+            for _ in range(50):
+                await trio.lowlevel.checkpoint()
+            await poller.close()
 
     trio.run(run, instruments=[calls])
     return calls.most

@@ -34,6 +34,8 @@ class Poller:
     through the whole loop between two requests that follow each other closely: it waits for the
     next one itself, for a moment (`BUSY_POLL_SECONDS`), unless another task has something to do.
 
+    Its task starts with the first socket. `close` ends it.
+
     Raises AttributeError on systems without epoll.
     """
 
@@ -42,6 +44,7 @@ class Poller:
         self._handlers: dict[int, Callable[[], None]] = {}
         self._busy_poll_seconds = BUSY_POLL_SECONDS if owns_loop else 0.0
         self._others_wait = False
+        self._started = False
         self._scope = trio.CancelScope()
         self._ended = trio.Event()
 
@@ -55,9 +58,14 @@ class Poller:
 
         handler: must neither wait nor raise.
         """
-        if not self._epoll.closed:  # else everything ends, the caller too
-            self._handlers[descriptor] = handler
-            self._epoll.register(descriptor, select.EPOLLIN)
+        if self._epoll.closed:  # everything ends, the caller too
+            return
+        self._handlers[descriptor] = handler
+        self._epoll.register(descriptor, select.EPOLLIN)
+        if not self._started:
+            self._started = True
+            # A system task, as it must outlive the nursery of whichever outlet came first.
+            trio.lowlevel.spawn_system_task(self._run)
 
     def remove(self, descriptor: int) -> None:
         """Call no handler for this socket any more. To be called before it is closed."""
@@ -69,8 +77,7 @@ class Poller:
         """Return to the event loop instead of polling again: another task has something to do."""
         self._others_wait = True
 
-    async def run(self) -> None:
-        """Listen, until `close`."""
+    async def _run(self) -> None:
         try:
             with self._epoll, self._scope:
                 while True:
@@ -88,6 +95,9 @@ class Poller:
 
     async def close(self) -> None:
         """Stop listening, and return when the descriptor is closed."""
+        if not self._started:
+            self._epoll.close()
+            return
         self._scope.cancel()
         await self._ended.wait()
 

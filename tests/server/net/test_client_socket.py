@@ -28,7 +28,6 @@ def test_a_socket_that_gets_the_number_of_a_closed_one_is_heard() -> None:
     async def live() -> None:
         hub = Poller()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(hub.run)
             one, other = socket.socketpair()
             number = one.fileno()
             first = ClientSocket(one, 1, hub)
@@ -46,7 +45,7 @@ def test_a_socket_that_gets_the_number_of_a_closed_one_is_heard() -> None:
             nursery.start_soon(speak)
             with trio.fail_after(5):
                 await hear(ClientSocket(again, 1, hub))  # before the first one's task has noticed
-            nursery.cancel_scope.cancel()
+            await hub.close()
             again.close()
             other.close()
 
