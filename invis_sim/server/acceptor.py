@@ -140,12 +140,9 @@ class Acceptor:
 
     async def _accept(self, transport: Transport, listening: socket.socket) -> None:
         exhausted = False
-        while listening.fileno() >= 0:  # it may be closed before this task has its first turn
+        while await _wait_for_client(listening):
             try:
-                await trio.lowlevel.wait_readable(listening)
                 sock = _accept_client(listening)
-            except trio.ClosedResourceError:
-                return
             except OSError as error:
                 if error.errno in _LOST_CLIENT_ERRNOS:
                     continue
@@ -165,6 +162,16 @@ class Acceptor:
             ClientSocket(sock, 0).reset()
         else:
             await self._serve(sock, transport)
+
+
+async def _wait_for_client(listening: socket.socket) -> bool:
+    """Return True when a client waits to be accepted, False when the socket is closed."""
+    # Other tasks may close it before this one has its first turn, while it waits, and after a
+    # client has come until it has its next turn.
+    if listening.fileno() >= 0:
+        with suppress(trio.ClosedResourceError):
+            await trio.lowlevel.wait_readable(listening)
+    return listening.fileno() >= 0
 
 
 def _accept_client(listening: socket.socket) -> socket.socket:

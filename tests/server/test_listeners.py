@@ -106,6 +106,35 @@ def test_a_client_that_has_gone_before_it_is_accepted_ends_nothing() -> None:
     assert (len(served), errors) == (5, [])
 
 
+def test_an_acceptor_may_be_closed_in_the_turn_in_which_a_client_comes() -> None:
+    errors: list[str] = []
+
+    async def serve(sock: socket.socket, transport: Transport) -> None:
+        sock.close()
+
+    async def run() -> None:
+        group = await open_listeners("tcp", "127.0.0.1", 0)
+        reader, writer = socket.socketpair()
+        with reader, writer:
+            async with trio.open_nursery() as nursery:
+                acceptor = Acceptor(nursery, [group], serve, errors.append)
+                acceptor.start()
+
+                async def close() -> None:
+                    await trio.lowlevel.wait_readable(reader)
+                    acceptor.close()
+
+                nursery.start_soon(close)
+                await trio.testing.wait_all_tasks_blocked()
+                # Both tasks are woken in one turn, in an order that trio chooses at random.
+                socket.create_connection((group.host, group.port), TIMEOUT).close()
+                writer.send(b"!")
+
+    for _ in range(20):
+        trio.run(run)
+    assert errors == []
+
+
 def test_a_port_taken_during_a_restart_comes_back_when_it_is_free() -> None:
     with faulty() as sim:
         sim.clock.pause()
