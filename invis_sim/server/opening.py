@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
+import trio
+
 from invis_sim.commands.command import Command
-from invis_sim.scenario import Scenario
 from invis_sim.scenario.loading import ScenarioSource, resolve
 from invis_sim.server.net.listeners import ListenerGroup, open_listeners
 from invis_sim.server.nursery import open_cancelled_nursery
-from invis_sim.server.runtime import Runtime, open_runtime
+from invis_sim.server.runtime import Runtime, open_runtime_and_nursery
 from invis_sim.server.session.backend import Backend
 from invis_sim.server.simulator import Simulator
 
@@ -47,38 +48,18 @@ async def open_simulator(
     ValueError for a speed that is not above 0, CommandError.
     """
     resolved = resolve(scenario, **overrides)
-    if runtime is None:
-        async with (
-            open_runtime(speed=speed, owns_loop=owns_loop) as own,
-            _open(resolved, own, backend, on_internal_error, commands, by) as simulator,
-        ):
-            yield simulator
-    else:
-        async with _open(resolved, runtime, backend, on_internal_error, commands, by) as simulator:
-            yield simulator
-
-
-@asynccontextmanager
-async def _open(
-    scenario: Scenario,
-    runtime: Runtime,
-    backend: Backend | None,
-    on_internal_error: Callable[[Exception], None],
-    commands: Sequence[Command],
-    by: str,
-) -> AsyncIterator[Simulator]:
-    listen = scenario.listen
-    ports = {"tcp": listen.tcp_port, "ws": listen.ws_port}
-    groups: list[ListenerGroup] = []
-    async with open_cancelled_nursery() as nursery:
+    async with _runtime_and_nursery(runtime, speed, owns_loop) as (used, nursery):
+        listen = resolved.listen
+        ports = {"tcp": listen.tcp_port, "ws": listen.ws_port}
+        groups: list[ListenerGroup] = []
         simulator: Simulator | None = None
         try:
-            for transport in scenario.transports:
+            for transport in resolved.transports:
                 port = ports[transport] or 0
                 groups.append(await open_listeners(transport, listen.host, port))
             simulator = Simulator(
-                scenario,
-                runtime,
+                resolved,
+                used,
                 nursery,
                 groups,
                 backend=backend,
@@ -91,3 +72,16 @@ async def _open(
                 group.close()
             if simulator is not None:
                 simulator.close()
+
+
+@asynccontextmanager
+async def _runtime_and_nursery(
+    runtime: Runtime | None, speed: float, owns_loop: bool
+) -> AsyncIterator[tuple[Runtime, trio.Nursery]]:
+    """Provide the runtime that was given, or one of its own, and a nursery for the outlet."""
+    if runtime is None:
+        async with open_runtime_and_nursery(speed, owns_loop=owns_loop) as both:
+            yield both
+    else:
+        async with open_cancelled_nursery() as nursery:
+            yield runtime, nursery

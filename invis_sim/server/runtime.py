@@ -67,6 +67,17 @@ async def open_runtime(*, speed: float = 1.0, owns_loop: bool = False) -> AsyncI
 
     Raises ValueError for a speed that is not above 0.
     """
+    async with open_runtime_and_nursery(speed, owns_loop=owns_loop) as (runtime, _):
+        yield runtime
+
+
+@asynccontextmanager
+async def open_runtime_and_nursery(
+    speed: float, *, owns_loop: bool
+) -> AsyncIterator[tuple[Runtime, trio.Nursery]]:
+    """Do as `open_runtime`, and provide the nursery of its clock: an outlet that is alone in its
+    runtime needs no other, and starts faster so.
+    """
     clock = Clock(speed)
     shared = _SHARED.get()
     if shared is None:
@@ -76,7 +87,7 @@ async def open_runtime(*, speed: float = 1.0, owns_loop: bool = False) -> AsyncI
     try:
         async with open_cancelled_nursery() as nursery:
             nursery.start_soon(clock.run)
-            yield Runtime(clock, shared.poller, shared.budget)
+            yield Runtime(clock, shared.poller, shared.budget), nursery
     finally:
         shared.users -= 1
         if not shared.users:

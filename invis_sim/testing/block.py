@@ -1,7 +1,7 @@
 """The block in which a simulator runs in a thread: `with start_simulator() as sim:`."""
 
 import threading
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from types import TracebackType
 
 import trio
@@ -35,7 +35,6 @@ class SimulatorContext:
     def __enter__(self) -> SimulatorHandle:
         self._start()
         try:
-            wait((self._ready,))
             return self._ready.result()
         except BaseException:  # it could not start, or the waiting was interrupted
             self._finish()
@@ -87,7 +86,7 @@ class SimulatorContext:
 
     def _finish(self) -> None:
         """End the thread, and wait for that: it takes milliseconds."""
-        wait((self._ready,))
+        self._ready.exception()  # whether it could start is known from here on
         self._ask_to_stop()
         self._thread.join()
 
