@@ -30,6 +30,7 @@ import pytest
 
 from invis_sim.cli import CliError, _parser, main
 from invis_sim.cli.run import _scenario
+from invis_sim.device.state import Quirks
 from invis_sim.scenario import Scenario, parse
 from invis_sim.testing.block import start_simulator
 from invis_sim.testing.handle import SimulatorHandle
@@ -303,3 +304,10 @@ def test_commands_that_are_wrong_are_noticed(
     for command in ("run --prot 1", "run flakey", "send 127.0.0.1 77", "faults dealy", "chekc"):
         with pytest.raises((AssertionError, SystemExit, CliError)):
             run_commands(block_of("console", f"$ invis-sim {command}"))
+
+
+def test_the_table_of_quirks_in_the_readme_has_each_of_them_once() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    (table,) = re.findall(r"\| about \| quirks \|\n\|---\|---\|\n((?:\|.*\n)+)", text)
+    shown = re.findall(r"`(\w+)`", re.sub(r"; and .*", "", table))
+    assert sorted(shown) == sorted(Quirks.__struct_fields__)

@@ -10,7 +10,7 @@ import msgspec
 from invis_sim.protocol.json_positions import Key
 from invis_sim.protocol.packets import Note
 
-__all__ = ["RequestRejected", "expect_array", "expect_int", "format_value", "reject"]
+__all__ = ["PartMissing", "RequestRejected", "expect_array", "expect_int", "format_value", "reject"]
 
 MAX_INTEGER_BITS = 200
 """Longer integers are not written out in a message; and Python refuses to convert those of more
@@ -23,6 +23,10 @@ class RequestRejected(ValueError):
     def __init__(self, note: Note) -> None:
         super().__init__(note.reason)
         self.note = note
+
+
+class PartMissing(RequestRejected):
+    """The request is about a part that the outlet lacks, or cannot reach at the moment."""
 
 
 def reject(reason: str, *path: Key) -> NoReturn:

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from invis_sim.device.arguments import (
+    PartMissing,
     RequestRejected,
     expect_array,
     expect_int,
@@ -95,6 +96,7 @@ def _configure(device: OutletInternals, args: Any) -> Outcome:
         args,
         preference_product(state, device.presence),
         ignore_unknown=state.quirks.unknown_preferences == "ignore",
+        bare=state.quirks.bare_preferences == "accept",
     )
     return msgspec.UNSET, device.replace_state(preferences=preferences)
 
@@ -157,7 +159,7 @@ def _sensor_readings(device: OutletInternals, args: Any) -> Any:
 def _require_sensor(device: OutletInternals, name: str) -> None:
     require_faceplate(device.presence)
     if not device.sampler.has(name):
-        raise RequestRejected(Note(f"this InvisDeco does not measure {name}"))
+        raise PartMissing(Note(f"this InvisDeco does not measure {name}"))
 
 
 def _calibrate_occupancy(device: OutletInternals, args: Any) -> Outcome:
@@ -210,7 +212,13 @@ def _nightlight_status(device: OutletInternals, args: Any) -> Any:
 def _control_color_light(device: OutletInternals, args: Any) -> Outcome:
     args = expect_array(args, "[light, mode, leds, …]", 3, 6)
     number, name, light = select_color_light(device.state, device.presence, args[0])
-    changed = light.with_args(args, device.state.quirks.max_kelvin)
+    quirks = device.state.quirks
+    changed = light.with_args(
+        args,
+        max_kelvin=quirks.max_kelvin,
+        repeat_palette=quirks.short_palette == "repeated",
+        store_random=quirks.random_palette == "stored",
+    )
     fields = {name: changed} if changed != light else {}
     return msgspec.UNSET, device.control(Callback.COLOR_LIGHT_STATUS, number, **fields)
 

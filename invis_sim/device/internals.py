@@ -216,7 +216,8 @@ class OutletInternals:
             if not self.offline:  # a restart of the outlet has its own consequences for an update
                 effects += self._update_effects(self.update.on_faceplate_lost())
         self._refresh_caches()
-        if appeared and self.speaks:  # a client that connects later is sent it then
+        # A client that connects later is sent it then.
+        if appeared and self.speaks and self.state.quirks.faceplate_pushes:
             effects += self.push_current(Callback.DEVICE_INFORMATION)
         return effects
 

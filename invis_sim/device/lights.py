@@ -117,7 +117,14 @@ class ColorLight(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         more = [self.speed, self.random, self.level] if full else []
         return [light, self.mode, leds, *more]
 
-    def with_args(self, args: list[Any], max_kelvin: int = HIGHEST_KELVIN) -> "ColorLight":
+    def with_args(
+        self,
+        args: list[Any],
+        *,
+        max_kelvin: int = HIGHEST_KELVIN,
+        repeat_palette: bool = False,
+        store_random: bool = False,
+    ) -> "ColorLight":
         """Return the light, which has all its LEDs, as changed by callback 17.
 
         args: `[light, mode, leds]`, and up to three more: speed, random, level; omitted ones stay
@@ -125,6 +132,8 @@ class ColorLight(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         from the first, and the others stay: as LEDs in modes 1 and 2, as a palette in modes 3-7.
         Where the device chooses the colours of a palette itself (random), no LED changes.
         max_kelvin: the highest temperature that it takes.
+        repeat_palette: fill the row with a palette that is shorter, over and over.
+        store_random: change the LEDs also where the device chooses the colours.
 
         Raises RequestRejected.
         """
@@ -148,7 +157,10 @@ class ColorLight(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         ]
         if mode == STATIC_COLOR and len(entries) == 1:
             leds = [_patched(led, entries[0], 0, form, max_kelvin) for led in self.leds]
-        row = self.leds if is_random else (*leds, *self.leds[len(leds) :])
+        if repeat_palette and STATIC_TEMPERATURE < mode < STARRY_NIGHT:
+            leds = [leds[index % len(entries)] for index in range(count)]
+        keeps = is_random and not store_random
+        row = self.leds if keeps else (*leds, *self.leds[len(leds) :])
         return msgspec.structs.replace(self, mode=mode, leds=row, **more)
 
 

@@ -208,7 +208,12 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return {"acc_prefs": acc_prefs, "sys_prefs": sys_prefs}
 
     def with_args(
-        self, args: Any, product: str | None, *, ignore_unknown: bool = False
+        self,
+        args: Any,
+        product: str | None,
+        *,
+        ignore_unknown: bool = False,
+        bare: bool = True,
     ) -> "Preferences":
         """Return the preferences as changed by callback 2.
 
@@ -216,13 +221,15 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         documentation; the client `invisoutlet`]
         product: whose keys are known; None: all keys.
         ignore_unknown: skip keys that are not known.
+        bare: take the tree without a list around it too.
 
         Raises RequestRejected where a key is unknown or read-only, or a value has another type or
         range.
         """
         place: tuple[Key, ...] = ()
-        if not isinstance(args, dict):
-            args = expect_array(args, "an object, or a list of one object", 1, 1)[0]
+        if not (bare and isinstance(args, dict)):
+            either = "an object, or " if bare else ""
+            args = expect_array(args, f"{either}a list of one object", 1, 1)[0]
             place = (0,)
         change = _Change(len(place), frozenset(_lacking(product)), ignore_unknown)
         patched = change.apply(self, args, place)

@@ -5,7 +5,7 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from invis_sim.device.arguments import RequestRejected
+from invis_sim.device.arguments import PartMissing, RequestRejected
 from invis_sim.device.effects import NO_REPLY, Answer, Effect, WholePayload
 from invis_sim.device.handlers import HANDLERS, Query
 from invis_sim.device.internals import OutletInternals
@@ -47,6 +47,8 @@ def answer(device: OutletInternals, request: Request, packet_ids: PacketIds) -> 
             return Answer(Reply.success(device.sn, request.packet_id, callback, reply_args), notes)
         reply_args, effects = handler.run(device, request)
     except RequestRejected as rejected:
+        if isinstance(rejected, PartMissing) and device.state.quirks.missing_parts == "ignored":
+            return Answer(None, (*notes, rejected.note))
         return rejection(device.sn, request, rejected.note)
     reply = None
     if reply_args is not NO_REPLY:

@@ -179,6 +179,8 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     preference_keys: callbacks 1 and 2 have the preferences "by_product", or "all" on every product.
     unknown_preferences: callback 2 with a preference that does not exist is refused ("refuse"), or
     done without it ("ignore").
+    bare_preferences: callback 2 with the tree of preferences as it is, and not in a list, which no
+    known client sends: "accept", as the documentation can be read, or "refuse".
     internet_addresses: the form of the addresses in callback 1: integers with the first octet in
     the lowest byte ("first_octet_low") or in the highest ("first_octet_high"), or "text".
     names_list: callback 3 returns the list "bare", as real firmware does; "wrapped" in
@@ -204,7 +206,14 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     indicator_number: the number of that light: 7, as on that page, or 1, as an integration says.
     max_kelvin: the highest temperature that callback 17 takes: 40000, as documented, or the 6500 to
     which a client keeps, or anything between.
+    short_palette: after a palette of fewer colours than the light has LEDs (modes 3-6), callback 18
+    has the other LEDs as they were ("kept"), or the palette over and over ("repeated").
+    random_palette: the palette of a light that chooses its colours itself is "ignored", so that
+    callback 18 has the LEDs as they were, or "stored" like any other.
     plain_nightlight_on_aura: whether callbacks 14 and 15 also work on an Aura.
+    missing_parts: a request about the faceplate, its lights or sensors, where there is none of the
+    kind or it is away, "fails" (`PUBACK` 0) or is "ignored".
+    faceplate_pushes: whether callback 12 is pushed when a faceplate appears or comes back.
     factory_reset: after a factory reset the outlet "returns"; or it "leaves_network", as it is in
     set-up mode then, until it joins the network again.
     push_order: pushes that a request causes are sent "after_reply" or "before_reply".
@@ -216,6 +225,9 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     absent_faceplate: while the faceplate is away, callback 12 has no `PM` ("omitted"); one with
     `online` false, and else as usual ("offline"); or one in a bad state: `online` false, `fw_rev`
     empty, no `radar`, and for `device` "Unknown" ("degraded") or nothing ("blank").
+    tcp_reads: requests on TCP are found in the "stream", joined or in pieces; or the outlet takes
+    what it reads at once for "one_request", so that of two that arrive together the second is lost,
+    and one that arrives in pieces as well.
     binary_messages: a binary WebSocket message is "ignored", as clients ignore those of the outlet;
     or "answered" like one of text.
     restart_disconnect: how connections end when the outlet restarts. "close": the stream ends
@@ -228,6 +240,7 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     configuration_form: Literal["current", "early"] = "current"
     preference_keys: Literal["by_product", "all"] = "by_product"
     unknown_preferences: Literal["refuse", "ignore"] = "refuse"
+    bare_preferences: Literal["accept", "refuse"] = "accept"
     internet_addresses: AddressForm = "first_octet_low"
     names_list: Literal["bare", "wrapped", "early"] = "bare"
     name_length: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 64
@@ -242,7 +255,11 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     indicator_light: bool = False
     indicator_number: Literal[7, 1] = 7
     max_kelvin: Annotated[int, msgspec.Meta(ge=LOWEST_KELVIN, le=HIGHEST_KELVIN)] = HIGHEST_KELVIN
+    short_palette: Literal["kept", "repeated"] = "kept"
+    random_palette: Literal["ignored", "stored"] = "ignored"
     plain_nightlight_on_aura: bool = False
+    missing_parts: Literal["fails", "ignored"] = "fails"
+    faceplate_pushes: bool = True
     factory_reset: Literal["returns", "leaves_network"] = "returns"
     push_order: Literal["after_reply", "before_reply"] = "after_reply"
     pushes_to_sender: bool = True
@@ -250,6 +267,7 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     unusable_requests: Literal["fails", "ignored"] = "fails"
     outlets_after_restart: Literal["kept", "off"] = "kept"
     absent_faceplate: Literal["omitted", "offline", "degraded", "blank"] = "omitted"
+    tcp_reads: Literal["stream", "one_request"] = "stream"
     binary_messages: Literal["ignored", "answered"] = "ignored"
     restart_disconnect: DisconnectMode = "close"
     transports: Literal["both", "by_revision"] = "both"

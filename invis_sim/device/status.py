@@ -5,7 +5,7 @@ What depends on the faceplate raises `RequestRejected` while that cannot be reac
 
 from typing import Any
 
-from invis_sim.device.arguments import RequestRejected, format_value, reject
+from invis_sim.device.arguments import PartMissing, format_value, reject
 from invis_sim.device.effects import WholePayload
 from invis_sim.device.faceplate import Presence
 from invis_sim.device.lights import NIGHTLIGHT_NUMBER, ColorLight
@@ -88,16 +88,16 @@ def color_light_status(state: OutletState, presence: Presence, light: Any) -> li
 def require_faceplate(presence: Presence) -> None:
     """Raise RequestRejected unless there is a faceplate that answers."""
     if presence is Presence.NONE:
-        raise RequestRejected(Note("this outlet has no InvisDeco"))
+        raise PartMissing(Note("this outlet has no InvisDeco"))
     if not presence.online:
-        raise RequestRejected(Note("faceplate offline"))
+        raise PartMissing(Note("faceplate offline"))
 
 
 def require_nightlight(state: OutletState, presence: Presence) -> None:
     """Raise RequestRejected unless there is a plain nightlight that answers."""
     require_faceplate(presence)
     if state.product == "aura" and not state.quirks.plain_nightlight_on_aura:
-        raise RequestRejected(Note("an Aura has no plain nightlight; see callbacks 17 and 18"))
+        raise PartMissing(Note("an Aura has no plain nightlight; see callbacks 17 and 18"))
 
 
 def select_color_light(
@@ -109,7 +109,7 @@ def select_color_light(
     light: the number, as a client sent it.
     """
     if state.product != "aura":
-        raise RequestRejected(Note("this outlet has no InvisDeco Aura"))
+        raise PartMissing(Note("this outlet has no InvisDeco Aura"))
     numbers = color_light_numbers(state)
     if type(light) is not int or light not in numbers:
         expected = " or ".join(map(str, numbers))

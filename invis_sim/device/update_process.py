@@ -155,7 +155,8 @@ class UpdateProcess:
         if isinstance(event, Silence):
             self.silent = event.seconds > 0
             if self.silent:
-                return (Log(f"the outlet is silent for {event.seconds:g} s"),)
+                why = "as at the beginning of each of its updates; see silence_seconds"
+                return (Log(f"the outlet is silent for {event.seconds:g} s, {why}"),)
             return (Log("the outlet answers again"),)
         if isinstance(event, Progress):
             if not last:

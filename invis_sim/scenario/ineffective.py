@@ -23,6 +23,9 @@ _PARTS: dict[tuple[str, ...], tuple[Product, ...]] = {
     ("quirks", "color_light_args"): ("aura",),
     ("quirks", "indicator_number"): ("aura",),
     ("quirks", "max_kelvin"): ("aura",),
+    ("quirks", "short_palette"): ("aura",),
+    ("quirks", "random_palette"): ("aura",),
+    ("quirks", "faceplate_pushes"): ("pro", "aura"),
     **{("preferences", *path): products for path, products in PRODUCTS_WITH.items()},
 }
 """Parts of the state that not every product has → the products that have them."""

@@ -35,6 +35,9 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     comes with invis-sim[mdns].
     mdns_port: the port that is announced, which every known client ignores; omitted: that of TCP,
     or of the WebSocket where there is no TCP.
+    mdns_hostname: the `hostname` that is announced, whose last four characters an early client
+    takes for those of MQTT topics; omitted: the serial number; "": none, without which that client
+    fails.
     """
 
     host: Annotated[str, msgspec.Meta(min_length=1)] = "127.0.0.1"
@@ -45,6 +48,7 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ws_path: WebSocketPath = "/ws"
     mdns: bool = False
     mdns_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] | None = None
+    mdns_hostname: Annotated[str, msgspec.Meta(max_length=64)] | None = None
 
     def __post_init__(self) -> None:
         if not (self.tcp or self.ws):

@@ -38,13 +38,19 @@ class Announcement:
     """The announcement of one outlet.
 
     outlet: who it is. host: an IP address at which it listens. port: where.
+    hostname: in the TXT record; "": none; None: the serial number.
     log_error: called with what went wrong, in words; the outlet goes on.
 
     Raises MdnsUnavailable.
     """
 
     def __init__(
-        self, outlet: Outlet, host: str, port: int, log_error: Callable[[str], None]
+        self,
+        outlet: Outlet,
+        host: str,
+        port: int,
+        hostname: str | None,
+        log_error: Callable[[str], None],
     ) -> None:
         try:
             import zeroconf  # here, for it is an extra
@@ -54,6 +60,7 @@ class Announcement:
         self._outlet = outlet
         self._host = ipaddress.ip_address(host)
         self._port = port
+        self._hostname = hostname
         self._log_error = log_error
         self._wanted = True
         self._changed = trio.Event()
@@ -139,7 +146,10 @@ class Announcement:
         state = self._outlet.state
         sn = state.device.sn
         # The early app takes the last four characters of the host name for those of MQTT topics.
-        properties = {"sn": sn, "device": state.device.device, "hostname": sn}
+        hostname = sn if self._hostname is None else self._hostname
+        properties = {"sn": sn, "device": state.device.device}
+        if hostname:
+            properties["hostname"] = hostname
         if state.product != "bare" and state.faceplate.attached:
             kind = "Aura" if state.product == "aura" else "Pro"
             properties |= {

@@ -376,7 +376,8 @@ class Simulator(CommandMethods, WaitMethods):
         if self.scenario.listen.mdns_port is not None:
             port = self.scenario.listen.mdns_port
         try:
-            return Announcement(self._outlet, host, port, self._log_error)
+            hostname = self.scenario.listen.mdns_hostname
+            return Announcement(self._outlet, host, port, hostname, self._log_error)
         except MdnsUnavailable as error:
             raise StartError(str(error)) from None
 

@@ -190,6 +190,12 @@ def test_the_announced_port_is_a_setting(sn: str, port: int) -> None:
         assert browser.wait_for(sn).port == port
 
 
+@pytest.mark.parametrize("hostname", ["InvisOutlet-4076", ""])
+def test_the_announced_host_name_is_a_setting(sn: str, hostname: str) -> None:
+    with browsing() as browser, start_simulator(announced(sn, mdns_hostname=hostname)):
+        assert txt(browser.wait_for(sn)).get("hostname", "") == hostname
+
+
 OTHER_SIDE = """
 import sys, time, zeroconf
 network = zeroconf.Zeroconf(interfaces=[sys.argv[1]])

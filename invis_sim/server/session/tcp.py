@@ -2,7 +2,7 @@
 
 import trio
 
-from invis_sim.protocol.json_stream import JsonFramer, PacketTooLarge
+from invis_sim.protocol.json_stream import Framed, JsonFramer, Malformed, PacketTooLarge
 from invis_sim.protocol.packets import parse_common_request
 from invis_sim.server.session.connection import Connection
 from invis_sim.server.session.lifecycle import ConnectionState
@@ -14,6 +14,8 @@ UNFINISHED_SECONDS = 5.0
 """For how long (real time) nothing may come inside a document before that is given up: a client
 that has crashed in the middle of a request waits no longer than this for its next one. Real time,
 because it is the client's pace and not the outlet's that it is about."""
+
+_LOST = "lost: the outlet takes what it reads at once for one request, as the scenario says"
 
 
 async def serve_tcp(connection: Connection) -> None:
@@ -58,25 +60,47 @@ class _TcpReader:
                 connection.handle_request(chunk.strip(), request)
                 return not connection.outbox.backlogged
         if not chunk:
-            unfinished = framer.finish()
-            if unfinished is not None:
-                connection.record_malformed(unfinished.raw, unfinished.reason, unfinished.offset)
+            self._handle(framer.finish())
             self.finished = True
-        for found in framer.feed(chunk):
-            if isinstance(found, bytes):
-                connection.handle_document(found)
-                continue
-            connection.record_malformed(found.raw, found.reason, found.offset)
-            if isinstance(found, PacketTooLarge):
-                reason = f"the client sent a packet {found.reason}"
-                connection.lifecycle.move(ConnectionState.DRAINING, reason)
-                self.finished = True
+        elif connection.context.outlet.state.quirks.tcp_reads == "one_request":
+            self._handle_first(chunk)
+        else:
+            for found in framer.feed(chunk):
+                self._handle(found)
         if not (framer.between_documents or self.finished):
             self._last_input = trio.current_time()
             if not self._watched:
                 self._watched = True
                 connection.nursery.start_soon(self._watch)
         return not (self.finished or connection.outbox.backlogged)
+
+    def _handle(self, found: Framed | None) -> None:
+        """Answer a request, or record a malformed piece."""
+        if found is None:
+            return
+        connection = self._connection
+        if isinstance(found, bytes):
+            connection.handle_document(found)
+            return
+        connection.record_malformed(found.raw, found.reason, found.offset)
+        if isinstance(found, PacketTooLarge):
+            reason = f"the client sent a packet {found.reason}"
+            connection.lifecycle.move(ConnectionState.DRAINING, reason)
+            self.finished = True
+
+    def _handle_first(self, chunk: bytes) -> None:
+        """Answer the request that a chunk begins with, and lose the rest of the chunk."""
+        framer = JsonFramer(self._max_bytes)
+        found = framer.feed(chunk)
+        first = found[0] if found else framer.finish()
+        if type(first) is Malformed:
+            offset = chunk.index(first.raw) + first.offset
+            first = Malformed(chunk.rstrip(b"\r\n"), first.reason, offset)
+        self._handle(first)
+        if isinstance(first, bytes):
+            rest = chunk[chunk.index(first) + len(first) :].strip()
+            if rest:
+                self._connection.record_malformed(rest, _LOST, 0)
 
     async def _watch(self) -> None:
         """Give up a document of which nothing more comes. Runs only while there is one."""

@@ -299,7 +299,8 @@ def test_a_request_after_an_unfinished_one_is_answered_at_once() -> None:
 
 def test_an_unfinished_document_is_given_up_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tcp, "UNFINISHED_SECONDS", 0.2)
-    reordered = b'{"payload": {"callbackName": 99}, "packetID": 8}'  # nothing tells it apart
+    # By its first key, it may be a part of any document.
+    reordered = b'{"extra": 0, "payload": {"callbackName": 99}, "packetID": 8}'
     with start_simulator(ws=False) as sim, TcpPeer.connected(sim.tcp_address) as client:
         for number in (1, 2):
             client.send(AN_UNFINISHED_REQUEST)
@@ -309,6 +310,31 @@ def test_an_unfinished_document_is_given_up_after_a_while(monkeypatch: pytest.Mo
         report = sim.journal.exchanges()[0]
         assert report.received == AN_UNFINISHED_REQUEST
         assert "nothing more of this document" in report.notes[0].reason
+
+
+def test_by_a_quirk_what_is_read_at_once_is_one_request() -> None:
+    whole = make_request(99, packet_id=8)
+    with (
+        start_simulator("quirks.tcp_reads = 'one_request'", ws=False) as sim,
+        TcpPeer.connected(sim.tcp_address) as client,
+    ):
+        client.send(whole + b"\n" + make_request(99, packet_id=9))
+        client.expect(failure_text(8))
+        for number, chunk in enumerate((whole[:20], whole[20:], b" ]" + whole), 3):
+            client.send(chunk)
+            wait_until(sim, partial(has_exchanges, number))
+        client.send_request(99, packet_id=10)
+        assert client.finish() == failure_text(10)
+        found = [(one.outcome, one.received) for one in sim.journal.exchanges()]
+        assert found == [
+            ("failure", whole),
+            ("malformed", make_request(99, packet_id=9)),
+            ("malformed", whole[:20]),
+            ("malformed", whole[20:]),
+            ("malformed", b" ]" + whole),
+            ("failure", make_request(99, packet_id=10)),
+        ]
+        assert "reads at once" in sim.journal.exchanges()[1].notes[0].reason
 
 
 def test_a_request_in_pieces_may_take_longer_than_any_pause_in_it(
