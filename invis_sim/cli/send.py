@@ -13,8 +13,10 @@ from invis_sim.cli.messages import print_message
 from invis_sim.client.ask import AskResult, ask
 from invis_sim.client.connection import connect
 from invis_sim.client.errors import NoReply
+from invis_sim.protocol.json_text import parse_int
 from invis_sim.protocol.packets import Reply
 from invis_sim.protocol.printable import printable_packet
+from invis_sim.schema.build import check
 
 __all__ = ["send"]
 
@@ -29,12 +31,7 @@ def send(args: argparse.Namespace) -> int:
         packet_id = random.randint(100_000, 999_999)  # six digits, as the documentation requires
     callback_args: Any = msgspec.UNSET
     if args.args is not None:
-        try:
-            callback_args = json.loads(args.args)
-        except ValueError as error:
-            raise CliError(f"ARGS is not JSON: {error}", status=2) from None
-        except RecursionError:
-            raise CliError("ARGS is nested too deep", status=2) from None
+        callback_args = _parse_args(args.args)
     try:
         result = trio.run(_ask, args, packet_id, callback_args)
     except NoReply as error:
@@ -43,6 +40,19 @@ def send(args: argparse.Namespace) -> int:
     _print_others(result)
     print(_format(result.reply))
     return 0 if result.reply.ok else 1
+
+
+def _parse_args(text: str) -> Any:
+    """Return the JSON value in a text. Raises CliError."""
+    try:
+        # Python's parser also takes NaN and Infinity, which are not JSON.
+        return check(Any, json.loads(text, parse_int=parse_int), "ARGS")
+    except json.JSONDecodeError as error:
+        raise CliError(f"ARGS is not JSON: {error}", status=2) from None
+    except ValueError as error:
+        raise CliError(str(error), status=2) from None
+    except RecursionError:
+        raise CliError("ARGS is nested too deep", status=2) from None
 
 
 def _format(reply: Reply) -> str:

@@ -1,6 +1,5 @@
 """One request, and its reply."""
 
-import json
 import math
 from typing import Any
 
@@ -9,7 +8,8 @@ import trio
 
 from invis_sim.client.connection import OutletClient
 from invis_sim.client.errors import ConnectionLost, NoReply
-from invis_sim.protocol.packets import MalformedPacket, Reply, parse_packet
+from invis_sim.protocol.packets import MalformedPacket, Reply, encode_json, parse_packet
+from invis_sim.schema.build import check
 
 __all__ = ["MAX_OTHER_BYTES", "AskResult", "ask"]
 
@@ -43,15 +43,16 @@ async def ask(
 ) -> AskResult:
     """Send a request, and wait for the reply with its packetID.
 
-    args: plain data; UNSET: without `callbackArgs`. timeout: seconds to wait for the reply.
+    args: a JSON value; UNSET: without `callbackArgs`. timeout: seconds to wait for the reply.
 
     Raises NoReply, with what came instead, if the outlet closes or breaks the connection, or if no
-    reply comes in time; ConnectionLost if the request cannot be sent.
+    reply comes in time; ConnectionLost if the request cannot be sent; ValueError for arguments that
+    are not JSON.
     """
     payload: dict[str, Any] = {"callbackName": callback}
     if args is not msgspec.UNSET:
-        payload["callbackArgs"] = args
-    request = json.dumps({"packetID": packet_id, "payload": payload}).encode()
+        payload["callbackArgs"] = check(Any, args, "args")
+    request = encode_json({"packetID": packet_id, "payload": payload})
     others: list[bytes] = []
     kept_bytes = omitted = 0
     reason = f"sent no reply within {timeout:g} s"

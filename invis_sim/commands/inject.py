@@ -1,6 +1,6 @@
 """`inject`: one more fault."""
 
-from invis_sim.commands.command import Command, CommandError, Target
+from invis_sim.commands.command import Command, Target
 from invis_sim.commands.methods import Commandable
 from invis_sim.faults.fault import Fault
 from invis_sim.schema.describe import to_toml_text
@@ -18,10 +18,7 @@ class InjectFault(Command, frozen=True):
     fault: Fault
 
     def apply(self, target: Target) -> tuple[()]:
-        try:
-            target.faults.arm(self.fault)
-        except ValueError as error:
-            raise CommandError(f"{self.key}.{error}") from None
+        target.faults.arm(self.fault)
         return ()
 
     @property

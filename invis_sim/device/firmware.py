@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from invis_sim.schema.build import Checked
+
 __all__ = ["FaceplateFirmware", "FirmwareInventory", "OutletFirmware", "Revision"]
 
 Revision = Annotated[
@@ -15,7 +17,7 @@ Revision = Annotated[
 ]
 
 
-class OutletFirmware(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class OutletFirmware(Checked, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The firmware of the outlet (IM): the application and the WWW partition (its web pages).
 
     fw_rev: the application that runs.
@@ -59,7 +61,7 @@ class OutletFirmware(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         }
 
 
-class FaceplateFirmware(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class FaceplateFirmware(Checked, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The firmware of the InvisDeco faceplate (PM).
 
     fw_rev: what runs.
@@ -84,7 +86,7 @@ class FaceplateFirmware(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
         return {"fw_rev": self.fw_rev, "available_fw_rev": self.newest}
 
 
-class FirmwareInventory(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class FirmwareInventory(Checked, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a reply to callback 20 says about firmware.
 
     IM: the outlet.

@@ -24,7 +24,8 @@ from invis_sim.device.state import Outlets, OutletState, patched
 from invis_sim.device.status import require_faceplate
 from invis_sim.device.update_plan import Part
 from invis_sim.protocol.callbacks import Callback
-from invis_sim.protocol.packets import Note, Request, encode_json
+from invis_sim.protocol.packets import Note, Request
+from invis_sim.schema.build import check
 
 __all__ = ["Outlet"]
 
@@ -157,14 +158,8 @@ class Outlet:
                 args = self._device.current_args(callback)
             except RequestRejected as rejected:
                 raise ValueError(f"nothing to push for callback {callback}: {rejected}") from None
-        if isinstance(callback, bool) or not isinstance(callback, int):
-            found = f"callback: expected a whole number, found {callback!r}"
-            raise ValueError(found)  # noqa: TRY004 - as for any other value that cannot be
-        try:
-            encode_json(args)
-        except (TypeError, RecursionError) as error:
-            raise ValueError(f"args: {error}") from None
-        return (self._device.make_push(callback, args),)
+        check(int, callback, "callback")
+        return (self._device.make_push(callback, check(Any, args, "args")),)
 
     def sample(self, now: float) -> tuple[Effect, ...]:
         """Take a new sample of the sensors, and push it."""

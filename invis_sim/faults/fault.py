@@ -24,6 +24,8 @@ from invis_sim.faults.when import Seconds, When
 from invis_sim.protocol.frames import Frame
 from invis_sim.protocol.packets import Packet, Request
 from invis_sim.protocol.transport import PacketKind, Transport
+from invis_sim.schema.build import Checked
+from invis_sim.schema.describe import quote
 
 __all__ = [
     "LAYERS",
@@ -141,9 +143,7 @@ class Context:
         self.skipped = True
 
 
-class Fault(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"
-):
+class Fault(Checked, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
     """What all kinds have in common.
 
     name: its name in the journal and from Python; its kind if omitted.
@@ -164,18 +164,21 @@ class Fault(
     when: When = When()
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.acts_on == ("connection",):
             for key in self.when.packet_only_keys:
-                raise ValueError(f"{self.kind()} acts on new connections, which have no when.{key}")
+                raise ValueError(
+                    f"when.{key}: {self.kind()} acts on new connections, which have none"
+                )
         elif self.when.packet not in ("any", *self.acts_on):
             raise ValueError(
-                f"{self.kind()} acts on {' and '.join(self.acts_on)} packets only, "
-                f"so with when.packet = {self.when.packet!r} it never applies"
+                f"when.packet: {self.kind()} acts on {' and '.join(self.acts_on)} packets only, "
+                f"so with {quote(self.when.packet)} it never applies"
             )
         if self.when.transport not in (None, *self.transports):
             raise ValueError(
-                f"{self.kind()} exists on {' and '.join(self.transports)} only, "
-                f"so with when.transport = {self.when.transport!r} it never applies"
+                f"when.transport: {self.kind()} exists on {' and '.join(self.transports)} only, "
+                f"so with {quote(str(self.when.transport))} it never applies"
             )
 
     @classmethod

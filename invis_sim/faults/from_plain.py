@@ -15,12 +15,14 @@ __all__ = ["build_fault", "build_faults"]
 def build_fault(plain: Any, path: Path = (), rules: Rules = NO_RULES) -> tuple[Any, list[Problem]]:
     """A fault, and the problems of the plain data, as `schema.build.build` has it.
 
-    plain: a table with a `kind`.
+    plain: a table with a `kind`; or a fault, perhaps of a kind that only the caller knows.
     """
+    if isinstance(plain, Fault):
+        return plain, []
     kinds = ", ".join(KINDS)
     if not isinstance(plain, Mapping):
-        found = format_value(plain)
-        return None, [Problem(path, f"expected a table with a kind, found {found}")]
+        found = f"{format_value(plain)}{_how_to_write(plain)}"
+        return None, [Problem(path, f"expected a fault: a table with a kind, found {found}")]
     if "kind" not in plain:
         for key in plain:
             if str(key).lower() == "kind":
@@ -55,3 +57,12 @@ def build_faults(plain: Any, path: Path = (), rules: Rules = NO_RULES) -> tuple[
             message = f"expected a name of its own, found that of {taken}: {quote(name)}"
             problems.append(Problem((*path, index, "name"), message))
     return faults, problems
+
+
+def _how_to_write(value: Any) -> str:
+    """A hint for what names a fault without being one; "" for anything else."""
+    if isinstance(value, str) and value in KINDS:
+        return f'; write {{ kind = "{value}" }}, or in Python faults.{KINDS[value].__name__}()'
+    if isinstance(value, type) and issubclass(value, Fault):
+        return f"; write {value.__name__}(…)"
+    return ""

@@ -13,12 +13,8 @@ The rules of this file:
   numbers.
 """
 
-import math
 from collections.abc import Iterable, Iterator
 from itertools import count
-from typing import Any
-
-import msgspec
 
 from invis_sim.faults.armed import ArmedFault
 from invis_sim.faults.fault import Fault
@@ -36,8 +32,6 @@ class Pipeline:
     version: rises with every change that sessions and the scheduler of timed outages must see.
     counters_version: rises when all counters start again from zero.
     connection_base: the connection number from which random numbers count; see `reseed`.
-
-    Raises ValueError as `arm`.
     """
 
     def __init__(self, faults: Iterable[Fault], seed: int) -> None:
@@ -52,12 +46,7 @@ class Pipeline:
         self._initial = tuple(self._armed)
 
     def arm(self, fault: Fault) -> ArmedFault:
-        """Add a fault, after those of its layer that are present.
-
-        Raises ValueError for a fault with a value out of range, which only Python can build.
-        """
-        # What a scenario file says is checked when it is loaded; what Python says, here.
-        fault = msgspec.convert(_finite(msgspec.to_builtins(fault)), type(fault))
+        """Add a fault, after those of its layer that are present."""
         self._last_order += 1
         armed = ArmedFault(fault, self._free_identity(fault.display_name), self._last_order)
         self._armed.append(armed)
@@ -151,13 +140,3 @@ class Pipeline:
         taken = {armed.identity for armed in self._armed}
         # The place has no "#" in it, so that identities differ where names do.
         return next(one for one in (f"{name}#{place}" for place in count(1)) if one not in taken)
-
-
-def _finite(fault: dict[str, Any]) -> dict[str, Any]:
-    """The fault's fields as they are. Raises ValueError if a number is not finite."""
-    for name, value in fault.items():
-        if isinstance(value, dict):
-            _finite(value)
-        elif isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"{name}: expected a finite number, found {value}")
-    return fault

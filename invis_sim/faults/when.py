@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 
 from invis_sim.protocol.transport import PacketKind, Transport
+from invis_sim.schema.build import Checked
 
 __all__ = ["Seconds", "When"]
 
@@ -22,7 +23,7 @@ Numbers: TypeAlias = Number | Annotated[tuple[Number, ...], msgspec.Meta(min_len
 CallbackNumbers: TypeAlias = int | Annotated[tuple[int, ...], msgspec.Meta(min_length=1)]
 
 
-class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class When(Checked, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Conditions under which a fault applies. All that are given must hold; without any it always
     applies.
 
@@ -61,6 +62,7 @@ class When(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     until_seconds: Annotated[float, msgspec.Meta(gt=0)] | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.until_seconds is not None and self.until_seconds <= self.from_seconds:
             raise ValueError(
                 f"never applies: until_seconds ({self.until_seconds:g}) is not after "

@@ -16,6 +16,7 @@ from invis_sim.journal.queries import JournalQueries
 from invis_sim.journal.stream import MAX_WAITING, Subscription
 from invis_sim.protocol.packets import Note, Request
 from invis_sim.protocol.transport import Transport
+from invis_sim.schema.build import check
 
 __all__ = ["Journal"]
 
@@ -200,9 +201,11 @@ class Journal(JournalQueries):
         room before entries are lost: once, until the reader has caught up.
         on_ready: called in the recording thread when an entry comes and none was waiting (not for
         those of `after`: read them). One that raises closes the subscription.
+
+        Raises ValueError for a filter or a number that cannot be.
         """
         subscription = Subscription(
-            filter,
+            check(EntryFilter | None, filter, "filter"),
             done=done,
             max_waiting=max_waiting,
             wait_when_full=wait_when_full,

@@ -1,12 +1,16 @@
 """Questions to a journal, and assertions about it."""
 
 from collections.abc import Iterator
+from typing import Annotated, Any
+
+import msgspec
 
 from invis_sim.journal.entries import Entry, Event, EventKind, Exchange
-from invis_sim.journal.filter import ExchangeFilter, check_kinds
+from invis_sim.journal.filter import EntryFilter, ExchangeFilter
 from invis_sim.journal.text import format_entries
 from invis_sim.protocol.packets import Request
 from invis_sim.protocol.transport import Transport
+from invis_sim.schema.build import check
 
 __all__ = ["JournalQueries"]
 
@@ -29,14 +33,20 @@ class JournalQueries:
         transport: Transport | None = None,
         packet_id: int | None = None,
         fault: str | None = None,
+        args: Any = msgspec.UNSET,
     ) -> list[Exchange]:
         """Return the exchanges that are kept and match, oldest first; None: any.
 
         callback, packet_id: of the request. Malformed input has neither. A push has a callback.
         connection: its number, from 1, over both transports. transport: "tcp" or "ws".
         fault: the name of one that was applied to the packet.
+        args: the `callbackArgs` of the request, equal as JSON.
+
+        Raises ValueError for a value that no exchange can have.
         """
-        return self._matching(ExchangeFilter(callback, connection, transport, packet_id, fault))
+        return self._matching(
+            ExchangeFilter(callback, connection, transport, packet_id, fault, args)
+        )
 
     def events(
         self,
@@ -50,17 +60,14 @@ class JournalQueries:
         kind: "connected", "closed", "fault", "outage_started", "outage_ended", "command", "log",
         "error". connection, transport: as in `exchanges`.
 
-        Raises ValueError for a kind that there is not.
+        Raises ValueError for a value that no event can have.
         """
-        if kind is not None:
-            check_kinds((kind,))
+        check(EventKind | None, kind, "kind")
+        wanted = EntryFilter(connection=connection, transport=transport)
         return [
             entry
             for entry in self
-            if isinstance(entry, Event)
-            and kind in (None, entry.kind)
-            and connection in (None, entry.connection)
-            and transport in (None, entry.transport)
+            if isinstance(entry, Event) and kind in (None, entry.kind) and wanted.matches(entry)
         ]
 
     def requests(
@@ -71,13 +78,14 @@ class JournalQueries:
         transport: Transport | None = None,
         packet_id: int | None = None,
         fault: str | None = None,
+        args: Any = msgspec.UNSET,
     ) -> list[Request]:
         """Return the requests of clients, oldest first. Malformed input is not a request; see
         `exchanges`.
 
         The arguments are those of `exchanges`.
         """
-        wanted = ExchangeFilter(callback, connection, transport, packet_id, fault)
+        wanted = ExchangeFilter(callback, connection, transport, packet_id, fault, args)
         return [one.request for one in self._matching(wanted) if one.request is not None]
 
     def pushes(
@@ -106,6 +114,7 @@ class JournalQueries:
         transport: Transport | None = None,
         packet_id: int | None = None,
         fault: str | None = None,
+        args: Any = msgspec.UNSET,
     ) -> list[bytes]:
         """Return what was sent in reply to requests, in the order of the requests.
 
@@ -113,7 +122,7 @@ class JournalQueries:
         to it. On WebSocket it is the text of the message where whole text frames were sent, and
         else the raw bytes. The arguments are those of `exchanges`.
         """
-        wanted = ExchangeFilter(callback, connection, transport, packet_id, fault)
+        wanted = ExchangeFilter(callback, connection, transport, packet_id, fault, args)
         return [
             one.sent_text
             for one in self._matching(wanted)
@@ -129,6 +138,7 @@ class JournalQueries:
         transport: Transport | None = None,
         packet_id: int | None = None,
         fault: str | None = None,
+        args: Any = msgspec.UNSET,
     ) -> None:
         """Fail with an AssertionError, which says what was received instead, unless there has
         been such a request.
@@ -136,7 +146,8 @@ class JournalQueries:
         times: how often exactly, ≥ 0; None: once or more. The other arguments are those of
         `exchanges`.
         """
-        wanted = ExchangeFilter(callback, connection, transport, packet_id, fault)
+        check(Annotated[int, msgspec.Meta(ge=0)] | None, times, "times")
+        wanted = ExchangeFilter(callback, connection, transport, packet_id, fault, args)
         found = self._count_requests(wanted)
         if found != times and (times is not None or not found):
             expected = f"{wanted}" if times is None else f"{wanted}, {_times(times)}"
@@ -151,11 +162,12 @@ class JournalQueries:
         transport: Transport | None = None,
         packet_id: int | None = None,
         fault: str | None = None,
+        args: Any = msgspec.UNSET,
     ) -> None:
         """Fail with an AssertionError, which says what was received, if there has been such a
         request. The arguments are those of `exchanges`.
         """
-        wanted = ExchangeFilter(callback, connection, transport, packet_id, fault)
+        wanted = ExchangeFilter(callback, connection, transport, packet_id, fault, args)
         found = self._count_requests(wanted)
         if found:
             raise AssertionError(

@@ -8,10 +8,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Annotated, NamedTuple, Self
+
+import msgspec
 
 from invis_sim.journal.entries import Entry
 from invis_sim.journal.filter import EntryFilter
+from invis_sim.schema.build import check
 
 __all__ = ["MAX_WAITING", "Batch", "Subscription"]
 
@@ -51,8 +54,8 @@ class Subscription:
         on_ready: Callable[[], None] | None,
         unsubscribe: Callable[["Subscription"], None],
     ) -> None:
-        if max_waiting < 1:
-            raise ValueError(f"max_waiting: expected a number from 1, found {max_waiting!r}")
+        check(Annotated[int, msgspec.Meta(ge=1)], max_waiting, "max_waiting")
+        check(Annotated[float, msgspec.Meta(ge=0)], wait_when_full, "wait_when_full")
         self.done = done
         self.error: Exception | None = None
         self._filter = entry_filter

@@ -6,12 +6,15 @@ from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
+import msgspec
+
 from invis_sim.journal.entries import Connected, Entry, Event, Exchange
 from invis_sim.journal.filter import ExchangeFilter
 from invis_sim.journal.journal import Journal
 from invis_sim.journal.stream import Subscription
 from invis_sim.journal.text import MAX_LINES, format_entry
 from invis_sim.protocol.transport import Transport
+from invis_sim.schema.build import check
 
 __all__ = ["Expectation", "Waiters"]
 
@@ -40,9 +43,10 @@ class Waiters:
         connection: int | None,
         transport: Transport | None,
         packet_id: int | None,
+        args: Any = msgspec.UNSET,
     ) -> "Expectation[Exchange]":
         """Expect a request. The arguments are those of `Journal.exchanges`."""
-        wanted = ExchangeFilter(callback, connection, transport, packet_id)
+        wanted = ExchangeFilter(callback, connection, transport, packet_id, args=args)
 
         def matches(entry: Entry) -> bool:
             return (
@@ -52,7 +56,8 @@ class Waiters:
         return Expectation[Exchange](self, str(wanted), matches)
 
     def connection(self, transport: Transport | None) -> "Expectation[Event]":
-        """Expect a client that connects."""
+        """Expect a client that connects. Raises ValueError for another transport."""
+        check(Transport | None, transport, "transport")
 
         def matches(entry: Entry) -> bool:
             return isinstance(entry, Connected) and transport in (None, entry.transport)

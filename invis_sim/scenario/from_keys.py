@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from invis_sim.commands.command import Command, CommandError
+from invis_sim.commands.registry import COMMANDS
 from invis_sim.scenario.steps import CommandTable, Step
 from invis_sim.scenario.validation import validate
+from invis_sim.schema.describe import format_value
 
 __all__ = ["build_step", "checked", "parse_commands"]
 
@@ -26,11 +28,17 @@ def parse_commands(keys: Mapping[str, Any]) -> tuple[Command, ...]:
     return commands
 
 
-def checked(command: Command) -> Command:
+def checked(command: object) -> Command:
     """Return a command that Python has built, checked as one from a file.
 
-    Raises CommandError.
+    Raises CommandError, also for what is not a command.
     """
+    if not isinstance(command, Command):
+        message = f"expected a command, found {format_value(command)}"
+        hint = (
+            f"; write do({command}=…)" if isinstance(command, str) and command in COMMANDS else ""
+        )
+        raise CommandError(message + hint)
     commands = parse_commands({command.key: command.value})
     # A value that asks for nothing, such as an empty `set`, is a command all the same here.
     return commands[0] if commands else command

@@ -17,7 +17,7 @@ from invis_sim.scenario.model import NarrowedScenario, Scenario
 from invis_sim.scenario.toml_positions import key_lines
 from invis_sim.scenario.validation import validate
 from invis_sim.schema.build import Problem
-from invis_sim.schema.describe import did_you_mean, format_path
+from invis_sim.schema.describe import did_you_mean, format_path, format_value
 from invis_sim.schema.fields import Path, fields
 
 __all__ = [
@@ -101,24 +101,35 @@ def _parse(text: str, file: str) -> Scenario:
     return scenario
 
 
-def resolve(source: ScenarioSource = None, **overrides: Any) -> Scenario:
-    """The scenario of a source, with other values for some keys.
+def resolve(
+    source: ScenarioSource = None, faults: Iterable[Fault] = (), **overrides: Any
+) -> Scenario:
+    """The scenario of a source, with further faults, and with other values for some keys.
 
     source: text with a newline in it is TOML, and so is text with a `=`, unless it ends in .toml;
     other text is a path or the name of a bundled scenario.
-    overrides: as for `override`.
+    faults: as for `with_faults`. overrides: as for `override`.
 
     Raises ScenarioError.
     """
     if source is None:
-        scenario = _default()
-    elif isinstance(source, Scenario):
+        source = _default()
+    _require_source(source)
+    if isinstance(source, Scenario):
         scenario = source
     elif isinstance(source, str) and _is_toml(source):
         scenario = parse(source)
     else:
         scenario = load(source)
-    return override(scenario, **overrides)
+    scenario = override(scenario, **overrides)
+    return scenario if faults == () else with_faults(scenario, faults)
+
+
+def _require_source(source: object) -> None:
+    """Raises ScenarioError for what cannot be the source of a scenario."""
+    if not isinstance(source, Scenario | str | FilePath):
+        expected = "a Scenario, a path, the name of a shipped scenario, TOML text or None"
+        raise ScenarioError([f"scenario: expected {expected}, found {format_value(source)}"])
 
 
 @cache
@@ -158,7 +169,8 @@ def override(scenario: Scenario, **values: Any) -> Scenario:
     changes: dict[str, dict[str, Any]] = {}  # table → key → value; the top of the file is ""
     for name, value in values.items():
         if name not in OVERRIDES:
-            raise TypeError(f"{name!r} cannot be overridden; known: {', '.join(OVERRIDES)}")
+            hint = did_you_mean(name, OVERRIDES)
+            raise TypeError(f"{name!r} cannot be overridden; known: {', '.join(OVERRIDES)}{hint}")
         if value is None:
             continue
         table, key = OVERRIDES[name]
@@ -186,19 +198,20 @@ def override(scenario: Scenario, **values: Any) -> Scenario:
 def with_faults(scenario: Scenario, faults: Iterable[Fault]) -> Scenario:
     """The scenario with these faults after its own.
 
-    Raises ScenarioError if a name is taken, or if one of these faults needs a transport that is
-    switched off.
+    Raises ScenarioError for what is not a fault, if a name is taken, or if one of these faults
+    needs a transport that is switched off.
     """
-    every = (*scenario.faults, *faults)
-    _, problems = validate(every, tuple[Fault, ...], ("faults",))
-    parts = {**msgspec.structs.asdict(scenario), "faults": every}
-    # Those of its own for a transport that an option has switched off are no error.
-    given = range(len(scenario.faults), len(every))
-    problems += (
-        Problem(path, message)
-        for path, message in conflicts(parts)
-        if path[0] != "faults" or path[1] in given
-    )
+    every, problems = validate(faults, tuple[Fault, ...], ("faults",))
+    if not problems:
+        every, problems = validate((*scenario.faults, *every), tuple[Fault, ...], ("faults",))
+        parts = {**msgspec.structs.asdict(scenario), "faults": every}
+        # Those of its own for a transport that an option has switched off are no error.
+        given = range(len(scenario.faults), len(every))
+        problems += (
+            Problem(path, message)
+            for path, message in conflicts(parts)
+            if path[0] != "faults" or path[1] in given
+        )
     if problems:
         raise ScenarioError([*map(str, problems)])
     return msgspec.structs.replace(scenario, faults=every)

@@ -43,6 +43,10 @@ class Scenario(OutletState, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     faults_need_transport: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        # Here, for it imports this module.
+        from invis_sim.scenario.validation import check_struct
+
+        check_struct(self)
         found = conflicts(
             msgspec.structs.asdict(self), faults_need_transport=self.faults_need_transport
         )

@@ -11,6 +11,7 @@ import msgspec
 
 from invis_sim.commands.command import Command
 from invis_sim.commands.registry import COMMANDS, annotation, from_value
+from invis_sim.schema.build import Checked
 
 __all__ = ["AfterRequest", "CommandTable", "Step"]
 
@@ -19,7 +20,7 @@ Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 Interval = Annotated[float, msgspec.Meta(ge=0.001, le=1e9)]
 
 
-class AfterRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class AfterRequest(Checked, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """After a request has been answered.
 
     callback: the request's `callbackName`.
@@ -30,7 +31,7 @@ class AfterRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     nth: Annotated[int, msgspec.Meta(ge=1)] = 1
 
 
-class _HasCommands(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _HasCommands(Checked, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What has a key for each command."""
 
     @property
@@ -39,6 +40,10 @@ class _HasCommands(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         return tuple(_commands(self))
 
     def __post_init__(self) -> None:
+        # Here, for it imports this module.
+        from invis_sim.scenario.validation import check_struct
+
+        check_struct(self)
         _commands(self)
 
 
@@ -76,6 +81,7 @@ class _Conditions(_HasCommands, frozen=True, kw_only=True, forbid_unknown_fields
     after_request: AfterRequest | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         conditions = ("after_seconds", "every_seconds", "after_request")
         if all(getattr(self, name) is None for name in conditions):
             raise ValueError(

@@ -16,11 +16,11 @@ from invis_sim.faults.when import When
 from invis_sim.scenario.conflicts import conflicts
 from invis_sim.scenario.model import Scenario
 from invis_sim.scenario.steps import CommandTable, Step
-from invis_sim.schema.build import Builder, Problem, Rules, build, build_table
+from invis_sim.schema.build import Builder, Problem, Rules, build, build_table, check_fields
 from invis_sim.schema.describe import did_you_mean
 from invis_sim.schema.fields import Path, fields
 
-__all__ = ["validate"]
+__all__ = ["check_struct", "validate"]
 
 MAX_TABLES_IN_HINT = 3
 """A hint that names more tables than this does not help."""
@@ -32,6 +32,13 @@ def validate(plain: Any, annotation: Any, path: Path = ()) -> tuple[Any, list[Pr
     annotation: `Scenario`, or the annotation of a key in it.
     """
     return build(annotation, plain, path=path, rules=_RULES)
+
+
+def check_struct(struct: msgspec.Struct) -> None:
+    """Check the fields of a scenario or of a step that Python builds as those of a file, and
+    convert them. Raises ValueError with every problem.
+    """
+    check_fields(struct, _RULES)
 
 
 class _ScenarioRules(Rules):
@@ -58,12 +65,7 @@ class _ScenarioRules(Rules):
         return conflicts({**defaults, **values})
 
     def _build_fault(self, plain: Any, path: Path) -> tuple[Any, list[Problem]]:
-        if not isinstance(plain, Fault):
-            return build_fault(plain, path, self)
-        # From Python it is a fault already, whose values nothing has checked yet, and perhaps of a
-        # kind that only the caller knows.
-        keys = {key: item for key, item in msgspec.to_builtins(plain).items() if key != "kind"}
-        return build_table(type(plain), keys, path, rules=self)
+        return build_fault(plain, path, self)
 
     def _build_faults(self, plain: Any, path: Path) -> tuple[Any, list[Problem]]:
         return build_faults(plain, path, self)

@@ -4,9 +4,10 @@ the data; with a base, a changed copy of that.
 msgspec judges single values and stops at the first problem. Finding all of them, with their paths
 and a guess at what was meant, is done here, from the same annotations. What annotations do not say
 comes as `Rules`.
+
+A `Checked` struct applies the same to itself, so that Python cannot build what a file cannot have.
 """
 
-import datetime
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -21,8 +22,20 @@ from invis_sim.schema.describe import (
     type_errors,
 )
 from invis_sim.schema.fields import Path, fields, is_table, struct_in, table_in_list
+from invis_sim.schema.plain import NotPlain, given_fields, to_json, to_plain
 
-__all__ = ["NO_RULES", "Builder", "Problem", "Rules", "build", "build_list", "build_table"]
+__all__ = [
+    "NO_RULES",
+    "Builder",
+    "Checked",
+    "Problem",
+    "Rules",
+    "build",
+    "build_list",
+    "build_table",
+    "check",
+    "check_fields",
+]
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -90,7 +103,7 @@ def build(
     """The value of plain data, and the problems. If there are any, the value must not be used.
 
     annotation: a struct type, or any other annotation of a field.
-    plain: the data; a struct in it is taken as its plain data, and checked.
+    plain: the data; a struct in it is taken as its plain data, and checked, unless it is `Checked`.
     base: the data is a patch: the value is a copy of the base with other values for the keys that
     the data has. A table in the data changes the keys that it has; a struct replaces the old one.
     path: of the data, for the problems.
@@ -105,11 +118,14 @@ def build(
     struct = struct_in(annotation)
     if struct is not None and isinstance(plain, Mapping):
         return build_table(struct, plain, path, rules=rules)
+    if struct is not None and isinstance(plain, Checked) and isinstance(plain, struct):
+        return plain, []
     try:
-        plain = _to_plain(plain)
-    except TypeError:
-        found = type(plain).__name__
-        return None, [Problem(path, f"expected plain data, found {found}")]
+        if annotation is Any:
+            return to_json(plain, path), []
+        plain = to_plain(plain, path)
+    except NotPlain as error:
+        return None, [Problem(error.path, error.message)]
     if struct is not None and (isinstance(plain, Mapping) or is_table(annotation)):
         return build_table(struct, plain, path, rules=rules)
     if wrong := type_errors(plain, annotation, path):
@@ -172,8 +188,7 @@ def build_list(
     validate_item: Builder | None = None,
     rules: Rules = NO_RULES,
 ) -> tuple[Any, list[Problem]]:
-    """As `build`, for a list of tables; None in place of an element that is not valid. Elements
-    that are such structs already are taken as they are.
+    """As `build`, for a list of tables; None in place of an element that is not valid.
 
     validate_item: builds one element; None: as a table of the struct.
     """
@@ -185,23 +200,13 @@ def build_list(
     problems: list[Problem] = []
     for index, item in enumerate(plain):
         here = (*path, index)
-        if isinstance(item, struct):
-            items.append(item)
-            continue
         if validate_item is not None:
             value, wrong = validate_item(item, here)
         else:
-            value, wrong = build_table(struct, item, here, rules=rules)
+            value, wrong = build(struct, item, path=here, rules=rules)
         items.append(value)
         problems += wrong
     return tuple(items), problems
-
-
-def _to_plain(value: Any) -> Any:
-    """The plain data of a value. Raises TypeError if it has none."""
-    # Dates and times of TOML stay what they are: as text they would pass where text is expected.
-    dates = (datetime.datetime, datetime.date, datetime.time)
-    return msgspec.to_builtins(value, builtin_types=dates)
 
 
 def _format_non_table(value: Any, path: Path) -> str:
@@ -224,3 +229,43 @@ def _unknown_key_hint(
 def _is_meant(key: str, hints: Iterable[str]) -> bool:
     """Whether an unknown key was probably a misspelling of this one."""
     return any(f"did you mean {key!r}?" in hint for hint in hints)
+
+
+def check(annotation: Any, value: Any, key: str) -> Any:
+    """Return the value of a parameter, checked and converted as that of a key in a file.
+
+    Raises ValueError: `key: expected …, found …`.
+    """
+    checked, problems = build(annotation, value, path=(key,))
+    if problems:
+        raise ValueError(str(problems[0]))
+    return checked
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """A struct that checks and converts its fields as those of a file, whoever builds it.
+
+    Raises ValueError: `key: expected …, found …`.
+    """
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+
+def check_fields(struct: msgspec.Struct, rules: Rules = NO_RULES) -> None:
+    """Check the fields of a struct that has just been built, and replace values by what they mean:
+    a list by a tuple, a table by a struct. Raises ValueError with every problem.
+    """
+    # Not those that are as by default: few are given, and of some types many are built.
+    given = given_fields(struct)
+    if not given:
+        return
+    problems: list[Problem] = []
+    for key, field in fields(type(struct)).items():
+        if field.name in given:
+            value, wrong = build(field.annotation, given[field.name], path=(key,), rules=rules)
+            problems += wrong
+            if not wrong and value is not given[field.name]:
+                msgspec.structs.force_setattr(struct, field.name, value)
+    if problems:
+        raise ValueError("; ".join(map(str, problems)))

@@ -166,6 +166,8 @@ def format_value(value: object) -> str:
     if isinstance(value, int) and value.bit_length() > 200:
         # Python refuses to convert integers above some 4300 digits, and no reader needs that many.
         return "a number of more than sixty digits"
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
     return str(value)
 
 
@@ -215,7 +217,7 @@ def locate_error(message: str, table: Mapping[str, Any]) -> tuple[Path, str]:
 
     The path is () if the message names no key of the table.
     """
-    for word in re.findall(r"^\w+|\w+\.\w+", message):
+    for word in re.findall(r"^\w+(?:\.\w+)?|\w+\.\w+", message):
         keys = word.split(".")
         if keys[0] in table:
             inner = table[keys[0]]

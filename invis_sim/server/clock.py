@@ -21,6 +21,7 @@ import trio
 
 from invis_sim.device.effects import Effect
 from invis_sim.device.schedule import Schedule
+from invis_sim.schema.numbers import check_seconds, check_speed
 from invis_sim.server.tasks import wait_for_other_tasks
 from invis_sim.server.timeline import RealTime, SimTime, Timeline
 
@@ -59,7 +60,7 @@ class Clock:
     """
 
     def __init__(self, speed: float = 1.0) -> None:
-        self._speed = _check_speed(speed)
+        self._speed = check_speed(speed)
         self._paused = False
         # Simulated time at the moment (real) when it last changed its pace.
         self._sim_base = 0.0
@@ -112,7 +113,7 @@ class Clock:
 
     @speed.setter
     def speed(self, speed: float) -> None:
-        speed = _check_speed(speed)
+        speed = check_speed(speed)
         self._set_sim(self._sim())
         self._speed = speed
         self._set_rate()
@@ -148,11 +149,7 @@ class Clock:
         Raises ValueError for another number, RuntimeError where time cannot pass, since a timer
         always sets another one that is due at once.
         """
-        if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
-            raise ValueError(f"seconds: expected a number from 0, found {seconds!r}")
-        if seconds > MAX_ADVANCE_SECONDS:
-            most = f"{MAX_ADVANCE_SECONDS:g}"
-            raise ValueError(f"seconds: expected a number up to {most}, found {seconds!r}")
+        seconds = check_seconds(seconds, MAX_ADVANCE_SECONDS)
         await self._run_until(self._sim() + seconds)
 
     async def settle(self) -> None:
@@ -312,9 +309,3 @@ def _no_end() -> RuntimeError:
         f"after {MAX_TIMERS_TO_SETTLE} timers there are still more; "
         "does a step start something that lasts longer than the time between two of them?"
     )
-
-
-def _check_speed(speed: float) -> float:
-    if isinstance(speed, bool) or not isinstance(speed, int | float) or not speed > 0:
-        raise ValueError(f"speed: expected a number above 0, or inf, found {speed!r}")
-    return speed

@@ -13,6 +13,7 @@ from invis_sim.commands.registry import CommandMethods
 from invis_sim.faults.armed import ArmedFault
 from invis_sim.faults.fault import Fault
 from invis_sim.faults.pipeline import Pipeline
+from invis_sim.schema.build import check
 
 __all__ = ["FaultHandle", "FaultHandles"]
 
@@ -68,6 +69,7 @@ class FaultHandle:
 
     @enabled.setter
     def enabled(self, enabled: bool) -> None:
+        check(bool, enabled, "enabled")
         if self._is_gone():
             raise CommandError(f"{'enable' if enabled else 'disable'}: {self._key} was removed")
         if enabled:

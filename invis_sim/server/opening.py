@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import trio
 
 from invis_sim.commands.command import Command
+from invis_sim.faults.fault import Fault
 from invis_sim.scenario.loading import ScenarioSource, resolve
 from invis_sim.server.net.listeners import ListenerGroup, open_listeners
 from invis_sim.server.nursery import open_cancelled_nursery
@@ -27,6 +28,7 @@ async def open_simulator(
     on_internal_error: Callable[[Exception], None] = lambda error: None,
     commands: Sequence[Command] = (),
     by: str = "python",
+    faults: Sequence[Fault] = (),
     **overrides: object,
 ) -> AsyncIterator[Simulator]:
     """Run an outlet for the time of the block (trio).
@@ -41,13 +43,14 @@ async def open_simulator(
     backend: answers requests in place of the simulated outlet; None: the outlet does.
     on_internal_error: called with an error of the simulator's own that has cost a connection.
     commands: carried out before the first client is served. by: who gives them, for the journal.
+    faults: further ones, after those of the scenario.
     overrides: sn, seed, host, tcp, tcp_port, ws, ws_port, ws_path, mdns, in place of the
     scenario's.
 
     Raises ScenarioError for a scenario that cannot be used, StartError where it cannot listen,
     ValueError for a speed that is not above 0, CommandError.
     """
-    resolved = resolve(scenario, **overrides)
+    resolved = resolve(scenario, faults, **overrides)
     async with _runtime_and_nursery(runtime, speed, owns_loop) as (used, nursery):
         listen = resolved.listen
         ports = {"tcp": listen.tcp_port, "ws": listen.ws_port}

@@ -47,6 +47,7 @@ from invis_sim.protocol.packets import Push
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario
 from invis_sim.scenario.from_keys import build_step, checked, parse_commands
+from invis_sim.schema.build import check
 from invis_sim.server.acceptor import Acceptor
 from invis_sim.server.clock import Clock
 from invis_sim.server.fault_handle import FaultHandle, FaultHandles
@@ -155,7 +156,8 @@ class Simulator(CommandMethods, WaitMethods):
         return self._acceptor.addresses
 
     def has(self, transport: Transport) -> bool:
-        """Return whether the outlet has this transport."""
+        """Return whether the outlet has this transport. Raises ValueError for an unknown one."""
+        check(Transport, transport, "transport")
         return transport in self._acceptor.addresses
 
     def _address(self, transport: Transport) -> tuple[str, int]:
@@ -201,6 +203,7 @@ class Simulator(CommandMethods, WaitMethods):
 
         Raises CommandError with the path of the key, what was expected and what was found.
         """
+        check(str, by, "by")
         self._carry_out((*map(checked, commands), *parse_commands(keys)), by)
 
     def inject(self, fault: Fault) -> FaultHandle:

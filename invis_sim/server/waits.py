@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import msgspec
 import trio
 
 from invis_sim.journal import Event, Exchange, Expectation, Journal, Waiters
 from invis_sim.protocol.packets import Request
 from invis_sim.protocol.transport import Transport
+from invis_sim.schema.numbers import check_timeout
 
 __all__ = ["WaitMethods"]
 
@@ -39,6 +41,7 @@ class WaitMethods:
         connection: int | None = None,
         transport: Transport | None = None,
         packet_id: int | None = None,
+        args: Any = msgspec.UNSET,
         timeout: float = 5.0,
     ) -> Request:
         """Return the next request that is like this, as soon as it is there.
@@ -46,11 +49,13 @@ class WaitMethods:
         Each request is returned once: one that came before the call counts, unless an earlier call
         has returned it or the journal has forgotten it.
 
-        timeout: real seconds. The other arguments are those of `Journal.exchanges`.
+        timeout: real seconds, 0 or more. The other arguments are those of `Journal.exchanges`.
 
-        Raises AssertionError that lists what came instead.
+        Raises AssertionError that lists what came instead, ValueError for an argument that no
+        request can have.
         """
-        expectation = self.waiters.request(callback, connection, transport, packet_id)
+        timeout = check_timeout(timeout)
+        expectation = self.waiters.request(callback, connection, transport, packet_id, args)
         request = (await _arrival(expectation, timeout)).request
         assert request is not None
         return request
@@ -62,10 +67,11 @@ class WaitMethods:
 
         Each is returned once, as in `wait_for_request`. On WebSocket, the handshake comes after it.
 
-        transport: only on this one. timeout: real seconds.
+        transport: only on this one. timeout: real seconds, 0 or more.
 
-        Raises AssertionError that lists what came instead.
+        Raises AssertionError that lists what came instead, ValueError for another transport.
         """
+        timeout = check_timeout(timeout)
         return await _arrival(self.waiters.connection(transport), timeout)
 
     async def wait_until_up(self, timeout: float = 5.0) -> None:
@@ -74,6 +80,7 @@ class WaitMethods:
 
         timeout: real seconds. Raises AssertionError where it is not back by then.
         """
+        timeout = check_timeout(timeout)
         up = trio.Event()
         withdraw = self.call_when_up(up.set)
         try:

@@ -1,13 +1,16 @@
 """The block in which a simulator runs in a thread: `with start_simulator() as sim:`."""
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import Future
 from types import TracebackType
 
 import trio
 
+from invis_sim.faults.fault import Fault
 from invis_sim.scenario import Scenario
 from invis_sim.scenario.loading import ScenarioSource, resolve
+from invis_sim.schema.numbers import check_speed
 from invis_sim.server.opening import open_simulator
 from invis_sim.testing.event_loops import completed
 from invis_sim.testing.handle import SimulatorHandle
@@ -137,7 +140,11 @@ class SimulatorContext:
 
 
 def start_simulator(
-    scenario: ScenarioSource = None, *, speed: float = 1.0, **overrides: object
+    scenario: ScenarioSource = None,
+    *,
+    speed: float = 1.0,
+    faults: Sequence[Fault] = (),
+    **overrides: object,
 ) -> SimulatorContext:
     """Run an outlet in a thread for the time of a block; it listens when the block begins.
 
@@ -148,11 +155,12 @@ def start_simulator(
     default outlet.
     speed: how many simulated seconds pass in a real one, above 0; infinite: time jumps from timer
     to timer.
+    faults: further ones, after those of the scenario.
     overrides: sn, seed, host, tcp, tcp_port, ws, ws_port, ws_path, mdns, in place of the
     scenario's. Ports are free ones unless the scenario or the caller names them.
 
-    Raises ScenarioError for a scenario that cannot be used; at the beginning of the block
-    StartError where it cannot listen, and ValueError for a speed that is not above 0; and at its
-    end whatever went wrong inside the simulator.
+    Raises ScenarioError for a scenario that cannot be used, ValueError for a speed that is not
+    above 0; at the beginning of the block StartError where it cannot listen; and at its end
+    whatever went wrong inside the simulator.
     """
-    return SimulatorContext(resolve(scenario, **overrides), speed)
+    return SimulatorContext(resolve(scenario, faults, **overrides), check_speed(speed))

@@ -4,10 +4,13 @@ The simulator and all that belongs to it live in one thread, with trio. The hand
 `Simulator` offers, and reaches it by `LoopThread.call`.
 """
 
+import math
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from typing import Any, TypeVar
+
+import msgspec
 
 from invis_sim.commands.command import Command
 from invis_sim.commands.inject import InjectFault
@@ -18,6 +21,7 @@ from invis_sim.journal import Event, Exchange, Expectation, Journal
 from invis_sim.protocol.packets import Request
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario
+from invis_sim.schema.numbers import check_timeout
 from invis_sim.server.clock import Clock
 from invis_sim.server.fault_handle import FaultHandle, FaultHandles
 from invis_sim.server.simulator import Simulator
@@ -152,6 +156,7 @@ class SimulatorHandle(CommandMethods):
         connection: int | None = None,
         transport: Transport | None = None,
         packet_id: int | None = None,
+        args: Any = msgspec.UNSET,
         timeout: float = 5.0,
     ) -> Request:
         """Return the next request that is like this, as soon as it is there.
@@ -163,13 +168,14 @@ class SimulatorHandle(CommandMethods):
         It blocks its thread. In an event loop that a client of the outlet shares, use
         `async_wait_for_request`.
 
-        timeout: real seconds. The other arguments are those of `Journal.exchanges`.
+        timeout: real seconds, 0 or more. The other arguments are those of `Journal.exchanges`.
 
-        Raises AssertionError that lists what came instead.
+        Raises AssertionError that lists what came instead, ValueError for an argument that no
+        request can have.
         """
         waiters = self._simulator.waiters
         return _request(
-            self._wait(waiters.request(callback, connection, transport, packet_id), timeout)
+            self._wait(waiters.request(callback, connection, transport, packet_id, args), timeout)
         )
 
     def wait_for_connection(
@@ -179,9 +185,9 @@ class SimulatorHandle(CommandMethods):
 
         Each is returned once, as in `wait_for_request`. On WebSocket, the handshake comes after it.
 
-        transport: only on this one. timeout: real seconds.
+        transport: only on this one. timeout: real seconds, 0 or more.
 
-        Raises AssertionError that lists what came instead.
+        Raises AssertionError that lists what came instead, ValueError for another transport.
         """
         return self._wait(self._simulator.waiters.connection(transport), timeout)
 
@@ -191,13 +197,15 @@ class SimulatorHandle(CommandMethods):
 
         timeout: real seconds. Raises AssertionError where it is not back by then.
         """
+        seconds = _wait_seconds(timeout)
         up, withdraw = self._when_up()
-        wait((up,), timeout)
+        wait((up,), seconds)
         withdraw()
         self._check_up(up, timeout)
 
     async def async_wait_until_up(self, timeout: float = 5.0) -> None:
         """Do as `wait_until_up`, in asyncio or trio: other tasks run meanwhile."""
+        timeout = check_timeout(timeout)
         up, withdraw = self._when_up()
         try:
             await completed(up, timeout)
@@ -212,11 +220,13 @@ class SimulatorHandle(CommandMethods):
         connection: int | None = None,
         transport: Transport | None = None,
         packet_id: int | None = None,
+        args: Any = msgspec.UNSET,
         timeout: float = 5.0,
     ) -> Request:
         """Do as `wait_for_request`, in asyncio or trio: other tasks run meanwhile."""
+        timeout = check_timeout(timeout)
         waiters = self._simulator.waiters
-        with waiters.request(callback, connection, transport, packet_id) as expectation:
+        with waiters.request(callback, connection, transport, packet_id, args) as expectation:
             await completed(expectation.future, timeout)
             return _request(expectation.result(timeout))
 
@@ -224,6 +234,7 @@ class SimulatorHandle(CommandMethods):
         self, transport: Transport | None = None, timeout: float = 5.0
     ) -> Event:
         """Do as `wait_for_connection`, in asyncio or trio: other tasks run meanwhile."""
+        timeout = check_timeout(timeout)
         with self._simulator.waiters.connection(transport) as expectation:
             await completed(expectation.future, timeout)
             return expectation.result(timeout)
@@ -257,8 +268,9 @@ class SimulatorHandle(CommandMethods):
     def _wait(self, expectation: Expectation[E], timeout: float) -> E:
         if self._thread.is_current:
             raise RuntimeError("would deadlock: called from the simulator's thread")
+        seconds = _wait_seconds(timeout)
         with expectation:
-            wait((expectation.future,), timeout)
+            wait((expectation.future,), seconds)
             return expectation.result(timeout, _EVENT_LOOP_HINT if in_event_loop() else "")
 
     # Its thread
@@ -371,6 +383,11 @@ class ThreadStepHandle:
         """Take the step away. One that is gone, or whose outlet has stopped, is no error."""
         with suppress(ThreadStopped):
             self._thread.try_call(self._remove)
+
+
+def _wait_seconds(timeout: float) -> float | None:
+    """Return a timeout as `concurrent.futures.wait` has it, which knows no infinity."""
+    return None if check_timeout(timeout) == math.inf else timeout
 
 
 def _request(exchange: Exchange) -> Request:

@@ -54,6 +54,8 @@ def test_arguments_are_sent_as_the_json_they_are(sim: SimulatorHandle) -> None:
     [
         (("127.0.0.1:1", "20", "[1,"), "ARGS is not JSON: "),
         (("127.0.0.1:1", "20", "[" * 50_000), "ARGS is nested too deep"),
+        (("127.0.0.1:1", "2", "[NaN]"), "ARGS[0]: expected a JSON value, found nan"),
+        (("127.0.0.1:1", "2", '{"a": [1, 1e999]}'), "ARGS.a[1]: expected a JSON value, found inf"),
         (("127.0.0.1:1", "twenty"), "argument CALLBACK: expected a whole number, found 'twenty'"),
         (("127.0.0.1:1", "20", "--timeout", "0"), "argument --timeout: expected a number of"),
         (("127.0.0.1:99999", "20"), "expected HOST[:PORT] or ws://HOST[:PORT]/ws, found"),

@@ -320,7 +320,7 @@ def test_a_fault_can_be_switched_between_two_connections() -> None:
     [("callback", 20), ("packet", "any"), ("packet", "push"), ("per", "connection")],
 )
 def test_a_condition_about_packets_is_refused(kind: type[Fault], key: str, value: object) -> None:
-    message = f"^{kind.kind()} acts on new connections, which have no when\\.{key}"
+    message = f"^when\\.{key}: {kind.kind()} acts on new connections, which have none"
     arguments = {"seconds": 1.0} if kind in (SlowAccept, SlowHandshake, IdleClose) else {}
     with pytest.raises(ValueError, match=message):
         kind(**arguments, when=When(**{key: value}))  # type: ignore[arg-type]

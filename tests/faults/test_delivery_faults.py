@@ -274,7 +274,9 @@ def test_a_close_code_is_refused_exactly_where_it_must_not_be_sent() -> None:
         if may_be_sent(code):
             assert CloseConnection(code=code).code == code
         else:
-            with pytest.raises(ValueError, match=f"code {code} must not be sent in a close frame"):
+            with pytest.raises(
+                ValueError, match=rf"^code: ({code} must not be sent|expected .* found {code}$)"
+            ):
                 CloseConnection(code=code)
 
 
@@ -282,7 +284,7 @@ def test_a_close_code_is_refused_exactly_where_it_must_not_be_sent() -> None:
 def test_a_reason_is_as_long_as_a_close_frame_has_room_for(character: str) -> None:
     fitting = character * (123 // len(character.encode()))
     assert CloseConnection(reason=fitting).reason == fitting
-    with pytest.raises(ValueError, match="reason is longer than the 123 bytes"):
+    with pytest.raises(ValueError, match=r"^reason: longer than the 123 bytes"):
         CloseConnection(reason=fitting + character)
 
 

@@ -121,8 +121,8 @@ def test_exchanges_and_events_are_told_apart_in_their_order() -> None:
     assert (first.kind, first.peer, first.connection) == ("connected", "127.0.0.1:5000", 1)
 
 
-def test_a_kind_that_there_is_not_is_an_error() -> None:
-    with pytest.raises(ValueError, match=r"kind: expected one of .*'closed'.*, found 'what'"):
+def test_a_kind_that_does_not_exist_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r'kind: expected one of .*"closed".*, found "what"'):
         an_hour().events(kind="what")  # type: ignore[arg-type]
 
 

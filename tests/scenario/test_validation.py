@@ -680,7 +680,7 @@ def test_a_fault_on_a_transport_that_the_revision_does_not_have_is_reported() ->
         ),
         (
             ["kind = 'close'", "reason = ''", "code = 1005"],
-            "4: faults[0].code: code 1005 must not be sent in a close frame",
+            "4: faults[0].code: 1005 must not be sent in a close frame",
         ),
         (["kind = 'drop'", "name = ''"], "expected text of 1 to 100 characters"),
         (["kind = 'drop'", "name = true"], "expected text of 1 to 100 characters"),
@@ -817,7 +817,7 @@ def test_an_unknown_key_comes_with_a_hint_what_or_where_it_should_be(text: str, 
             "1: faults: expected a list of tables, found a table; write [[f",
         ),
         ("faults = 3", "1: faults: expected a list of tables, found 3"),
-        ("faults = [\n3]", "2: faults[0]: expected a table with a kind, found 3"),
+        ("faults = [\n3]", "2: faults[0]: expected a fault: a table with a kind, found 3"),
         (
             "[[device]]",
             "1: device: expected a table, found [a table]; write [device], not [[device]]",
@@ -866,7 +866,7 @@ def test_a_whole_number_will_do_where_a_number_is_asked_for() -> None:
 # Ways to say what is wrong other than "expected …".
 PLAIN = re.compile(
     "unknown key; (did you mean|it belongs|known here|a step cannot)|never applies|is above max|"
-    "both false|must not be sent|is longer than|which have no when|is not between min and max|"
+    "both false|must not be sent|longer than|which have none|is not between min and max|"
     "is no reading|a step happens|does not go with|has no effect|no fault is called|"
     "has no faceplate|listen switches off"
 )

@@ -334,7 +334,7 @@ def test_firmware_may_change_while_it_runs() -> None:
 
 
 def test_firmware_that_no_scenario_could_have_is_refused_and_nothing_changes() -> None:
-    wrong: Any = FirmwareInventory(IM=OutletFirmware(fw_rev=7))  # type: ignore[arg-type]
+    wrong = {"IM": {"fw_rev": 7}}
     with start_simulator() as sim:
         before = sim.state.firmware
         with pytest.raises(ValueError, match=r"IM\.fw_rev"):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 
 from invis_sim.faults.fault import Context, ReplyFault
-from invis_sim.faults.json_values import check_json, parse_path
+from invis_sim.faults.field_paths import parse_path
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.json_text import encode_int
 from invis_sim.protocol.packets import Packet, Push, Reply, encode_json
@@ -203,7 +203,6 @@ class SetField(ReplyFault, frozen=True, tag="set_field"):
     def __post_init__(self) -> None:
         super().__post_init__()
         parse_path(self.path)
-        msgspec.structs.force_setattr(self, "value", check_json(self.value, "value"))
 
     def rewrite(self, packet: Packet, ctx: Context) -> Packet:
         changed = packet.with_field(parse_path(self.path), self.value)
@@ -297,11 +296,7 @@ class PushFirst(ReplyFault, frozen=True, tag="push_first"):
     """
 
     callback: int = 9
-    args: Any = (1, 0)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        msgspec.structs.force_setattr(self, "args", check_json(self.args, "args"))
+    args: Any = msgspec.field(default_factory=lambda: [1, 0])
 
     def rewrite(self, packet: Packet, ctx: Context) -> Packet:
         assert ctx.request is not None

@@ -22,6 +22,7 @@ from invis_sim.faults.delivery import (
     even_cuts,
 )
 from invis_sim.faults.fault import Context, DeliveryFault, Seconds
+from invis_sim.schema.build import Checked
 
 __all__ = [
     "CloseConnection",
@@ -44,7 +45,7 @@ _MAX_WAIT = 1e9
 is not a time to wait for."""
 
 
-class Distribution(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Distribution(Checked, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Random seconds, new each time, in one of three distributions.
 
     min, max: uniform between the two.
@@ -60,6 +61,7 @@ class Distribution(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     sigma: Seconds | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         given = tuple(name for name in self.__struct_fields__ if getattr(self, name) is not None)
         if given not in (("min", "max"), ("mean", "stddev"), ("median", "sigma")):
             raise ValueError(
@@ -190,9 +192,9 @@ class CloseConnection(DeliveryFault, frozen=True, tag="close"):
         # RFC 6455, 7.4: 1015 to 2999 are reserved; 1004 to 1006 must not be in a frame.
         allowed = 1000 <= self.code <= 1014 or 3000 <= self.code <= 4999
         if not allowed or self.code in (1004, 1005, 1006):
-            raise ValueError(f"code {self.code} must not be sent in a close frame (RFC 6455, 7.4)")
+            raise ValueError(f"code: {self.code} must not be sent in a close frame (RFC 6455, 7.4)")
         if len(self.reason.encode()) > 123:
-            raise ValueError("reason is longer than the 123 bytes that a close frame has for it")
+            raise ValueError("reason: longer than the 123 bytes that a close frame has for it")
 
     def reroute(self, delivery: Delivery, ctx: Context) -> Delivery:
         ctx.detail(self.moment)

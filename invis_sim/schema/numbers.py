@@ -1,0 +1,36 @@
+"""Numbers that a caller gives and no file has: a speed, a time to wait. They may be infinite."""
+
+import math
+from typing import Any
+
+from invis_sim.schema.describe import format_value
+
+__all__ = ["check_seconds", "check_speed", "check_timeout"]
+
+
+def check_speed(speed: Any) -> float:
+    """Return how many simulated seconds pass in a real one. Raises ValueError."""
+    return _check("speed", speed, _number(speed) > 0, "a number above 0, or inf")
+
+
+def check_timeout(seconds: Any) -> float:
+    """Return how many real seconds a caller waits at most. Raises ValueError."""
+    return _check("timeout", seconds, _number(seconds) >= 0, "a number from 0, or inf")
+
+
+def check_seconds(seconds: Any, most: float) -> float:
+    """Return a number of simulated seconds, 0 to `most`. Raises ValueError."""
+    expected = f"a number from 0 to {most:g}".replace("e+0", "e")
+    return _check("seconds", seconds, 0 <= _number(seconds) <= most, expected)
+
+
+def _number(value: Any) -> float:
+    """The number; not a number (NaN), with which every comparison fails, for anything else."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+
+
+def _check(key: str, value: Any, valid: bool, expected: str) -> float:
+    if not valid:
+        raise ValueError(f"{key}: expected {expected}, found {format_value(value)}")
+    number: float = value
+    return number
