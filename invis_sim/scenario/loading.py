@@ -16,7 +16,7 @@ from invis_sim.scenario.conflicts import conflicts
 from invis_sim.scenario.model import NarrowedScenario, Scenario
 from invis_sim.scenario.toml_positions import key_lines
 from invis_sim.scenario.validation import validate
-from invis_sim.schema.build import Problem
+from invis_sim.schema.build import Problem, values_checked
 from invis_sim.schema.describe import did_you_mean, format_path, format_value
 from invis_sim.schema.fields import Path, fields
 
@@ -185,12 +185,13 @@ def override(scenario: Scenario, **values: Any) -> Scenario:
     # All at once: two values may be valid together even if one of them alone is not.
     top = changes.pop("", {})
     try:
-        for table, keys in changes.items():
-            top[table] = msgspec.structs.replace(getattr(scenario, table), **keys)
-        with suppress(ValueError):
-            return msgspec.structs.replace(scenario, **top)
-        # Perhaps for no other reason than faults for a transport that is off now.
-        return NarrowedScenario(**{**msgspec.structs.asdict(scenario), **top})
+        with values_checked():
+            for table, keys in changes.items():
+                top[table] = msgspec.structs.replace(getattr(scenario, table), **keys)
+            with suppress(ValueError):
+                return msgspec.structs.replace(scenario, **top)
+            # Perhaps for no other reason than faults for a transport that is off now.
+            return NarrowedScenario(**{**msgspec.structs.asdict(scenario), **top})
     except ValueError as error:
         raise ScenarioError([str(error)]) from None
 
@@ -214,7 +215,8 @@ def with_faults(scenario: Scenario, faults: Iterable[Fault]) -> Scenario:
         )
     if problems:
         raise ScenarioError([*map(str, problems)])
-    return msgspec.structs.replace(scenario, faults=every)
+    with values_checked():
+        return msgspec.structs.replace(scenario, faults=every)
 
 
 def _find(source: str | FilePath) -> FilePath:

@@ -8,7 +8,9 @@ comes as `Rules`.
 A `Checked` struct applies the same to itself, so that Python cannot build what a file cannot have.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeAlias
 
 import msgspec
@@ -35,6 +37,7 @@ __all__ = [
     "build_table",
     "check",
     "check_fields",
+    "values_checked",
 ]
 
 
@@ -172,9 +175,10 @@ def build_table(
     if problems:
         return None, problems
     try:
-        if base is not None:
-            return msgspec.structs.replace(base, **values), []
-        return struct(**values), []
+        with values_checked():
+            if base is not None:
+                return msgspec.structs.replace(base, **values), []
+            return struct(**values), []
     except ValueError as error:  # what the struct itself finds: values that do not go together
         where, message = locate_error(str(error), plain)
         return None, [Problem((*path, *where), message)]
@@ -242,6 +246,21 @@ def check(annotation: Any, value: Any, key: str) -> Any:
     return checked
 
 
+_VALUES_CHECKED: ContextVar[bool] = ContextVar("_VALUES_CHECKED", default=False)
+
+
+@contextmanager
+def values_checked() -> Iterator[None]:
+    """Make structs take the values of their fields as they are: the caller has checked each. What
+    does not go together is still an error.
+    """
+    token = _VALUES_CHECKED.set(True)
+    try:
+        yield
+    finally:
+        _VALUES_CHECKED.reset(token)
+
+
 class Checked(msgspec.Struct, frozen=True):
     """A struct that checks and converts its fields as those of a file, whoever builds it.
 
@@ -257,7 +276,7 @@ def check_fields(struct: msgspec.Struct, rules: Rules = NO_RULES) -> None:
     a list by a tuple, a table by a struct. Raises ValueError with every problem.
     """
     # Not those that are as by default: few are given, and of some types many are built.
-    given = given_fields(struct)
+    given = {} if _VALUES_CHECKED.get() else given_fields(struct)
     if not given:
         return
     problems: list[Problem] = []
