@@ -11,7 +11,7 @@ from invis_sim.schema.fields import Path
 
 __all__ = ["MAX_DEPTH", "NotPlain", "given_fields", "to_json", "to_plain"]
 
-MAX_DEPTH = 64
+MAX_DEPTH = 128
 """How deep a value may be nested: as deep as a packet may be (`protocol/json_stream.py`)."""
 
 # TOML has dates and times, JSON has none. As plain data they stay what they are: as text they would
@@ -65,7 +65,7 @@ def _convert(value: Any, path: Path, expected: str, depth: int = 0) -> Any:
         if expected == "a JSON value" and not math.isfinite(value):
             raise NotPlain(path, f"expected {expected}, found {value}")
         return value
-    if depth > MAX_DEPTH:
+    if depth >= MAX_DEPTH:
         raise NotPlain(path[:1], f"nested deeper than the {MAX_DEPTH} levels expected at most")
     if isinstance(value, list | tuple):
         return [
