@@ -8,7 +8,7 @@ import textwrap
 
 from invis_sim.cli import CliError
 from invis_sim.faults.catalogue import KINDS
-from invis_sim.faults.fault import LAYERS, Fault
+from invis_sim.faults.fault import LAYERS, ConnectionFault, Fault
 from invis_sim.faults.when import When
 from invis_sim.scenario.bundled import bundled
 from invis_sim.scenario.json_schema import scenario_schema
@@ -88,6 +88,7 @@ def _manual(fault: type[Fault]) -> str:
             f"{fault.kind()}  ({fault.layer} layer; {transports})",
             "",
             inspect.getdoc(fault) or "",
+            *_on_open_connections(fault),
             "",
             "Keys of every kind:",
             "",
@@ -102,6 +103,18 @@ def _manual(fault: type[Fault]) -> str:
             textwrap.indent(_toml(fault), "    "),
         )
     )
+
+
+def _on_open_connections(fault: type[Fault]) -> tuple[str, ...]:
+    """Return what becomes of connections that are open when the fault is injected."""
+    if not issubclass(fault, ConnectionFault):
+        return ()
+    open_then = "connections that are open when it is injected or enabled"
+    if fault.lasts:
+        words = f"It also acts on {open_then}, and ceases to when it is disabled or removed."
+    else:
+        words = f"It acts on new connections; {open_then} stay as they are."
+    return "", *textwrap.wrap(words, 98)
 
 
 def _toml(fault: type[Fault]) -> str:

@@ -244,6 +244,9 @@ class ConnectionFault(Fault, frozen=True):
     """A new connection that is not treated as it should be, from accept to close."""
 
     acts_on = ("connection",)
+    # Whether it also acts on connections that exist already when it is armed, and on each only for
+    # as long as it is in force.
+    lasts: ClassVar[bool] = False
 
     def admit(self, plan: ConnectionPlan, ctx: Context) -> ConnectionPlan:
         """How the connection begins instead."""

@@ -16,6 +16,7 @@
     PlannedDelivery
 
 A new connection goes through `ConnectionFault.admit` instead: `ConnectionPlan` → `ConnectionPlan`.
+When faults that last come or go, an open one goes through it again (`follow`).
 
 The rules of this file:
 
@@ -34,11 +35,10 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import msgspec
 
+from invis_sim.faults.admission import Admission, AppliedFault, PlannedConnection
 from invis_sim.faults.armed import ArmedFault, Counts
-from invis_sim.faults.connection_plan import ConnectionPlan
 from invis_sim.faults.delivery import Delivery, PlanTooLong
 from invis_sim.faults.fault import (
-    ConnectionFault,
     Context,
     DeliveryFault,
     Fault,
@@ -69,28 +69,10 @@ MAX_TEXT_BYTES = 16 * 2**20
 fault can act on such a packet too, but a hundred together cannot use up the memory."""
 
 
-class AppliedFault(msgspec.Struct, frozen=True):
-    """That a fault applied.
-
-    fault: its name.
-    detail: what it did, in a few words; "" where the name says it all.
-    """
-
-    fault: str
-    detail: str = ""
-
-
 class PlannedDelivery(msgspec.Struct, frozen=True):
     """How a packet leaves that faults were applied to, and what each did."""
 
     delivery: Delivery
-    applied: tuple[AppliedFault, ...]
-
-
-class PlannedConnection(msgspec.Struct, frozen=True):
-    """How a connection begins that faults were applied to, and what each did."""
-
-    plan: ConnectionPlan
     applied: tuple[AppliedFault, ...]
 
 
@@ -133,6 +115,9 @@ class FaultSession:
         self._for_reply: dict[int | None, Selection] = {}
         self._for_veto: dict[int | None, Selection] = {}
         self._for_push: dict[int | None, Selection] = {}
+        self._admission = Admission(
+            pipeline, transport, number, self._count_and_match, self._undo_count
+        )
         # Original replies, each with the callback number of its request; the oldest first.
         self._replies: deque[tuple[int | None, Packet]] = deque(maxlen=MAX_REMEMBERED_REPLIES)
 
@@ -192,32 +177,16 @@ class FaultSession:
         return plan
 
     def admit(self, now: float, connections: int) -> PlannedConnection | None:
-        """Plan how the connection begins. Call it once.
-
-        now: simulated seconds since the start of the outlet.
-        connections: how many are open, this one included.
-
-        Returns None if no fault applies: the connection is served at once.
-        """
+        """Plan how the connection begins; see `Admission.admit`."""
         if self._version != self._pipeline.version:
             self._refresh()
-        selection = [
-            armed
-            for armed in self._pipeline
-            if armed.enabled
-            and isinstance(armed.fault, ConnectionFault)
-            and self._transport in armed.fault.transports
-            and armed.fault.when.matches_connection(self._transport, self._number)
-        ]
-        applying = self._applying(selection, now)
-        if not applying:
-            return None
-        ctx = Context(None, None, self._transport, self._number, now, connections=connections)
-        applied: list[AppliedFault] = []
-        plan = ConnectionPlan()
-        for fault in self._run_layer(applying, ConnectionFault, ctx, applied):
-            plan = fault.admit(plan, ctx)
-        return PlannedConnection(plan, tuple(applied)) if applied else None
+        return self._admission.admit(now, connections)
+
+    def follow(self, now: float) -> PlannedConnection | None:
+        """Plan anew how the connection is treated; see `Admission.follow`."""
+        if self._version != self._pipeline.version:
+            self._refresh()
+        return self._admission.follow(now)
 
     # Which faults apply
 
@@ -276,6 +245,9 @@ class FaultSession:
         pipeline = self._pipeline
         number = self._number - pipeline.connection_base
         return armed.count_and_match(self._counts_of(armed), pipeline.seed, number, now)
+
+    def _undo_count(self, armed: ArmedFault) -> None:
+        armed.undo_count(self._counts_of(armed))
 
     def _counts_of(self, armed: ArmedFault) -> Counts:
         counts = self._counts.get(armed)
@@ -359,7 +331,7 @@ class FaultSession:
             ctx.start_fault(key, armed.identity)
             yield armed.fault
             if ctx.skipped:
-                armed.undo_count(self._counts_of(armed))
+                self._undo_count(armed)
             else:
                 applied.append(AppliedFault(armed.name, ctx.details))
 

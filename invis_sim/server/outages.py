@@ -21,9 +21,10 @@ from invis_sim.device.effects import Effect, GoOffline
 from invis_sim.device.outlet import Outlet
 from invis_sim.device.schedule import Timer
 from invis_sim.faults.armed import ArmedFault, outage_of
+from invis_sim.faults.fault import ConnectionFault
 from invis_sim.faults.outage import Outage
 from invis_sim.faults.pipeline import Pipeline
-from invis_sim.journal import OutageEnded, OutageStarted
+from invis_sim.journal import FaultNote, OutageEnded, OutageStarted
 from invis_sim.server.acceptor import Acceptor
 from invis_sim.server.timeline import Timeline
 
@@ -91,6 +92,7 @@ class Outages:
         self._active: list[_ActiveOutage] = []
         # Enabled faults → the timers at the times in their `when`.
         self._windows: dict[ArmedFault, list[Timer]] = {}
+        self._lasting: set[ArmedFault] = set()  # faults that act on open connections at present
 
     def go_offline(self, cause: GoOffline) -> tuple[Effect, ...]:
         """Start an outage of the outlet's own, and return what comes of it."""
@@ -154,22 +156,58 @@ class Outages:
         for armed in enabled:  # in the order in which they apply
             if armed not in self._windows:
                 self._windows[armed] = []
+                self._note_waiting(armed)
                 effects += self._set_timers(armed)
+        self._follow_lasting_faults()
         return tuple(effects)
+
+    def _note_waiting(self, armed: ArmedFault) -> None:
+        """Record that a fault that is new, or enabled now, waits for something or never applies."""
+        fault = armed.fault
+        possible = {one for one in fault.transports if fault.when.transport in (None, one)}
+        if not self._acceptor.addresses.keys() & possible:
+            text = "never applies: its transport is switched off"
+        elif isinstance(fault, ConnectionFault) and not fault.lasts and self._connections:
+            text = "waits for new connections; those that are open stay as they are"
+        else:
+            return
+        self._record(FaultNote, fault=armed.name, text=text)
+
+    def _follow_lasting_faults(self, since: float = 0.0) -> tuple[()]:
+        """Make open connections follow the faults that begin or cease to act on them.
+
+        since: the time that has come. The clock may be behind it by a rounding error.
+        """
+        now = max(self._timeline.now(), since)
+        in_force = {
+            armed
+            for armed in self._faults
+            if armed.enabled
+            and isinstance(armed.fault, ConnectionFault)
+            and armed.fault.lasts
+            and armed.fault.when.matches_time(now)
+        }
+        if in_force != self._lasting:
+            self._lasting = in_force
+            for connection in tuple(self._connections.values()):
+                connection.follow_faults(now)
+        return ()
 
     def _set_timers(self, armed: ArmedFault) -> tuple[Effect, ...]:
         """Set a timer at each time in the `when` of a fault, and start its outage if it is due.
 
-        Most of these timers do nothing: they are there for time to jump to.
+        Most of these timers do nothing but be there for time to jump to.
         """
         when, now = armed.fault.when, self._timeline.now()
         starts = armed.fault.starts_at_a_time
-        action = partial(self._start_if_due, armed) if starts else tuple
         timers = self._windows[armed]
-        if when.from_seconds > now:
-            timers.append(self._timeline.at(when.from_seconds, action))
-        if when.until_seconds is not None and when.until_seconds > now:
-            timers.append(self._timeline.at(when.until_seconds, tuple))
+        for moment in (when.from_seconds, when.until_seconds):
+            if moment is None or moment <= now:
+                continue
+            begins = starts and moment == when.from_seconds
+            follow = partial(self._follow_lasting_faults, moment)
+            action = partial(self._start_if_due, armed) if begins else follow
+            timers.append(self._timeline.at(moment, action))
         return self._start_if_due(armed) if starts and when.from_seconds <= now else ()
 
     def _start_if_due(self, armed: ArmedFault) -> tuple[Effect, ...]:

@@ -39,7 +39,6 @@ from invis_sim.journal import (
     CommandGiven,
     DeviceLog,
     Event,
-    FaultNote,
     Journal,
     ServerError,
 )
@@ -358,8 +357,6 @@ class Simulator(CommandMethods, WaitMethods):
 
         Raises StartError where mDNS is asked for and not installed; CommandError.
         """
-        for name in dict.fromkeys(self.scenario.unreachable_faults):
-            self._record(FaultNote, fault=name, text="never applies: its transport is switched off")
         if commands:
             self._carry_out(commands, by)
         if self.scenario.listen.mdns:

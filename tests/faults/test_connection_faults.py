@@ -342,3 +342,45 @@ def test_a_condition_about_packets_is_refused(kind: type[Fault], key: str, value
 def test_a_value_out_of_range_is_refused(kind: type[Fault], given_fields: dict[str, Any]) -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"kind": kind.kind(), **given_fields}, kind)
+
+
+# On connections that are open already
+
+
+def test_faults_that_last_act_on_open_connections_as_long_as_they_are_in_force() -> None:
+    pipeline = Pipeline([SlowAccept(seconds=1)], seed=1)
+    session = pipeline.session("ws", 1)
+    assert the(session.admit(0.0, 1)).plan == ConnectionPlan(wait=1)
+    assert session.follow(1.0) is None
+    idle, mute = pipeline.arm(IdleClose(seconds=4)), pipeline.arm(NoPong())
+    pipeline.arm(Greeting())
+    followed = the(session.follow(2.0))
+    assert followed.plan == ConnectionPlan(wait=1, idle_seconds=4, answers_pings=False)
+    assert [one.fault for one in followed.applied] == ["no_pong", "idle_close"]
+    assert followed.faults == ("no_pong", "slow_accept", "idle_close")
+    pipeline.remove(idle)
+    assert the(session.follow(3.0)).plan == ConnectionPlan(wait=1, answers_pings=False)
+    pipeline.enable(mute, False)
+    assert the(session.follow(4.0)).plan == ConnectionPlan(wait=1)
+    assert session.follow(5.0) is None
+    assert (idle.applied, mute.applied, pipeline["greeting"].applied) == (1, 1, 0)
+
+
+def test_a_fault_that_lasts_counts_a_connection_once_and_keeps_its_conditions() -> None:
+    pipeline = Pipeline([], seed=1)
+    first, second, tcp = (
+        pipeline.session(transport, number)  # type: ignore[arg-type]
+        for number, transport in enumerate(("ws", "ws", "tcp"), 1)
+    )
+    for session in (first, second, tcp):
+        assert session.admit(0.0, 1) is None
+    when = When(nth=2, from_seconds=2, until_seconds=4)
+    armed = pipeline.arm(NoPong(when=when))
+    assert [session.follow(1.0) for session in (first, second, tcp)] == [None] * 3
+    in_force = [session.follow(2.0) for session in (first, second, tcp, first, second, tcp)]
+    muted = [planned is not None and not planned.plan.answers_pings for planned in in_force]
+    assert muted == [False, True, False, False, False, False]
+    assert armed.matched == 2
+    assert the(second.follow(4.0)).plan.answers_pings
+    late = pipeline.session("ws", 4)
+    assert late.admit(4.0, 1) is None

@@ -151,10 +151,12 @@ class IdleClose(ConnectionFault, frozen=True, tag="idle_close"):
     its own waits for a reply.
     Stands for: firmware that frees sockets which seem unused, a router that forgets connections.
 
-    seconds: how long the client may be silent, from 0.
+    seconds: how long the client may be silent, from 0; on a connection that is open when the fault
+    is injected, from then on.
     """
 
     layer = "connection"
+    lasts = True
     example = """
         kind = "idle_close"
         seconds = 30

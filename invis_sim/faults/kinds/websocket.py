@@ -245,6 +245,7 @@ class NoPong(ConnectionFault, frozen=True, tag="no_pong"):
 
     layer = "websocket"
     transports = ("ws",)
+    lasts = True
     example = """
         kind = "no_pong"
         when = { connection = 1 }

@@ -20,7 +20,7 @@ from invis_sim.device.effects import Answer
 from invis_sim.device.handlers import MUTATING_CALLBACKS
 from invis_sim.faults.connection_plan import ConnectionPlan
 from invis_sim.faults.delivery import Delivery
-from invis_sim.faults.session import Decision, PlannedDelivery
+from invis_sim.faults.session import Decision, PlannedConnection, PlannedDelivery
 from invis_sim.journal import FaultApplied, Outcome
 from invis_sim.protocol.packets import MalformedPacket, Note, Push, Request, parse_request
 from invis_sim.protocol.transport import DisconnectMode, Transport
@@ -35,6 +35,7 @@ from invis_sim.server.session.long_packets import (
     note_long_packet,
 )
 from invis_sim.server.session.outbox import Outbox
+from invis_sim.server.session.reader import Reader
 from invis_sim.server.session.transport import TransportEnd
 from invis_sim.server.timeline import SimTime
 
@@ -55,6 +56,7 @@ class Connection:
     nursery: for what runs beside the reading of requests; it ends with the connection.
     lifecycle: its state, and why it ends.
     outbox: what waits for the client. awaited: the requests that the client waits for.
+    reader: reads what the client sends.
     plan, plan_faults: how faults want it treated, and their names.
     read_scope: the scope in which requests are read; cancelled to stop reading.
     """
@@ -77,22 +79,33 @@ class Connection:
         self.plan = ConnectionPlan()
         self.plan_faults: tuple[str, ...] = ()
         self.outbox = Outbox(self, context, socket, nursery)
+        self.reader = Reader(self, context.timeline, socket)
         self.awaited = AwaitedIds()
         self._end = TransportEnd()
         self._encode_frame = self._end.encode_frame
+        self._admitted = False  # whether connection faults were decided
         self._fault_session = context.faults.session(transport, number)
 
     # Its beginning
 
     def apply_connection_faults(self) -> None:
         """Decide how faults treat the connection, and record which did."""
-        planned = self._fault_session.admit(
-            self.context.timeline.now(), len(self.context.connections)
-        )
+        now, connections = self.context.timeline.now(), len(self.context.connections)
+        self._admitted = True
+        self._follow_plan(self._fault_session.admit(now, connections))
+
+    def follow_faults(self, now: float) -> None:
+        """Treat the connection as the faults that last want it at this time."""
+        if self._admitted:  # else they are looked at soon, with all others
+            idle_before = self.plan.idle_seconds
+            self._follow_plan(self._fault_session.follow(now))
+            if self.plan.idle_seconds != idle_before:
+                self.reader.look_again()
+
+    def _follow_plan(self, planned: PlannedConnection | None) -> None:
         if planned is None:
             return
-        self.plan = planned.plan
-        self.plan_faults = tuple(one.fault for one in planned.applied)
+        self.plan, self.plan_faults = planned.plan, planned.faults
         for one in planned.applied:
             self.context.journal.add(
                 FaultApplied,
@@ -111,40 +124,6 @@ class Connection:
             self.context.owner.connection_opened(self)
 
     # What the client sends
-
-    async def read_loop(self, on_data: Callable[[bytes], bool]) -> None:
-        """Hand over what the client sends, as `ClientSocket.read_loop` does.
-
-        A client that a fault calls idle after some time is disconnected then, and its stream ends.
-        """
-        if self.plan.idle_seconds is None:
-            await self.socket.read_loop(on_data)
-        else:
-            while on_data(await self.receive()):
-                pass
-
-    async def receive(self) -> bytes:
-        """Return the next bytes from the client; b"" at the end of its stream, or where it has been
-        idle for too long.
-
-        Raises as `ClientSocket.receive`.
-        """
-        idle = self.plan.idle_seconds
-        if idle is None:
-            return await self.socket.receive()
-        chunk = b""
-        with self.context.timeline.move_on_after(idle) as scope:
-            chunk = await self.socket.receive()
-        if not scope.cancelled_caught:
-            return chunk
-        sends = self.lifecycle.sends
-        self.lifecycle.move(
-            ConnectionState.CLOSING,
-            f"by fault {', '.join(self.plan_faults)}: the client was idle for {idle:g} s",
-        )
-        if sends:
-            await self.close_in_order(1001, "idle")
-        return b""
 
     def handle_document(self, document: bytes, notes: tuple[Note, ...] = ()) -> None:
         """Parse one document and answer it, or record it as malformed.

@@ -116,11 +116,13 @@ class Outbox:
         self._pushes = 0  # how many of the pending ones are pushes
         self._pushed_bytes = 0
         self._progress = trio.lowlevel.ParkingLot()
+        self._closed = False
 
     @property
     def idle(self) -> bool:
         """Whether a packet would leave at once."""
-        return not self._pending and self._lifecycle.sends and not self._socket.locked
+        sends = self._lifecycle.sends and not self._closed
+        return sends and not self._pending and not self._socket.locked
 
     @property
     def backlogged(self) -> bool:
@@ -159,6 +161,9 @@ class Outbox:
 
     def dispatch(self, delivery: Delivery, exchange: Exchange, arrived: SimTime) -> None:
         """Send a packet as its plan says, after those that are on their way."""
+        if self._closed:
+            self._journal.finish(exchange)
+            return
         packet = _QueuedPacket(delivery, exchange, arrived)
         max_waits = []
         for step in delivery.steps:
@@ -175,11 +180,17 @@ class Outbox:
         self._held.append(packet)
         packet.release = self._timeline.at(arrived + max(max_waits), partial(self._release, packet))
 
-    def finish_pending_entries(self) -> None:
-        """Mark the journal entries of packets that will not leave as finished."""
+    def close(self) -> None:
+        """Send nothing that comes later or is held. To be called before the nursery ends: a timer,
+        or a back end that answers late, may still come then.
+        """
+        self._closed = True
         for packet in self._held:
             if packet.release is not None:
                 packet.release.cancel()
+
+    def finish_pending_entries(self) -> None:
+        """Mark the journal entries of packets that will not leave as finished."""
         left = [packet.exchange for packet in self._pending if packet.exchange is not None]
         for exchange in sorted(left, key=lambda exchange: exchange.number):
             self._journal.finish(exchange)

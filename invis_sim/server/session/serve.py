@@ -40,14 +40,17 @@ async def serve_client(
                 context, client, transport, number, nursery
             )
             context.journal.add(Connected, context.seconds(), transport, number, peer=client.peer)
-            with connection.read_scope:
-                await context.silence.over()
-                connection.apply_connection_faults()
-                if await accept(connection):
-                    await _TRANSPORTS[transport](connection)
-            connection.lifecycle.move(ConnectionState.DRAINING)
-            await connection.outbox.drained()
-            nursery.cancel_scope.cancel()
+            try:
+                with connection.read_scope:
+                    await context.silence.over()
+                    connection.apply_connection_faults()
+                    if await accept(connection):
+                        await _TRANSPORTS[transport](connection)
+                connection.lifecycle.move(ConnectionState.DRAINING)
+                await connection.outbox.drained()
+                nursery.cancel_scope.cancel()
+            finally:
+                connection.outbox.close()
         connection.unregister()
         await client.linger()
     except Exception as error:

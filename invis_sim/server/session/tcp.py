@@ -27,7 +27,7 @@ async def serve_tcp(connection: Connection) -> None:
     try:
         while not reader.finished:
             await connection.outbox.wait_for_room()
-            await connection.read_loop(reader.on_data)
+            await connection.reader.loop(reader.on_data)
     except trio.BrokenResourceError as error:
         connection.lifecycle.move(ConnectionState.CLOSED, f"the connection broke: {error}")
     except trio.ClosedResourceError:

@@ -164,7 +164,7 @@ async def _receive_head(connection: Connection) -> tuple[bytes, bytes]:
     received = b""
     while True:
         try:
-            chunk = await connection.receive()
+            chunk = await connection.reader.receive()
         except trio.BrokenResourceError as error:
             connection.lifecycle.move(ConnectionState.CLOSED, f"the connection broke: {error}")
             return b"", b""

@@ -104,7 +104,7 @@ class FrameStream(trio.abc.Stream):
                 await self._slow_answered.park()
             if self._handle_fast_messages():
                 try:
-                    await connection.read_loop(self._on_data)
+                    await connection.reader.loop(self._on_data)
                 except trio.BrokenResourceError as error:
                     connection.lifecycle.move(
                         ConnectionState.CLOSED, f"the connection broke: {error}"

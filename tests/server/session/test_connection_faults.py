@@ -12,7 +12,7 @@ import pytest
 import websockets.sync.client
 from websockets.exceptions import InvalidMessage
 
-from invis_sim import faults
+from invis_sim import faults, start_simulator
 from invis_sim.faults import Fault, When
 from invis_sim.journal import Closed
 from invis_sim.protocol.transport import Transport
@@ -321,3 +321,92 @@ def test_a_fault_of_connections_leaves_open_ones_and_packets_alone(transport: Tr
             assert peers.tcp().end() == (b"", "FIN")
         assert peers.connect(transport).is_served(3)
         assert all(applied_faults(one) == [] for one in exchanges(sim, 4))
+
+
+# Faults that come when the connection is there already
+
+
+@on_both
+def test_an_idle_limit_that_is_injected_counts_from_then_on(transport: Transport) -> None:
+    with faulty() as sim, Peers(sim) as peers:
+        sim.clock.pause()
+        peer = peers.connect(transport)
+        assert peer.is_served()
+        sim.clock.advance(100)
+        with sim.inject(faults.IdleClose(seconds=10)):
+            assert peer.is_served(2)
+            sim.clock.advance(9)
+            assert peer.is_served(3)
+            sim.clock.advance(9)
+            assert peer.is_served(4)
+        # It is gone, so nothing counts any more.
+        sim.clock.advance(100)
+        assert peer.is_served(5)
+        sim.inject(faults.IdleClose(seconds=10, name="bored"))
+        assert peer.is_served(6)
+        sim.clock.advance(10)
+        peer.end()
+        assert wait_for_end(sim) == ["by fault bored: the client was idle for 10 s"]
+        assert event_texts(sim) == [
+            "fault idle_close (after 10 s)",
+            "fault bored (after 10 s)",
+        ]
+
+
+def test_an_idle_limit_begins_and_ends_on_an_open_connection_at_its_times() -> None:
+    fault = faults.IdleClose(seconds=5, when=When(from_seconds=10.1, until_seconds=20.3))
+    with faulty(fault) as sim, Peers(sim) as peers:
+        sim.clock.pause()
+        ends_early, stays = peers.tcp(), peers.tcp()
+        assert ends_early.is_served()
+        assert stays.is_served()
+        sim.clock.advance(13)
+        assert stays.is_served(2)
+        sim.clock.advance(4)
+        assert ends_early.end() == (b"", "FIN")
+        assert stays.is_served(3)
+        sim.clock.advance(1)
+        assert stays.is_served(4)
+        sim.clock.advance(50)
+        assert stays.is_served(5)
+
+
+@on_both
+def test_what_can_act_on_new_connections_only_says_that_it_waits(transport: Transport) -> None:
+    with faulty() as sim, Peers(sim) as peers:
+        peer = peers.connect(transport)
+        assert peer.is_served()
+        sim.inject(faults.ConnectionLimit(connections=1, name="full"))
+        notes = event_texts(sim, "fault_note")
+        assert notes == [
+            "fault full: waits for new connections; those that are open stay as they are"
+        ]
+        assert ended_at_once(peers, transport) == (b"", "FIN")
+        assert peer.is_served(2)
+
+
+def test_a_fault_for_a_transport_that_is_off_says_that_it_never_applies() -> None:
+    with start_simulator(ws=False) as sim:
+        sim.inject(faults.NoPong())
+        sim.inject(faults.Drop(name="lost", when=When(transport="ws")))
+        sim.inject(faults.Drop(when=When(transport="tcp")))
+        assert event_texts(sim, "fault_note") == [
+            "fault no_pong: never applies: its transport is switched off",
+            "fault lost: never applies: its transport is switched off",
+        ]
+
+
+@on_both
+def test_a_packet_that_is_held_when_its_connection_ends_is_forgotten(transport: Transport) -> None:
+    """Its connection lingers then, until the client has read everything and hangs up."""
+    fault = faults.Coalesce(max_wait=5)
+    with faulty(fault, faults.IdleClose(seconds=2)) as sim, Peers(sim) as peers:
+        sim.clock.pause()
+        peer = peers.connect(transport)
+        peer.send_requests(1)
+        wait_until(sim, lambda journal: bool(journal.exchanges()))
+        sim.clock.advance(2)
+        sim.clock.advance(5)
+        peer.close()
+        wait_for_end(sim)
+        assert peers.connect(transport) is not None

@@ -362,3 +362,17 @@ def test_frame_faults_leave_tcp_alone() -> None:
         assert peers.tcp().is_served()
         assert event_texts(sim) == []
         assert applied_faults(exchanges(sim, 1)[0]) == []
+
+
+def test_no_pong_acts_on_an_open_connection_until_it_is_removed() -> None:
+    with faulty() as sim, Peers(sim) as peers:
+        peer = peers.ws()
+        for number in range(2):
+            peer.send(client_frame(PING, b"before"))
+            assert peer.frame().payload == b"before"
+            with sim.inject(faults.NoPong()):
+                peer.send(client_frame(PING, b"meanwhile"))
+                assert peer.is_served(number)
+        peer.send(client_frame(PING, b"after"))
+        assert peer.frame().payload == b"after"
+        assert event_texts(sim) == ["fault no_pong", "fault no_pong"]
