@@ -24,8 +24,9 @@ LAYERS = {
     "commands": 4,
     "scenario": 5,
     "server": 6,
-    "testing": 7,
-    "cli": 8,
+    "gauntlet": 7,
+    "testing": 8,
+    "cli": 9,
 }
 FORBIDDEN_BELOW_THE_SERVER = {"trio", "socket", "time", "asyncio", "select", "subprocess"}
 

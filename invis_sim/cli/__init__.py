@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from invis_sim import __version__
+from invis_sim.cli.gauntlet_options import add_gauntlet
 from invis_sim.cli.messages import print_message
 from invis_sim.cli.streams import wait_for_slow_readers
 from invis_sim.client.errors import AddressError, ClientError
@@ -46,7 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # In an ASCII locale, "…" would otherwise end the command with a UnicodeEncodeError.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        args = _parser().parse_args(arguments)
+        given, behind = _split(sys.argv[1:] if arguments is None else arguments)
+        args = _parser().parse_args(given)
+        if behind is not None:
+            args.command = behind
         module, _, function = args.function.partition(":")
         command = getattr(importlib.import_module(f"invis_sim.cli.{module}"), function)
         status: int = command(args)
@@ -69,6 +73,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0  # the reader has seen enough, as with `| head`
         print_message(f"invis-sim: {error.strerror or error}")
         return 1
+
+
+def _split(arguments: Sequence[str]) -> tuple[list[str], list[str] | None]:
+    """Return the arguments of the gauntlet and, behind `--`, the command that it runs; for any
+    other command all arguments, and None.
+
+    argparse would take the command for a scenario, and its options for our own.
+    """
+    if [*arguments[:1]] != ["gauntlet"] or "--" not in arguments:
+        return [*arguments], None
+    place = arguments.index("--")
+    return [*arguments[:place]], [*arguments[place + 1 :]]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -277,6 +293,8 @@ def _parser() -> argparse.ArgumentParser:
         help="print only packets with this callbackName, e.g. 22 (repeatable)",
     )
     watch.add_argument("--seconds", type=_seconds, metavar="S", help="stop after this many seconds")
+
+    add_gauntlet(commands, _whole, _seconds, _speed)
     return parser
 
 

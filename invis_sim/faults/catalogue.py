@@ -1,15 +1,24 @@
 """The catalogue: every kind of fault, in the order in which it is shown."""
 
 from invis_sim.faults.fault import Fault
-from invis_sim.faults.kinds import connection, content, delivery, device, text, websocket
+from invis_sim.faults.kinds import (
+    connection,
+    content,
+    delivery,
+    device,
+    identity,
+    interruption,
+    text,
+    websocket,
+)
 
 __all__ = ["KINDS"]
 
 # The one registry line of a new kind. Layer by layer; within a layer, what belongs together.
 _CLASSES: tuple[type[Fault], ...] = (
     content.Fail,
-    content.WrongPacketId,
-    content.WrongSn,
+    identity.WrongPacketId,
+    identity.WrongSn,
     content.WrongCallback,
     content.WrongPuback,
     content.SetField,
@@ -40,10 +49,10 @@ _CLASSES: tuple[type[Fault], ...] = (
     delivery.Split,
     delivery.Coalesce,
     delivery.Throttle,
-    delivery.CloseConnection,
-    delivery.ResetConnection,
-    delivery.HalfCloseConnection,
-    delivery.StallConnection,
+    interruption.CloseConnection,
+    interruption.ResetConnection,
+    interruption.HalfCloseConnection,
+    interruption.StallConnection,
     connection.Refuse,
     connection.AcceptClose,
     connection.SlowAccept,

@@ -1,7 +1,8 @@
 """What every fault is: a small frozen struct whose fields are the scenario's keys.
 
 A kind of fault is a subclass of one of the classes below, with a `tag` (its `kind` in a scenario),
-a docstring (its manual), an `example` (TOML, tested) and one method (its effect):
+a docstring (its manual), an `example` (TOML, tested), `cases` (how clients are tried with it) and
+one method (its effect):
 
 - `ReplyFault.rewrite`: packet → packet, `TextFault.corrupt`: bytes → bytes, `FrameFault.reframe`:
   WebSocket frames → frames, `DeliveryFault.reroute`: delivery plan → plan. They act on packets.
@@ -17,6 +18,7 @@ from typing import Annotated, ClassVar, Literal, TypeAlias
 
 import msgspec
 
+from invis_sim.faults.case import Case
 from invis_sim.faults.connection_plan import ConnectionPlan
 from invis_sim.faults.delivery import Close, Delivery, HalfClose, Reset, Stall, StartOutage
 from invis_sim.faults.outage import Outage
@@ -153,6 +155,8 @@ class Fault(Checked, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
 
     layer: ClassVar[Layer]
     example: ClassVar[str]
+    # How clients are tried with it (`case.py`); at least one.
+    cases: ClassVar[tuple[Case, ...]]
     acts_on: ClassVar[tuple[Target, ...]] = ("reply", "push")
     transports: ClassVar[tuple[Transport, ...]] = ("tcp", "ws")
     # Whether the outlet does not do what it is asked if the fault applies to the reply. Such a

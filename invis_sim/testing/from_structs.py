@@ -19,7 +19,8 @@ from invis_sim.device.sensors import READINGS, Sensors
 from invis_sim.device.state import Device
 from invis_sim.faults.fault import Fault
 from invis_sim.faults.kinds.content import RemoveField, SetField
-from invis_sim.faults.kinds.delivery import CloseConnection, Distribution, Duplicate, Split
+from invis_sim.faults.kinds.delivery import Distribution, Duplicate, Split
+from invis_sim.faults.kinds.interruption import CloseConnection
 from invis_sim.faults.kinds.text import BitFlip, Garbage, Pad
 from invis_sim.faults.kinds.websocket import Fragment
 from invis_sim.faults.when import When

@@ -31,7 +31,7 @@ from invis_sim.faults import (
 from invis_sim.faults.delivery import Wait, Write
 from invis_sim.faults.fault import ConnectionFault
 from invis_sim.faults.json_forms import Breakage
-from invis_sim.faults.kinds.content import WrongId
+from invis_sim.faults.kinds.identity import WrongId
 from invis_sim.faults.session import FaultSession, PlannedDelivery
 from invis_sim.protocol.packets import Packet, Push, Reply, Request
 from invis_sim.protocol.transport import PacketKind, Transport

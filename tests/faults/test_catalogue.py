@@ -3,12 +3,14 @@
 import inspect
 import re
 import textwrap
+from typing import get_args
 
 import msgspec
 import pytest
 
 from invis_sim import faults, scenario
 from invis_sim.faults import KINDS, Fault
+from invis_sim.faults.case import Expectation
 from invis_sim.faults.fault import (
     LAYERS,
     ConnectionFault,
@@ -128,12 +130,41 @@ def test_the_example_is_a_scenario_with_a_fault_of_this_kind(fault: type[Fault])
     assert [type(shown) for shown in loaded.faults] == [fault]
 
 
+@every_kind
+def test_a_kind_declares_cases_with_a_reason_in_one_line(fault: type[Fault]) -> None:
+    assert "cases" in vars(fault)
+    assert fault.cases
+    for case in fault.cases:
+        assert case.expectation in get_args(Expectation)
+        assert re.fullmatch("[a-z0-9_-]+", case.label)
+        assert re.fullmatch(r"[A-Z][^\n]{10,100}\.", case.reason), case.reason
+
+
+@every_kind
+def test_the_labels_of_a_kind_differ_on_each_transport(fault: type[Fault]) -> None:
+    for transport in fault.transports:
+        labels = [
+            case.label
+            for case in fault.cases
+            if case.transports is None or transport in case.transports
+        ]
+        assert labels
+        assert len(set(labels)) == len(labels)
+
+
 FORMS = [
     (kind, field.name, field.type.values)
     for kind, fault in KINDS.items()
     for field in fields_of(fault)
     if isinstance(field.type, msgspec.inspect.LiteralType)
 ]
+
+
+@pytest.mark.parametrize(("kind", "name", "forms"), FORMS)
+def test_every_form_is_met_by_a_case(kind: str, name: str, forms: tuple[str, ...]) -> None:
+    default = next(field.default for field in fields_of(KINDS[kind]) if field.name == name)
+    met = {case.keys.get(name, default) for case in KINDS[kind].cases}
+    assert met == set(forms)
 
 
 @pytest.mark.parametrize(("kind", "forms"), [(kind, forms) for kind, _, forms in FORMS])

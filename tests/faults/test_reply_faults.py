@@ -27,7 +27,7 @@ from invis_sim.faults import (
 )
 from invis_sim.faults.fault import ReplyFault
 from invis_sim.faults.json_forms import UnusualForm
-from invis_sim.faults.kinds.content import WrongId
+from invis_sim.faults.kinds.identity import WrongId
 from invis_sim.faults.pipeline import Pipeline
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.frames import text_frame, unframe_text

@@ -21,7 +21,7 @@ from invis_sim.faults import KINDS
 from invis_sim.faults.delivery import Close, Wait, Write
 from invis_sim.faults.fault import LAYERS, Layer
 from invis_sim.faults.json_forms import Breakage
-from invis_sim.faults.kinds.content import WrongId
+from invis_sim.faults.kinds.identity import WrongId
 from invis_sim.faults.pipeline import Pipeline
 from invis_sim.faults.session import PlannedDelivery
 from invis_sim.protocol.packets import Reply, Request

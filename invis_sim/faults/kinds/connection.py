@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from invis_sim.faults.case import Case
 from invis_sim.faults.connection_plan import ConnectionPlan
 from invis_sim.faults.fault import ConnectionFault, Context, OutageFault, Seconds
 from invis_sim.faults.outage import Outage
@@ -33,6 +34,23 @@ class Refuse(OutageFault, frozen=True, tag="refuse"):
         seconds = 2
         when = { callback = 20, nth = 3 }
     """
+    cases = (
+        Case("notice", "always", "The outlet cannot be reached.", at_start=True),
+        Case(
+            "either",
+            "short",
+            "The outlet is back after a third of a second: try again, or say so.",
+            {"seconds": 0.3},
+            at_start=True,
+        ),
+        Case(
+            "either",
+            "after-reply",
+            "The open connection stays; a client that opens another one tries again, or says so.",
+            {"seconds": 0.3},
+            when={"times": 1},
+        ),
+    )
 
     seconds: Seconds | None = None
 
@@ -56,6 +74,21 @@ class AcceptClose(ConnectionFault, frozen=True, tag="accept_close"):
         how = "reset"
         when = { probability = 0.2 }
     """
+    cases = (
+        *Case.each(
+            "notice", "how", ("close", "reset"), "Each connection ends before it is of use."
+        ),
+        *(
+            Case(
+                "either",
+                f"{how}-once",
+                "Only the first connection ends: connect again, or say so.",
+                {"how": how},
+                when={"first": 1},
+            )
+            for how in ("close", "reset")
+        ),
+    )
 
     how: Literal["close", "reset"] = "close"
 
@@ -80,6 +113,17 @@ class SlowAccept(ConnectionFault, frozen=True, tag="slow_accept"):
         seconds = 1.5
         when = { first = 3 }
     """
+    cases = (
+        Case("survive", "short", "A third of a second is no reason to give up.", {"seconds": 0.3}),
+        Case("notice", "hour", "A request needs a time-out.", {"seconds": 3600}),
+        Case(
+            "either",
+            "hour-once",
+            "Only the first connection is never served: connect again, or say so.",
+            {"seconds": 3600},
+            when={"first": 1},
+        ),
+    )
 
     seconds: Seconds
 
@@ -104,6 +148,28 @@ class Greeting(ConnectionFault, frozen=True, tag="greeting"):
         text = "InvisOutlet console v1\\r\\n> "
         when = { transport = "tcp" }
     """
+    cases = (
+        *(
+            Case(
+                "either",
+                label,
+                "Pass over what is no packet, or say that it is no outlet.",
+                keys,
+                transports=("tcp",),
+            )
+            for label, keys in (
+                ("text", {}),
+                ("4096-bytes", {"text": "x" * 4096}),
+                ("json", {"text": '{"console": 1}\n'}),
+            )
+        ),
+        Case(
+            "notice",
+            "text",
+            "What answers is not a WebSocket server (RFC 6455, 4.1).",
+            transports=("ws",),
+        ),
+    )
 
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=65_536)] = "InvisOutlet\r\n> "
 
@@ -128,6 +194,23 @@ class ConnectionLimit(ConnectionFault, frozen=True, tag="connection_limit"):
         kind = "connection_limit"
         connections = 4
     """
+    cases = (
+        *Case.each(
+            "notice",
+            "how",
+            ("close", "reset"),
+            "Another client has the only place, so each connection ends at once.",
+            keys={"connections": 1},
+            others=1,
+        ),
+        Case(
+            "survive",
+            "drop_oldest",
+            "Another client loses its place, and this one gets it.",
+            {"connections": 1, "how": "drop_oldest"},
+            others=1,
+        ),
+    )
 
     connections: Annotated[int, msgspec.Meta(ge=1)] = 4
     how: Literal["close", "reset", "drop_oldest"] = "close"
@@ -161,6 +244,14 @@ class IdleClose(ConnectionFault, frozen=True, tag="idle_close"):
         kind = "idle_close"
         seconds = 30
     """
+    cases = (
+        Case(
+            "survive",
+            "short",
+            "A connection that was not in use has ended: open another one.",
+            {"seconds": 0.2},
+        ),
+    )
 
     seconds: Seconds
 

@@ -1,16 +1,16 @@
 """Faults of content: packets are valid JSON with the wrong content."""
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
 import msgspec
 
+from invis_sim.faults.case import ASKED, Case
+from invis_sim.faults.details import short_number, short_text
 from invis_sim.faults.fault import Context, ReplyFault
 from invis_sim.faults.field_paths import parse_path
+from invis_sim.faults.kinds.identity import other_id, sn_of
 from invis_sim.protocol.callbacks import Callback
-from invis_sim.protocol.json_text import encode_int
 from invis_sim.protocol.packets import Packet, Push, Reply, encode_json
-from invis_sim.schema.describe import shorten
 
 __all__ = [
     "CollidingPush",
@@ -20,10 +20,13 @@ __all__ = [
     "SetField",
     "Stale",
     "WrongCallback",
-    "WrongPacketId",
     "WrongPuback",
-    "WrongSn",
 ]
+
+
+_DEPENDS = "Whether it matters depends on what the client needs of the reply."
+_COLLIDES = "Only the missing PUBACK says that it is a push: look at it, or say so."
+_NOT_THE_REPLY = "A push is not the reply: its packetID is another one."
 
 
 class Fail(ReplyFault, frozen=True, tag="fail"):
@@ -40,77 +43,18 @@ class Fail(ReplyFault, frozen=True, tag="fail"):
         kind = "fail"
         when = { callback = 20, first = 2 }
     """
+    cases = (
+        Case("notice", "always", "The outlet rejects the request each time."),
+        Case(
+            "either",
+            "once",
+            "Only the first reply is a rejection: ask again, or say so.",
+            when={"first": 1},
+        ),
+    )
 
     def rewrite(self, packet: Packet, ctx: Context) -> Packet:
         return Reply({**packet.without_field(("payload",)).fields, "PUBACK": 0})
-
-
-WrongId: TypeAlias = Literal[
-    "other", "previous", "zero", "negative", "string", "float", "huge", "missing"
-]
-
-
-class WrongPacketId(ReplyFault, frozen=True, tag="wrong_packet_id"):
-    """Replies with the wrong packetID.
-
-    What a client sees: a reply that matches none of its requests; its own request times out.
-    Stands for: firmware that mixes up two clients, a reply from before a reconnect.
-
-    how: "other": another six-digit number. "previous": that of this connection's request before
-    (another number if there was none). "zero", "negative", "huge" (far beyond 64 bits): other
-    integers. "string": the digits in quotes. "float": the number plus a half. "missing": no
-    packetID at all.
-    """
-
-    acts_on = ("reply",)
-    example = """
-        kind = "wrong_packet_id"
-        how = "previous"
-        when = { probability = 0.1 }
-    """
-
-    how: WrongId = "other"
-
-    def rewrite(self, packet: Packet, ctx: Context) -> Packet:
-        path = ("packetID",)
-        if self.how == "missing":
-            ctx.detail("no packetID")
-            return packet.without_field(path)
-        assert ctx.request is not None
-        wrong = _WRONG_IDS[self.how](ctx.request.packet_id, ctx)
-        ctx.detail(f"packetID {_short_id(wrong)}")
-        return packet.with_field(path, wrong)
-
-
-class WrongSn(ReplyFault, frozen=True, tag="wrong_sn"):
-    """Sends the wrong serial number, or none.
-
-    What a client sees: a packet of an outlet that it does not know.
-    Stands for: two outlets that got the same address, a replaced outlet, firmware that lost its
-    serial number.
-
-    how: "other": another serial number. "lower_case": its own in lower case (another one if that
-    is the same). "empty": "". "missing": no sn at all.
-    """
-
-    example = """
-        kind = "wrong_sn"
-        how = "empty"
-        when = { packet = "any" }
-    """
-
-    how: Literal["other", "lower_case", "empty", "missing"] = "other"
-
-    def rewrite(self, packet: Packet, ctx: Context) -> Packet:
-        if self.how == "missing":
-            ctx.detail("no sn")
-            return packet.without_field(("sn",))
-        sn = _sn(packet)
-        wrong = {"lower_case": sn.lower(), "empty": ""}.get(self.how, sn)
-        while wrong == sn:
-            wrong = f"{ctx.random.randrange(16**10):010X}"
-        ctx.detail(f"sn {_short(repr(wrong))}")
-        return packet.with_field(("sn",), wrong)
 
 
 class WrongCallback(ReplyFault, frozen=True, tag="wrong_callback"):
@@ -129,6 +73,19 @@ class WrongCallback(ReplyFault, frozen=True, tag="wrong_callback"):
         callback = 12
         when = { callback = 20 }
     """
+    cases = (
+        Case(
+            "either",
+            "other",
+            "The packetID is right and the subject is not: clients trust one or both.",
+        ),
+        Case(
+            "either",
+            "unknown",
+            "The packetID is right and the subject unknown: clients trust one or both.",
+            {"callback": 99},
+        ),
+    )
 
     callback: int | None = None
 
@@ -138,7 +95,7 @@ class WrongCallback(ReplyFault, frozen=True, tag="wrong_callback"):
             return packet
         others = [number for number in Callback if number != packet.callback]
         wrong = int(ctx.random.choice(others)) if self.callback is None else self.callback
-        ctx.detail(f"callbackName {_short_id(wrong)}")
+        ctx.detail(f"callbackName {short_number(wrong)}")
         return packet.with_field(("payload", "callbackName"), wrong)
 
 
@@ -158,6 +115,20 @@ class WrongPuback(ReplyFault, frozen=True, tag="wrong_puback"):
         kind = "wrong_puback"
         how = "flipped"
     """
+    cases = (
+        Case(
+            "notice",
+            "flipped",
+            "The outlet says that it failed, whatever payload comes with it.",
+            {"how": "flipped"},
+        ),
+        *Case.each(
+            "either",
+            "how",
+            ("two", "true", "string", "null", "missing"),
+            "A strict client accepts 1 alone, a lenient one what means the same.",
+        ),
+    )
 
     how: Literal["flipped", "two", "true", "string", "null", "missing"] = "flipped"
 
@@ -196,6 +167,36 @@ class SetField(ReplyFault, frozen=True, tag="set_field"):
         value = 13
         when = { callback = 20 }
     """
+    cases = (
+        Case(
+            "survive",
+            "unknown-member",
+            "Newer firmware adds members: ignore what is unknown.",
+            {"path": "signal", "value": {"rssi": -61}},
+        ),
+        Case(
+            "survive",
+            "unknown-in-payload",
+            "Newer firmware adds members: ignore what is unknown.",
+            {"path": "payload.revision", "value": 2},
+        ),
+        *(
+            Case("either", label, _DEPENDS, {"path": path, "value": value})
+            for label, path, value in (
+                ("payload-null", "payload", None),
+                ("payload-text", "payload", "busy"),
+                ("payload-list", "payload", [1, 2]),
+                ("callback-text", "payload.callbackName", "20"),
+                ("args-null", "payload.callbackArgs", None),
+                ("args-text", "payload.callbackArgs", "busy"),
+                ("args-number", "payload.callbackArgs", 10**30),
+                ("args-empty-list", "payload.callbackArgs", []),
+                ("args-empty-object", "payload.callbackArgs", {}),
+                ("args-nested", "payload.callbackArgs", [[[[[[[[[[[[]]]]]]]]]]]]),
+                ("sn-number", "sn", 76),
+            )
+        ),
+    )
 
     path: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
     value: Any = None
@@ -209,7 +210,7 @@ class SetField(ReplyFault, frozen=True, tag="set_field"):
         if changed.encode() == packet.encode():
             ctx.skip()
             return packet
-        ctx.detail(f"{_short(self.path)} = {_short(encode_json(self.value).decode())}")
+        ctx.detail(f"{short_text(self.path)} = {short_text(encode_json(self.value).decode())}")
         return changed
 
 
@@ -229,6 +230,16 @@ class RemoveField(ReplyFault, frozen=True, tag="remove_field"):
         path = "payload.callbackArgs.IM.www_fw_rev"
         when = { callback = 20 }
     """
+    cases = (
+        *(
+            Case("either", label, _DEPENDS, {"path": path})
+            for label, path in (
+                ("payload", "payload"),
+                ("callback", "payload.callbackName"),
+                ("args", "payload.callbackArgs"),
+            )
+        ),
+    )
 
     path: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
 
@@ -240,7 +251,7 @@ class RemoveField(ReplyFault, frozen=True, tag="remove_field"):
         rest = packet.without_field(parse_path(self.path))
         if rest.fields == packet.fields:
             ctx.skip()
-        ctx.detail(_short(self.path))
+        ctx.detail(short_text(self.path))
         return rest
 
 
@@ -259,6 +270,22 @@ class Stale(ReplyFault, frozen=True, tag="stale"):
         kind = "stale"
         replies_ago = 2
     """
+    cases = (
+        Case(
+            "either",
+            "1-ago",
+            "An earlier state looks like a current one: only a client that asks again can tell.",
+            {"replies_ago": 1},
+            min_requests=2,
+        ),
+        Case(
+            "either",
+            "2-ago",
+            "An earlier state looks like a current one: only a client that asks again can tell.",
+            {"replies_ago": 2},
+            min_requests=3,
+        ),
+    )
 
     replies_ago: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
 
@@ -294,15 +321,28 @@ class PushFirst(ReplyFault, frozen=True, tag="push_first"):
         callback = 9
         args = [1, 0]
     """
+    cases = (
+        *(
+            Case("survive", label, _NOT_THE_REPLY, {"callback": callback, "args": args})
+            for label, callback, args in (
+                ("same-callback", ASKED, [1, 0]),
+                ("switches", 9, [0, 1]),
+                ("identity", 12, {}),
+                ("progress", 22, [3, 50]),
+                ("null-args", 11, None),
+                ("unknown", 99, ["what is this?"]),
+            )
+        ),
+    )
 
     callback: int = 9
     args: Any = msgspec.field(default_factory=lambda: [1, 0])
 
     def rewrite(self, packet: Packet, ctx: Context) -> Packet:
         assert ctx.request is not None
-        packet_id = _other(ctx.request.packet_id, ctx)  # or it would be a colliding push
-        ctx.packets_before.append(Push.of(_sn(packet), packet_id, self.callback, self.args))
-        ctx.detail(f"callback {_short_id(self.callback)}")
+        packet_id = other_id(ctx.request.packet_id, ctx)  # or it would be a colliding push
+        ctx.packets_before.append(Push.of(sn_of(packet), packet_id, self.callback, self.args))
+        ctx.detail(f"callback {short_number(self.callback)}")
         return packet
 
 
@@ -326,54 +366,18 @@ class CollidingPush(PushFirst, frozen=True, tag="colliding_push"):
         args = [1, 0]
         when = { callback = 20 }
     """
+    cases = tuple(
+        Case("either", label, _COLLIDES, {"callback": callback, "args": args})
+        for label, callback, args in (
+            ("same-callback", ASKED, [1, 0]),
+            ("switches", 9, [0, 1]),
+            ("unknown", 99, ["what is this?"]),
+        )
+    )
 
     def rewrite(self, packet: Packet, ctx: Context) -> Packet:
         assert ctx.request is not None
         packet_id = ctx.request.packet_id
-        ctx.packets_before.append(Push.of(_sn(packet), packet_id, self.callback, self.args))
-        ctx.detail(f"callback {_short_id(self.callback)}, packetID {_short_id(packet_id)}")
+        ctx.packets_before.append(Push.of(sn_of(packet), packet_id, self.callback, self.args))
+        ctx.detail(f"callback {short_number(self.callback)}, packetID {short_number(packet_id)}")
         return packet
-
-
-def _sn(packet: Packet) -> str:
-    """The packet's serial number; "" if another fault has made it something else."""
-    sn = packet.fields.get("sn")
-    return sn if isinstance(sn, str) else ""
-
-
-def _short(text: str) -> str:
-    """A text for the journal, shortened to what fits in a line of the log."""
-    return shorten(text, 40)
-
-
-def _other(packet_id: int, ctx: Context) -> int:
-    # One number fewer than there are, and those from the right one on move up: never the right one.
-    number = ctx.random.randrange(100_000, 999_999)
-    return number + (number >= packet_id) if 100_000 <= packet_id <= 999_999 else number
-
-
-def _previous(packet_id: int, ctx: Context) -> Any:
-    if ctx.earlier_replies:
-        previous = ctx.earlier_replies[-1].fields.get("packetID")
-        if previous != packet_id:
-            return previous
-    return _other(packet_id, ctx)
-
-
-# Each form differs from the request's packetID, in languages in which 7 == 7.0 too. Those computed
-# from it differ even if the client rounds numbers beyond 2**53 to floats.
-_WRONG_IDS: dict[WrongId, Callable[[int, Context], Any]] = {
-    "other": _other,
-    "previous": _previous,
-    "zero": lambda packet_id, ctx: 0 if packet_id != 0 else _other(packet_id, ctx),
-    "negative": lambda packet_id, ctx: -packet_id if packet_id > 0 else 2 * packet_id - 1,
-    "string": lambda packet_id, ctx: encode_int(packet_id),
-    "float": lambda packet_id, ctx: packet_id + 0.5 if abs(packet_id) < 2**50 else 0.5,
-    "huge": lambda packet_id, ctx: 2 * abs(packet_id) + 10**30,
-}
-
-
-def _short_id(wrong: Any) -> str:
-    """A packetID of any type for the journal; a client may send one of any length."""
-    text = encode_int(wrong) if isinstance(wrong, int) else repr(wrong)
-    return text if len(text) <= 40 else f"{text[:20]}… ({len(text)} characters)"

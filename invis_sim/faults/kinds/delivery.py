@@ -7,15 +7,11 @@ from typing import Annotated
 
 import msgspec
 
+from invis_sim.faults.case import Case
 from invis_sim.faults.delivery import (
-    Close,
     Delivery,
-    HalfClose,
     LetPass,
     MergeWithNext,
-    Moment,
-    Reset,
-    Stall,
     Step,
     Wait,
     Write,
@@ -25,17 +21,13 @@ from invis_sim.faults.fault import Context, DeliveryFault, Seconds
 from invis_sim.schema.build import Checked
 
 __all__ = [
-    "CloseConnection",
     "Coalesce",
     "Delay",
     "Distribution",
     "Drop",
     "Duplicate",
-    "HalfCloseConnection",
     "Reorder",
-    "ResetConnection",
     "Split",
-    "StallConnection",
     "Throttle",
 ]
 
@@ -99,6 +91,29 @@ class Delay(DeliveryFault, frozen=True, tag="delay"):
         seconds = { min = 0.2, max = 1.5 }
         when = { callback = 20 }
     """
+    cases = (
+        Case("survive", "short", "A third of a second is no reason to give up.", {"seconds": 0.3}),
+        Case(
+            "survive",
+            "varying",
+            "A third of a second is no reason to give up.",
+            {"seconds": {"min": 0.0, "max": 0.3}},
+        ),
+        Case(
+            "survive",
+            "overtaken",
+            "Replies may come in another order than requests.",
+            {"seconds": 0.2, "overtake": True},
+        ),
+        Case("notice", "hour", "A request needs a time-out.", {"seconds": 3600}),
+        Case(
+            "either",
+            "hour-once",
+            "Only the first reply takes for ever: ask again, or say so.",
+            {"seconds": 3600, "overtake": True},
+            when={"first": 1},
+        ),
+    )
 
     seconds: Seconds | Distribution
     overtake: bool = False
@@ -121,6 +136,15 @@ class Drop(DeliveryFault, frozen=True, tag="drop"):
         kind = "drop"
         when = { callback = 20, every = 5 }
     """
+    cases = (
+        Case("notice", "always", "A request needs a time-out."),
+        Case(
+            "either",
+            "once",
+            "Only the first reply is lost: ask again, or say so.",
+            when={"first": 1},
+        ),
+    )
 
     def reroute(self, delivery: Delivery, ctx: Context) -> Delivery:
         return delivery.replacing_writes(lambda data: ())
@@ -141,6 +165,16 @@ class Duplicate(DeliveryFault, frozen=True, tag="duplicate"):
         copies = 3
         gap = 0.05
     """
+    cases = (
+        *(
+            Case("survive", label, "What matches no open request is to be ignored.", keys)
+            for label, keys in (
+                ("2-copies", {"copies": 2}),
+                ("3-copies-apart", {"copies": 3, "gap": 0.05}),
+                ("50-copies", {"copies": 50}),
+            )
+        ),
+    )
 
     copies: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 2
     gap: Seconds = 0.0
@@ -156,123 +190,6 @@ class Duplicate(DeliveryFault, frozen=True, tag="duplicate"):
         again = repeat((*gap, *packet), self.copies - 1)
         ctx.detail(f"{self.copies} copies")
         return delivery.with_steps(chain(delivery.steps[:end], chain.from_iterable(again), rest))
-
-
-CloseCode = Annotated[
-    int,
-    msgspec.Meta(ge=1000, le=4999, description="A WebSocket close code that may be in a frame."),
-]
-
-
-class CloseConnection(DeliveryFault, frozen=True, tag="close"):
-    """Closes the connection around the packet.
-
-    What a client sees: the end of the stream (TCP) or a close frame (WebSocket), instead of its
-    reply, in the middle of it, or right after it.
-    Stands for: an outlet that restarts its server, or runs out of memory for connections.
-
-    moment: "before": the packet is not sent. "middle": half of its bytes are, and the stream ends
-    without a close frame. "after": it is sent whole.
-    code: the WebSocket close code, 1000-4999, except those that must not be sent (1004-1006, 1015).
-    reason: the WebSocket close reason, at most 123 bytes in UTF-8.
-    """
-
-    example = """
-        kind = "close"
-        moment = "middle"
-        when = { nth = 2, per = "connection" }
-    """
-
-    moment: Moment = "before"
-    code: CloseCode = 1011
-    reason: str = ""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        # RFC 6455, 7.4: 1015 to 2999 are reserved; 1004 to 1006 must not be in a frame.
-        allowed = 1000 <= self.code <= 1014 or 3000 <= self.code <= 4999
-        if not allowed or self.code in (1004, 1005, 1006):
-            raise ValueError(f"code: {self.code} must not be sent in a close frame (RFC 6455, 7.4)")
-        if len(self.reason.encode()) > 123:
-            raise ValueError("reason: longer than the 123 bytes that a close frame has for it")
-
-    def reroute(self, delivery: Delivery, ctx: Context) -> Delivery:
-        ctx.detail(self.moment)
-        # A close frame in the middle of another frame would be part of that one's payload.
-        whole = self.moment != "middle"
-        end = Close(self.code, self.reason) if whole else Close(code=None)
-        return delivery.interrupted(self.moment, end)
-
-
-class ResetConnection(DeliveryFault, frozen=True, tag="reset"):
-    """Aborts the connection around the packet, with a TCP RST.
-
-    What a client sees: "connection reset by peer", instead of its reply, in the middle of it, or
-    right after it; what it has not read by then may be lost.
-    Stands for: an outlet that crashed and came back, a middlebox that drops the connection.
-
-    moment: "before": the packet is not sent. "middle": half of its bytes are. "after": it is sent
-    whole.
-    """
-
-    example = """
-        kind = "reset"
-        moment = "middle"
-        when = { callback = 20, probability = 0.05 }
-    """
-
-    moment: Moment = "before"
-
-    def reroute(self, delivery: Delivery, ctx: Context) -> Delivery:
-        ctx.detail(self.moment)
-        return delivery.interrupted(self.moment, Reset())
-
-
-class HalfCloseConnection(DeliveryFault, frozen=True, tag="half_close"):
-    """Ends the outlet's side of the stream around the packet, and keeps reading.
-
-    What a client sees: the end of the stream, while it can still send; there are no more replies.
-    On WebSocket: no close frame.
-    Stands for: a server whose writing half has died.
-
-    moment: "before": the packet is not sent. "middle": half of its bytes are. "after": it is sent
-    whole.
-    """
-
-    example = """
-        kind = "half_close"
-        moment = "after"
-    """
-
-    moment: Moment = "after"
-
-    def reroute(self, delivery: Delivery, ctx: Context) -> Delivery:
-        ctx.detail(self.moment)
-        return delivery.interrupted(self.moment, HalfClose())
-
-
-class StallConnection(DeliveryFault, frozen=True, tag="stall"):
-    """Stops sending for good; the connection stays open.
-
-    What a client sees: no reply, to this request or to any later one, until it gives up on the
-    connection; on WebSocket no pongs either.
-    Stands for: a task of the firmware that hangs while its network stack lives.
-
-    moment: "before": the packet is not sent. "middle": half of its bytes are. "after": it is sent
-    whole.
-    """
-
-    example = """
-        kind = "stall"
-        moment = "middle"
-        when = { nth = 5 }
-    """
-
-    moment: Moment = "before"
-
-    def reroute(self, delivery: Delivery, ctx: Context) -> Delivery:
-        ctx.detail(self.moment)
-        return delivery.interrupted(self.moment, Stall())
 
 
 class Reorder(DeliveryFault, frozen=True, tag="reorder"):
@@ -292,6 +209,20 @@ class Reorder(DeliveryFault, frozen=True, tag="reorder"):
         let_pass = 2
         when = { every = 3 }
     """
+    cases = (
+        Case(
+            "survive",
+            "1-first",
+            "Replies may come in another order than requests.",
+            {"let_pass": 1, "max_wait": 0.2},
+        ),
+        Case(
+            "survive",
+            "3-first",
+            "Replies may come in another order than requests.",
+            {"let_pass": 3, "max_wait": 0.3},
+        ),
+    )
 
     let_pass: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1
     max_wait: Seconds = 1.0
@@ -317,6 +248,21 @@ class Coalesce(DeliveryFault, frozen=True, tag="coalesce"):
         kind = "coalesce"
         when = { every = 2 }
     """
+    cases = (
+        Case(
+            "survive",
+            "alone",
+            "A third of a second is no reason to give up.",
+            {"max_wait": 0.3},
+        ),
+        Case(
+            "survive",
+            "with-push",
+            "One read may hold the reply and a push behind it.",
+            {"max_wait": 1.0},
+            then={"push": 9},
+        ),
+    )
 
     max_wait: Seconds = 1.0
 
@@ -342,6 +288,20 @@ class Split(DeliveryFault, frozen=True, tag="split"):
         pieces = 3
         gap = 0.05
     """
+    cases = (
+        *(
+            Case("survive", label, "TCP is a stream: a read may end anywhere.", keys)
+            for label, keys in (
+                ("2-pieces", {"pieces": 2}),
+                ("2-pieces-apart", {"pieces": 2, "gap": 0.1}),
+                ("3-pieces-apart", {"pieces": 3, "gap": 0.05}),
+                ("bytes", {"size": 1}),
+                ("3-bytes-apart", {"size": 3, "gap": 0.001}),
+                ("7-bytes-apart", {"size": 7, "gap": 0.002}),
+                ("64-bytes-apart", {"size": 64, "gap": 0.01}),
+            )
+        ),
+    )
 
     pieces: Annotated[int, msgspec.Meta(ge=2, le=10_000)] | None = None
     size: Annotated[int, msgspec.Meta(ge=1)] | None = None
@@ -381,6 +341,15 @@ class Throttle(DeliveryFault, frozen=True, tag="throttle"):
         kind = "throttle"
         bytes_per_second = 200
     """
+    cases = (
+        Case("survive", "fast", "A reply may trickle in.", {"bytes_per_second": 2000}),
+        Case(
+            "either",
+            "slow",
+            "The reply takes a minute: wait for it, or say so; a time-out counts from the request.",
+            {"bytes_per_second": 5},
+        ),
+    )
 
     bytes_per_second: Annotated[float, msgspec.Meta(gt=0)]
 

@@ -1,5 +1,8 @@
 """Faults of the device: all of it, or its faceplate, is offline for a while."""
 
+from typing import get_args
+
+from invis_sim.faults.case import Case
 from invis_sim.faults.delivery import Delivery, Moment
 from invis_sim.faults.fault import Context, OutageFault, Seconds
 from invis_sim.faults.outage import Outage
@@ -33,6 +36,27 @@ class Reboot(OutageFault, frozen=True, tag="reboot"):
         seconds = 3
         when = { from_seconds = 10 }
     """
+    cases = (
+        Case("notice", "hour", "The outlet cannot be reached.", {"seconds": 3600}, at_start=True),
+        *(
+            Case(
+                "either",
+                f"{how}-{moment}",
+                "The outlet is back after a third of a second: connect again, or say so.",
+                {"how": how, "moment": moment, "seconds": 0.3},
+                when={"times": 1},
+            )
+            for how in get_args(DisconnectMode)
+            for moment in get_args(Moment)
+        ),
+        Case(
+            "notice",
+            "blackhole-hour",
+            "A request needs a time-out, also where the outlet has lost its power.",
+            {"how": "blackhole", "moment": "middle", "seconds": 3600},
+            when={"times": 1},
+        ),
+    )
 
     seconds: Seconds = 3.0
     how: DisconnectMode = "reset"
@@ -65,6 +89,28 @@ class FaceplateOffline(OutageFault, frozen=True, tag="faceplate_offline"):
         seconds = 15
         when = { from_seconds = 5 }
     """
+    cases = (
+        Case(
+            "either",
+            "always",
+            "Without its faceplate the outlet answers less, or nothing about it.",
+            at_start=True,
+        ),
+        Case(
+            "either",
+            "short",
+            "The faceplate is back after a third of a second.",
+            {"seconds": 0.3},
+            at_start=True,
+        ),
+        Case(
+            "either",
+            "after-reply",
+            "The faceplate goes away while the client is connected.",
+            {"seconds": 0.3},
+            when={"times": 1},
+        ),
+    )
 
     seconds: Seconds | None = None
 

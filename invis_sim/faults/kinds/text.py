@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
+from invis_sim.faults.case import Case
 from invis_sim.faults.fault import Context, TextFault
 from invis_sim.faults.json_forms import (
     Breakage,
@@ -49,6 +50,36 @@ class MalformedJson(TextFault, frozen=True, tag="malformed_json"):
         how = "truncate"
         when = { callback = 20, nth = 3 }
     """
+    cases = (
+        *Case.each(
+            "notice",
+            "how",
+            ("truncate", "missing_brace", "bare_word"),
+            "A part of the reply is missing, and nothing may be made up for it.",
+        ),
+        *Case.each(
+            "either",
+            "how",
+            ("trailing_comma", "single_quotes", "unquoted_keys", "comment", "nan"),
+            "RFC 8259 allows parsers to accept other forms: the reply is whole, for those that do.",
+        ),
+        *Case.each(
+            "either",
+            "how",
+            ("extra_brace", "two_values"),
+            "The reply is whole, and followed by what is none: use the reply, or say so.",
+        ),
+        *(
+            Case(
+                "either",
+                f"{how}-once",
+                "Only the first reply is broken: ask again, or say so.",
+                {"how": how},
+                when={"first": 1},
+            )
+            for how in ("truncate", "missing_brace", "extra_brace")
+        ),
+    )
 
     how: Breakage = "truncate"
 
@@ -75,6 +106,26 @@ class UnusualJson(TextFault, frozen=True, tag="unusual_json"):
         kind = "unusual_json"
         how = "whitespace"
     """
+    cases = (
+        *Case.each(
+            "survive",
+            "how",
+            ("whitespace", "escapes", "reversed_keys"),
+            "It is the same JSON, in another form.",
+        ),
+        Case(
+            "either",
+            "repeated_key",
+            "RFC 8259 leaves open what a repeated key means.",
+            {"how": "repeated_key"},
+        ),
+        Case(
+            "either",
+            "exponent_numbers",
+            "Many parsers make a float of it, which strict clients refuse.",
+            {"how": "exponent_numbers"},
+        ),
+    )
 
     how: UnusualForm = "whitespace"
 
@@ -97,6 +148,15 @@ class Empty(TextFault, frozen=True, tag="empty"):
         kind = "empty"
         when = { transport = "ws" }
     """
+    cases = (
+        Case("notice", "always", "There is no reply."),
+        Case(
+            "either",
+            "once",
+            "Only the first reply is empty: ask again, or say so.",
+            when={"first": 1},
+        ),
+    )
 
     def corrupt(self, text: bytes, ctx: Context) -> bytes:
         return b""
@@ -117,6 +177,22 @@ class Garbage(TextFault, frozen=True, tag="garbage"):
         size = 64
         when = { nth = 2 }
     """
+    cases = (
+        *(
+            Case("notice", label, "There is no reply.", keys)
+            for label, keys in (
+                ("packet", {}),
+                ("1-byte", {"size": 1}),
+                ("4096-bytes", {"size": 4096}),
+            )
+        ),
+        Case(
+            "either",
+            "once",
+            "Only the first reply is garbage: ask again, or say so.",
+            when={"first": 1},
+        ),
+    )
 
     size: Annotated[int, msgspec.Meta(ge=1, le=2**20)] | None = None
 
@@ -144,6 +220,22 @@ class InvalidUtf8(TextFault, frozen=True, tag="invalid_utf8"):
         kind = "invalid_utf8"
         how = "cut"
     """
+    cases = (
+        *Case.each(
+            "either",
+            "how",
+            ("byte", "cut", "overlong", "surrogate"),
+            "JSON must be UTF-8; a lenient client reads the rest of the reply.",
+            transports=("tcp",),
+        ),
+        *Case.each(
+            "notice",
+            "how",
+            ("byte", "cut", "overlong", "surrogate"),
+            "A client must fail a WebSocket whose text is not UTF-8 (RFC 6455, 8.1).",
+            transports=("ws",),
+        ),
+    )
 
     how: Literal["byte", "cut", "overlong", "surrogate"] = "byte"
 
@@ -177,6 +269,13 @@ class Bom(TextFault, frozen=True, tag="bom"):
         kind = "bom"
         when = { transport = "tcp" }
     """
+    cases = (
+        Case(
+            "either",
+            "always",
+            "RFC 8259 allows parsers to ignore a byte-order mark, or to refuse it.",
+        ),
+    )
 
     def corrupt(self, text: bytes, ctx: Context) -> bytes:
         return b"\xef\xbb\xbf" + text
@@ -194,6 +293,20 @@ class Utf16(TextFault, frozen=True, tag="utf16"):
         kind = "utf16"
         when = { probability = 0.5 }
     """
+    cases = (
+        Case(
+            "either",
+            "always",
+            "JSON must be UTF-8; some parsers detect UTF-16 by themselves.",
+            transports=("tcp",),
+        ),
+        Case(
+            "notice",
+            "always",
+            "A client must fail a WebSocket whose text is not UTF-8 (RFC 6455, 8.1).",
+            transports=("ws",),
+        ),
+    )
 
     def corrupt(self, text: bytes, ctx: Context) -> bytes:
         try:
@@ -219,6 +332,18 @@ class Pad(TextFault, frozen=True, tag="pad"):
         kind = "pad"
         bytes = 1025
     """
+    cases = (
+        *(
+            Case("survive", f"{size}-bytes", "A longer reply is still a reply.", {"bytes": size})
+            for size in (1024, 1025, 4096, 16_384, 65_537)
+        ),
+        Case(
+            "either",
+            "1-mib",
+            "A client may bound what it reads, if it says so.",
+            {"bytes": 2**20},
+        ),
+    )
 
     bytes: Annotated[int, msgspec.Meta(ge=2, le=8 * 2**20)] = 1025
 
@@ -246,6 +371,12 @@ class BitFlip(TextFault, frozen=True, tag="bit_flip"):
         bits = 3
         when = { every = 10 }
     """
+    cases = (
+        *(
+            Case("either", label, "What is wrong cannot be seen in every bit.", {"bits": bits})
+            for label, bits in (("1-bit", 1), ("8-bits", 8), ("64-bits", 64))
+        ),
+    )
 
     bits: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1
 

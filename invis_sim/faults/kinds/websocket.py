@@ -6,10 +6,11 @@ Frame faults act on the frames of a packet, handshake faults and `no_pong` on ne
 import re
 from collections.abc import Callable
 from itertools import pairwise
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, get_args
 
 import msgspec
 
+from invis_sim.faults.case import Case
 from invis_sim.faults.connection_plan import ConnectionPlan, HandshakeResponse
 from invis_sim.faults.delivery import even_cuts
 from invis_sim.faults.fault import ConnectionFault, Context, FrameFault, Seconds
@@ -38,6 +39,13 @@ class Binary(FrameFault, frozen=True, tag="binary"):
         kind = "binary"
         when = { callback = 20 }
     """
+    cases = (
+        Case(
+            "either",
+            "always",
+            "The text is right and its type is not: clients take it, or ignore it.",
+        ),
+    )
 
     def reframe(self, frames: tuple[Frame, ...], ctx: Context) -> tuple[Frame, ...]:
         if not any(frame.is_text for frame in frames):
@@ -66,6 +74,22 @@ class Fragment(FrameFault, frozen=True, tag="fragment"):
         pieces = 3
         ping = true
     """
+    cases = (
+        *(
+            Case(
+                "survive",
+                label,
+                "A message may come in any number of frames (RFC 6455, 5.4).",
+                keys,
+            )
+            for label, keys in (
+                ("2-frames", {"pieces": 2}),
+                ("3-frames-ping", {"pieces": 3, "ping": True}),
+                ("100-frames", {"pieces": 100}),
+                ("1000-frames", {"pieces": 1000}),
+            )
+        ),
+    )
 
     pieces: Annotated[int, msgspec.Meta(ge=2, le=10_000)] = 2
     ping: bool = False
@@ -118,6 +142,14 @@ class BadFrame(FrameFault, frozen=True, tag="bad_frame"):
         how = "reserved_bits"
         when = { nth = 2 }
     """
+    cases = (
+        *Case.each(
+            "notice",
+            "how",
+            get_args(WrongFrame),
+            "A client must fail a WebSocket that breaks the protocol (RFC 6455, 5).",
+        ),
+    )
 
     how: WrongFrame = "reserved_bits"
 
@@ -155,6 +187,25 @@ class RejectHandshake(ConnectionFault, frozen=True, tag="reject_handshake"):
         body = "busy"
         when = { first = 2 }
     """
+    cases = (
+        *(
+            Case("notice", str(status), "There is no WebSocket.", {"status": status})
+            for status in (302, 400, 401, 403, 404, 426, 500, 503)
+        ),
+        Case(
+            "notice",
+            "503-body",
+            "There is no WebSocket.",
+            {"status": 503, "body": "<h1>Too many clients</h1>"},
+        ),
+        Case(
+            "either",
+            "503-once",
+            "Only the first handshake is rejected: try again, or say so.",
+            {"status": 503},
+            when={"first": 1},
+        ),
+    )
 
     status: Annotated[int, msgspec.Meta(ge=300, le=599)] = 503
     body: Annotated[str, msgspec.Meta(max_length=65_536)] = ""
@@ -180,6 +231,21 @@ class BadHandshake(ConnectionFault, frozen=True, tag="bad_handshake"):
         kind = "bad_handshake"
         how = "wrong_accept"
     """
+    cases = (
+        *Case.each(
+            "notice",
+            "how",
+            ("wrong_accept", "missing_header", "plain_200"),
+            "What answers is not a WebSocket server (RFC 6455, 4.1).",
+        ),
+        Case(
+            "either",
+            "wrong_accept-once",
+            "Only the first handshake is wrong: try again, or say so.",
+            {"how": "wrong_accept"},
+            when={"first": 1},
+        ),
+    )
 
     how: Literal["wrong_accept", "missing_header", "plain_200"] = "wrong_accept"
 
@@ -226,6 +292,17 @@ class SlowHandshake(ConnectionFault, frozen=True, tag="slow_handshake"):
         kind = "slow_handshake"
         seconds = 2
     """
+    cases = (
+        Case("survive", "short", "A third of a second is no reason to give up.", {"seconds": 0.3}),
+        Case("notice", "hour", "The handshake needs a time-out.", {"seconds": 3600}),
+        Case(
+            "either",
+            "hour-once",
+            "Only the first handshake takes for ever: try again, or say so.",
+            {"seconds": 3600},
+            when={"first": 1},
+        ),
+    )
 
     seconds: Seconds
 
@@ -250,6 +327,7 @@ class NoPong(ConnectionFault, frozen=True, tag="no_pong"):
         kind = "no_pong"
         when = { connection = 1 }
     """
+    cases = (Case("survive", "always", "The outlet answers requests, and so it is alive."),)
 
     def admit(self, plan: ConnectionPlan, ctx: Context) -> ConnectionPlan:
         return msgspec.structs.replace(plan, answers_pings=False)

@@ -1,0 +1,149 @@
+"""`invis-sim gauntlet`: a client, run through everything that can go wrong."""
+
+import argparse
+import os
+import secrets
+import sys
+from collections.abc import Callable, Sequence
+
+import trio
+
+from invis_sim.cli import CliError
+from invis_sim.cli.signals import STOP_SIGNALS, on_signals
+from invis_sim.gauntlet.command import PlaceholderError, check_placeholders, transports_of
+from invis_sim.gauntlet.options import Options
+from invis_sim.gauntlet.plan import Target, make_plan
+from invis_sim.gauntlet.process import CannotStart
+from invis_sim.gauntlet.report.text import text_list, text_report
+from invis_sim.gauntlet.result import Report, Status, encode
+from invis_sim.gauntlet.run import Progress, run_gauntlet
+from invis_sim.gauntlet.selection import SelectionError, select
+from invis_sim.protocol.transport import Transport
+from invis_sim.scenario import Scenario
+from invis_sim.scenario.loading import ScenarioError, load
+from invis_sim.server import StartError
+
+__all__ = ["gauntlet"]
+
+EXIT_STATUS: dict[Status, int] = {
+    "as expected": 0,
+    "not as expected": 1,
+    "broken baseline": 3,
+    "interrupted": 130,
+}
+
+JOBS_PER_CORE = 3
+"""Clients wait most of the time: for replies that are late, and for their own time-outs."""
+
+
+def gauntlet(args: argparse.Namespace) -> int:
+    """Run the client through the plan, and report. Raises CliError."""
+    options = _options(args)
+    if args.list:
+        print(_list(options), end="")
+        return 0
+    if not options.command:
+        raise CliError(
+            "gauntlet: no command; write the client behind --, as in "
+            "`invis-sim gauntlet -- my-client {host} {port}`",
+            status=2,
+        )
+    try:
+        report = trio.run(_main, options)
+    except (CannotStart, SelectionError) as error:
+        raise CliError(str(error), status=2) from None
+    except StartError as error:
+        raise CliError(str(error)) from None
+    if args.json:
+        sys.stdout.write(encode(report).decode())
+    else:
+        sys.stdout.write(text_report(report))
+    return EXIT_STATUS[report.status]
+
+
+def _options(args: argparse.Namespace) -> Options:
+    command = tuple(args.command)
+    if args.jobs is not None and args.jobs < 1:
+        raise CliError(f"--jobs: expected a number from 1, found {args.jobs}", status=2)
+    if args.seed is not None and not 0 <= args.seed < 2**63:
+        found = f"--seed: expected a whole number from 0 to 2**63 - 1, found {args.seed}"
+        raise CliError(found, status=2)
+    try:
+        scenario = load(args.scenario)
+        check_placeholders(command)
+    except ScenarioError as error:
+        raise CliError(*error.problems, status=2) from None
+    except PlaceholderError as error:
+        raise CliError(str(error), status=2) from None
+    return Options(
+        command=command,
+        scenario=scenario,
+        scenario_name="" if args.scenario == "default" else args.scenario,
+        transports=_transports(args.transport, command, scenario),
+        plan=args.plan,
+        only=tuple(args.only),
+        skip=tuple(args.skip),
+        jobs=args.jobs or JOBS_PER_CORE * (os.cpu_count() or 1),
+        timeout=args.timeout,
+        seed=secrets.randbelow(2**32) if args.seed is None else args.seed,
+        callback=args.callback,
+        probe=args.probe,
+        speed=args.speed,
+    )
+
+
+def _transports(
+    asked: str | None, command: Sequence[str], scenario: Scenario
+) -> tuple[Transport, ...]:
+    wanted = transports_of(command) if asked is None else _TRANSPORTS[asked]
+    found = tuple(name for name in wanted if name in scenario.transports)
+    if not found:
+        raise CliError(f"this scenario has no {' and no '.join(wanted)}", status=2)
+    return found
+
+
+_TRANSPORTS: dict[str, tuple[Transport, ...]] = {
+    "tcp": ("tcp",),
+    "ws": ("ws",),
+    "both": ("tcp", "ws"),
+}
+
+
+def _list(options: Options) -> str:
+    targets = {name: Target(options.callback) for name in options.transports}
+    try:
+        plan = make_plan(options.plan, options.scenario, targets)
+        return text_list(select(plan, options.only, options.skip))
+    except SelectionError as error:
+        raise CliError(str(error), status=2) from None
+
+
+async def _main(options: Options) -> Report:
+    stop = trio.Event()
+    show = _progress()
+    with on_signals(STOP_SIGNALS, stop.set):
+        report = await run_gauntlet(options, on_result=show, stop=stop)
+    if show is not _silent:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    return report
+
+
+def _silent(progress: Progress) -> None:
+    """Show nothing: stderr is no terminal."""
+
+
+def _progress() -> Callable[[Progress], None]:
+    """Return what shows how far the run is, on stderr if that is a terminal."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return _silent
+    failures = 0
+
+    def show(progress: Progress) -> None:
+        nonlocal failures
+        failures += progress.result.is_failure
+        filled = 30 * progress.done // progress.total
+        bar = "█" * filled + "░" * (30 - filled)
+        text = f"{bar} {progress.done}/{progress.total}, {failures} not as expected"
+        print(f"\r\x1b[K{text}  {progress.result.id}"[:200], end="", file=sys.stderr, flush=True)
+
+    return show

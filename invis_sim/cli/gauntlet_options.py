@@ -1,0 +1,106 @@
+"""The command line of `invis-sim gauntlet`, without an import of the gauntlet: every command would
+wait for that.
+"""
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["add_gauntlet"]
+
+EPILOG = """\
+The command is started once per case, without a shell. It learns where the outlet is from
+placeholders in its arguments, {host} {port} {transport} {address} {tcp_port} {ws_port}
+{ws_url} {sn} {case}, and from the environment: INVIS_HOST and so on. Its exit status says
+what came of it. 0: it reached its goal; 77: the case is not for it; any other: it could not
+reach its goal, and has noticed that.
+
+Exit status of the gauntlet: 0: all as expected; 1: not; 2: the command line or a file is wrong;
+3: the client does not reach its goal even undisturbed; 130: interrupted.
+"""
+
+
+def add_gauntlet(
+    commands: Any, whole: Callable[[str], int], seconds: Callable[[str], float], speed: Any
+) -> None:
+    """Add the command to the parser.
+
+    commands: the parser's commands. whole, seconds, speed: types of values.
+    """
+    parser = commands.add_parser(
+        "gauntlet",
+        help="run a client through everything that can go wrong",
+        usage="invis-sim gauntlet [SCENARIO] [options] -- COMMAND [ARG...]",
+        description=(
+            "Run a client through everything that can go wrong, and report what it survived."
+        ),
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(function="gauntlet:gauntlet", command=())
+    parser.add_argument(
+        "scenario",
+        nargs="?",
+        default="default",
+        metavar="SCENARIO",
+        help="the outlet: a scenario file, or the name of a bundled one (default: default)",
+    )
+    parser.add_argument(
+        "--transport",
+        choices=("tcp", "ws", "both"),
+        help="which transports are tried (default: those that the placeholders are about)",
+    )
+    parser.add_argument(
+        "--plan",
+        choices=("faults",),
+        default="faults",
+        help="what the client is taken through (default: faults)",
+    )
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="run these cases, e.g. malformed_json, 'close/*/tcp' (repeatable)",
+    )
+    parser.add_argument(
+        "--skip",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="do not run these cases (repeatable)",
+    )
+    parser.add_argument(
+        "--list", action="store_true", help="list the cases with what is expected, and run none"
+    )
+    parser.add_argument(
+        "--jobs", type=whole, metavar="N", help="how many run at a time (default: 3 per core)"
+    )
+    parser.add_argument(
+        "--timeout",
+        type=seconds,
+        metavar="S",
+        help="end the client after so many seconds (default: 15, or 10 times its undisturbed run)",
+    )
+    parser.add_argument(
+        "--seed", type=whole, metavar="N", help="random seed; reuse it to reproduce a run"
+    )
+    parser.add_argument(
+        "--callback",
+        type=whole,
+        metavar="N",
+        help="aim faults at replies about this callback (default: the client's first request)",
+    )
+    parser.add_argument(
+        "--probe",
+        action="store_true",
+        help="run the client once more when the fault is gone: has it recovered?",
+    )
+    parser.add_argument(
+        "--speed",
+        type=speed,
+        default=1.0,
+        metavar="X",
+        help="divide the waits of faults by this number (default: 1)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")

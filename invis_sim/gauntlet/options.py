@@ -1,0 +1,55 @@
+"""What a run of the gauntlet is asked to do."""
+
+import msgspec
+
+from invis_sim.gauntlet.plan import PlanName
+from invis_sim.protocol.transport import Transport
+from invis_sim.scenario import Scenario
+
+__all__ = ["Options"]
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """A client, an outlet, and how to try the one with the other.
+
+    command: the client, with placeholders.
+    scenario: of the outlet. scenario_name: what the user calls it; "": the default one.
+    transports: which are tried. plan: which cases there are. only, skip: patterns of those to run.
+    jobs: how many run at a time, ≥ 1.
+    timeout: seconds after which a client is ended; None: a multiple of its undisturbed run.
+    seed: of all that is random.
+    callback: the packets that faults touch; None: those of the client's first request.
+    probe: whether the client runs once more when the fault is gone.
+    speed: how many simulated seconds pass in a real one.
+    """
+
+    command: tuple[str, ...]
+    scenario: Scenario
+    scenario_name: str = ""
+    transports: tuple[Transport, ...] = ("tcp", "ws")
+    plan: PlanName = "faults"
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    jobs: int = 1
+    timeout: float | None = None
+    seed: int = 0
+    callback: int | None = None
+    probe: bool = False
+    speed: float = 1.0
+
+    @property
+    def scenario_arguments(self) -> tuple[str, ...]:
+        """The scenario on a command line."""
+        return (self.scenario_name,) if self.scenario_name else ()
+
+    @property
+    def repeat_arguments(self) -> tuple[str, ...]:
+        """The options, beside which case it is and the seed, on which the outcome depends."""
+        given: list[str] = []
+        if self.callback is not None:
+            given += ["--callback", str(self.callback)]
+        if self.timeout is not None:
+            given += ["--timeout", f"{self.timeout:g}"]
+        if self.speed != 1:
+            given += ["--speed", f"{self.speed:g}"]
+        return (*given, *(["--probe"] if self.probe else []))
