@@ -165,16 +165,16 @@ class StructStrategies:
         """
         required, optional = self.field_values(kind)
         if when is None:
-            optional["when"] = self.conditions(kind)
+            optional = {**optional, "when": self.conditions(kind)}
         else:
-            required["when"] = when
+            required = {**required, "when": when}
         kept = {name: v for name, v in optional.items() if name not in (*required, *without)}
         return _some_of(kind, required, kept)
 
     @cache  # noqa: B019
     def conditions(self, kind: type[Fault]) -> st.SearchStrategy[When]:
         """Conditions under which a kind can apply."""
-        _, optional = self.field_values(When)
+        optional = dict(self.field_values(When)[1])
         if kind.acts_on == ("connection",):
             for name in ("callback", "packet", "per"):
                 del optional[name]
@@ -184,9 +184,10 @@ class StructStrategies:
         conditions: st.SearchStrategy[When] = _some_of(When, {}, optional)
         return conditions
 
+    @cache  # noqa: B019
     def field_values(
         self, struct: type[Struct]
-    ) -> tuple[dict[str, st.SearchStrategy[Any]], dict[str, st.SearchStrategy[Any]]]:
+    ) -> tuple[Mapping[str, st.SearchStrategy[Any]], Mapping[str, st.SearchStrategy[Any]]]:
         """By the names of the fields, a strategy for each: of those that must be given, because
         they have no default, or one that lasts too long; and of the others.
         """
@@ -203,7 +204,7 @@ class StructStrategies:
             return self._exceptions[where]
         if where in self._lasting:
             return self._seconds
-        return self._values(inspect.type_info(field.annotation))
+        return self._values(_type_of(field))
 
     def _lasts_too_long(self, field: Field, value: Any) -> bool:
         """Whether a value of the field says a longer time than it may; None there: for ever."""
@@ -215,7 +216,7 @@ class StructStrategies:
                 for inner in fields(type(value)).values()
             )
         lasts = (field.owner, field.name) in self._lasting
-        if lasts or _is_time(inspect.type_info(field.annotation)):
+        if lasts or _is_time(_type_of(field)):
             return value is None or bool(value > self._wait)
         return False
 
@@ -288,6 +289,12 @@ class StructStrategies:
         return st.one_of(forms)
 
 
+@cache
+def _type_of(field: Field) -> inspect.Type:
+    """The type of a field. Kept, as msgspec works it out anew each time."""
+    return inspect.type_info(field.annotation)
+
+
 def _is_time(info: inspect.Type) -> bool:
     """Whether a type is `Seconds`, or allows for them."""
     if isinstance(info, inspect.UnionType):
@@ -309,26 +316,34 @@ def _description(info: inspect.Type) -> str:
 
 def _some_of(
     struct: type[Struct],
-    required: dict[str, st.SearchStrategy[Any]],
-    optional: dict[str, st.SearchStrategy[Any]],
+    required: Mapping[str, st.SearchStrategy[Any]],
+    optional: Mapping[str, st.SearchStrategy[Any]],
 ) -> st.SearchStrategy[Any]:
     """The struct with some of the optional fields. Those that do not go together with the others
     are omitted, from the last one on, so that hardly anything is generated in vain.
     """
-    known = {**required, **optional}
     chosen: st.SearchStrategy[list[str]] = st.just([])
     if optional:
         chosen = st.lists(st.sampled_from(sorted(optional)), unique=True, max_size=MAX_GIVEN)
+    return _fitting(struct, required, optional, chosen)
 
-    @st.composite
-    def fitting(draw: st.DrawFn) -> Any:
-        given = {name: draw(known[name]) for name in (*required, *draw(chosen))}
-        while True:
-            try:
-                return struct(**given)
-            except ValueError:
-                if len(given) == len(required):
-                    reject()
-                given.popitem()
 
-    return fitting()
+# Defined once and not for each struct: Hypothesis parses the source of each function that it makes
+# a strategy of, which would be most of the time that all these strategies take to be made.
+@st.composite
+def _fitting(
+    draw: st.DrawFn,
+    struct: type[Struct],
+    required: Mapping[str, st.SearchStrategy[Any]],
+    optional: Mapping[str, st.SearchStrategy[Any]],
+    chosen: st.SearchStrategy[list[str]],
+) -> Any:
+    given = {name: draw(values) for name, values in required.items()}
+    given.update((name, draw(optional[name])) for name in draw(chosen))
+    while True:
+        try:
+            return struct(**given)
+        except ValueError:
+            if len(given) == len(required):
+                reject()
+            given.popitem()

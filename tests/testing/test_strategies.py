@@ -6,10 +6,11 @@ import json
 import socket
 import subprocess
 import sys
+import unittest
 from collections.abc import Callable, Iterator
-from functools import cache
+from contextlib import suppress
 from itertools import count
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -25,7 +26,7 @@ from invis_sim.device.sensors import DECIMALS, READINGS, Drift, Sensors
 from invis_sim.device.state import Device, OutletState, SerialNumber
 from invis_sim.faults import KINDS, Fault, Refuse, Throttle, When
 from invis_sim.faults.delivery import MAX_STEPS
-from invis_sim.faults.fault import LAYERS, Layer
+from invis_sim.faults.fault import LAYERS, Layer, ReplyFault, Seconds
 from invis_sim.faults.pipeline import Pipeline
 from invis_sim.faults.session import MAX_TEXT_BYTES
 from invis_sim.journal import Closed
@@ -70,22 +71,61 @@ BRIEFLY = settings(
 """For what needs a simulator each time."""
 
 
-def sample(strategy: st.SearchStrategy[T], size: int = 300) -> list[T]:
-    """What it draws, the same each time."""
+AT_ONCE = 10
+"""How many values are drawn in one example: most of the time of an example of one value is spent on
+what Hypothesis does around it.
+"""
+
+
+class EnoughDrawn(unittest.SkipTest):
+    """Ends the generation of a sample: at a skip, Hypothesis stops at once."""
+
+
+def sample(
+    strategy: st.SearchStrategy[T],
+    size: int = 300,
+    until: Callable[[list[T]], bool] = lambda drawn: False,
+) -> list[T]:
+    """Return what the strategy generates, the same each time.
+
+    size: how many values at most. until: whether those generated so far show what the test asks
+    for, so that no more are needed.
+    """
     drawn: list[T] = []
 
-    @settings(max_examples=size, database=None, phases=[Phase.generate], derandomize=True)
-    @given(strategy)
-    def draw(value: T) -> None:
-        drawn.append(value)
+    @settings(
+        max_examples=size // AT_ONCE,
+        database=None,
+        phases=[Phase.generate],
+        derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    @given(st.lists(strategy, min_size=AT_ONCE, max_size=AT_ONCE))
+    def draw(values: list[T]) -> None:
+        drawn.extend(values)
+        if until(drawn):
+            raise EnoughDrawn(f"{len(drawn)} are enough")
 
-    draw()
+    with suppress(EnoughDrawn):
+        draw()
     return drawn
 
 
 def converted(struct: msgspec.Struct) -> object:
     """The struct from its own plain data, which checks every value."""
     return msgspec.convert(msgspec.to_builtins(struct), type(struct))
+
+
+def assert_forms(strategy: st.SearchStrategy[T], *forms: Callable[[T], bool]) -> None:
+    """Check that values of each of the forms are generated."""
+    missing = set(forms)
+
+    def all_seen(drawn: list[T]) -> bool:
+        missing.difference_update({form for form in missing if any(map(form, drawn[-AT_ONCE:]))})
+        return not missing
+
+    sample(strategy, until=all_seen)
+    assert not missing
 
 
 def keys_that_differ(drawn: list[Any], usual: msgspec.Struct) -> set[str]:
@@ -100,12 +140,6 @@ def keys_that_differ(drawn: list[Any], usual: msgspec.Struct) -> set[str]:
 def keys_that_vary(drawn: list[Any]) -> set[str]:
     """The keys for which not all of the structs have the same value."""
     return keys_that_differ(drawn, drawn[0])
-
-
-@cache
-def drawn_scenarios() -> list[Scenario]:
-    """Some, the same each time."""
-    return sample(scenarios(), 250)
 
 
 def seconds_in(tree: Any, name: str = "") -> Iterator[float]:
@@ -128,10 +162,12 @@ def test_a_packet_id_is_an_integer(packet_id: int) -> None:
 
 
 def test_packet_ids_are_six_digits_and_others() -> None:
-    drawn = sample(packet_ids())
-    assert any(100_000 <= packet_id <= 999_999 for packet_id in drawn)
-    assert min(drawn) < -(2**32)
-    assert max(drawn) > 2**64
+    assert_forms(
+        packet_ids(),
+        lambda packet_id: 100_000 <= packet_id <= 999_999,
+        lambda packet_id: packet_id < -(2**32),
+        lambda packet_id: packet_id > 2**64,
+    )
 
 
 @given(serial_numbers())
@@ -157,7 +193,8 @@ def test_requests_may_be_about_one_callback_only(document: bytes) -> None:
 
 
 def test_requests_come_in_many_forms() -> None:
-    forms: tuple[Callable[[bytes], bool], ...] = (
+    assert_forms(
+        requests(),
         lambda document: b"callbackArgs" in document,
         lambda document: b"callbackArgs" not in document,
         lambda document: b"\n" in document,
@@ -167,9 +204,6 @@ def test_requests_come_in_many_forms() -> None:
         lambda document: parse_request(document).callback in set(Callback),
         lambda document: parse_request(document).callback not in set(Callback),
     )
-    drawn = sample(requests())
-    for form in forms:
-        assert any(map(form, drawn))
 
 
 @given(broken_json())
@@ -186,12 +220,14 @@ def test_broken_json_is_refused_by_every_parser(data: bytes) -> None:
 
 
 def test_broken_json_is_nearly_good_or_nothing_like_it() -> None:
-    drawn = sample(broken_json())
-    assert b"" in drawn
-    assert any(b'"PUBACK":1' in data for data in drawn)
-    assert any(b"{" not in data and data for data in drawn)
-    assert any(b"}{" in data for data in drawn)
-    assert any(not data.isascii() for data in drawn)
+    assert_forms(
+        broken_json(),
+        lambda data: data == b"",
+        lambda data: b'"PUBACK":1' in data,
+        lambda data: bool(data) and b"{" not in data,
+        lambda data: b"}{" in data,
+        lambda data: not data.isascii(),
+    )
 
 
 # What an outlet may be
@@ -203,12 +239,21 @@ def test_a_firmware_inventory_is_valid(inventory: FirmwareInventory) -> None:
 
 
 def test_firmware_inventories_are_with_and_without_updates_and_faceplates() -> None:
-    drawn = sample(firmware_inventories())
-    assert {inventory.update_check for inventory in drawn} == {"ok", "fail"}
-    assert {type(inventory.PM) for inventory in drawn} == {type(None), FaceplateFirmware}
-    reports = [inventory.to_wire()["IM"] for inventory in drawn]
-    for name in ("fw_rev", "www_fw_rev"):
-        assert {report[name] == report[f"available_{name}"] for report in reports} == {True, False}
+    def is_newest(inventory: FirmwareInventory, name: str) -> bool:
+        report = inventory.to_wire()["IM"]
+        return bool(report[name] == report[f"available_{name}"])
+
+    assert_forms(
+        firmware_inventories(),
+        lambda inventory: inventory.update_check == "ok",
+        lambda inventory: inventory.update_check == "fail",
+        lambda inventory: inventory.PM is None,
+        lambda inventory: type(inventory.PM) is FaceplateFirmware,
+        lambda inventory: is_newest(inventory, "fw_rev"),
+        lambda inventory: not is_newest(inventory, "fw_rev"),
+        lambda inventory: is_newest(inventory, "www_fw_rev"),
+        lambda inventory: not is_newest(inventory, "www_fw_rev"),
+    )
 
 
 @given(whens())
@@ -217,7 +262,9 @@ def test_conditions_are_valid(when: When) -> None:
 
 
 def test_each_condition_is_drawn() -> None:
-    assert keys_that_differ(sample(whens()), When()) == set(When.__struct_fields__)
+    keys = set(When.__struct_fields__)
+    drawn = sample(whens(), until=lambda drawn: keys_that_differ(drawn, When()) == keys)
+    assert keys_that_differ(drawn, When()) == keys
 
 
 @given(faults())
@@ -228,8 +275,12 @@ def test_a_fault_is_valid_and_enabled_and_can_be_armed(fault: Fault) -> None:
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_faults_may_be_of_one_layer_and_are_then_of_each_of_its_kinds(layer: Layer) -> None:
-    drawn = {fault.kind() for fault in sample(faults(layer), 300)}
-    assert drawn == {kind for kind, fault in KINDS.items() if fault.layer == layer}
+    kinds = {kind for kind, fault in KINDS.items() if fault.layer == layer}
+
+    def kinds_of(drawn: list[Fault]) -> set[str]:
+        return {fault.kind() for fault in drawn}
+
+    assert kinds_of(sample(faults(layer), until=lambda drawn: kinds_of(drawn) >= kinds)) == kinds
 
 
 def test_a_layer_that_does_not_exist_is_refused() -> None:
@@ -249,9 +300,11 @@ def test_no_fault_waits_longer_than_asked_for(longest: float) -> None:
 
 
 def test_faults_may_wait_for_ever() -> None:
-    drawn = sample(faults("connection", max_wait=float("inf")))
-    assert any(isinstance(fault, Refuse) and fault.seconds is None for fault in drawn)
-    assert max(s for fault in drawn for s in seconds_in(fault) if s != float("inf")) > 1e6
+    assert_forms(
+        faults("connection", max_wait=float("inf")),
+        lambda fault: isinstance(fault, Refuse) and fault.seconds is None,
+        lambda fault: any(1e6 < seconds < float("inf") for seconds in seconds_in(fault)),
+    )
 
 
 @pytest.mark.parametrize("longest", [-1.0, float("nan")])
@@ -271,15 +324,26 @@ def test_a_scenario_with_many_faults_and_any_waits_is_valid_as_well(scenario: Sc
 
 
 def test_each_key_of_a_scenario_is_drawn() -> None:
-    drawn = drawn_scenarios()
-    assert keys_that_differ(drawn, Scenario()) == set(Scenario.__struct_fields__) - {"steps"}
-    listens = [scenario.listen for scenario in drawn]
-    assert {(listen.tcp, listen.ws) for listen in listens} == {
-        (True, True),
-        (True, False),
-        (False, True),
-    }
-    assert {fault.enabled for scenario in drawn for fault in scenario.faults} == {True, False}
+    keys = set(Scenario.__struct_fields__) - {"steps"}
+    drawn = sample(scenarios(), until=lambda drawn: keys_that_differ(drawn, Scenario()) == keys)
+    assert keys_that_differ(drawn, Scenario()) == keys
+
+
+def test_scenarios_are_drawn_for_every_product_on_one_transport_or_both() -> None:
+    assert_forms(
+        scenarios(),
+        lambda scenario: (scenario.listen.tcp, scenario.listen.ws) == (True, True),
+        lambda scenario: (scenario.listen.tcp, scenario.listen.ws) == (True, False),
+        lambda scenario: (scenario.listen.tcp, scenario.listen.ws) == (False, True),
+        lambda scenario: any(fault.enabled for fault in scenario.faults),
+        lambda scenario: not all(fault.enabled for fault in scenario.faults),
+        lambda scenario: scenario.product == "bare",
+        lambda scenario: scenario.product == "pro",
+        lambda scenario: scenario.product == "aura",
+        # What only an Aura has is not dropped from all of them.
+        lambda scenario: scenario.color_light.mode != ColorLight().mode,
+        lambda scenario: scenario.color_light.leds != ColorLight().leds,
+    )
 
 
 TABLES = {
@@ -292,38 +356,39 @@ TABLES = {
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.__name__)
 def test_each_key_of_each_table_can_be_drawn(table: type[msgspec.Struct]) -> None:
     # From the strategy of the table alone: of a whole scenario, most would be about other tables.
-    drawn = sample(struct_strategies().structs(table), 80 * len(TABLES[table]))
-    varying = keys_that_vary(drawn)
-    assert {key for key, field in fields(table).items() if field.name in varying} == set(
-        TABLES[table]
+    keys = {fields(table)[key].name for key in TABLES[table]}
+    drawn = sample(
+        struct_strategies().structs(table),
+        80 * len(keys),
+        until=lambda drawn: keys_that_vary(drawn) >= keys,
     )
+    assert keys_that_vary(drawn) == keys
 
 
 def test_readings_of_every_form_are_drawn() -> None:
-    sensors = sample(struct_strategies().structs(Sensors))
-    for names, forms in (
-        (DECIMALS, {type(None), float, str, tuple, Drift}),
-        (set(READINGS) - set(DECIMALS), {type(None), int, tuple, Drift}),
-    ):
-        assert {type(getattr(one, name)) for one in sensors for name in names} == forms
+    def forms(drawn: list[Sensors]) -> tuple[set[type], ...]:
+        return tuple(
+            {type(getattr(one, name)) for one in drawn for name in names}
+            for names in (DECIMALS, set(READINGS) - set(DECIMALS))
+        )
 
-
-def test_every_product_is_drawn() -> None:
-    drawn = drawn_scenarios()
-    assert {scenario.product for scenario in drawn} == {"bare", "pro", "aura"}
-    # What only an Aura has is not dropped from all of them.
-    assert len({scenario.color_light for scenario in drawn}) > 3
+    expected = ({type(None), float, str, tuple, Drift}, {type(None), int, tuple, Drift})
+    sensors = struct_strategies().structs(Sensors)
+    assert forms(sample(sensors, until=lambda drawn: forms(drawn) == expected)) == expected
 
 
 def test_coloured_lights_are_drawn_in_many_modes() -> None:
-    drawn = sample(struct_strategies().structs(ColorLight), 300)
-    assert len({light.mode for light in drawn}) > 3
-    assert {len(light.leds) for light in drawn} >= {1, 2, 3}
+    def varied(drawn: list[ColorLight]) -> bool:
+        leds = {len(light.leds) for light in drawn}
+        return len({light.mode for light in drawn}) > 3 and leds >= {1, 2, 3}
+
+    assert varied(sample(struct_strategies().structs(ColorLight), until=varied))
 
 
 @pytest.mark.parametrize("longest", [0.05, 2.0])
-def test_nothing_that_the_outlet_does_lasts_longer_than_asked_for(longest: float) -> None:
-    for scenario in sample(scenarios(max_wait=longest), 100):
+def test_a_scenario_starts_anywhere_and_nothing_lasts_longer_than_asked_for(longest: float) -> None:
+    @given(scenarios(max_wait=longest))
+    def test(scenario: Scenario) -> None:
         timing, updates = scenario.timing, scenario.updates
         lasting = (
             timing.restart_seconds,
@@ -336,45 +401,39 @@ def test_nothing_that_the_outlet_does_lasts_longer_than_asked_for(longest: float
         )
         assert max(lasting) <= longest
         assert timing.sensor_seconds == 0 or timing.sensor_seconds >= 1
-
-
-def test_a_scenario_listens_on_free_ports_of_this_machine_only() -> None:
-    for scenario in sample(scenarios(), 100):
+        # On this machine only, on free ports.
         assert scenario.listen.host in ("127.0.0.1", "localhost")
         assert {scenario.listen.tcp_port, scenario.listen.ws_port} <= {None, 0}
 
+    test()
 
-def test_a_struct_that_nobody_has_thought_of_is_drawn_from_its_annotations() -> None:
-    program = """
-import msgspec
-from typing import Annotated, Literal
-from invis_sim.faults import KINDS
-from invis_sim.faults.fault import ReplyFault, Seconds
 
 class Odd(ReplyFault, frozen=True, tag="odd"):
+    """A kind that is not in the catalogue."""
+
     how: Literal["a", "b"]
     share: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.5
     number: Annotated[int, msgspec.Meta(gt=2, lt=6)] = 3
     word: Annotated[str, msgspec.Meta(pattern="^[a-z]{2}$")] = "aa"
     max_wait: Seconds = 5.0
 
-KINDS["odd"] = Odd
 
-from hypothesis import find, given
-from invis_sim.testing.strategies import faults
+def test_a_struct_that_nobody_has_thought_of_is_drawn_from_its_annotations(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(KINDS, "odd", Odd)
 
-@given(faults("content"))
-def test(fault):
-    assert msgspec.convert(msgspec.to_builtins(fault), type(fault)) == fault
-    assert not isinstance(fault, Odd) or fault.max_wait <= 0.05
+    @given(faults("content"))
+    def test(fault: Fault) -> None:
+        assert converted(fault) == fault
+        assert not isinstance(fault, Odd) or fault.max_wait <= 0.05
 
-test()
-print(find(faults(), lambda fault: isinstance(fault, Odd) and fault.how == "b").kind())
-"""
-    ended = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
+    test()
+    assert_forms(
+        faults("content"),
+        lambda fault: isinstance(fault, Odd) and fault.how == "a",
+        lambda fault: isinstance(fault, Odd) and fault.how == "b",
     )
-    assert (ended.stdout, ended.returncode) == ("odd\n", 0), ended.stderr
 
 
 def test_without_hypothesis_the_import_says_what_to_install() -> None:
