@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from invis_sim.device.effects import GoOffline
 from invis_sim.device.outlet import Outlet
+from invis_sim.device.update_plan import OutletUpdate, Part, Progress, update_timeline
 from invis_sim.protocol.packets import Push
 from tests.device.support import (
     FIRMWARE,
@@ -86,6 +87,29 @@ UPDATED: dict[Target, dict[str, str]] = {
 }
 
 # --- success ---
+
+
+def test_by_default_each_part_has_ten_steps_over_ten_seconds() -> None:
+    for part_of, begins in ((Part.WWW, 20.0), (Part.OUTLET, 30.0)):
+        percents = [
+            (seconds, event.percent)
+            for seconds, event in update_timeline(OutletUpdate(), stray=False)
+            if isinstance(event, Progress) and event.part is part_of
+        ]
+        assert percents == [(begins + step, 10 * step) for step in range(11)]
+
+
+def test_what_clients_have_set_survives_an_update_of_the_outlet() -> None:
+    outlet = to_update()
+    expect_success(outlet, 10, [1, 1])
+    expect_success(outlet, 14, [1, 33])
+    expect_success(outlet, 4, [{"accessory": 1, "name": "Fan"}])
+    expect_success(outlet, 2, [{"sys_prefs": {"mqtt": {"qos": 2}}}])
+    before = [returned(outlet, callback) for callback in (1, 3, 9, 15)]
+    expect_success(outlet, 21, [1])
+    pass_time(outlet)
+    assert revisions(outlet) == UPDATED["IM"]
+    assert [returned(outlet, callback) for callback in (1, 3, 9, 15)] == before
 
 
 @pytest.mark.parametrize("args", [[1], [1, 0], [1, 1]])
