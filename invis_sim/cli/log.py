@@ -25,6 +25,7 @@ __all__ = [
     "LogFormat",
     "PushGrouper",
     "TextLog",
+    "WallClock",
     "text_line",
 ]
 
@@ -37,12 +38,36 @@ wait only ends a batch of which one connection failed at that moment.
 def text_line(entry: Entry, started: float, place: str | None = None) -> str:
     """Return the entry as one line for a human.
 
-    started: the wall-clock time of the start, in seconds since the epoch.
+    started: the wall-clock time of the start, in seconds since the epoch; see `WallClock`.
     place: the column for the connection, as `tcp #1`; None: the entry's own.
     """
     moment = started + entry.seconds
     clock = time.strftime("%H:%M:%S", time.localtime(moment)) + f".{int(moment * 1000) % 1000:03}"
-    return f"{clock}  {short_location(entry) if place is None else place:8}  {summary(entry)}"
+    return f"{clock}  {short_location(entry) if place is None else place:9} {summary(entry)}"
+
+
+class WallClock:
+    """When second 0 of a journal was, by the wall clock as it is set at the moment: entries have
+    seconds of a clock that never is, and a line must show what the clock on the wall shows.
+
+    started: when it was by the wall clock at that time, in seconds since the epoch.
+    wall, steady: the two clocks.
+    """
+
+    def __init__(
+        self,
+        started: float,
+        wall: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._started = started
+        self._wall = wall
+        self._steady = steady
+        self._offset = wall() - steady()
+
+    def started(self) -> float:
+        """Return when it was, in seconds since the epoch."""
+        return self._started + (self._wall() - self._steady()) - self._offset
 
 
 class LogFormat(Protocol):
@@ -130,7 +155,7 @@ class PushGrouper:
     """
 
     def __init__(self, started: float) -> None:
-        self._started = started
+        self._clock = WallClock(started)
         self._batch: dict[int, Exchange] = {}  # by connection; all of one push
 
     @property
@@ -142,7 +167,7 @@ class PushGrouper:
         """Return the lines that are complete; a push may wait for others of the same batch."""
         if not isinstance(entry, Exchange) or entry.recipients == 1:
             yield from self.flush()
-            yield text_line(entry, self._started)
+            yield text_line(entry, self._clock.started())
             return
         if not self._belongs(entry):
             yield from self.flush()
@@ -161,11 +186,11 @@ class PushGrouper:
         for pushes in alike.values():
             first, number = pushes[0], len(pushes)
             if number == 1:
-                yield text_line(first, self._started)
+                yield text_line(first, self._clock.started())
             else:
                 every = number == first.recipients
-                place = f"all {number}" if every else f"{number} of {first.recipients}"
-                yield text_line(first, self._started, place)
+                place = f"{number} clients" if every else f"{number} of {first.recipients}"
+                yield text_line(first, self._clock.started(), place)
 
     def _belongs(self, push: Exchange) -> bool:
         """Whether the push belongs to the batch that is held back."""

@@ -245,8 +245,9 @@ def _banner(simulator: Simulator) -> str:
         lines.append(f"  WebSocket  {simulator.ws_url}")
     if scenario.listen.mdns:
         lines.append(f"  mDNS       {simulator.sn}.{SERVICE_TYPE}")
-    if scenario.faults:
-        lines.append(f"  Faults     {', '.join(fault.name for fault in simulator.faults)}")
+    for title, enabled in (("Faults", True), ("Disabled", False)):
+        if names := [fault.name for fault in simulator.faults if fault.enabled is enabled]:
+            lines.append(f"  {title:9}  {', '.join(names)}")
     tcp = simulator.has("tcp")
     address = _host_and_port(*simulator.tcp_address) if tcp else simulator.ws_url
     lines.append(f"Press Ctrl-C to stop. Try: {_command_name()} send {address} 20")

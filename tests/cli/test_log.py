@@ -12,7 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invis_sim.cli.log import JournalWriter, JsonLog, LineWriter, PushGrouper, TextLog, text_line
+from invis_sim.cli.log import (
+    JournalWriter,
+    JsonLog,
+    LineWriter,
+    PushGrouper,
+    TextLog,
+    WallClock,
+    text_line,
+)
 from invis_sim.faults.pipeline import AppliedFault
 from invis_sim.journal import (
     Closed,
@@ -82,6 +90,15 @@ def test_an_entry_is_a_line_that_a_human_can_read(entry: Entry, expected: str) -
     assert line(entry) == expected
 
 
+def test_the_time_of_day_is_that_of_the_clock_as_it_is_set() -> None:
+    wall, steady = 1_000_000.0, 50.0
+    clock = WallClock(999_990.0, wall=lambda: wall, steady=lambda: steady)
+    steady, wall = 60.0, 1_000_010.0
+    assert clock.started() == 999_990.0
+    steady, wall = 61.0, 1_003_611.0  # set an hour ahead
+    assert clock.started() == 1_003_590.0
+
+
 @given(st.binary(max_size=500), st.integers(min_value=-(10**400), max_value=10**400))
 def test_a_line_is_one_line_and_not_endless_whatever_a_client_sends(
     raw: bytes, number: int
@@ -140,7 +157,7 @@ def test_a_push_to_many_connections_is_one_line_over_both_transports() -> None:
     assert log.grouper.holds
     assert log.lines() == []
     log.push(200, 200)
-    assert log.lines() == ["all 200   push 9 outlet status [1,0]"]
+    assert log.lines() == ["200 clients push 9 outlet status [1,0]"]
     assert not log.grouper.holds
 
 
@@ -166,7 +183,7 @@ def test_pushes_of_different_batches_are_different_lines() -> None:
     log.push(2, 2)
     assert log.lines() == ["tcp #1    push 9 outlet status [1,0]"]
     log.push(3, 2)
-    assert log.lines()[1:] == ["all 2     push 9 outlet status [1,0]"]
+    assert log.lines()[1:] == ["2 clients push 9 outlet status [1,0]"]
 
 
 def test_a_push_that_waits_is_written_before_the_note_of_what_is_missing() -> None:
@@ -211,9 +228,9 @@ def test_different_pushes_are_different_lines_in_their_order_among_everything_el
     log.event("last")
     expected = [
         "          error: first",
-        "all 2     push 9 outlet status [1,0]",
-        "all 2     push 9 outlet status [1,0]",
-        "all 2     push 15 ",
+        "2 clients push 9 outlet status [1,0]",
+        "2 clients push 9 outlet status [1,0]",
+        "2 clients push 15 ",
         "tcp #1    push 9 outlet status [1,0]",
         "ws #2     push 9 outlet status [1,0]",
         "          error: last",

@@ -38,19 +38,22 @@ def is_good(reply: dict[str, Any]) -> bool:
 
 def test_it_says_who_it_is_where_it_listens_and_what_happens(tmp_path: Path) -> None:
     scenario = tmp_path / "late.toml"
-    scenario.write_text('description = "Late."\n[[faults]]\nname = "tardy"\nkind = "drop"\n')
+    scenario.write_text(
+        'description = "Late."\n[[faults]]\nname = "tardy"\nkind = "drop"\n'
+        '[[faults]]\nkind = "fail"\nenabled = false\n'
+    )
     with process("run", str(scenario), "--tcp-port", "0", "--ws-port", "0", "--seed", "5") as it:
-        lines = [it.line() for _ in range(6)]
+        lines = [it.line() for _ in range(7)]
         assert lines[0] == "InvisOutlet 0003C44076 (revA, no InvisDeco), seed 5\n"
         assert lines[1] == "  Late.\n"
         tcp = re.fullmatch(r"  TCP        127\.0\.0\.1:(\d+)\n", lines[2])
         assert tcp is not None
         assert re.fullmatch(r"  WebSocket  ws://127\.0\.0\.1:\d+/ws\n", lines[3])
-        assert lines[4] == "  Faults     tardy\n"
+        assert lines[4:6] == ["  Faults     tardy\n", "  Disabled   fail\n"]
         # However it was started, the hint can be typed as it stands.
         own_name = "invis-sim" if shutil.which("invis-sim") else "python -m invis_sim"
         hint = f"Press Ctrl-C to stop. Try: {own_name} send 127.0.0.1:{tcp[1]} 20\n"
-        assert lines[5] == hint
+        assert lines[6] == hint
         with socket.create_connection(("127.0.0.1", int(tcp[1])), timeout=TIMEOUT) as client:
             client.sendall(make_request() + b"what?\n")
             clock = r"\d\d:\d\d:\d\d\.\d{3}  tcp #1    "

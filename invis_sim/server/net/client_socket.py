@@ -6,6 +6,7 @@ cut by what another writes. A packet that was sent in part and never will be who
 `torn`: nothing may follow it.
 """
 
+import select
 import socket
 import struct
 from collections.abc import Callable
@@ -23,6 +24,9 @@ RECEIVE_BYTES = 4096
 LINGER_SECONDS = 1.0
 """How long, after our last byte, a client may take to read it and hang up. On a real network that
 is one round trip; a client that takes longer loses nothing but an orderly end."""
+
+_PEER_ENDED = sum(getattr(select, name, 0) for name in ("POLLRDHUP", "POLLHUP", "POLLERR"))
+"""What the system reports of a socket whose other side has ended, or that is broken."""
 
 
 class WriteTimeout(Exception):
@@ -188,6 +192,19 @@ class ClientSocket:
             # With a linger time of 0, close() sends RST instead of FIN.
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close()
+
+    @property
+    def peer_ended(self) -> bool:
+        """Whether the client has ended its side, or broken the connection; nothing need have been
+        read of that yet.
+        """
+        if self._closed or self.broken:
+            return True
+        if not hasattr(select, "poll"):
+            return False  # it shows when the end is read
+        waiting = select.poll()
+        waiting.register(self._fd, _PEER_ENDED)
+        return any(events & _PEER_ENDED for _, events in waiting.poll(0))
 
     def stop_busy_polling(self) -> None:
         """Give other tasks their turn. To be called where this may run in the poller's task."""

@@ -8,12 +8,32 @@ functions of the handshake, `connection.py` those of the other phases.
 import trio
 
 from invis_sim.faults.connection_plan import ConnectionPlan
+from invis_sim.faults.fault import ConnectionFault
 from invis_sim.faults.kinds.websocket import corrupt_handshake
 from invis_sim.server.net.client_socket import WriteTimeout
 from invis_sim.server.session.connection import Connection
 from invis_sim.server.session.lifecycle import ConnectionState
 
-__all__ = ["accept", "accept_handshake", "handshake_rejection"]
+__all__ = ["accept", "accept_handshake", "handshake_rejection", "wait_for_earlier_ends"]
+
+MAX_LOOP_TURNS = 100
+"""For how many turns of the event loop a new connection waits for others that have ended: about ten
+are needed. More would only make it wait for a client that has ended its side and still reads."""
+
+
+async def wait_for_earlier_ends(connection: Connection) -> None:
+    """Return when the connections that their clients have ended by now take no place any more,
+    where a fault counts connections: else it would refuse a client that closes one and opens
+    another at once.
+    """
+    context = connection.context
+    if not any(isinstance(armed.fault, ConnectionFault) for armed in context.faults):
+        return
+    for _ in range(MAX_LOOP_TURNS):
+        others = (one for one in context.connections.values() if one is not connection)
+        if not any(one.socket.peer_ended for one in others):
+            return
+        await trio.lowlevel.checkpoint()
 
 
 async def accept(connection: Connection) -> bool:

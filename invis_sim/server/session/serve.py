@@ -9,7 +9,7 @@ from invis_sim.journal import Closed, Connected
 from invis_sim.protocol.transport import Transport
 from invis_sim.server.net.client_socket import ClientSocket
 from invis_sim.server.nursery import single_error
-from invis_sim.server.session.admission import accept
+from invis_sim.server.session.admission import accept, wait_for_earlier_ends
 from invis_sim.server.session.connection import Connection, logger
 from invis_sim.server.session.context import ServerContext
 from invis_sim.server.session.lifecycle import ConnectionState
@@ -43,6 +43,7 @@ async def serve_client(
             try:
                 with connection.read_scope:
                     await context.silence.over()
+                    await wait_for_earlier_ends(connection)
                     connection.apply_connection_faults()
                     if await accept(connection):
                         await _TRANSPORTS[transport](connection)

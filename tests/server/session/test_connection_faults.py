@@ -170,6 +170,35 @@ def test_a_connection_that_was_turned_away_takes_no_place(transport: Transport) 
 
 
 @on_both
+@pytest.mark.parametrize("end", ["FIN", "RST"])
+def test_a_client_may_close_its_connection_and_open_another_at_once(
+    transport: Transport, end: str
+) -> None:
+    with faulty(faults.ConnectionLimit(connections=1)) as sim, Peers(sim) as peers:
+        for _ in range(20):  # one alone could succeed by chance
+            peer = peers.connect(transport)
+            assert peer.is_served()
+            if end == "RST":
+                linger = struct.pack("ii", 1, 0)
+                peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            peer.socket.close()
+        assert event_texts(sim) == []
+
+
+def test_a_client_that_still_reads_takes_a_place() -> None:
+    limit, slow = faults.ConnectionLimit(connections=1), faults.Delay(seconds=60)
+    with faulty(limit, slow) as sim, Peers(sim) as peers:
+        sim.clock.pause()
+        peer = peers.tcp()
+        peer.send_requests(1)
+        peer.socket.shutdown(socket.SHUT_WR)
+        sim.wait_for_request()
+        assert ended_at_once(peers, "tcp") == (b"", "FIN")
+        sim.clock.advance(60)
+        assert peer.receive(len(reply_bytes("tcp", 1))) == reply_bytes("tcp", 1)
+
+
+@on_both
 def test_a_connection_that_has_ended_takes_no_place(transport: Transport) -> None:
     fault = faults.ConnectionLimit(connections=1)
     with faulty(fault, faults.CloseConnection(when=When(nth=1))) as sim, Peers(sim) as peers:
