@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from invis_sim.faults import When
     from invis_sim.journal import Event, Exchange, Journal
     from invis_sim.protocol.packets import Request
+    from invis_sim.recording.capture import Capture, async_capture, capture
     from invis_sim.scenario import Scenario, ScenarioError
     from invis_sim.scenario.steps import Step
     from invis_sim.server import Simulator, StartError, open_simulator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from invis_sim.testing.thread import SimulatorStopped
 
 __all__ = [
+    "Capture",
     "CommandError",
     "Event",
     "Exchange",
@@ -40,6 +42,8 @@ __all__ = [
     "Step",
     "When",
     "__version__",
+    "async_capture",
+    "capture",
     "faults",
     "open_simulator",
     "start_simulator",
@@ -49,6 +53,7 @@ __version__ = "0.1.0"
 
 # Name → module that has it. Loaded when asked for: `invis-sim faults` needs no event loop.
 _HOMES = {
+    "Capture": "invis_sim.recording.capture",
     "CommandError": "invis_sim.commands.command",
     "Event": "invis_sim.journal",
     "Exchange": "invis_sim.journal",
@@ -66,6 +71,8 @@ _HOMES = {
     "StartError": "invis_sim.server",
     "Step": "invis_sim.scenario.steps",
     "When": "invis_sim.faults",
+    "async_capture": "invis_sim.recording.capture",
+    "capture": "invis_sim.recording.capture",
     "open_simulator": "invis_sim.server",
     "start_simulator": "invis_sim.testing.block",
 }

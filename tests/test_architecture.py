@@ -25,6 +25,7 @@ LAYERS = {
     "scenario": 5,
     "server": 6,
     "gauntlet": 7,
+    "recording": 7,
     "testing": 8,
     "cli": 9,
 }

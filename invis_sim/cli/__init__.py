@@ -19,6 +19,7 @@ from typing import NoReturn
 from invis_sim import __version__
 from invis_sim.cli.gauntlet_options import add_gauntlet
 from invis_sim.cli.messages import print_message
+from invis_sim.cli.recording_arguments import add_recording_commands
 from invis_sim.cli.streams import wait_for_slow_readers
 from invis_sim.client.errors import AddressError, ClientError
 
@@ -295,6 +296,7 @@ def _parser() -> argparse.ArgumentParser:
     watch.add_argument("--seconds", type=_seconds, metavar="S", help="stop after this many seconds")
 
     add_gauntlet(commands, _whole, _seconds, _speed)
+    add_recording_commands(commands)
     return parser
 
 

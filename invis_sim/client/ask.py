@@ -22,13 +22,14 @@ server that sends without end must not fill the memory.
 class AskResult(msgspec.Struct, frozen=True):
     """What came of a request.
 
-    reply: the reply to it.
+    reply: the reply to it. raw: its bytes.
     others: what the outlet sent before that, packet by packet: pushes, replies to other requests,
     and input that is not JSON.
     omitted: how many packets more; they were too much to keep.
     """
 
     reply: Reply
+    raw: bytes = b""
     others: tuple[bytes, ...] = ()
     omitted: int = 0
 
@@ -69,7 +70,7 @@ async def ask(
                 break
             reply = _reply_to(packet_id, packet)
             if reply is not None:
-                return AskResult(reply, tuple(others), omitted)
+                return AskResult(reply, packet, tuple(others), omitted)
             if kept_bytes + len(packet) <= MAX_OTHER_BYTES:
                 kept_bytes += len(packet)
                 others.append(packet)

@@ -25,13 +25,11 @@ from invis_sim.client.errors import (
     ConnectionLost,
     HandshakeError,
 )
+from invis_sim.client.ports import TCP_PORT, WS_PORT
 from invis_sim.protocol.json_stream import JsonFramer, PacketTooLarge
 from invis_sim.protocol.printable import printable, printable_packet
 
 __all__ = ["MAX_PACKET_BYTES", "OutletClient", "check_address", "connect", "only_error"]
-
-TCP_PORT, WS_PORT = 3333, 80
-"""The ports of an address without one: the protocol's for TCP, that of HTTP for WebSocket."""
 
 MAX_PACKET_BYTES = 2**20
 """The longest packet that is read, in bytes. An outlet's are a few thousand; a server that sends

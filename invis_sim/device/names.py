@@ -9,7 +9,7 @@ import msgspec
 
 from invis_sim.device.arguments import expect_array, format_value, reject
 
-__all__ = ["Names"]
+__all__ = ["ACCESSORIES", "Names"]
 
 ACCESSORIES = {1: "outlet1", 2: "outlet2", 3: "nightlight"}
 """The number of each accessory on the wire → its field."""

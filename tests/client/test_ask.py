@@ -75,7 +75,7 @@ def test_what_comes_before_the_reply_is_handed_to_the_caller() -> None:
     with server(answer(PUSH + b"oops\n" + other + wrong_type + REPLY + PUSH)) as address:
         result = asked(address)
     assert result == AskResult(
-        Reply({"sn": "1", "packetID": 123456, "PUBACK": 1, "more": None}), others
+        Reply({"sn": "1", "packetID": 123456, "PUBACK": 1, "more": None}), REPLY, others
     )
 
 

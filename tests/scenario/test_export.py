@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim import scenario
-from invis_sim.device.state import OutletState
+from invis_sim.device.state import OutletState, Product
 from invis_sim.scenario.bundled import bundled
-from invis_sim.scenario.export import scenario_text
+from invis_sim.scenario.export import scenario_of, scenario_text
 from invis_sim.scenario.model import Scenario
 from invis_sim.scenario.toml_text import to_toml
 from invis_sim.schema.build import build
@@ -43,6 +43,13 @@ def test_a_scenario_is_the_same_after_a_round_trip(original: Scenario) -> None:
     again = scenario.parse(text)
     assert again == original
     assert scenario_text(again) == text
+
+
+@given(states, st.sampled_from(["bare", "pro", "aura"]))
+def test_what_has_no_effect_is_not_written(state: OutletState, product: Product) -> None:
+    found = scenario_of(state.with_product(product), seed=7)
+    assert scenario.parse(scenario_text(found)) == found
+    assert scenario_of(found.state, seed=7) == found
 
 
 @given(states, states)

@@ -1,0 +1,102 @@
+"""The arguments of the commands that work beside a real outlet."""
+
+import argparse
+from typing import Any
+
+from invis_sim.client.ports import TCP_PORT, WS_PORT
+
+__all__ = ["add_recording_commands"]
+
+_HOST = "the outlet: a name or an address"
+
+
+def add_recording_commands(commands: Any) -> None:
+    """Add `capture` and `compare` to the commands of a parser."""
+    capture = commands.add_parser(
+        "capture",
+        help="save a real outlet as a scenario",
+        description=(
+            "Read all that can be read of an outlet without changing anything, listen for pushes, "
+            "and print a scenario that answers the same. Serial numbers, addresses, names and "
+            "passwords are replaced by pseudonyms, wherever they occur. "
+            "Example: invis-sim capture 192.168.1.20 -o mine.toml --raw mine.jsonl"
+        ),
+    )
+    capture.set_defaults(function="capture:capture")
+    _add_device(capture)
+    capture.add_argument("-o", "--output", metavar="FILE.toml", help="write the scenario here")
+    capture.add_argument(
+        "--raw", metavar="FILE.jsonl", help="write the packets here, as a journal for `replay`"
+    )
+    capture.add_argument(
+        "--listen",
+        type=_seconds,
+        default=6.0,
+        metavar="SECONDS",
+        help="how long to listen for pushes, on each transport (default: 6)",
+    )
+    capture.add_argument(
+        "--keep-identity", action="store_true", help="write serial numbers, names and so on as is"
+    )
+    capture.add_argument(
+        "--pseudonym-key",
+        metavar="TEXT",
+        help="the same text gives the same pseudonyms in several captures (default: new ones)",
+    )
+    capture.add_argument("--yes", action="store_true", help="write without asking")
+
+    compare = commands.add_parser(
+        "compare",
+        help="show where an outlet and the simulated one differ",
+        description=(
+            "Show where an outlet and the simulated one differ: in the keys, types and values of "
+            "their replies. Exit status 0: in values at most; 1: in more than values. "
+            "Example: invis-sim compare 192.168.1.20 pro"
+        ),
+    )
+    compare.set_defaults(function="compare:compare")
+    _add_device(compare, "the outlet, or a journal file of it, such as `capture --raw` writes")
+    compare.add_argument(
+        "scenario",
+        nargs="?",
+        metavar="SCENARIO",
+        help="a file, or the name of a bundled one (default: what `capture` would make of it)",
+    )
+    compare.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def _add_device(parser: argparse.ArgumentParser, about: str = _HOST) -> None:
+    parser.add_argument("host", metavar="HOST", help=about)
+    parser.add_argument(
+        "--tcp-port", type=_port, default=TCP_PORT, metavar="N", help=f"(default: {TCP_PORT})"
+    )
+    parser.add_argument(
+        "--ws-port", type=_port, default=WS_PORT, metavar="N", help=f"(default: {WS_PORT})"
+    )
+    parser.add_argument(
+        "--pause",
+        type=_seconds,
+        default=0.1,
+        metavar="SECONDS",
+        help="how long to rest between two requests (default: 0.1)",
+    )
+
+
+def _port(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if not 1 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"expected a port, 1 to 65535, found {text!r}")
+    return number
+
+
+def _seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 1e9:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds, found {text!r}")
+    return number

@@ -1,0 +1,125 @@
+"""Identity is replaced by value, wherever it occurs, and nothing else is changed."""
+
+import json
+from typing import Any
+
+from hypothesis import given
+
+from invis_sim.device.state import OutletState, patched
+from invis_sim.recording.from_replies import state_from_replies
+from invis_sim.recording.pseudonyms import Pseudonyms, pseudonymise
+from invis_sim.recording.questions import Answered, simulate
+from tests.faults.random_structs import json_trees
+
+REAL = {
+    "device": {"sn": "0003C4AB12", "MAC": "A4:CF:12:34:56:78", "product": "pro"},
+    "faceplate": {"sn": "1003C4AB12", "MAC": "A4-CF-12-34-56-79", "radar": {"MAC": "a4cf1234567a"}},
+    "names": {"outlet1": "Anna's lamp", "outlet2": "on", "nightlight": "Pro"},
+    "preferences": {
+        "sys_prefs": {
+            "mqtt": {
+                "mqtt_broker_url": "mqtt://joe:hunter22@broker.smith-family.net:1883/house",
+                "user": "annasmith",
+                "pass": "tops3cret",
+            },
+            "internet": {"ip": "10.1.2.3", "mainDNS": "10.1.2.1"},
+        }
+    },
+}
+SECRETS = (
+    *("0003C4AB12", "A4:CF:12:34:56:78", "1003C4AB12", "A4-CF-12-34-56-79", "a4cf1234567a"),
+    *("Anna's lamp", "smith-family", "joe:", "hunter22", "annasmith", "tops3cret", "house"),
+    *("10.1.2.3", "10.1.2.1", "A4CF12345678", "a4:cf:12:34:56:79"),
+)
+KEY = b"a key"
+
+
+def captured() -> tuple[OutletState, list[Answered]]:
+    answers = simulate(patched(OutletState(), REAL).with_product())
+    return state_from_replies(answers).state, answers
+
+
+def raw(answers: list[Answered]) -> list[bytes]:
+    return [one.reply.encode() for one in answers if one.reply]
+
+
+def test_nothing_of_the_identity_is_left() -> None:
+    state, answers = captured()
+    shown, names = pseudonymise(state, answers, KEY)
+    packets = [names.packet(packet) for packet in raw(answers)]
+    text = (str(shown) + b"".join(packets).decode()).lower()
+    for secret in SECRETS:
+        assert secret.lower() not in text
+    # 10.1.2.3 as an integer, either way.
+    assert str(int.from_bytes((10, 1, 2, 3), "little")) not in text
+    # What is recorded and what is simulated go together.
+    assert packets == raw(simulate(shown))
+    # A second time, nothing is left to be replaced.
+    assert [names.packet(packet) for packet in packets] == packets
+
+
+def test_a_pseudonym_has_the_form_of_what_it_stands_for() -> None:
+    state, answers = captured()
+    shown, _ = pseudonymise(state, answers, KEY)
+    assert len(shown.device.sn) == 10
+    assert len(shown.device.MAC or "") == 17
+    assert (shown.device.MAC or "")[:3] == "02:"
+    mqtt = shown.preferences.sys_prefs.mqtt
+    assert mqtt.mqtt_broker_url.startswith("mqtt://user-")
+    assert ":1883/" in mqtt.mqtt_broker_url
+    assert str(shown.preferences.sys_prefs.internet.ip).startswith("192.0.2.")
+    assert shown.device.device == "InvisOutlet"
+    assert shown.product == "pro"
+
+
+def test_the_same_key_gives_the_same_pseudonyms_and_another_key_others() -> None:
+    state, answers = captured()
+    first, again, other = (pseudonymise(state, answers, key)[0] for key in (KEY, KEY, b"other"))
+    assert first == again
+    assert first.device.sn != other.device.sn
+
+
+def test_what_is_no_json_is_searched_too() -> None:
+    names = Pseudonyms(KEY)
+    names.learn("A4:CF:12:34:56:78", "02:00:00:00:00:01")
+    names.learn_address("10.1.2.3", "192.0.2.9")
+    names.learn("on", "off")
+    low, high = int.from_bytes((10, 1, 2, 3), "little"), int.from_bytes((10, 1, 2, 3), "big")
+    garbage = b'{"MAC":"a4cf12345678" on \\xff "on" [%d \xff%d' % (low, high)
+    assert names.packet(garbage) == (
+        b'{"MAC":"020000000001" on \\xff "off" [%d \xff%d'
+        % (int.from_bytes((192, 0, 2, 9), "little"), int.from_bytes((192, 0, 2, 9), "big"))
+    )
+
+
+def test_an_escaped_value_is_found() -> None:
+    names = Pseudonyms(KEY)
+    names.learn("Küche", "Name 1")
+    assert names.packet(b'{"a":"die K\\u00fcche","b":"\\ud83d\\ude00"}') == (
+        b'{"a":"die Name 1","b":"\\ud83d\\ude00"}'
+    )
+
+
+def test_a_value_that_its_pseudonym_would_show_gets_another() -> None:
+    names = Pseudonyms(KEY)
+    names.learn("Name", "Name 3f2a")
+    assert "name" not in names.text("Name").lower()
+
+
+def test_a_key_is_not_replaced_where_an_accessory_has_the_same_name() -> None:
+    names = Pseudonyms(KEY)
+    names.learn("name", "Lamp")
+    assert names.packet(b'[{"accessory":1,"name" :"name"}]') == (
+        b'[{"accessory":1,"name" :"Lamp"}]'
+    )
+
+
+@given(json_trees)
+def test_a_packet_without_identity_stays_as_it_is(tree: Any) -> None:
+    names = Pseudonyms(KEY)
+    names.learn("\U0001f511", "x")
+    names.learn("\U0001f511\U0001f511\U0001f511\U0001f511", "y")
+    names.learn_address("10.1.2.3", "192.0.2.9")
+    packet = json.dumps(tree).encode()
+    if "d83d" not in packet.decode():
+        assert names.packet(packet) == packet
