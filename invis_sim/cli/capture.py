@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from invis_sim.cli import CliError
+from invis_sim.cli.messages import print_message
 from invis_sim.recording.capture import Capture, CaptureError
 from invis_sim.recording.capture import capture as capture_outlet
 
@@ -43,7 +44,7 @@ def capture(args: argparse.Namespace) -> int:
             path.write_bytes(contents[str(path)])
         except OSError as error:
             raise CliError(f"cannot write {path}: {error.strerror}") from None
-        print(f"written: {path}", file=sys.stderr)
+        print_message(f"written: {path}")
     return 0
 
 
@@ -58,18 +59,18 @@ def _check_outputs(outputs: list[Path]) -> None:
 
 
 def _print_progress(text: str) -> None:
-    if sys.stderr.isatty():
-        print(text, file=sys.stderr, flush=True)
+    if sys.stderr is not None and sys.stderr.isatty():
+        print_message(text)
 
 
 def _print_summary(captured: Capture, keep_identity: bool) -> None:
     pushes = sum(exchange.outcome == "push" for exchange in captured.exchanges)
     asked = len(captured.exchanges) - pushes
-    print(f"{asked} requests were answered or timed out, {pushes} pushes came", file=sys.stderr)
+    print_message(f"{asked} requests were sent, {pushes} pushes came")
     if keep_identity:
-        print("identity is kept: think before you share this", file=sys.stderr)
+        print_message("identity is kept: think before you share this")
     else:
-        print(f"{captured.replaced} values were replaced by pseudonyms", file=sys.stderr)
+        print_message(f"{captured.replaced} values were replaced by pseudonyms")
 
 
 def _agreed(outputs: list[Path]) -> bool:

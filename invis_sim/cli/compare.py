@@ -42,7 +42,7 @@ def _print(found: Comparison) -> None:
         of_tier = [one for one in found.differences if one.tier == tier]
         if of_tier:
             print(f"{tier} ({meaning}):")
-            _print_lines([str(one) + found.remark(one) for one in of_tier])
+            _print_lines([str(one) + found.manual_of(one) for one in of_tier])
     if found.unanswered:
         print("without an answer from the device:")
         _print_lines(found.unanswered)

@@ -38,7 +38,7 @@ class Comparison(msgspec.Struct, frozen=True):
         """Whether anything but values is another."""
         return any(one.tier != "value" for one in self.differences)
 
-    def remark(self, difference: Difference) -> str:
+    def manual_of(self, difference: Difference) -> str:
         """Return what the simulator's manual says of the key, in brackets; "" if nothing."""
         name = difference.path[-1] if difference.path else ""
         about = _manual().get(str(name), "")
