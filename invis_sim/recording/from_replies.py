@@ -48,12 +48,30 @@ class Recognised(msgspec.Struct, frozen=True):
 
 def state_from_replies(answers: Sequence[Answered]) -> Recognised:
     """Recognise an outlet by what it answered. Never raises, whatever that was."""
-    reader = _Reader(answers)
-    notes = [f"{one.question}: {one.problem}" for one in answers if one.reply is None]
-    state = _without_the_usual(_build(reader.read()))
-    asked = [one for one in answers if one.reply is not None]
-    simulated = simulate(state, [one.question for one in asked])
-    return Recognised(state, (*notes, *map(str, compare_answers(asked, simulated))))
+    state = _without_the_usual(_with_silence(_build(_Reader(answers).read()), answers))
+    simulated = simulate(state, [one.question for one in answers])
+    unread = [
+        f"{one.question}: {one.problem}"
+        for one, ours in zip(answers, simulated, strict=True)
+        if one.reply is None and ours.reply is not None
+    ]
+    answered = [one for one in answers if one.reply is not None]
+    differences = map(str, compare_answers(answered, simulated))
+    return Recognised(state, (*unread, *differences))
+
+
+def _with_silence(state: OutletState, answers: Sequence[Answered]) -> OutletState:
+    """Return the state with the quirk that explains the requests without a reply, if it
+    explains all of them.
+    """
+    quirks = msgspec.structs.replace(state.quirks, missing_parts="ignored")
+    silent = msgspec.structs.replace(state, quirks=quirks)
+    simulated = simulate(silent, [one.question for one in answers])
+    explained = all(
+        (one.reply is None) == (ours.reply is None)
+        for one, ours in zip(answers, simulated, strict=True)
+    )
+    return silent if explained and any(one.reply is None for one in answers) else state
 
 
 def _build(tables: dict[str, Any]) -> OutletState:
