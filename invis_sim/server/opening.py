@@ -31,7 +31,7 @@ async def open_simulator(
     faults: Sequence[Fault] = (),
     **overrides: object,
 ) -> AsyncIterator[Simulator]:
-    """Run an outlet for the time of the block (trio).
+    """Run an outlet for the time of the block (trio). Real time is that of the event loop's clock.
 
     scenario: a `Scenario`, a path, the name of a bundled scenario, TOML text, or None for the
     default outlet.

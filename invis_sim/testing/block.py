@@ -11,6 +11,7 @@ from invis_sim.faults.fault import Fault
 from invis_sim.scenario import Scenario
 from invis_sim.scenario.loading import ScenarioSource, resolve
 from invis_sim.schema.numbers import check_speed
+from invis_sim.server.machine_clock import MachineClock
 from invis_sim.server.opening import open_simulator
 from invis_sim.testing.event_loops import completed
 from invis_sim.testing.handle import SimulatorHandle
@@ -108,7 +109,7 @@ class SimulatorContext:
     def _run(self) -> None:
         failure: BaseException | None = None
         try:
-            trio.run(self._main)
+            trio.run(self._main, clock=MachineClock())
         except BaseException as error:  # it belongs to those who wait
             failure = error
         # First of all: whoever is called back by what follows may call the outlet, and then waits

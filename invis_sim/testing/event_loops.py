@@ -1,6 +1,9 @@
-"""Waiting for a future of another thread, in whichever event loop this one has."""
+"""Waiting for futures of another thread, in whichever event loop this one has.
 
-import math
+There is no time limit here: the time of the caller's event loop may be frozen by a test.
+"""
+
+from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
@@ -31,27 +34,27 @@ def _in_trio() -> bool:
     return True
 
 
-async def completed(future: Future[Any], seconds: float = math.inf) -> None:
-    """Return when the future is done, or after a number of real seconds; in asyncio or trio."""
+async def completed(*futures: Future[Any]) -> None:
+    """Return when one of the futures is done; in asyncio or trio."""
     if _in_trio():
-        await _completed_in_trio(future, seconds)
+        await _completed_in_trio(futures)
     else:
-        await _completed_in_asyncio(future, seconds)
+        await _completed_in_asyncio(futures)
 
 
-async def _completed_in_trio(future: Future[Any], seconds: float) -> None:
+async def _completed_in_trio(futures: Iterable[Future[Any]]) -> None:
     token, done = trio.lowlevel.current_trio_token(), trio.Event()
 
     def wake(future: Future[Any]) -> None:
         with suppress(trio.RunFinishedError):  # the caller's loop has ended
             token.run_sync_soon(done.set)
 
-    future.add_done_callback(wake)
-    with trio.move_on_after(seconds):
-        await done.wait()
+    for future in futures:
+        future.add_done_callback(wake)
+    await done.wait()
 
 
-async def _completed_in_asyncio(future: Future[Any], seconds: float) -> None:
+async def _completed_in_asyncio(futures: Iterable[Future[Any]]) -> None:
     import asyncio
 
     loop, done = asyncio.get_running_loop(), asyncio.Event()
@@ -60,6 +63,6 @@ async def _completed_in_asyncio(future: Future[Any], seconds: float) -> None:
         with suppress(RuntimeError):  # the caller's loop is closed
             loop.call_soon_threadsafe(done.set)
 
-    future.add_done_callback(wake)
-    with suppress(TimeoutError):
-        await asyncio.wait_for(done.wait(), None if seconds == math.inf else seconds)
+    for future in futures:
+        future.add_done_callback(wake)
+    await done.wait()

@@ -208,7 +208,7 @@ class SimulatorHandle(CommandMethods):
         timeout = check_timeout(timeout)
         up, withdraw = self._when_up()
         try:
-            await completed(up, timeout)
+            await self._completed(up, timeout)
         finally:
             withdraw()
         self._check_up(up, timeout)
@@ -227,7 +227,7 @@ class SimulatorHandle(CommandMethods):
         timeout = check_timeout(timeout)
         waiters = self._simulator.waiters
         with waiters.request(callback, connection, transport, packet_id, args) as expectation:
-            await completed(expectation.future, timeout)
+            await self._completed(expectation.future, timeout)
             return _request(expectation.result(timeout))
 
     async def async_wait_for_connection(
@@ -236,7 +236,7 @@ class SimulatorHandle(CommandMethods):
         """Do as `wait_for_connection`, in asyncio or trio: other tasks run meanwhile."""
         timeout = check_timeout(timeout)
         with self._simulator.waiters.connection(transport) as expectation:
-            await completed(expectation.future, timeout)
+            await self._completed(expectation.future, timeout)
             return expectation.result(timeout)
 
     def _when_up(self) -> tuple[Future[None], Callable[[], None]]:
@@ -253,6 +253,7 @@ class SimulatorHandle(CommandMethods):
         self._thread.cancel_at_end(up)
 
         def withdraw() -> None:
+            up.cancel()  # so that the thread does not keep it
             with suppress(ThreadStopped):
                 self._thread.try_call(forget)
 
@@ -264,6 +265,12 @@ class SimulatorHandle(CommandMethods):
         if self._thread.ended.done():
             self._thread.raise_exit_error()
         raise AssertionError(f"the outlet has not come back within {timeout:g} s")
+
+    async def _completed(self, future: Future[Any], timeout: float) -> None:
+        """Return when the future is done, or after a number of real seconds."""
+        if not future.done():
+            with self._thread.timer(timeout) as timer:
+                await completed(future, timer)
 
     def _wait(self, expectation: Expectation[E], timeout: float) -> E:
         if self._thread.is_current:

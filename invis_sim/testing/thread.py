@@ -7,9 +7,9 @@ The rules of this file:
   then gets what ended it.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn, TypeVar
 
 import trio
@@ -119,6 +119,32 @@ class LoopThread:
             self.raise_exit_error()
         self.cancel_at_end(answer)
         return answer
+
+    @contextmanager
+    def timer(self, seconds: float) -> Iterator[Future[None]]:
+        """Provide a future that is done after a number of real seconds, or cancelled at the end of
+        the thread. At the end of the block the timer is cancelled.
+
+        It runs in this thread: a test may have frozen the time of the caller's event loop.
+        """
+        done: Future[None] = Future()
+        scope = trio.CancelScope()
+
+        async def run() -> None:
+            with scope:
+                await trio.sleep(seconds)
+                if done.set_running_or_notify_cancel():
+                    done.set_result(None)
+
+        self.cancel_at_end(done)
+        with suppress(ThreadStopped, RuntimeError):  # it ends, and then the future is cancelled
+            self.try_call(trio.lowlevel.spawn_system_task, run)
+        try:
+            yield done
+        finally:
+            done.cancel()
+            with suppress(ThreadStopped):
+                self.try_call(scope.cancel)
 
     def cancel_at_end(self, future: Future[Any]) -> None:
         """Cancel the future when the thread ends, unless it is done by then."""

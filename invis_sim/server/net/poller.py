@@ -11,10 +11,11 @@ task.
 """
 
 import select
-import time
 from collections.abc import Callable
 
 import trio
+
+from invis_sim.server.machine_clock import monotonic
 
 __all__ = ["Poller"]
 
@@ -83,9 +84,9 @@ class Poller:
                 while True:
                     await trio.lowlevel.wait_readable(self._epoll.fileno())
                     self._others_wait = False
-                    until = time.perf_counter() + self._busy_poll_seconds
+                    until = monotonic() + self._busy_poll_seconds
                     self._serve(self._epoll.poll(0, MAX_SOCKETS_PER_TURN))
-                    while not self._others_wait and time.perf_counter() < until:
+                    while not self._others_wait and monotonic() < until:
                         ready = self._epoll.poll(self._busy_poll_seconds, MAX_SOCKETS_PER_TURN)
                         if not ready:
                             break
