@@ -50,8 +50,9 @@ class SimulatorContext:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._finish()
-        self._raise_failure(error)
+        if self._runs_here:
+            self._finish()
+            self._raise_failure(error)
 
     async def __aenter__(self) -> SimulatorHandle:
         self._start()
@@ -68,12 +69,21 @@ class SimulatorContext:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if not self._runs_here:
+            return
         try:
             self._ask_to_stop()
             await completed(self._ended)
         finally:
             self._finish()
         self._raise_failure(error)
+
+    @property
+    def _runs_here(self) -> bool:
+        """Whether this is the process that entered the block: one that was forked in it may leave
+        the block as well, and has no thread to wait for.
+        """
+        return self._loop is None or self._loop.is_in_this_process
 
     def _start(self) -> None:
         with self._starting:

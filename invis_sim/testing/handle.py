@@ -268,6 +268,7 @@ class SimulatorHandle(CommandMethods):
 
     async def _completed(self, future: Future[Any], timeout: float) -> None:
         """Return when the future is done, or after a number of real seconds."""
+        self._thread.check_process()
         if not future.done():
             with self._thread.timer(timeout) as timer:
                 await completed(future, timer)
@@ -276,6 +277,7 @@ class SimulatorHandle(CommandMethods):
         if self._thread.is_current:
             raise RuntimeError("would deadlock: called from the simulator's thread")
         seconds = _wait_seconds(timeout)
+        self._thread.check_process()
         with expectation:
             wait((expectation.future,), seconds)
             return expectation.result(timeout, _EVENT_LOOP_HINT if in_event_loop() else "")

@@ -7,6 +7,7 @@ The rules of this file:
   then gets what ended it.
 """
 
+import os
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager, suppress
@@ -22,12 +23,15 @@ T = TypeVar("T")
 class SimulatorStopped(RuntimeError):
     """The outlet has been stopped, so a call or a wait cannot be carried out."""
 
-    def __init__(self) -> None:
-        super().__init__("the outlet has been stopped")
+    def __init__(self, message: str = "the outlet has been stopped") -> None:
+        super().__init__(message)
 
 
 class ThreadStopped(Exception):
     """The thread takes no more calls."""
+
+    def __init__(self) -> None:
+        super().__init__("the thread of the outlet has ended")
 
 
 class LoopThread:
@@ -41,10 +45,23 @@ class LoopThread:
         self.ended = ended
         self.stopping = trio.Event()
         self._token = trio.lowlevel.current_trio_token()
+        self._process = os.getpid()
         # Futures to be cancelled at the end. One callback for all of them: those of a future, which
         # may live as long as a test suite, cannot be taken back.
         self._until_end: set[Future[Any]] = set()
         ended.add_done_callback(self._cancel_rest)
+
+    @property
+    def is_in_this_process(self) -> bool:
+        """Whether this process is the one in which the thread runs, and not forked from that."""
+        return os.getpid() == self._process
+
+    def check_process(self) -> None:
+        """Raise SimulatorStopped in a process that was forked from the one of the thread: it has a
+        copy of the outlet, but not the thread, so all waits would be in vain.
+        """
+        if not self.is_in_this_process:
+            raise SimulatorStopped("the outlet runs in the process that this one was forked from")
 
     @property
     def is_current(self) -> bool:
@@ -69,6 +86,8 @@ class LoopThread:
         """Do as `call`, but raise ThreadStopped after the end."""
         if self.is_current:
             return function(*args)
+        if not self.is_in_this_process:
+            raise ThreadStopped
         answer: Future[T] = Future()
 
         def run() -> None:
@@ -92,7 +111,8 @@ class LoopThread:
         try:
             return self.try_call(function, *args)
         except ThreadStopped:
-            wait((self.ended,))
+            if self.is_in_this_process:
+                wait((self.ended,))
             return function(*args)
 
     def start_task(self, function: Callable[[], Awaitable[T]]) -> Future[T]:
@@ -114,6 +134,8 @@ class LoopThread:
 
         try:
             self.call(trio.lowlevel.spawn_system_task, run)
+        except SimulatorStopped:
+            raise
         except RuntimeError:  # the event loop takes no new tasks: it ends
             wait((self.ended,))
             self.raise_exit_error()
@@ -171,9 +193,10 @@ class LoopThread:
 
     def stop(self) -> None:
         """End the loop, and return when it has ended. Calling it twice is no error."""
-        self.ask_to_stop()
-        if not self.is_current:
-            wait((self.ended,))
+        if self.is_in_this_process:
+            self.ask_to_stop()
+            if not self.is_current:
+                wait((self.ended,))
 
     def ask_to_stop(self) -> None:
         """Make the loop end soon."""
@@ -182,6 +205,7 @@ class LoopThread:
 
     def raise_exit_error(self) -> NoReturn:
         """Raise what ended the thread, or SimulatorStopped; only after its end."""
+        self.check_process()
         self.ended.result()
         raise SimulatorStopped from None
 

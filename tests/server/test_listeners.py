@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 import time
 
 import pytest
@@ -55,6 +56,21 @@ def test_a_port_that_is_taken_leaks_nothing() -> None:
         for address in addresses:
             socket.create_connection(address, TIMEOUT).close()
         group.close()
+
+    trio.run(run)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others cannot shut down what listens")
+@pytest.mark.parametrize("how", ["pause", "close"])
+def test_a_port_is_closed_also_where_another_process_has_a_copy_of_the_socket(how: str) -> None:
+    async def run() -> None:
+        group = await open_listeners("tcp", "127.0.0.1", 0)
+        copy = os.dup(group.sockets[0].fileno())
+        getattr(group, how)()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((group.host, group.port), TIMEOUT)
+        group.close()
+        os.close(copy)
 
     trio.run(run)
 

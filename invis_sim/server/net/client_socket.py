@@ -14,6 +14,7 @@ from contextlib import suppress
 
 import trio
 
+from invis_sim.server.net.forks import close_in_children
 from invis_sim.server.net.poller import Poller
 
 __all__ = ["ClientSocket", "WriteTimeout"]
@@ -49,6 +50,7 @@ class ClientSocket:
         self, sock: socket.socket, write_timeout: float, poller: Poller | None = None
     ) -> None:
         sock.setblocking(False)
+        close_in_children(sock)
         # No `trio.Lock`: what `send_now` writes in part is finished by another task, which must not
         # find that a third one has taken the lock in between.
         self.lock = trio.Semaphore(1, max_value=1)

@@ -5,11 +5,13 @@ import select
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 import trio
 
 from invis_sim.protocol.transport import Transport
+from invis_sim.server.net.forks import close_in_children
 
 __all__ = ["ListenerGroup", "StartError"]
 
@@ -103,12 +105,16 @@ class ListenerGroup:
 def _close(sock: socket.socket) -> None:
     """Close a socket that a task may be waiting for: the task gets trio.ClosedResourceError."""
     trio.lowlevel.notify_closing(sock)
+    with suppress(OSError):  # not every system can shut down a socket that listens
+        # So that the port is closed also while another process has a copy of the socket.
+        sock.shutdown(socket.SHUT_RDWR)
     sock.close()
 
 
 def _bound(family: int, address: Any) -> socket.socket:
     """Return a socket that is bound to the address and does not listen."""
     sock = socket.socket(family, socket.SOCK_STREAM)
+    close_in_children(sock)
     try:
         # Elsewhere it means that a port can be had again soon after its last connection; on
         # Windows, that two programs can have it at once.
