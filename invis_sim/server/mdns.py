@@ -12,6 +12,7 @@ import trio
 
 from invis_sim.device.device_info import faceplate_sn
 from invis_sim.device.outlet import Outlet
+from invis_sim.server.threads import run_in_thread
 
 if TYPE_CHECKING:
     from zeroconf import ServiceInfo, Zeroconf
@@ -64,6 +65,7 @@ class Announcement:
         self._log_error = log_error
         self._wanted = True
         self._changed = trio.Event()
+        self._token = trio.lowlevel.current_trio_token()
 
     def set_visible(self, visible: bool) -> None:
         """Announce the outlet, or withdraw it, from now on."""
@@ -84,7 +86,7 @@ class Announcement:
     async def run(self) -> None:
         """Keep what the network knows up to date, until it is cancelled; then withdraws it."""
         try:
-            network = await trio.to_thread.run_sync(self._join)
+            network = await run_in_thread(self._join)
         except OSError as error:
             self._log_error(f"mDNS is not possible on {self._host}: {error.strerror or error}")
             return
@@ -96,16 +98,16 @@ class Announcement:
                 message = self._message() if self._wanted else None
                 if message != tried:
                     if announced is not None:
-                        await trio.to_thread.run_sync(self._withdraw, network, announced)
+                        await run_in_thread(self._withdraw, network, announced)
                         announced = None
                     tried = message
                     if message is not None:
-                        announced = await trio.to_thread.run_sync(self._announce, network)
+                        announced = await run_in_thread(self._announce, network)
                     continue  # there may be something else to say by now
                 await self._changed.wait()
         finally:
             with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(network.close)  # which also says goodbye
+                await run_in_thread(network.close)  # which also says goodbye
 
     def _join(self) -> "Zeroconf":
         everywhere = self._host.is_unspecified
@@ -125,7 +127,7 @@ class Announcement:
             if isinstance(error, self._zeroconf.NonUniqueNameException):
                 why = "there is one already; give this one a serial number of its own"
             words = f"mDNS: it cannot be announced as {self._name()}: {why}"
-            trio.from_thread.run_sync(self._log_error, words)
+            self._log_from_thread(words)
             return None
         return info
 
@@ -136,7 +138,11 @@ class Announcement:
         except (self._zeroconf.Error, OSError) as error:
             why = str(error) or type(error).__name__
             words = f"mDNS: {info.name} cannot be taken back: {why}"
-            trio.from_thread.run_sync(self._log_error, words)
+            self._log_from_thread(words)
+
+    def _log_from_thread(self, words: str) -> None:
+        # With the token, as this is no thread of trio's.
+        trio.from_thread.run_sync(self._log_error, words, trio_token=self._token)
 
     def _name(self) -> str:
         return f"{self._outlet.state.device.sn}.{SERVICE_TYPE}"

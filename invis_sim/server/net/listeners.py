@@ -12,6 +12,7 @@ import trio
 
 from invis_sim.protocol.transport import Transport
 from invis_sim.server.net.forks import close_in_children
+from invis_sim.server.threads import run_in_thread
 
 __all__ = ["ListenerGroup", "StartError"]
 
@@ -26,6 +27,13 @@ of localhost. One that is free on the first is rarely taken on the others."""
 
 _Address: TypeAlias = tuple[int, Any]
 """The family, and the address as the functions of sockets have it."""
+
+
+_LOOPBACK: tuple[_Address, ...] = (
+    (socket.AF_INET, ("127.0.0.1", 0)),
+    (socket.AF_INET6, ("::1", 0, 0, 0)),
+)
+"""The addresses of localhost, the one that every client tries first."""
 
 
 class StartError(Exception):
@@ -158,22 +166,39 @@ async def _addresses(host: str) -> list[_Address]:
 
     Raises OSError where there is none, UnicodeError where that cannot be a name.
     """
-    found = _numeric_address(host) or await trio.socket.getaddrinfo(
-        host, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    if host.rstrip(".").lower() == "localhost":
+        # The same everywhere [RFC 6761, 6.3], and so frequent that it needs no thread.
+        found = [address for address in _LOOPBACK if _exists(address)]
+        if found:
+            return found
+    infos = _numeric_address(host) or await run_in_thread(
+        _resolve, host, socket.AI_PASSIVE, abandon_on_cancel=True
     )
-    addresses = [(family, address) for family, _, _, _, address in found]
+    addresses = [(family, address) for family, _, _, _, address in infos]
     # A name may have an address of IPv6 on a system without it. If that is all it has, binding to
     # it says why that cannot be.
     return [one for one in addresses if _is_supported(one[0])] or addresses
+
+
+def _exists(address: _Address) -> bool:
+    """Return whether this machine has the address."""
+    try:
+        _bound(*address).close()
+    except OSError:
+        return False
+    return True
+
+
+def _resolve(host: str, flags: int) -> list[Any]:
+    return socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM, flags=flags)
 
 
 def _numeric_address(host: str) -> list[Any]:
     """Return what getaddrinfo finds for a host in numbers, without waiting for a name server; [] if
     it is a name.
     """
-    flags = socket.AI_PASSIVE | socket.AI_NUMERICHOST
     try:
-        return socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM, flags=flags)
+        return _resolve(host, socket.AI_PASSIVE | socket.AI_NUMERICHOST)
     except socket.gaierror:
         return []
 
