@@ -16,7 +16,7 @@ from invis_sim.faults import Fault, When
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario
 from invis_sim.testing.block import start_simulator
-from tests.server.frames import HANDSHAKE, PING, client_frame
+from tests.server.frames import CLOSE, HANDSHAKE, PING, client_frame, close_payload
 from tests.server.peers import Peer, Peers, WebSocketPeer, address
 from tests.server.support import (
     TRANSPORTS,
@@ -362,6 +362,24 @@ def test_who_connects_in_the_silence_is_served_when_it_is_over() -> None:
         assert tcp.packet()["packetID"] == 7
         ws.send_request(9)
         assert ws.packet()["PUBACK"] == 1
+
+
+def test_in_its_silence_the_outlet_answers_neither_a_handshake_nor_a_close_frame() -> None:
+    with start_simulator(silent_update()) as sim, Peers(sim) as peers:
+        late = peers.ws(handshake=False)
+        wait_until(sim, lambda journal: len(journal.events(kind="connected")) == 1)
+        first = peers.ws()
+        first.send_request(21, [1])
+        assert first.packets(2) == [success_reply(), STRAY]
+        wait_until(sim, lambda journal: len(event_texts(sim, "outlet")) == 2)
+        late.send(HANDSHAKE)
+        first.send(client_frame(CLOSE, close_payload(1000)))
+        for peer in (late, first):
+            assert peer.receives_nothing(0.05)
+        sim.reset("state")
+        assert late.head().startswith(b"HTTP/1.1 101 ")
+        assert first.close_code() == 1000
+        assert first.end() == (b"", "FIN")
 
 
 def test_a_client_with_a_heartbeat_loses_the_connection_in_the_silence() -> None:

@@ -160,6 +160,8 @@ class FrameStream(trio.abc.Stream):
         if data[:1] == b"\x8a" and not self._answers_pings:
             return
         if data[:1] == b"\x88":
+            # Nor is a close frame answered: a client that gives up a silent outlet waits in vain.
+            await self._connection.context.silence.over()
             await self._send_close_of_library(data)
         await self._send_locked(data)
 
@@ -169,6 +171,7 @@ class FrameStream(trio.abc.Stream):
         return connection.plan.answers_pings and not connection.context.outlet.silent
 
     async def _send_handshake_response(self, data: bytes) -> None:
+        await self._connection.context.silence.over()  # it may have begun since the client came
         accepting = data.startswith(b"HTTP/1.1 101")
         if not accepting:
             if data.startswith(b"HTTP/1.1 "):
