@@ -23,7 +23,7 @@ run: $(INSTALLED) ## start an outlet on 127.0.0.1, TCP 3333 and WebSocket 8080 (
 # Byte code is kept even where the environment forbids it: the suite starts many processes, and
 # compiling everything again in each of them is much of what it costs.
 test: $(INSTALLED) ## run the whole suite
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 lint: $(INSTALLED) ## check format, lint and types
 	$(BIN)/ruff format --check .

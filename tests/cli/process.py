@@ -1,6 +1,5 @@
 """`invis-sim` as a process, as a shell or a CI job sees it."""
 
-import io
 import json
 import signal
 import socket
@@ -10,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from invis_sim.cli import main
@@ -35,19 +35,17 @@ def cli_here(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The same without a process of its own, which takes a tenth of the time: for commands that
     end by themselves, where a test asks for no more than what they say, and their status.
     """
-    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
-    with redirect_stdout(out), redirect_stderr(err):
-        try:
-            status: object = main(arguments)
-        except SystemExit as end:
-            status = end.code
-    assert isinstance(status, int)
-    texts = []
-    for stream in (out, err):
-        stream.flush()
-        stream.seek(0)
-        texts.append(stream.read())
-    return subprocess.CompletedProcess(arguments, status, *texts)
+    # Files, as `watch` writes to the descriptor of stdout.
+    with TemporaryFile("w+", encoding="utf-8") as out, TemporaryFile("w+", encoding="utf-8") as err:
+        with redirect_stdout(out), redirect_stderr(err):
+            try:
+                status: object = main(arguments)
+            except SystemExit as end:
+                status = end.code
+        assert isinstance(status, int)
+        for file in (out, err):
+            file.seek(0)
+        return subprocess.CompletedProcess(arguments, status, out.read(), err.read())
 
 
 class Outlet:

@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -79,9 +80,20 @@ def test_it_says_who_it_is_where_it_listens_and_what_happens(tmp_path: Path) -> 
         ("rev-b", "revB, InvisDeco Pro"),
     ],
 )
-def test_the_first_line_names_the_product(scenario: str, product: str) -> None:
-    with process("run", scenario, "--tcp-port", "0", "--ws-port", "0", "--seed", "5") as it:
-        assert it.line() == f"InvisOutlet 0003C44076 ({product}), seed 5\n"
+def test_the_first_line_names_the_product(
+    scenario: str, product: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *_ = output_of(monkeypatch, scenario, "--seed", "5")
+    assert first == f"InvisOutlet 0003C44076 ({product}), seed 5"
+
+
+def output_of(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> list[str]:
+    """What it says, line by line, where it ends at once because there is no stdin."""
+    monkeypatch.setattr(sys, "stdin", None)
+    ports = ("--tcp-port", "0", "--ws-port", "0")
+    ended = cli_here("run", *arguments, *ports, "--exit-with-stdin")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return ended.stdout.splitlines()
 
 
 def banner(it: Outlet) -> list[str]:
@@ -92,12 +104,13 @@ def banner(it: Outlet) -> list[str]:
     return lines
 
 
-def test_an_outlet_of_a_revision_with_one_transport_is_introduced_with_that_one() -> None:
-    with process("run", "rev-b", "--tcp-port", "0", "--ws-port", "0") as it:
-        lines = banner(it)
+def test_an_outlet_of_a_revision_with_one_transport_is_introduced_with_that_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines = output_of(monkeypatch, "rev-b")
     assert not [line for line in lines if line.startswith("  WebSocket ")]
     assert lines[-2].startswith("  TCP        127.0.0.1:")
-    assert re.search(r"Press Ctrl-C to stop\. Try: .* send 127\.0\.0\.1:\d+ 20\n", lines[-1])
+    assert re.search(r"Press Ctrl-C to stop\. Try: .* send 127\.0\.0\.1:\d+ 20", lines[-1])
 
 
 # mDNS

@@ -295,7 +295,7 @@ def test_a_server_that_hangs_up_in_the_handshake_is_noticed_at_once(
     command: tuple[str, ...],
 ) -> None:
     with peer(lambda connection: None) as where:
-        ended = cli(command[0], f"ws://{where}/ws", *command[1:])
+        ended = cli_here(command[0], f"ws://{where}/ws", *command[1:])
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == (
         f"invis-sim: ws://{where}/ws closed the connection during the WebSocket handshake\n"

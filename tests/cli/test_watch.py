@@ -17,7 +17,7 @@ from invis_sim.journal import Closed, EntryFilter
 from invis_sim.protocol.frames import close_frame
 from invis_sim.testing.block import start_simulator
 from invis_sim.testing.handle import SimulatorHandle
-from tests.cli.process import Outlet, cli, cli_here, process
+from tests.cli.process import Outlet, cli_here, process
 from tests.client.support import TRANSPORTS, accept_websocket, address_of, reset, server
 from tests.support import TIMEOUT
 
@@ -112,7 +112,7 @@ def test_what_has_no_callback_is_not_printed_where_callbacks_are_asked_for(packe
 
 
 def ran(*arguments: str) -> tuple[int, str, str]:
-    done = cli(*arguments)
+    done = cli_here(*arguments)
     return done.returncode, done.stdout, done.stderr
 
 
@@ -385,7 +385,7 @@ def test_a_handshake_that_is_answered_wrongly_is_status_1_and_one_line(
 ) -> None:
     fault = f'[[faults]]\nkind = "bad_handshake"\nhow = "{how}"\n'
     with start_simulator(fault) as sim:
-        ended = cli(command[0], sim.ws_url, *command[1:])
+        ended = cli_here(command[0], sim.ws_url, *command[1:])
         assert ended.returncode == 1
         (line,) = ended.stderr.splitlines()
         assert line.startswith(f"invis-sim: {sim.ws_url} sent an invalid WebSocket handshake: ")
