@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from invis_sim.server import Simulator, StartError, open_simulator
     from invis_sim.testing.block import start_simulator
     from invis_sim.testing.handle import SimulatorHandle
+    from invis_sim.testing.replay import start_replay
     from invis_sim.testing.thread import SimulatorStopped
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "capture",
     "faults",
     "open_simulator",
+    "start_replay",
     "start_simulator",
 ]
 
@@ -74,6 +76,7 @@ _HOMES = {
     "async_capture": "invis_sim.recording.capture",
     "capture": "invis_sim.recording.capture",
     "open_simulator": "invis_sim.server",
+    "start_replay": "invis_sim.testing.replay",
     "start_simulator": "invis_sim.testing.block",
 }
 

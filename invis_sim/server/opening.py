@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import trio
 
 from invis_sim.commands.command import Command
+from invis_sim.device.outlet import Outlet
 from invis_sim.faults.fault import Fault
 from invis_sim.scenario.loading import ScenarioSource, resolve
 from invis_sim.server.net.listeners import ListenerGroup, open_listeners
@@ -24,7 +25,7 @@ async def open_simulator(
     speed: float = 1.0,
     runtime: Runtime | None = None,
     owns_loop: bool = False,
-    backend: Backend | None = None,
+    make_backend: Callable[[Outlet], Backend] | None = None,
     on_internal_error: Callable[[Exception], None] = lambda error: None,
     commands: Sequence[Command] = (),
     by: str = "python",
@@ -40,7 +41,8 @@ async def open_simulator(
     runtime: what it shares with other outlets, its clock included (`speed` is not used then); None:
     it has a clock of its own.
     owns_loop: whether nothing but simulators runs in this event loop; see `open_runtime`.
-    backend: answers requests in place of the simulated outlet; None: the outlet does.
+    make_backend: makes what answers requests in place of the simulated outlet, from that outlet;
+    None: the outlet does.
     on_internal_error: called with an error of the simulator's own that has cost a connection.
     commands: carried out before the first client is served. by: who gives them, for the journal.
     faults: further ones, after those of the scenario.
@@ -65,7 +67,7 @@ async def open_simulator(
                 used,
                 nursery,
                 groups,
-                backend=backend,
+                make_backend=make_backend,
                 on_internal_error=on_internal_error,
             )
             await simulator.start(commands, by)

@@ -82,7 +82,7 @@ class Simulator(CommandMethods, WaitMethods):
         nursery: trio.Nursery,
         listeners: Sequence[ListenerGroup],
         *,
-        backend: Backend | None = None,
+        make_backend: Callable[[Outlet], Backend] | None = None,
         on_internal_error: Callable[[Exception], None] = lambda error: None,
     ) -> None:
         self.scenario = scenario
@@ -108,7 +108,7 @@ class Simulator(CommandMethods, WaitMethods):
         self._context = ServerContext(
             outlet=self._outlet,
             silence=Silence(self._outlet),
-            backend=backend or self._outlet,
+            backend=self._outlet if make_backend is None else make_backend(self._outlet),
             faults=self._faults,
             journal=self.journal,
             timeline=self._timeline,

@@ -1,18 +1,20 @@
 """The block in which a simulator runs in a thread: `with start_simulator() as sim:`."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from types import TracebackType
 
 import trio
 
+from invis_sim.device.outlet import Outlet
 from invis_sim.faults.fault import Fault
 from invis_sim.scenario import Scenario
 from invis_sim.scenario.loading import ScenarioSource, resolve
 from invis_sim.schema.numbers import check_speed
 from invis_sim.server.machine_clock import MachineClock
 from invis_sim.server.opening import open_simulator
+from invis_sim.server.session.backend import Backend
 from invis_sim.testing.event_loops import completed
 from invis_sim.testing.handle import SimulatorHandle
 from invis_sim.testing.thread import LoopThread, SimulatorStopped
@@ -26,8 +28,14 @@ class SimulatorContext:
     `start_simulator` makes one. Whatever the block does, the thread is gone when it is left.
     """
 
-    def __init__(self, scenario: Scenario, speed: float) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        speed: float,
+        make_backend: Callable[[Outlet], Backend] | None = None,
+    ) -> None:
         self._scenario = scenario
+        self._make_backend = make_backend
         self._speed = speed
         self._loop: LoopThread | None = None
         self._internal_error: Exception | None = None
@@ -136,7 +144,10 @@ class SimulatorContext:
     async def _main(self) -> None:
         loop = self._loop = LoopThread(self._ended)
         async with open_simulator(
-            self._scenario, speed=self._speed, on_internal_error=self._stop_on_error
+            self._scenario,
+            speed=self._speed,
+            make_backend=self._make_backend,
+            on_internal_error=self._stop_on_error,
         ) as simulator:
             self._ready.set_result(SimulatorHandle(simulator, loop))
             await loop.stopping.wait()

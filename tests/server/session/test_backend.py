@@ -49,7 +49,7 @@ async def packets(stream: trio.SocketStream, number: int) -> list[Any]:
 def test_answers_that_come_later_are_sent_when_they_come() -> None:
     async def run() -> None:
         backend = Later()
-        async with open_simulator(backend=backend) as sim:
+        async with open_simulator(make_backend=lambda outlet: backend) as sim:
             stream = await trio.open_tcp_stream(*sim.tcp_address)
             async with stream:
                 await stream.send_all(
@@ -75,7 +75,7 @@ def test_answers_that_come_later_are_sent_when_they_come() -> None:
 def test_faults_touch_an_answer_that_comes_later() -> None:
     async def run() -> None:
         backend = Later()
-        async with open_simulator(backend=backend) as sim:
+        async with open_simulator(make_backend=lambda outlet: backend) as sim:
             sim.inject(faults.WrongPacketId(when=When(callback=20)))
             sim.inject(faults.Fail(when=When(callback=21)))
             async with await trio.open_tcp_stream(*sim.tcp_address) as stream:
@@ -93,7 +93,7 @@ def test_faults_touch_an_answer_that_comes_later() -> None:
 def test_an_answer_after_the_end_of_its_connection_harms_nothing() -> None:
     async def run() -> None:
         backend = Later()
-        async with open_simulator(backend=backend) as sim:
+        async with open_simulator(make_backend=lambda outlet: backend) as sim:
             stream = await trio.open_tcp_stream(*sim.tcp_address)
             await stream.send_all(make_request(20, packet_id=1))
             await sim.wait_for_connection()

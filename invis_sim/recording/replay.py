@@ -1,0 +1,212 @@
+"""A recording in place of the outlet: requests are answered as they were when it was made.
+
+journal file ─▶ Recording ─▶ ReplayBackend ──handle──▶ the recorded reply, and pushes on time
+                                  └── not recorded ──▶ the simulated outlet, or a refusal
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from invis_sim.device.effects import Answer
+from invis_sim.device.outlet import Outlet
+from invis_sim.journal import Exchange, Journal
+from invis_sim.journal.entries import text_of_write
+from invis_sim.protocol.packets import (
+    MalformedPacket,
+    Note,
+    Push,
+    Reply,
+    Request,
+    encode_json,
+    parse_packet,
+)
+from invis_sim.recording.compare import answers_in
+from invis_sim.recording.from_replies import state_from_replies
+from invis_sim.scenario.export import scenario_of
+from invis_sim.scenario.model import Scenario
+
+__all__ = ["RecordedReply", "Recording", "ReplayBackend"]
+
+_NOT_RECORDED = Note("not in the recording")
+
+
+class RecordedReply(Reply, frozen=True, gc=False):
+    """A reply with the bytes that it was recorded as. A changed copy has none."""
+
+    raw: bytes = b""
+
+    def encode(self) -> bytes:
+        """Return the bytes as recorded, or those of the changed copy."""
+        return self.raw or encode_json(self.fields)
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    """What a request led to.
+
+    texts: the packets that answered it; none: it was not answered. packet_id: the request's.
+    pushes: those until the next request, with their seconds after this one.
+    """
+
+    texts: tuple[bytes, ...]
+    packet_id: int
+    pushes: tuple[tuple[float, Push], ...] = ()
+
+    def reply_to(self, request: Request, sn: str) -> Reply | None:
+        """Return the reply with the packetID of this request."""
+        for text in self.texts:
+            try:
+                packet = parse_packet(text)
+            except MalformedPacket:
+                continue
+            if isinstance(packet, Reply) and packet.packet_id == self.packet_id:
+                fields = {**packet.fields, "packetID": request.packet_id}
+                return RecordedReply(fields, _readdressed(text, self.packet_id, fields))
+        if not self.texts:
+            return None
+        # Broken when it was recorded, so it stays as it is.
+        fields = {"sn": sn, "packetID": request.packet_id, "PUBACK": 0}
+        return RecordedReply(fields, b"".join(self.texts))
+
+
+class Recording:
+    """What was recorded, by request.
+
+    scenario: of a simulated outlet that answers as far as the recording shows what it is.
+    """
+
+    def __init__(self, entries: Iterable[Any]) -> None:
+        exchanges = [one for one in entries if isinstance(one, Exchange)]
+        exchanges.sort(key=lambda one: one.number)
+        self.scenario = _scenario(exchanges)
+        self.opening: tuple[tuple[float, Push], ...] = ()
+        self._answers: dict[tuple[int | None, bytes], list[_Answer]] = {}
+        pushes: list[tuple[float, Push]] = []
+        request: Exchange | None = None
+        for exchange in _once_each(exchanges):
+            if exchange.request is not None:
+                self._close(request, pushes)
+                request, pushes = exchange, []
+            elif exchange.outcome == "push":
+                since = 0.0 if request is None else request.seconds
+                pushes += [(max(0.0, exchange.seconds - since), one) for one in _pushes(exchange)]
+        self._close(request, pushes)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Recording":
+        """Read a journal file. Raises OSError, and ValueError that names the line of a mistake."""
+        return cls(Journal.load(path))
+
+    def _close(self, request: Exchange | None, pushes: Sequence[tuple[float, Push]]) -> None:
+        """Add a request with what came after it; None: what came before all requests."""
+        if request is None:
+            self.opening = tuple(pushes)
+        elif request.request is not None:
+            texts = tuple(text_of_write(data, request.transport) or data for data in request.sent)
+            if len(texts) > 1 and request.transport == "tcp":
+                texts = (*texts, b"".join(texts))  # one packet in several writes
+            answer = _Answer(texts, request.request.packet_id, tuple(pushes))
+            self._answers.setdefault(_key(request.request), []).append(answer)
+
+    def answers(self, request: Request) -> Sequence[_Answer]:
+        """What such a request led to, each time that it came; none: it was not recorded."""
+        return self._answers.get(_key(request), ())
+
+
+class ReplayBackend:
+    """Answers requests as recorded: matched by callback and arguments, in the recorded order, and
+    from then on with the last answer.
+
+    outlet: the simulated one, whose timers bring the pushes.
+    strict: requests that were not recorded are answered `PUBACK` 0, and not by the outlet.
+    """
+
+    def __init__(self, outlet: Outlet, recording: Recording, *, strict: bool = False) -> None:
+        self._outlet = outlet
+        self._recording = recording
+        self._strict = strict
+        self._asked: dict[tuple[int | None, bytes], int] = {}
+        self._push_later(recording.opening)
+
+    @classmethod
+    def maker(cls, recording: Recording, *, strict: bool = False) -> Callable[[Outlet], Any]:
+        """Return what makes the back end of an outlet, for `open_simulator`."""
+        return partial(cls, recording=recording, strict=strict)
+
+    def handle(self, request: Request, now: float) -> Answer:
+        """Answer a request as recorded. now: simulated seconds since the outlet started."""
+        outlet = self._outlet
+        answers = self._recording.answers(request)
+        if not answers:
+            if self._strict:
+                return outlet.reject(request, _NOT_RECORDED)
+            return outlet.handle(request, now)
+        outlet.schedule.move_to(now)
+        key = _key(request)
+        index = self._asked.get(key, 0)
+        self._asked[key] = index + 1
+        answer = answers[min(index, len(answers) - 1)]
+        self._push_later(answer.pushes)
+        # It may have changed something on the device, so that it counts as such here.
+        return Answer(answer.reply_to(request, outlet.sn), request.notes, mutates=True)
+
+    def _push_later(self, pushes: Iterable[tuple[float, Push]]) -> None:
+        for seconds, push in pushes:
+            self._outlet.schedule.after(seconds, partial(_only, push))
+
+
+def _only(push: Push) -> tuple[Push]:
+    return (push,)
+
+
+def _key(request: Request) -> tuple[int | None, bytes]:
+    """What makes two requests the same: the callback and the arguments."""
+    args = b"" if request.args is msgspec.UNSET else encode_json(request.args)
+    return request.callback, args
+
+
+def _readdressed(text: bytes, packet_id: int, fields: dict[str, Any]) -> bytes:
+    """Return the bytes of a reply with another packetID and else as they are; b"" if that number
+    cannot be found in them.
+    """
+    pattern = rb'("packetID"\s*:\s*)%d(?![\d.eE])' % packet_id
+    changed = re.sub(pattern, rb"\g<1>%d" % fields["packetID"], text, count=1)
+    try:
+        return changed if parse_packet(changed).fields == fields else b""
+    except MalformedPacket:
+        return b""
+
+
+def _once_each(exchanges: Iterable[Exchange]) -> Iterable[Exchange]:
+    """Yield the exchanges, and a push to several clients, which has an exchange for each, once."""
+    seen: dict[bytes, int] = {}
+    for exchange in exchanges:
+        if exchange.outcome == "push" and exchange.recipients > 1:
+            text = exchange.sent_text
+            seen[text] = seen.get(text, 0) + 1
+            if seen[text] % exchange.recipients != 1:
+                continue
+        yield exchange
+
+
+def _pushes(exchange: Exchange) -> Iterable[Push]:
+    """Yield the pushes of an exchange that can be read; others were broken by a fault."""
+    for data in exchange.sent:
+        text = text_of_write(data, exchange.transport)
+        try:
+            packet = parse_packet(data if text is None else text)
+        except MalformedPacket:
+            continue
+        if isinstance(packet, Push):
+            yield packet
+
+
+def _scenario(exchanges: Sequence[Exchange]) -> Scenario:
+    state = state_from_replies(answers_in(exchanges)).state
+    # Its readings are in the recording; the simulated outlet adds none of its own.
+    timing = msgspec.structs.replace(state.timing, sensor_seconds=0.0)
+    return scenario_of(msgspec.structs.replace(state, timing=timing))
