@@ -138,7 +138,8 @@ class ClientSocket:
         Raises trio.BrokenResourceError if the connection is broken, trio.ClosedResourceError if it
         is closed here.
         """
-        self._check()
+        if self._closed:
+            raise trio.ClosedResourceError
         try:
             return self._socket.send(data)
         except BlockingIOError:

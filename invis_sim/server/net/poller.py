@@ -85,12 +85,15 @@ class Poller:
                     await trio.lowlevel.wait_readable(self._epoll.fileno())
                     self._others_wait = False
                     until = monotonic() + self._busy_poll_seconds
-                    self._serve(self._epoll.poll(0, MAX_SOCKETS_PER_TURN))
-                    while not self._others_wait and monotonic() < until:
-                        ready = self._epoll.poll(self._busy_poll_seconds, MAX_SOCKETS_PER_TURN)
-                        if not ready:
+                    ready = self._epoll.poll(0, MAX_SOCKETS_PER_TURN)
+                    while ready:
+                        for descriptor, _ in ready:
+                            handler = self._handlers.get(descriptor)
+                            if handler is not None:  # an earlier one may have removed it
+                                handler()
+                        if self._others_wait or monotonic() >= until:
                             break
-                        self._serve(ready)
+                        ready = self._epoll.poll(self._busy_poll_seconds, MAX_SOCKETS_PER_TURN)
         finally:
             self._ended.set()
 
@@ -101,9 +104,3 @@ class Poller:
             return
         self._scope.cancel()
         await self._ended.wait()
-
-    def _serve(self, ready: list[tuple[int, int]]) -> None:
-        for descriptor, _ in ready:
-            handler = self._handlers.get(descriptor)
-            if handler is not None:  # an earlier one of this round may have removed it
-                handler()

@@ -81,6 +81,8 @@ class Connection:
         self.outbox = Outbox(self, context, socket, nursery)
         self.reader = Reader(self, context.timeline, socket)
         self.awaited = AwaitedIds()
+        # What `trio.current_time` looks up in three calls: this is asked for each request.
+        self._real_time = trio.lowlevel.current_clock().current_time
         self._end = TransportEnd()
         self._encode_frame = self._end.encode_frame
         self._admitted = False  # whether connection faults were decided
@@ -146,7 +148,7 @@ class Connection:
         document: its bytes. notes: remarks of the transport on it.
         """
         context = self.context
-        arrived = trio.current_time()
+        arrived = self._real_time()
         outlet = context.outlet
         if not outlet.speaks or self.lifecycle.closed:
             why = _OFFLINE if outlet.offline else _SILENT if outlet.silent else _CLOSED

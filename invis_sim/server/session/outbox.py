@@ -122,7 +122,7 @@ class Outbox:
     def idle(self) -> bool:
         """Whether a packet would leave at once."""
         sends = self._lifecycle.sends and not self._closed
-        return sends and not self._pending and not self._socket.locked
+        return sends and not self._pending and self._socket.lock.value > 0
 
     @property
     def backlogged(self) -> bool:
