@@ -2,6 +2,9 @@
 
 It is made from the structs that load the files, so the two cannot drift apart. What a schema cannot
 say, such as that two conditions exclude each other, only the loader knows.
+
+Editors disagree on the draft that they know, whatever `$schema` says: taplo (Even Better TOML)
+knows draft 7, tombi also 2020-12. So there are only keywords that mean the same in both.
 """
 
 import inspect
@@ -17,11 +20,11 @@ from invis_sim.schema.fields import key_docs, structs_in
 
 __all__ = ["scenario_schema"]
 
-_REF = "#/$defs/{name}"
+_REF = "#/definitions/{name}"
 
 
 def scenario_schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of a scenario file, as plain data."""
+    """JSON Schema of a scenario file, as plain data; draft 7, and valid as 2020-12 too."""
     kinds = tuple(KINDS.values())
     _, definitions = msgspec.json.schema_components(
         (Scenario, OutletState, *kinds), ref_template=_REF
@@ -47,9 +50,9 @@ def scenario_schema() -> dict[str, Any]:
     }
     scenario["properties"]["faults"] |= {"type": "array", "items": {"$ref": fault}}
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **scenario,
-        "$defs": definitions,
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        **_in_both_drafts(scenario),
+        "definitions": {name: _in_both_drafts(one) for name, one in definitions.items()},
     }
 
 
@@ -73,3 +76,25 @@ def _without_null(node: Any) -> Any:
     if isinstance(choices, list) and len(choices) == 1:
         return {**choices[0], **{key: item for key, item in kept.items() if key != "anyOf"}}
     return kept
+
+
+def _in_both_drafts(node: Any) -> Any:
+    """The schema of msgspec, which is of draft 2020-12, in keywords that draft 7 has as well."""
+    if isinstance(node, list):
+        return [_in_both_drafts(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    kept = {key: _in_both_drafts(item) for key, item in node.items()}
+    if "prefixItems" in kept:
+        # Draft 7 has another keyword for lists of which each item has a type of its own, which
+        # 2020-12 has no more. What both have is what any item may be, and how many there are.
+        kept["items"] = _any_of(kept.pop("prefixItems"))
+    if "$ref" in kept and len(kept) > 1:  # beside which draft 7 ignores everything
+        kept["allOf"] = [{"$ref": kept.pop("$ref")}]
+    return kept
+
+
+def _any_of(schemas: list[Any]) -> Any:
+    """A schema that what any of these accepts is valid for."""
+    different = [schema for n, schema in enumerate(schemas) if schema not in schemas[:n]]
+    return different[0] if len(different) == 1 else {"anyOf": different}

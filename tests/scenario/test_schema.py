@@ -12,7 +12,11 @@ import pytest
 import tomli
 from hypothesis import given
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema import (  # type: ignore[import-untyped]
+    Draft7Validator,
+    Draft202012Validator,
+    ValidationError,
+)
 
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.scenario.bundled import bundled
@@ -24,7 +28,25 @@ from invis_sim.schema.fields import Path
 from tests.scenario.random_scenarios import documents, steps
 
 SCHEMA = scenario_schema()
-VALIDATOR = Draft202012Validator(SCHEMA)
+DRAFTS = (Draft7Validator, Draft202012Validator)
+
+
+class Validator:
+    """What editors make of a schema, which know different drafts and must all find the same."""
+
+    def __init__(self, schema: Any) -> None:
+        self._validators = [draft(schema) for draft in DRAFTS]
+
+    def validate(self, document: Any) -> None:
+        for validator in self._validators:
+            validator.validate(document)
+
+    def is_valid(self, document: Any) -> bool:
+        (found,) = {bool(validator.is_valid(document)) for validator in self._validators}
+        return found
+
+
+VALIDATOR = Validator(SCHEMA)
 
 EVERYTHING = """
     description = "Says something for every key but those of faults"
@@ -274,7 +296,48 @@ FITTING: dict[str, set[str]] = {
 
 
 def test_the_schema_is_valid_itself() -> None:
-    Draft202012Validator.check_schema(SCHEMA)
+    for draft in DRAFTS:
+        draft.check_schema(SCHEMA)
+
+
+SAME_IN_BOTH_DRAFTS = {
+    *("$schema", "$ref", "definitions", "allOf", "anyOf", "oneOf", "enum", "const", "type"),
+    *("title", "description", "default", "properties", "required", "additionalProperties"),
+    *("items", "minItems", "maxItems", "minLength", "maxLength", "pattern"),
+    *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
+}
+
+
+def schemas(schema: Any) -> Iterator[dict[str, Any]]:
+    """A schema and those in it; not those that it refers to."""
+    if not isinstance(schema, dict):
+        return
+    yield schema
+    inner: list[Any] = [schema.get("items"), schema.get("additionalProperties")]
+    for keyword in ("allOf", "anyOf", "oneOf"):
+        inner += schema.get(keyword, [])
+    for keyword in ("properties", "definitions"):
+        inner += schema.get(keyword, {}).values()
+    for one in inner:
+        yield from schemas(one)
+
+
+def test_every_keyword_means_the_same_in_the_drafts_that_editors_know() -> None:
+    found = list(schemas(SCHEMA))
+    assert len(found) > 500
+    for schema in found:
+        assert schema.keys() <= SAME_IN_BOTH_DRAFTS
+        # Draft 7 ignores what is beside a reference, and has lists of schemas for items.
+        assert "$ref" not in schema or len(schema) == 1
+        assert not isinstance(schema.get("items"), list | bool)
+
+
+def test_what_is_wrong_with_a_list_is_found_by_both_drafts() -> None:
+    for states in ([1, 2], [1], [1, 0, 0]):
+        with pytest.raises(ValidationError):
+            VALIDATOR.validate({"outlets": {"states": states}})
+        assert not VALIDATOR.is_valid({"outlets": {"states": states}})
+    VALIDATOR.validate({"outlets": {"states": [1, 0]}})
 
 
 @pytest.mark.parametrize("name", bundled())
@@ -466,28 +529,28 @@ def test_nothing_offers_null_which_toml_cannot_say() -> None:
 
 
 def test_every_default_is_valid() -> None:
-    for schema in (SCHEMA, *SCHEMA["$defs"].values()):
+    for schema in (SCHEMA, *SCHEMA["definitions"].values()):
         for name, key in schema.get("properties", {}).items():
             if "default" in key:
-                found = Draft202012Validator({**key, "$defs": SCHEMA["$defs"]})
+                found = Validator({**key, "definitions": SCHEMA["definitions"]})
                 assert found.is_valid(key["default"]), name
 
 
 def test_every_key_and_every_table_is_explained() -> None:
-    for title, schema in {"Scenario": SCHEMA, **SCHEMA["$defs"]}.items():
+    for title, schema in {"Scenario": SCHEMA, **SCHEMA["definitions"]}.items():
         assert schema["description"], title
         for name, key in schema.get("properties", {}).items():
             assert key.get("description"), (title, name)
 
 
 def test_a_key_is_explained_in_the_words_of_its_docstring() -> None:
-    when = SCHEMA["$defs"]["When"]["properties"]
+    when = SCHEMA["definitions"]["When"]["properties"]
     assert when["callback"]["description"] == (
         "only packets about this callback number, or one of these. A reply is about its request's."
     )
     assert when["connection"]["description"].endswith("from 1, over both transports.")
     assert when["every"]["description"] == "only every Nth."
-    listen = SCHEMA["$defs"]["Listen"]["properties"]
+    listen = SCHEMA["definitions"]["Listen"]["properties"]
     assert listen["tcp"]["description"] == listen["ws"]["description"]
     assert re.fullmatch(
         "(?s)omitted: 3333 .* Python.\n\nA port; .*", listen["tcp_port"]["description"]
@@ -497,7 +560,7 @@ def test_a_key_is_explained_in_the_words_of_its_docstring() -> None:
 def test_no_two_keys_of_a_table_share_an_explanation() -> None:
     """But for those that are alike in all that there is to say."""
     alike = {"Listen", "Distribution", "When"}
-    for title, schema in SCHEMA["$defs"].items():
+    for title, schema in SCHEMA["definitions"].items():
         texts = [key["description"] for key in schema.get("properties", {}).values()]
         if title not in alike and title not in {kind.__name__ for kind in KINDS.values()}:
             assert len(texts) == len(set(texts)), title
@@ -515,6 +578,6 @@ def test_what_a_step_sets_is_completed_and_checked_as_at_the_top_of_the_file() -
 
 
 def test_each_kind_of_fault_can_be_told_by_its_title() -> None:
-    references = [item["$ref"] for item in SCHEMA["$defs"]["Fault"]["oneOf"]]
-    names = [reference.removeprefix("#/$defs/") for reference in references]
-    assert [SCHEMA["$defs"][name]["title"] for name in names] == list(KINDS)
+    references = [item["$ref"] for item in SCHEMA["definitions"]["Fault"]["oneOf"]]
+    names = [reference.removeprefix("#/definitions/") for reference in references]
+    assert [SCHEMA["definitions"][name]["title"] for name in names] == list(KINDS)
