@@ -13,6 +13,7 @@ class Outage(msgspec.Struct, frozen=True):
     name: of the fault that it comes from, or what the outlet does ("reboot").
     seconds: how long, ≥ 0; None: until the fault is switched off.
     refuses: whether new connections are refused.
+    swallows: whether attempts to connect get no answer at all.
     connections: how the open ones end at its start; None: they stay.
     faceplate: whether the faceplate is offline.
     identity: of the armed fault that it comes from; None: it is the outlet's own. Names may be
@@ -22,6 +23,7 @@ class Outage(msgspec.Struct, frozen=True):
     name: str
     seconds: float | None
     refuses: bool = False
+    swallows: bool = False
     connections: DisconnectMode | None = None
     faceplate: bool = False
     identity: str | None = None

@@ -2,8 +2,10 @@
 
 import errno
 import socket
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from typing import Literal, TypeAlias
 
 import trio
 
@@ -11,7 +13,14 @@ from invis_sim.protocol.transport import Transport
 from invis_sim.server.net.client_socket import ClientSocket
 from invis_sim.server.net.listeners import ListenerGroup
 
-__all__ = ["Acceptor"]
+__all__ = ["Acceptor", "Reach"]
+
+Reach: TypeAlias = Literal["accept", "refuse", "swallow"]
+"""What becomes of attempts to connect: a connection, a refusal, no answer at all."""
+
+MAX_ACCEPTS_PER_TURN = 32
+"""How many clients are accepted before other tasks have their turn: many dial at once after a
+restart, and a turn may take long where many others are served."""
 
 ACCEPT_RETRY_SECONDS = 0.1
 """How long accepting rests when the machine has no resources for another connection. Trio's own
@@ -51,7 +60,7 @@ class Acceptor:
     serve: serves one client to its end: (socket, transport).
     log_error: records what went wrong, in words.
 
-    refuses: whether connections are refused at the moment.
+    reach: what becomes of attempts to connect at the moment.
     """
 
     def __init__(
@@ -61,7 +70,8 @@ class Acceptor:
         serve: Callable[[socket.socket, Transport], Awaitable[None]],
         log_error: Callable[[str], None],
     ) -> None:
-        self.refuses = False
+        self.reach: Reach = "accept"
+        self._accepted: deque[tuple[socket.socket, Transport]] = deque()
         self._started = False
         self._closed = False
         self._nursery = nursery
@@ -75,9 +85,9 @@ class Acceptor:
         return {name: (group.host, group.port) for name, group in self._groups.items()}
 
     def start(self) -> None:
-        """Accept connections from now on, unless they are refused at the moment."""
+        """Accept connections from now on, unless there are none at the moment."""
         self._started = True
-        if not self.refuses:
+        if self.reach == "accept":
             self._start_loops()
 
     def _start_loops(self) -> None:
@@ -88,16 +98,16 @@ class Acceptor:
         for sock in group.sockets:
             self._nursery.start_soon(self._accept, transport, sock)
 
-    def set_refusing(self, refuses: bool) -> None:
-        """Refuse connections, or accept them again at the same addresses."""
-        if refuses == self.refuses or self._closed:
+    def set_reach(self, reach: Reach) -> None:
+        """Accept, refuse or swallow attempts to connect from now on, at the same addresses."""
+        if reach == self.reach or self._closed:
             return
-        self.refuses = refuses
+        self.reach = reach
         for transport, group in self._groups.items():
-            if refuses:
-                group.pause()
-            else:
+            if reach == "accept":
                 self._resume(transport, group)
+            else:
+                group.pause(swallow=reach == "swallow")
 
     def close(self) -> None:
         """Stop listening for good; connections stay."""
@@ -130,7 +140,7 @@ class Acceptor:
         while True:
             await trio.sleep(RESUME_RETRY_SECONDS)
             # The next outage may have begun, and may have ended too: then that one tries.
-            if self._closed or self.refuses or group.sockets:
+            if self._closed or self.reach != "accept" or group.sockets:
                 return
             with suppress(OSError):
                 group.resume()
@@ -142,7 +152,10 @@ class Acceptor:
         exhausted = False
         while await _wait_for_client(listening):
             try:
-                sock = _accept_client(listening)
+                for _ in range(MAX_ACCEPTS_PER_TURN):
+                    self._accepted.append((_accept_client(listening), transport))
+                    self._nursery.start_soon(self._serve_next)
+                    exhausted = False
             except OSError as error:
                 if error.errno in _LOST_CLIENT_ERRNOS:
                     continue
@@ -152,13 +165,13 @@ class Acceptor:
                     exhausted = True
                     self._log_error(f"cannot accept connections ({error.strerror}), retrying")
                 await trio.sleep(ACCEPT_RETRY_SECONDS)
-                continue
-            exhausted = False
-            self._nursery.start_soon(self._serve_one, sock, transport)
 
-    async def _serve_one(self, sock: socket.socket, transport: Transport) -> None:
+    async def _serve_next(self) -> None:
+        # Trio may start the tasks of one turn in any order. Clients must be numbered in theirs, so
+        # each task takes the first that is left.
+        sock, transport = self._accepted.popleft()
         # Accepted in the last moment before an outage, and known to nothing that ends connections.
-        if self.refuses:
+        if self.reach != "accept":
             ClientSocket(sock, 0).reset()
         else:
             await self._serve(sock, transport)

@@ -34,7 +34,7 @@ must not hold up a client, and a turn of the event loop costs as much as several
 MIN_RHYTHM_SECONDS = 0.01
 """How far apart (real time) the runs of a rhythm are at least, at any finite speed: a hundred
 pushes a second are more than a client needs, and at a speed of a billion the next one would always
-be due already.
+be due already. Where they take longer than this, they rest as long as they took.
 """
 
 MAX_TIMERS_TO_SETTLE = 100_000
@@ -72,6 +72,7 @@ class Clock:
         self._heap: list[tuple[float, int, Timeline]] = []
         self._numbers = count()
         self._woken = trio.Event()
+        self._took = 0.0  # how long (real time) the timers took that were due last
         self._sleeps_until = 0.0  # simulated; `run` need not wake for a timer after that
         self._set_rate()
 
@@ -285,11 +286,15 @@ class Clock:
             overslept = self._sleeps_until if sleep.cancelled_caught else 0.0
 
     async def _catch_up(self, until: float) -> None:
-        number, gap = 0, self._speed * MIN_RHYTHM_SECONDS
+        began, number = trio.current_time(), 0
+        # From the time that is due on, so what they take counts twice: once for them, once to rest.
+        gap = self._speed * max(MIN_RHYTHM_SECONDS, 2 * self._took)
         while self._run_one(until, gap):
             number += 1
             if number % TIMERS_PER_TURN == 0:
                 await trio.lowlevel.checkpoint()
+        # Forgotten by halves: between two runs of a rhythm there may be many other timers.
+        self._took = max(trio.current_time() - began, self._took / 2)
 
     async def _jump(self, most: float = math.inf) -> None:
         """Jump from timer to timer until only rhythms are left, at most so many times."""

@@ -25,7 +25,7 @@ from invis_sim.faults.fault import ConnectionFault
 from invis_sim.faults.outage import Outage
 from invis_sim.faults.pipeline import Pipeline
 from invis_sim.journal import FaultNote, OutageEnded, OutageStarted
-from invis_sim.server.acceptor import Acceptor
+from invis_sim.server.acceptor import Acceptor, Reach
 from invis_sim.server.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -240,7 +240,12 @@ class Outages:
     def _apply(self) -> tuple[Effect, ...]:
         """Make the outlet what all active outages, taken together, want it to be."""
         outages = [active.outage for active in self._active]
-        self._acceptor.set_refusing(any(outage.refuses for outage in outages))
+        reach: Reach = "accept"
+        if any(outage.swallows for outage in outages):
+            reach = "swallow"
+        elif any(outage.refuses for outage in outages):
+            reach = "refuse"
+        self._acceptor.set_reach(reach)
         return self._outlet.force_faceplate_offline(
             any(outage.faceplate for outage in outages), self._timeline.now()
         )

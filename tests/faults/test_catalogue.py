@@ -36,12 +36,14 @@ LAYERS_OF: dict[type[Fault], set[Layer]] = {
 DESIGNED: dict[Layer, str] = {
     "content": """fail wrong_packet_id wrong_sn wrong_callback wrong_puback set_field remove_field
         stale push_first colliding_push""",
-    "text": """malformed_json unusual_json empty garbage invalid_utf8 bom utf16 pad bit_flip""",
+    "text": """malformed_json unusual_json no_object empty garbage invalid_utf8 bom utf16 pad
+        bit_flip""",
     "websocket": """reject_handshake bad_handshake slow_handshake binary fragment no_pong
         bad_frame""",
     "delivery": """delay drop duplicate reorder split coalesce throttle close reset half_close
         stall""",
-    "connection": """refuse accept_close slow_accept greeting connection_limit idle_close""",
+    "connection": """refuse unreachable accept_close slow_accept greeting connection_limit
+        idle_close""",
     "device": """reboot faceplate_offline""",
 }
 

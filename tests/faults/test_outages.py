@@ -19,6 +19,7 @@ from invis_sim.faults import (
     Refuse,
     ResetConnection,
     StallConnection,
+    Unreachable,
     When,
 )
 from invis_sim.faults.armed import ArmedFault, outage_of
@@ -50,7 +51,7 @@ from tests.faults.strategies import (
 )
 from tests.support import SN
 
-OUTAGES = (Refuse, Reboot, FaceplateOffline)
+OUTAGES = (Refuse, Unreachable, Reboot, FaceplateOffline)
 every_outage = pytest.mark.parametrize("kind", OUTAGES, ids=[kind.kind() for kind in OUTAGES])
 
 
@@ -68,6 +69,7 @@ def started_by(fault: OutageFault) -> Outage:
         (Reboot(seconds=1).outage(), True),
         (Reboot(seconds=1, how="blackhole").outage(), True),
         (Refuse(seconds=1).outage(), False),
+        (Unreachable(seconds=1).outage(), False),
         (FaceplateOffline(seconds=1).outage(), False),
         (Outage("a restart", None, refuses=True, connections="close"), True),
         (Outage("disconnected", None, connections="close"), False),
@@ -84,6 +86,7 @@ def test_an_outlet_restarts_that_ends_its_connections_and_takes_no_new_ones(
     [
         (Refuse(), Outage("refuse", None, refuses=True)),
         (Refuse(name="gone", seconds=2), Outage("gone", 2, refuses=True)),
+        (Unreachable(seconds=2), Outage("unreachable", 2, swallows=True)),
         (Reboot(), Outage("reboot", 3, refuses=True, connections="reset")),
         (FaceplateOffline(), Outage("faceplate_offline", None, faceplate=True)),
         (FaceplateOffline(seconds=0), Outage("faceplate_offline", 0, faceplate=True)),

@@ -18,6 +18,7 @@ from invis_sim.faults import (
     Garbage,
     InvalidUtf8,
     MalformedJson,
+    NoObject,
     Pad,
     UnusualJson,
     Utf16,
@@ -393,6 +394,14 @@ def test_a_byte_order_mark_is_refused_by_strict_readers_and_in_text(text: bytes)
     assert not is_json(sent)
     assert not is_utf8_json(sent)
     assert json.loads(sent, parse_int=str) == json.loads(text, parse_int=str)
+
+
+@given(packets, st.sampled_from(get_args(NoObject.__annotations__["how"])))
+def test_no_object_is_json_and_no_object(packet: Packet, how: Any) -> None:
+    ctx = context()
+    sent = NoObject(how=how).corrupt(packet.encode(), ctx)
+    assert not isinstance(value_of(sent), dict)
+    assert ctx.details == how
 
 
 @given(odd_texts)

@@ -297,4 +297,7 @@ def test_odd_text_begins_with_three_forms_of_the_same_and_goes_on_with_what_is_n
         elif n != 5:  # flipped bits may leave JSON
             with pytest.raises(ValueError, match=r"JSON|utf-8|truncated"):
                 msgspec.json.decode(written(plan))
+    plan = client.ask()[1]
+    assert plan is not None
+    assert json.loads(written(plan)) == []
     assert client.ask()[1] is None

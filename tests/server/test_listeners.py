@@ -4,18 +4,19 @@ import os
 import socket
 import sys
 import time
+from contextlib import ExitStack
 
 import pytest
 import trio
 import trio.testing
 
-from invis_sim.journal import ServerError
+from invis_sim.journal import Connected, ServerError
 from invis_sim.protocol.transport import Transport
 from invis_sim.server.acceptor import Acceptor
 from invis_sim.server.net.listeners import ListenerGroup, open_listeners
 from tests.server.peers import connected
-from tests.server.support import faulty
-from tests.support import TIMEOUT
+from tests.server.support import faulty, wait_until
+from tests.support import TIMEOUT, connect
 
 
 def descriptors() -> int:
@@ -120,6 +121,21 @@ def test_a_client_that_has_gone_before_it_is_accepted_ends_nothing() -> None:
 
     trio.run(run)
     assert (len(served), errors) == (5, [])
+
+
+def test_clients_that_dial_in_one_turn_are_numbered_in_their_order() -> None:
+    with faulty() as sim, ExitStack() as stack:
+
+        def dial() -> list[str]:
+            # In the event loop, which accepts none of them meanwhile.
+            clients = [stack.enter_context(connect(sim.tcp_address)) for _ in range(50)]
+            return ["{}:{}".format(*client.getsockname()) for client in clients]
+
+        dialled = sim.call(dial)
+        wait_until(sim, lambda journal: len(journal.events(kind="connected")) == len(dialled))
+        found = [event for event in sim.journal.events() if isinstance(event, Connected)]
+        assert [event.peer for event in found] == dialled
+        assert [event.connection for event in found] == list(range(1, 51))
 
 
 def test_an_acceptor_may_be_closed_in_the_turn_in_which_a_client_comes() -> None:

@@ -1,5 +1,6 @@
 """Times at which the outlet, or part of it, is away; and that it comes back, whatever happened."""
 
+import errno
 import json
 import math
 import socket
@@ -33,6 +34,7 @@ from tests.server.support import (
     event_texts,
     exchanges,
     faulty,
+    linux,
     on_both,
     outlet,
     reply_bytes,
@@ -53,6 +55,15 @@ def refuses(sim: SimulatorHandle) -> bool:
             refused.append(transport)
     assert len(refused) != 1, f"only {refused} refuses"
     return bool(refused)
+
+
+SYN_SENT = 2
+"""The state of a socket whose attempt to connect has no answer yet. [linux/tcp_states.h]"""
+
+
+def tcp_state(sock: socket.socket) -> int:
+    """The state of a TCP socket, as Linux has it."""
+    return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
 
 
 def wait_for_news(sim: SimulatorHandle, *news: str) -> None:
@@ -88,6 +99,28 @@ def test_refuse_may_begin_and_end_a_hundred_times() -> None:
                 assert refuses(sim)
             assert not refuses(sim)
         assert all(peers.connect(transport).is_served() for transport in TRANSPORTS)
+
+
+@linux
+def test_an_outlet_that_cannot_be_reached_leaves_attempts_to_connect_unanswered() -> None:
+    with faulty() as sim, Peers(sim) as peers:
+        before = [peers.connect(transport) for transport in TRANSPORTS]
+        with sim.inject(faults.Unreachable()), ExitStack() as attempts:
+            for transport in TRANSPORTS:
+                sock = attempts.enter_context(socket.socket())
+                sock.setblocking(False)
+                assert sock.connect_ex(address(sim, transport)) == errno.EINPROGRESS
+                assert tcp_state(sock) == SYN_SENT
+            assert all(peer.is_served() for peer in before)
+            # Whoever cannot be reached cannot refuse either.
+            with sim.inject(faults.Refuse()):
+                assert tcp_state(sock) == SYN_SENT
+        with sim.inject(faults.Refuse()):
+            with sim.inject(faults.Unreachable()):
+                pass
+            assert refuses(sim)
+        assert all(peers.connect(transport).is_served() for transport in TRANSPORTS)
+        assert len(sim.journal.events(kind="connected")) == 4  # and none of our own
 
 
 def test_nobody_else_can_take_the_port_meanwhile() -> None:

@@ -13,7 +13,15 @@ from invis_sim.faults.connection_plan import ConnectionPlan
 from invis_sim.faults.fault import ConnectionFault, Context, OutageFault, Seconds
 from invis_sim.faults.outage import Outage
 
-__all__ = ["AcceptClose", "ConnectionLimit", "Greeting", "IdleClose", "Refuse", "SlowAccept"]
+__all__ = [
+    "AcceptClose",
+    "ConnectionLimit",
+    "Greeting",
+    "IdleClose",
+    "Refuse",
+    "SlowAccept",
+    "Unreachable",
+]
 
 
 class Refuse(OutageFault, frozen=True, tag="refuse"):
@@ -56,6 +64,33 @@ class Refuse(OutageFault, frozen=True, tag="refuse"):
 
     def outage(self) -> Outage:
         return Outage(self.display_name, self.seconds, refuses=True)
+
+
+class Unreachable(OutageFault, frozen=True, tag="unreachable"):
+    """Leaves attempts to connect without any answer for a while; open connections stay.
+
+    What a client sees: on both transports, a connect that runs into its time-out. One that goes on
+    trying succeeds when the outlet is back, a second or more later, when its system tries again.
+    Stands for: an outlet that is out of range or without power, a firewall, an address that is not
+    in use any more. It needs Linux; other systems may refuse connections instead.
+
+    It starts at `from_seconds`, or with a packet that matches if `when` has other conditions than
+    time; `until_seconds` is until when it may start, and does not end it.
+
+    seconds: for how long, from 0; if omitted, until the fault is switched off.
+    """
+
+    layer = "connection"
+    example = """
+        kind = "unreachable"
+        seconds = 20
+        when = { from_seconds = 5 }
+    """
+
+    seconds: Seconds | None = None
+
+    def outage(self) -> Outage:
+        return Outage(self.display_name, self.seconds, swallows=True)
 
 
 class AcceptClose(ConnectionFault, frozen=True, tag="accept_close"):

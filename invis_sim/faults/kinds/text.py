@@ -23,6 +23,7 @@ __all__ = [
     "Garbage",
     "InvalidUtf8",
     "MalformedJson",
+    "NoObject",
     "Pad",
     "UnusualJson",
     "Utf16",
@@ -135,6 +136,39 @@ class UnusualJson(TextFault, frozen=True, tag="unusual_json"):
         if unusual == text:
             ctx.skip()
         return unusual
+
+
+class NoObject(TextFault, frozen=True, tag="no_object"):
+    """Sends JSON that is not an object.
+
+    What a client sees: a packet that can be parsed, and has no fields to look up.
+    Stands for: an error path of the firmware that nobody tried, another service on the port.
+
+    how: "array": `[]`. "null": `null`. "number": `5`. "string": `"OK"`. "boolean": `true`.
+    "wrapped": the packet as the only item of an array.
+    """
+
+    layer = "text"
+    example = """
+        kind = "no_object"
+        how = "null"
+        when = { callback = 20 }
+    """
+
+    how: Literal["array", "null", "number", "string", "boolean", "wrapped"] = "array"
+
+    def corrupt(self, text: bytes, ctx: Context) -> bytes:
+        ctx.detail(self.how)
+        return b"[%b]" % text if self.how == "wrapped" else _NO_OBJECTS[self.how]
+
+
+_NO_OBJECTS = {
+    "array": b"[]",
+    "null": b"null",
+    "number": b"5",
+    "string": b'"OK"',
+    "boolean": b"true",
+}
 
 
 class Empty(TextFault, frozen=True, tag="empty"):

@@ -52,7 +52,7 @@ class ListenerGroup:
         self.transport: Transport = transport
         self.sockets = tuple(sockets)
         self.host, self.port = self.sockets[0].getsockname()[:2]
-        self._paused: list[tuple[int, Any, socket.socket | None]] = []
+        self._paused: list[_Paused] = []
 
     @property
     def has_pending_connection(self) -> bool:
@@ -64,17 +64,19 @@ class ListenerGroup:
             waiting.register(sock.fileno(), select.POLLIN)
         return bool(waiting.poll(0))
 
-    def pause(self) -> None:
-        """Refuse connections from now on. The port stays ours: it is bound, without listening."""
+    def pause(self, *, swallow: bool = False) -> None:
+        """Accept no connections from now on. The port stays ours: it is bound.
+
+        swallow: whether attempts to connect get no answer, instead of a refusal.
+        """
+        for paused in self._paused:
+            paused.close()
+        held = [(one.family, one.address) for one in self._paused]
         for sock in self.sockets:
-            family, address = sock.family, sock.getsockname()
+            held.append((sock.family, sock.getsockname()))
             _close(sock)
-            try:
-                placeholder = _bound(family, address)
-            except OSError:  # taken in between, by a program that may be gone when we come back
-                placeholder = None
-            self._paused.append((family, address, placeholder))
         self.sockets = ()
+        self._paused = [_Paused(family, address, swallow=swallow) for family, address in held]
 
     def resume(self) -> None:
         """Listen again at the same address; `sockets` are new ones.
@@ -84,10 +86,9 @@ class ListenerGroup:
         """
         sockets: list[socket.socket] = []
         try:
-            for index, (family, address, held) in enumerate(self._paused):
-                sockets.append(held or _bound(family, address))
+            for paused in self._paused:
                 # From here on it is in one list only, so that it is closed once.
-                self._paused[index] = (family, address, None)
+                sockets.append(paused.release())
                 # May fail too: a port that is bound and not listened at can be taken by a program
                 # that reuses addresses.
                 _listen(sockets[-1])
@@ -102,12 +103,57 @@ class ListenerGroup:
         """Stop listening for good. Idempotent; what comes later than this does nothing."""
         for sock in self.sockets:
             _close(sock)
-        for _, _, placeholder in self._paused:
-            if placeholder is not None:
-                placeholder.close()
+        for paused in self._paused:
+            paused.close()
         # A restart may still begin or end while everything else is being stopped.
         self.sockets = ()
         self._paused.clear()
+
+
+class _Paused:
+    """One address of a group that is paused.
+
+    swallow: whether attempts to connect get no answer. A system drops them where a socket listens
+    whose queue of connections is full; so its only place is taken, by a connection of our own.
+    """
+
+    def __init__(self, family: int, address: Any, *, swallow: bool) -> None:
+        self.family = family
+        self.address = address
+        self._in_queue: socket.socket | None = None
+        self._held: socket.socket | None = None
+        try:
+            self._held = _bound(family, address)
+            if swallow:
+                self._fill_queue(self._held)
+        except OSError:  # taken in between, by a program that may be gone when we come back
+            self.close()
+
+    def release(self) -> socket.socket:
+        """Return the socket, bound and with an empty queue. Raises OSError if it has to be bound
+        again and another program has taken the port.
+        """
+        if self._held is None:
+            return _bound(self.family, self.address)
+        sock, self._held = self._held, None
+        if self._in_queue is not None:
+            with suppress(OSError):
+                sock.accept()[0].close()
+        self.close()
+        return sock
+
+    def close(self) -> None:
+        for sock in (self._held, self._in_queue):
+            if sock is not None:
+                sock.close()
+        self._held = self._in_queue = None
+
+    def _fill_queue(self, held: socket.socket) -> None:
+        held.listen(0)
+        held.setblocking(False)
+        self._in_queue = socket.socket(self.family, socket.SOCK_STREAM)
+        self._in_queue.setblocking(False)
+        self._in_queue.connect_ex(held.getsockname())
 
 
 def _close(sock: socket.socket) -> None:

@@ -230,6 +230,11 @@ WRONG_TEXT: dict[str, tuple[Fault, Callable[[bytes], bool]]] = {
         faults.Pad(bytes=1025),
         lambda sent: len(sent) == 1025 and sent.replace(b" ", b"") == reply_text(),
     ),
+    "an array": (faults.NoObject(), lambda sent: sent == b"[]"),
+    "wrapped": (
+        faults.NoObject(how="wrapped"),
+        lambda sent: sent == b"[" + reply_text() + b"]",
+    ),
     "five bits": (faults.BitFlip(bits=5), flipped),
 }
 
