@@ -320,7 +320,7 @@ def test_however_fast_time_is_a_rhythm_leaves_real_time_for_everything_else(spee
 @pytest.mark.parametrize("seconds", [-1, math.inf, math.nan, "2", None])
 def test_advance_takes_a_number_from_0(seconds: float) -> None:
     async def use(clock: Clock, timeline: Timeline) -> None:
-        with pytest.raises(ValueError, match="seconds: expected a number from 0, found"):
+        with pytest.raises(ValueError, match="seconds: expected a number from 0 to 1e9, found"):
             await clock.advance(seconds)
 
     live(use)
@@ -494,7 +494,7 @@ def test_advance_goes_as_far_as_a_scenario_can_say() -> None:
 
     async def use(clock: Clock, timeline: Timeline) -> None:
         await clock.advance(1e9)
-        with pytest.raises(ValueError, match=r"seconds: expected a number up to 1e\+09, found"):
+        with pytest.raises(ValueError, match="seconds: expected a number from 0 to 1e9, found"):
             await clock.advance(1.1e9)
         assert float(clock.sim()) == 1e9
 
