@@ -19,6 +19,7 @@ from invis_sim.faults.kinds.delivery import *  # noqa: F403
 from invis_sim.faults.kinds.device import *  # noqa: F403
 from invis_sim.faults.kinds.identity import *  # noqa: F403
 from invis_sim.faults.kinds.interruption import *  # noqa: F403
+from invis_sim.faults.kinds.syntax import *  # noqa: F403
 from invis_sim.faults.kinds.text import *  # noqa: F403
 from invis_sim.faults.kinds.websocket import *  # noqa: F403
 from invis_sim.faults.when import When as When

@@ -86,6 +86,28 @@ class Unreachable(OutageFault, frozen=True, tag="unreachable"):
         seconds = 20
         when = { from_seconds = 5 }
     """
+    cases = (
+        Case(
+            "notice",
+            "always",
+            "The outlet cannot be reached, and nothing but a time-out says so.",
+            at_start=True,
+        ),
+        Case(
+            "either",
+            "short",
+            "An attempt to connect succeeds after a second: wait for it, or say so.",
+            {"seconds": 0.3},
+            at_start=True,
+        ),
+        Case(
+            "either",
+            "after-reply",
+            "The open connection stays; a client that opens another one waits, or says so.",
+            {"seconds": 0.3},
+            when={"times": 1},
+        ),
+    )
 
     seconds: Seconds | None = None
 
