@@ -334,6 +334,16 @@ def test_an_update_fails_or_hangs_where_the_scenario_says(
     assert revisions(outlet) == OLD
     if outcome == "fails":
         assert expect_success(outlet, 21, [part(target)]) == []
+    restart(outlet)
+    assert revisions(outlet) == OLD  # nothing of it was kept for the next start
+
+
+def test_web_pages_of_an_update_that_fails_are_not_there_after_a_restart() -> None:
+    outlet = to_update(outcome="fails")
+    expect_success(outlet, 21, [1])
+    assert [3, 1] in results(pass_time(outlet))
+    restart(outlet)
+    assert revisions(outlet) == OLD
 
 
 @BOTH
