@@ -9,13 +9,22 @@ from collections.abc import Callable, Sequence
 import trio
 
 from invis_sim.cli import CliError
+from invis_sim.cli.gauntlet_reports import check_paths, write_reports
 from invis_sim.cli.signals import STOP_SIGNALS, on_signals
 from invis_sim.gauntlet.command import PlaceholderError, check_placeholders, transports_of
+from invis_sim.gauntlet.expect import (
+    ExpectError,
+    KnownFailures,
+    compare,
+    read,
+    renew,
+    write,
+)
 from invis_sim.gauntlet.options import Options
-from invis_sim.gauntlet.plan import Target, make_plan
+from invis_sim.gauntlet.plan import PLANS, Target, make_plan
 from invis_sim.gauntlet.process import CannotStart
-from invis_sim.gauntlet.report.text import text_list, text_report
-from invis_sim.gauntlet.result import Report, Status, encode
+from invis_sim.gauntlet.report.text import text_list
+from invis_sim.gauntlet.result import Report, Status
 from invis_sim.gauntlet.run import Progress, run_gauntlet
 from invis_sim.gauntlet.selection import SelectionError, select
 from invis_sim.protocol.transport import Transport
@@ -48,17 +57,44 @@ def gauntlet(args: argparse.Namespace) -> int:
             "`invis-sim gauntlet -- my-client {host} {port}`",
             status=2,
         )
+    check_paths(args)
+    known = KnownFailures() if args.expect is None else _read(args.expect)
     try:
         report = trio.run(_main, options)
     except (CannotStart, SelectionError) as error:
         raise CliError(str(error), status=2) from None
     except StartError as error:
         raise CliError(str(error)) from None
-    if args.json:
-        sys.stdout.write(encode(report).decode())
-    else:
-        sys.stdout.write(text_report(report))
+    if args.write_expect is not None and report.cases:
+        known = _renewed(args.write_expect, report, known)
+    if args.expect is not None or args.write_expect is not None:
+        report = compare(report, known, _every_id(options))
+    write_reports(report, args)
     return EXIT_STATUS[report.status]
+
+
+def _read(path: str) -> KnownFailures:
+    try:
+        return read(path)
+    except ExpectError as error:
+        raise CliError(*error.problems, status=2) from None
+
+
+def _renewed(path: str, report: Report, known: KnownFailures) -> KnownFailures:
+    """Write the list of known failures as it is now. Raises CliError."""
+    before = _read(path) if not known.cases and os.path.exists(path) else known
+    renewed = renew(report, before)
+    try:
+        write(path, renewed)
+    except ExpectError as error:
+        raise CliError(*error.problems) from None
+    return renewed
+
+
+def _every_id(options: Options) -> set[str]:
+    """Return the ids of all cases that there are, for any client."""
+    targets: dict[Transport, Target] = {"tcp": Target(), "ws": Target()}
+    return {case.id for name in PLANS for case in make_plan(name, options.scenario, targets)}
 
 
 def _options(args: argparse.Namespace) -> Options:

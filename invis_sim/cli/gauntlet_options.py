@@ -103,4 +103,24 @@ def add_gauntlet(
         metavar="X",
         help="divide the waits of faults by this number (default: 1)",
     )
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument(
+        "--expect",
+        metavar="FILE",
+        help="a list of known failures: only what differs from it is a failure",
+    )
+    parser.add_argument(
+        "--write-expect",
+        metavar="FILE",
+        help="write what fails to a list of known failures; reasons in it are kept",
+    )
+    for form, title in (
+        ("json", "JSON"),
+        ("junit", "JUnit XML"),
+        ("markdown", "Markdown"),
+        ("html", "HTML"),
+    ):
+        parser.add_argument(
+            f"--{form}",
+            metavar="FILE",
+            help=f"write the report as {title} to a file; -: to stdout, in place of the text",
+        )

@@ -22,6 +22,8 @@ __all__ = [
     "Report",
     "Status",
     "encode",
+    "report_schema",
+    "status_of",
     "summarize",
 ]
 
@@ -188,6 +190,15 @@ def status_of(
         return "broken baseline"
     failed = problems or any(case.is_failure for case in cases)
     return "not as expected" if failed else "as expected"
+
+
+def report_schema() -> dict[str, Any]:
+    """Return the JSON Schema of the report."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Report of invis-sim gauntlet",
+        **msgspec.json.schema(Report),
+    }
 
 
 def encode(report: Report) -> bytes:

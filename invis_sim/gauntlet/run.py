@@ -309,13 +309,13 @@ class _Gauntlet:
         options = self._options
         given = ["gauntlet", *options.scenario_arguments, "--only", case.id]
         given += ["--seed", str(options.seed), *options.repeat_arguments, "--", *options.command]
-        return shlex.join(["invis-sim", *given])
+        return _encodable(shlex.join(["invis-sim", *given]))
 
     def _at_the_desk(self, case: PlannedCase) -> str:
         if not case.inline:
             return ""
         given = [*self._options.scenario_arguments, "--seed", str(self._options.seed)]
-        return shlex.join(["invis-sim", "run", *given, "--fault", case.inline])
+        return _encodable(shlex.join(["invis-sim", "run", *given, "--fault", case.inline]))
 
     def _report(self, seconds: float, *, interrupted: bool) -> Report:
         cases = tuple(self._results[number] for number in sorted(self._results))
@@ -324,7 +324,7 @@ class _Gauntlet:
         return Report(
             version=FORMAT_VERSION,
             seed=self._options.seed,
-            command=self._options.command,
+            command=tuple(map(_encodable, self._options.command)),
             scenario=self._options.scenario_name,
             plan=self._options.plan,
             baseline=baseline,
@@ -367,6 +367,11 @@ def _baseline_problem(ended: Ended, observed: Observed, target: Target | None) -
     if target is None:
         return "ended with status 0 without a request that the outlet could answer", ""
     return "", ""
+
+
+def _encodable(argument: str) -> str:
+    """Return an argument for a report: those that are not UTF-8 have surrogates in Python."""
+    return argument.encode(errors="replace").decode()
 
 
 def _text(output: bytes) -> str:

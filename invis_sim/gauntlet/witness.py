@@ -135,8 +135,8 @@ def _packets(exchanges: Sequence[Exchange]) -> Iterable[Bytes]:
     for exchange in exchanges[:MAX_PACKETS_SHOWN]:
         if exchange.received:
             yield _bytes("client", exchange.received)
-        if sent := b"".join(exchange.sent):
-            yield _bytes("outlet", sent)
+        if any(exchange.sent):
+            yield _bytes("outlet", exchange.sent_text)
 
 
 def _bytes(sent_by: str, data: bytes) -> Bytes:

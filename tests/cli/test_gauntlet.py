@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -63,10 +64,38 @@ def test_a_broken_baseline_is_status_3_and_shows_why() -> None:
 
 
 def test_the_report_as_json() -> None:
-    ended = cli_here(*FAIL, "--json", "--", *client())
+    ended = cli_here(*FAIL, "--json", "-", "--", *client())
     report = json.loads(ended.stdout)
     assert (report["status"], report["seed"]) == ("as expected", 1)
     assert [case["id"] for case in report["cases"]] == ["fail/always/tcp"]
+
+
+def test_every_form_of_the_report_is_written_in_one_run(tmp_path: Path) -> None:
+    names = {"json": "a.json", "junit": "b.xml", "markdown": "c.md", "html": "d.html"}
+    given = [word for form, name in names.items() for word in (f"--{form}", f"{tmp_path}/{name}")]
+    ended = cli_here(*FAIL, *given, "--", *client())
+    assert ended.stdout.startswith("1 of 1 cases as expected")
+    begins = {name: (tmp_path / name).read_text(encoding="utf-8")[:5] for name in names.values()}
+    assert begins == {"a.json": '{\n  "', "b.xml": "<?xml", "c.md": "## ✅ ", "d.html": "<!doc"}
+    assert len(list(tmp_path.iterdir())) == len(names)
+
+
+def test_known_failures_are_written_and_then_expected(tmp_path: Path) -> None:
+    path = f"{tmp_path}/known.toml"
+    written = cli_here(*FAIL, "--write-expect", path, "--", *client("always-success"))
+    assert written.returncode == 0
+    assert "fail/always/tcp: wrong; not examined yet" in written.stdout
+    known = cli_here(*FAIL, "--expect", path, "--", *client("always-success"))
+    assert known.returncode == 0
+    mended = cli_here(*FAIL, "--expect", path, "--", *client())
+    assert mended.returncode == 1
+    assert "is as expected now (noticed): take it off the list" in mended.stdout
+
+
+def test_a_broken_baseline_writes_no_list(tmp_path: Path) -> None:
+    path = tmp_path / "known.toml"
+    ended = cli_here(*FAIL, "--write-expect", str(path), "--", *script("raise SystemExit(1)"))
+    assert (ended.returncode, path.exists()) == (3, False)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +110,10 @@ def test_the_report_as_json() -> None:
         (("gauntlet", "--jobs", "x"), "expected a whole number"),
         (("gauntlet", "--jobs", "0", "--", "x"), "--jobs: expected a number from 1, found 0"),
         (("gauntlet", "--seed", "-1", "--", "x"), "--seed: expected a whole number from 0"),
+        (("gauntlet", "--html", "/no/x", "--", "x"), "--html /no/x: there is no folder /no"),
+        (("gauntlet", "--json", "/", "--", "x"), "--json /: it is a folder"),
+        (("gauntlet", "--json", "-", "--html", "-", "--", "x"), "only one report can go to stdout"),
+        (("gauntlet", "--expect", "/no/x", "--", "x"), "/no/x: No such file or directory"),
         (("gauntlet", "client", "{host}", "--", "x"), "unrecognized arguments"),
     ],
 )

@@ -210,6 +210,12 @@ def test_a_command_that_cannot_be_started_is_an_error() -> None:
         run(("/no/such",), "drop")
 
 
+def test_a_command_that_is_not_utf_8_is_run_and_reported() -> None:
+    report = run(script("raise SystemExit(4)", "\udcff"), "fail/always/tcp")
+    assert report.baseline.runs[0].why == "ended with status 4"
+    assert json.loads(encode(report))["command"][-1] == "?"
+
+
 def test_patterns_are_checked_after_the_plan_is_known() -> None:
     with pytest.raises(SelectionError, match="'dorp' matches no case"):
         run(client(), "dorp")

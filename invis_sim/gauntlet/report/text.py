@@ -36,7 +36,7 @@ def text_report(report: Report) -> str:
     if report.coverage is not None:
         lines += _coverage_lines(report.coverage)
     lines.append(headline(report))
-    return "\n".join(lines) + "\n"
+    return "".join(f"{printable(line)}\n" for line in lines)
 
 
 def _baseline_lines(baseline: Baseline) -> Iterator[str]:
@@ -75,7 +75,11 @@ def _group_lines(title: str, cases: Sequence[CaseResult]) -> Iterator[str]:
 
 
 def case_lines(case: CaseResult) -> Iterator[str]:
-    """Yield what a report says about a case."""
+    """Yield what a report says about a case, in lines that are harmless on a terminal."""
+    return map(printable, _case_lines(case))
+
+
+def _case_lines(case: CaseResult) -> Iterator[str]:
     yield f"  {case.id}: {case.verdict} ({case.why})"
     if case.did:
         yield f"    the outlet:  {'; '.join(case.did)}"
@@ -110,7 +114,7 @@ def _count(number: int, thing: str) -> str:
 
 
 def _last_lines(output: str) -> list[str]:
-    lines = [printable(line) for line in output.splitlines() if line.strip()]
+    lines = [line for line in output.splitlines() if line.strip()]
     return lines[-MAX_STDERR_LINES:]
 
 
