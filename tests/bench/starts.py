@@ -9,8 +9,8 @@ from tests.bench.report import Goal, heading, percentile, table
 __all__ = ["starts"]
 
 STARTS = 100
-GOAL = Goal(at_most=5.0)
-"""Milliseconds each."""
+GOAL = Goal(at_most=1.5)
+"""Milliseconds each, in the middle: the mean depends on what else the machine does."""
 
 
 def starts(rounds: int) -> None:
@@ -21,7 +21,7 @@ def starts(rounds: int) -> None:
     shown = (mean(taken), percentile(taken, 0.5), percentile(taken, 0.99), max(taken))
     table(
         ("", "mean ms", "p50 ms", "p99 ms", "max ms", "goal"),
-        ("start and stop", *(f"{value:.2f}" for value in shown), GOAL.verdict(shown[0])),
+        ("start and stop", *(f"{value:.2f}" for value in shown), GOAL.verdict(shown[1])),
     )
 
 

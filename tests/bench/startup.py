@@ -12,7 +12,7 @@ from tests.bench.servers import ROOT, outlet_command, stop, wait_until_ready
 
 __all__ = ["startup"]
 
-GOAL = Goal(at_most=3.0)
+GOAL = Goal(at_most=1.6)
 IMPORT = "import trio_websocket"
 
 
