@@ -17,8 +17,8 @@ INSTALLED := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
-run: $(INSTALLED) ## start an outlet on 127.0.0.1, TCP 3333 and WebSocket 8080 (SCENARIO=name for another)
-	@exec $(BIN)/invis-sim run $(SCENARIO)
+run: $(INSTALLED) ## start an outlet on 127.0.0.1, TCP 3333, WebSocket 8080, page 3334 (SCENARIO=name for another)
+	@exec $(BIN)/invis-sim run $(SCENARIO) --control
 
 # Byte code is kept even where the environment forbids it: the suite starts many processes, and
 # compiling everything again in each of them is much of what it costs.

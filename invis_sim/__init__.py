@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from invis_sim.recording.capture import Capture, async_capture, capture
     from invis_sim.scenario import Scenario, ScenarioError
     from invis_sim.scenario.steps import Step
-    from invis_sim.server import Simulator, StartError, open_simulator
+    from invis_sim.server import Simulator, StartError
     from invis_sim.testing.block import start_simulator
     from invis_sim.testing.handle import SimulatorHandle
     from invis_sim.testing.replay import start_replay
     from invis_sim.testing.thread import SimulatorStopped
+    from invis_sim.web.opening import open_simulator
 
 __all__ = [
     "Capture",
@@ -75,8 +76,8 @@ _HOMES = {
     "When": "invis_sim.faults",
     "async_capture": "invis_sim.recording.capture",
     "capture": "invis_sim.recording.capture",
-    "open_simulator": "invis_sim.server",
     "start_replay": "invis_sim.testing.replay",
+    "open_simulator": "invis_sim.web.opening",
     "start_simulator": "invis_sim.testing.block",
 }
 

@@ -24,10 +24,11 @@ LAYERS = {
     "commands": 4,
     "scenario": 5,
     "server": 6,
-    "gauntlet": 7,
-    "recording": 7,
-    "testing": 8,
-    "cli": 9,
+    "web": 7,
+    "gauntlet": 8,
+    "recording": 8,
+    "testing": 9,
+    "cli": 10,
 }
 FORBIDDEN_BELOW_THE_SERVER = {"trio", "socket", "time", "asyncio", "select", "subprocess"}
 

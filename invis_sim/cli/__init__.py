@@ -144,6 +144,30 @@ def _parser() -> argparse.ArgumentParser:
         help="announce the outlet on the network as _invis._tcp.local. (needs invis-sim[mdns])",
     )
     run.add_argument(
+        "--control",
+        nargs="?",
+        const=3334,
+        type=_whole,
+        metavar="PORT",
+        help=(
+            "steer the outlet in a browser and over HTTP on this port (default: 3334; 0: any free "
+            "port; needs invis-sim[control])"
+        ),
+    )
+    run.add_argument(
+        "--control-host",
+        metavar="HOST",
+        help="address of --control (default: 127.0.0.1; any other requires a token)",
+    )
+    run.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        dest="allow_hosts",
+        metavar="NAME",
+        help="a further name by which --control may be called, e.g. behind a proxy (repeatable)",
+    )
+    run.add_argument(
         "--seed", type=_whole, metavar="N", help="random seed; reuse it to reproduce a run"
     )
     run.add_argument(

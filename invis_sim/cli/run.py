@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from typing import Any
 
+import msgspec
 import trio
 
 from invis_sim.cli import CliError
@@ -34,8 +35,8 @@ from invis_sim.scenario.inline_fault import parse_fault
 from invis_sim.scenario.loading import ScenarioError, load, override, with_faults
 from invis_sim.scenario.model import Scenario
 from invis_sim.server.mdns import SERVICE_TYPE
-from invis_sim.server.opening import open_simulator
 from invis_sim.server.simulator import Simulator, StartError
+from invis_sim.web.opening import open_simulator
 
 __all__ = ["run"]
 
@@ -44,6 +45,9 @@ TCP_PORT = 3333
 
 WS_PORT = 8080
 """A real outlet has 80, which only root may listen on."""
+
+CONTROL_PORT = 3334
+"""Next to that of TCP."""
 
 JOIN_SIGNALS = tuple(one for one in signal.Signals if one.name == "SIGUSR1")
 """The signal that reconnects the outlet after a network reset; Windows does not have it."""
@@ -89,7 +93,12 @@ def _free_port_hint(error: StartError) -> str:
     cause = error.__cause__
     if not isinstance(cause, OSError) or cause.errno != errno.EADDRINUSE:
         return ""
-    option = "--ws-port" if "the WebSocket" in str(error) else "--tcp-port"
+    options = {
+        "for TCP": "--tcp-port",
+        "for the WebSocket": "--ws-port",
+        "for control": "--control",
+    }
+    option = next(option for words, option in options.items() if words in str(error))
     return f"; {option} 0 takes a free port"
 
 
@@ -107,6 +116,10 @@ def _scenario(args: argparse.Namespace) -> Scenario:
         "tcp_port": args.tcp_port,
         "ws_port": args.ws_port,
         "mdns": True if args.mdns else None,
+        "control": True if args.control is not None else None,
+        "control_port": args.control,
+        "control_host": args.control_host,
+        "control_allow_hosts": args.allow_hosts or None,
     }
     try:
         scenario = override(scenario, **given)
@@ -122,6 +135,7 @@ def _scenario(args: argparse.Namespace) -> Scenario:
         scenario,
         tcp_port=TCP_PORT if listen.tcp_port is None else None,
         ws_port=WS_PORT if listen.ws_port is None else None,
+        control_port=CONTROL_PORT if listen.control_port is None else None,
     )
 
 
@@ -235,6 +249,10 @@ def _banner(simulator: Simulator) -> str:
     """Return what the log begins with: which outlet it is, its addresses and its faults."""
     scenario = simulator.scenario
     lines = [f"InvisOutlet {simulator.sn} ({_product(scenario)}), seed {simulator.seed}"]
+    control = simulator.runtime.control
+    if control is not None:
+        key = "" if control.token is None else f"?token={control.token}"
+        lines.insert(0, f"Steer it in a browser: {control.url}{key}")
     if scenario.description:
         lines += textwrap.wrap(
             scenario.description, 98, initial_indent="  ", subsequent_indent="  "
@@ -325,4 +343,6 @@ def _ready(simulator: Simulator) -> dict[str, Any]:
         ready["tcp"] = {"host": host, "port": port}
     if simulator.has("ws"):
         ready["ws"] = {"url": simulator.ws_url}
+    control = simulator.runtime.control
+    ready["control"] = None if control is None else msgspec.structs.asdict(control)
     return {**ready, "pid": os.getpid(), "seed": simulator.seed}

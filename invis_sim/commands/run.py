@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from invis_sim.commands.command import Command, CommandEffect, Target
 from invis_sim.device.schedule import Schedule
 
-__all__ = ["apply_all"]
+__all__ = ["apply_all", "rehearse"]
 
 
 def apply_all(
@@ -17,11 +17,11 @@ def apply_all(
     Raises CommandError for the first that cannot be carried out; then nothing has changed.
     """
     if len(commands) > 1:
-        _rehearse(commands, target)
+        rehearse(commands, target)
     return [(command, command.apply(target)) for command in commands]
 
 
-def _rehearse(commands: Sequence[Command], target: Target) -> None:
+def rehearse(commands: Sequence[Command], target: Target) -> None:
     """Carry out the commands on a copy. Raises CommandError as they would.
 
     One command checks everything before it changes anything. Of several, a later one may depend on

@@ -12,8 +12,9 @@ import trio
 from invis_sim.gauntlet.plan import PlannedCase, scenario_of
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario
-from invis_sim.server import Simulator, open_simulator
+from invis_sim.server import Simulator
 from invis_sim.server.runtime import Runtime
+from invis_sim.web.opening import open_simulator
 
 __all__ = ["CaseOutlet", "ClosedPort", "open_outlet"]
 

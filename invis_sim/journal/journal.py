@@ -68,6 +68,11 @@ class Journal(JournalQueries):
     def __len__(self) -> int:
         return len(self._entries)
 
+    @property
+    def last_number(self) -> int:
+        """The number of the newest entry so far, kept or not; 0: there was none."""
+        return self._last_number
+
     # Recording
 
     def record(

@@ -1,16 +1,18 @@
-"""A scenario → the text of a file that loads as the same scenario."""
+"""A scenario, a fault, a step → tables, and the text of a file, that load as the same."""
 
 from typing import Any
 
 import msgspec
 
 from invis_sim.device.state import OutletState
+from invis_sim.faults.fault import Fault
 from invis_sim.scenario.ineffective import ineffective_settings
 from invis_sim.scenario.model import Scenario
+from invis_sim.scenario.steps import Step
 from invis_sim.scenario.toml_text import to_toml
 from invis_sim.schema.differences import differences
 
-__all__ = ["scenario_of", "scenario_text"]
+__all__ = ["fault_table", "scenario_of", "scenario_text", "step_table"]
 
 
 def scenario_text(scenario: Scenario, comments: tuple[str, ...] = ()) -> str:
@@ -51,3 +53,23 @@ def _reset(struct: Any, usual: Any, keys: list[str]) -> Any:
     first, *rest = keys
     inner = _reset(getattr(struct, first), getattr(usual, first), rest)
     return msgspec.structs.replace(struct, **{first: inner})
+
+
+def fault_table(fault: Fault) -> dict[str, Any]:
+    """Return the table of [[faults]] that makes the fault."""
+    return {"kind": fault.kind(), **differences(fault)}
+
+
+def step_table(step: Step) -> dict[str, Any]:
+    """Return the table of [[steps]] that makes the step."""
+    # A command has several forms, and knows its shortest.
+    commands = {command.key: _command_value(command.value) for command in step.commands}
+    return {key: commands.get(key, value) for key, value in differences(step).items()}
+
+
+def _command_value(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _command_value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_command_value(item) for item in value]
+    return fault_table(value) if isinstance(value, Fault) else value

@@ -38,6 +38,12 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     mdns_hostname: the `hostname` that is announced, whose last four characters an early client
     takes for those of MQTT topics; omitted: the serial number; "": none, without which that client
     fails.
+    control: whether the outlet can be steered over HTTP while it runs, on a port of its own; needs
+    invis-sim[control].
+    control_host: where that port is. Where other machines can reach it, a token is required.
+    control_port: omitted: 3334 from the command line, and any free one from Python.
+    control_allow_hosts: further names by which clients may call the control server, such as that of
+    a proxy in front of it.
     """
 
     host: Annotated[str, msgspec.Meta(min_length=1)] = "127.0.0.1"
@@ -47,6 +53,10 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ws_port: Port | None = None
     ws_path: WebSocketPath = "/ws"
     mdns: bool = False
+    control: bool = False
+    control_host: Annotated[str, msgspec.Meta(min_length=1)] = "127.0.0.1"
+    control_port: Port | None = None
+    control_allow_hosts: tuple[Annotated[str, msgspec.Meta(min_length=1)], ...] = ()
     mdns_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] | None = None
     mdns_hostname: Annotated[str, msgspec.Meta(max_length=64)] | None = None
 

@@ -152,6 +152,10 @@ OVERRIDES: dict[str, tuple[str, str]] = {
     "ws_port": ("listen", "ws_port"),
     "ws_path": ("listen", "ws_path"),
     "mdns": ("listen", "mdns"),
+    "control": ("listen", "control"),
+    "control_host": ("listen", "control_host"),
+    "control_port": ("listen", "control_port"),
+    "control_allow_hosts": ("listen", "control_allow_hosts"),
 }
 """The values that the command line and Python can give beside a scenario → what they replace: a
 table, or "" for the top of the file, and a key of it."""
@@ -160,7 +164,7 @@ table, or "" for the top of the file, and a key of it."""
 def override(scenario: Scenario, **values: Any) -> Scenario:
     """The scenario with other values for some keys; None leaves a key as it is.
 
-    values: any of sn, seed, host, tcp, tcp_port, ws, ws_port, ws_path, mdns. Where one switches a
+    values: any of OVERRIDES. Where one switches a
     transport off, faults for that transport stay, and never apply; see `NarrowedScenario`.
 
     Raises ScenarioError for a value that is not valid, TypeError for any other name.

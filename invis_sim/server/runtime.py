@@ -5,9 +5,11 @@ loop while the others' clients wait. The journals share a budget of memory. Both
 outlet of an event loop and go with the last. A clock can be shared too, by those who want one.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING
 
+import msgspec
 import trio
 
 from invis_sim.journal import JournalBudget
@@ -15,7 +17,10 @@ from invis_sim.server.clock import Clock
 from invis_sim.server.net.poller import Poller
 from invis_sim.server.nursery import open_cancelled_nursery
 
-__all__ = ["Runtime", "open_runtime"]
+if TYPE_CHECKING:
+    from invis_sim.server.simulator import Simulator
+
+__all__ = ["ControlAddress", "Runtime", "open_runtime"]
 
 
 MAX_JOURNAL_ENTRIES, MAX_JOURNAL_BYTES = 100_000, 128 * 2**20
@@ -42,18 +47,50 @@ class _Shared:
 _SHARED: trio.lowlevel.RunVar[_Shared | None] = trio.lowlevel.RunVar("invis_sim", default=None)
 
 
+class ControlAddress(msgspec.Struct, frozen=True):
+    """Where the outlets of a runtime are steered over HTTP.
+
+    url: of the page; the API is below it. token: what each request must have; None: nothing.
+    """
+
+    url: str
+    token: str | None
+
+
 class Runtime:
     """What an outlet shares with others. `open_runtime` makes one.
 
     clock: the time of all outlets of this runtime.
     poller: listens to many clients at once; None: the system has no epoll.
     budget: how much the journals may keep together.
+    outlets: those that run in it, the oldest first.
+    control: where they are steered over HTTP; None: they are not.
     """
 
     def __init__(self, clock: Clock, poller: Poller | None, budget: JournalBudget) -> None:
         self.clock = clock
         self.poller = poller
         self.budget = budget
+        self.outlets: list[Simulator] = []
+        self.control: ControlAddress | None = None
+
+    @contextmanager
+    def containing(self, outlet: "Simulator") -> Iterator[None]:
+        """Have the outlet among `outlets` for the time of the block."""
+        self.outlets.append(outlet)
+        try:
+            yield
+        finally:
+            self.outlets.remove(outlet)
+
+    @contextmanager
+    def controlled_at(self, address: ControlAddress) -> Iterator[None]:
+        """Have this as `control` for the time of the block."""
+        self.control = address
+        try:
+            yield
+        finally:
+            self.control = None
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ import random
 import socket
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import trio
@@ -26,7 +26,7 @@ from invis_sim.commands.command import (
 )
 from invis_sim.commands.inject import InjectFault
 from invis_sim.commands.registry import CommandMethods
-from invis_sim.commands.run import apply_all
+from invis_sim.commands.run import apply_all, rehearse
 from invis_sim.device.effects import Effect, GoOffline, Log
 from invis_sim.device.outlet import Outlet
 from invis_sim.device.schedule import Schedule
@@ -48,6 +48,7 @@ from invis_sim.scenario import Scenario
 from invis_sim.scenario.from_keys import build_step, checked, parse_commands
 from invis_sim.schema.build import check
 from invis_sim.server.acceptor import Acceptor
+from invis_sim.server.addresses import AddressMethods
 from invis_sim.server.clock import Clock
 from invis_sim.server.fault_handle import FaultHandle, FaultHandles
 from invis_sim.server.mdns import Announcement, MdnsUnavailable
@@ -65,12 +66,13 @@ from invis_sim.server.waits import WaitMethods
 __all__ = ["Simulator", "StartError"]
 
 
-class Simulator(CommandMethods, WaitMethods):
+class Simulator(CommandMethods, WaitMethods, AddressMethods):
     """A running outlet. `open_simulator` (`opening.py`) makes one.
 
     scenario: what it was made from.
     seed: of all that is random in this run.
     journal: what happened. waiters: what of it is waited for.
+    runtime: what it shares with others.
     clock: its time, which can be sped up, paused and advanced.
     faults: what goes wrong; by name or one after the other, each with its switch `enabled`.
     """
@@ -87,6 +89,7 @@ class Simulator(CommandMethods, WaitMethods):
     ) -> None:
         self.scenario = scenario
         self.seed = scenario.seed if scenario.seed is not None else random.randrange(2**32)
+        self.runtime = runtime
         self.clock: Clock = runtime.clock
         schedule = Schedule()
         self._outlet = Outlet(
@@ -138,31 +141,24 @@ class Simulator(CommandMethods, WaitMethods):
         return self._outlet.sn
 
     @property
-    def tcp_address(self) -> tuple[str, int]:
-        """Host and port of the TCP transport. Raises LookupError where the scenario has it off."""
-        return self._address("tcp")
-
-    @property
-    def ws_url(self) -> str:
-        """The URL of the WebSocket. Raises LookupError where the scenario has it off."""
-        host, port = self._address("ws")
-        shown = f"[{host}]" if ":" in host else host
-        return f"ws://{shown}:{port}{self.scenario.listen.ws_path}"
-
-    @property
     def addresses(self) -> dict[Transport, tuple[str, int]]:
         """Host and port of each transport that it has."""
         return self._acceptor.addresses
 
-    def has(self, transport: Transport) -> bool:
-        """Return whether the outlet has this transport. Raises ValueError for an unknown one."""
-        check(Transport, transport, "transport")
-        return transport in self._acceptor.addresses
+    @property
+    def last_connection(self) -> int:
+        """The number of the newest connection so far; 0: none has come."""
+        return self._last_number
 
-    def _address(self, transport: Transport) -> tuple[str, int]:
-        if not self.has(transport):
-            raise LookupError(f"this outlet has no {transport}: the scenario switches it off")
-        return self._acceptor.addresses[transport]
+    @property
+    def connections(self) -> Mapping[int, Connection]:
+        """The open connections by their numbers, the oldest first: to be read only."""
+        return self._context.connections
+
+    @property
+    def steps(self) -> tuple[StepHandle, ...]:
+        """The steps that are left, by their numbers."""
+        return tuple(self._steps)
 
     @property
     def pipeline(self) -> Pipeline:
@@ -237,15 +233,21 @@ class Simulator(CommandMethods, WaitMethods):
                 why = str(error).removeprefix(f"{command.key}: ")
                 self._record(CommandGiven, by=by, command=command.summary(), error=why)
 
-    def _carry_out(self, commands: Sequence[Command], by: str) -> None:
-        target = Target(
+    def rehearse(self, commands: Sequence[Command]) -> None:
+        """Change nothing. Raises CommandError where the commands cannot be carried out now."""
+        rehearse(commands, self._target())
+
+    def _target(self) -> Target:
+        return Target(
             self._outlet,
             self._faults,
             self._timeline.now(),
             self._context.connections.keys(),
             self._last_number,
         )
-        for command, effects in apply_all(commands, target):
+
+    def _carry_out(self, commands: Sequence[Command], by: str) -> None:
+        for command, effects in apply_all(commands, self._target()):
             if ClearJournal() in effects:
                 self.journal.clear()  # before the command is recorded, which would be lost
             self._record(CommandGiven, by=by, command=command.summary())

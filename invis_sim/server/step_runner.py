@@ -1,7 +1,7 @@
 """Carries out the steps of a scenario, and those that are added while the outlet runs."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from invis_sim.commands.command import Command
@@ -51,6 +51,10 @@ class StepRunner:
         self._running: dict[int, _RunningStep] = {}
         self._last_number = 0
         self._start()
+
+    def __iter__(self) -> Iterator["StepHandle"]:
+        """The steps that are left, by their numbers."""
+        return iter([StepHandle(self, running) for running in self._running.values()])
 
     def _start(self) -> None:
         for step in self._initial:
@@ -137,12 +141,13 @@ class StepRunner:
 
 
 class StepHandle:
-    """A step of a running outlet. number: its number, from 1."""
+    """A step of a running outlet. number: its number, from 1. step: what it is."""
 
     def __init__(self, runner: StepRunner, running: _RunningStep) -> None:
         self._runner = runner
         self._running = running
         self.number = running.number
+        self.step = running.step
 
     def remove(self) -> None:
         """Take the step away. One that is gone already is no error."""

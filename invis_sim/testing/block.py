@@ -13,11 +13,11 @@ from invis_sim.scenario import Scenario
 from invis_sim.scenario.loading import ScenarioSource, resolve
 from invis_sim.schema.numbers import check_speed
 from invis_sim.server.machine_clock import MachineClock
-from invis_sim.server.opening import open_simulator
 from invis_sim.server.session.backend import Backend
 from invis_sim.testing.event_loops import completed
 from invis_sim.testing.handle import SimulatorHandle
 from invis_sim.testing.thread import LoopThread, SimulatorStopped
+from invis_sim.web.opening import open_simulator
 
 __all__ = ["SimulatorContext", "start_simulator"]
 
@@ -178,8 +178,9 @@ def start_simulator(
     speed: how many simulated seconds pass in a real one, above 0; infinite: time jumps from timer
     to timer.
     faults: further ones, after those of the scenario.
-    overrides: sn, seed, host, tcp, tcp_port, ws, ws_port, ws_path, mdns, in place of the
-    scenario's. Ports are free ones unless the scenario or the caller names them.
+    overrides: sn, seed, host, tcp, tcp_port, ws, ws_port, ws_path, mdns, control, control_host,
+    control_port, in place of the scenario's. Ports are free ones unless the scenario or the caller
+    names them.
 
     Raises ScenarioError for a scenario that cannot be used, ValueError for a speed that is not
     above 0; at the beginning of the block StartError where it cannot listen; and at its end

@@ -85,6 +85,16 @@ class SimulatorHandle(CommandMethods):
         """Host and port of each transport that it has."""
         return self._simulator.addresses
 
+    @property
+    def control_url(self) -> str:
+        """The URL of its page; the HTTP API is below. Raises LookupError where control is off."""
+        return self._simulator.control_url
+
+    @property
+    def control_token(self) -> str | None:
+        """What each request to the control server must have; None: nothing."""
+        return self._simulator.control_token
+
     def has(self, transport: Transport) -> bool:
         """Return whether the outlet has this transport."""
         return self._simulator.has(transport)

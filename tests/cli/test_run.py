@@ -26,6 +26,7 @@ from tests.cli.process import (
     quiet_outlet,
 )
 from tests.support import SN, TIMEOUT, exchange, make_request
+from tests.web.support import Client
 
 GOOD = {"sn": SN, "packetID": 221040, "PUBACK": 1}
 
@@ -128,7 +129,9 @@ def test_with_mdns_it_says_under_which_name_it_is_announced() -> None:
 def test_without_mdns_nothing_is_said_of_it_and_the_package_for_it_is_not_needed(
     tmp_path: Path,
 ) -> None:
-    with process("run", "--tcp-port", "0", "--ws-port", "0", env=without_zeroconf(tmp_path)) as it:
+    with process(
+        "run", "--tcp-port", "0", "--ws-port", "0", env=without("zeroconf", tmp_path)
+    ) as it:
         lines = banner(it)
         assert not [line for line in lines if "mDNS" in line]
         assert it.end()[0] == 0
@@ -139,7 +142,7 @@ def test_mdns_without_the_package_for_it_is_status_1_and_one_line(by: str, tmp_p
     scenario = tmp_path / "announced.toml"
     scenario.write_text("listen.mdns = true\n" if by == "scenario" else "")
     options = ("--tcp-port", "0", "--ws-port", "0", *(("--mdns",) if by == "option" else ()))
-    ended = cli("run", str(scenario), *options, env=without_zeroconf(tmp_path))
+    ended = cli("run", str(scenario), *options, env=without("zeroconf", tmp_path))
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == (
         "invis-sim: to be announced by mDNS takes python-zeroconf: "
@@ -147,11 +150,11 @@ def test_mdns_without_the_package_for_it_is_status_1_and_one_line(by: str, tmp_p
     )
 
 
-def without_zeroconf(folder: Path) -> dict[str, str]:
-    """An environment in which python-zeroconf is not installed."""
+def without(package: str, folder: Path) -> dict[str, str]:
+    """An environment in which a package is not installed."""
     modules = folder / "modules"
     modules.mkdir()
-    (modules / "zeroconf.py").write_text("raise ImportError('it is not there')\n")
+    (modules / f"{package}.py").write_text("raise ImportError('it is not there')\n")
     path = os.environ.get("PYTHONPATH")
     return {**os.environ, "PYTHONPATH": f"{modules}{os.pathsep}{path}" if path else str(modules)}
 
@@ -663,3 +666,44 @@ def test_a_packet_of_a_hundred_megabytes_takes_no_memory(tmp_path: Path) -> None
         assert is_good(it.exchange())
         assert peak(it.pid) - before < 8 * 1024
         assert it.end()[0] == 0
+
+
+# Steering it over HTTP
+
+
+def test_with_control_it_says_where_in_the_first_line_and_in_the_ready_file(tmp_path: Path) -> None:
+    ready = tmp_path / "ready.json"
+    ports = ("--tcp-port", "0", "--ws-port", "0", "--control", "0")
+    with process("run", "bare", *ports, "--ready-file", str(ready)) as it:
+        first, *_ = banner(it)
+        control = json.loads(ready.read_text())["control"]
+        assert first == f"Steer it in a browser: {control['url']}\n"
+        assert control["token"] is None
+        with Client(control["url"]) as client:
+            assert client.get("/api/version")["name"] == "invis-sim"
+        status, _, err = it.end(signal.SIGINT)
+        assert (status, err) == (0, "")
+
+
+@pytest.mark.parametrize("by", ["option", "scenario"])
+def test_control_without_the_packages_for_it_is_status_1_and_one_line(
+    by: str, tmp_path: Path
+) -> None:
+    scenario = tmp_path / "steered.toml"
+    scenario.write_text("listen.control = true\n" if by == "scenario" else "")
+    options = ("--tcp-port", "0", "--ws-port", "0", *(("--control", "0") if by == "option" else ()))
+    ended = cli("run", str(scenario), *options, env=without("starlette", tmp_path))
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == (
+        "invis-sim: to be steered over HTTP takes Starlette and Hypercorn: "
+        "pip install 'invis-sim[control]' (from a clone: pip install '.[control]')\n"
+    )
+
+
+def test_a_control_port_in_use_is_status_1_with_a_hint() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        ended = cli("run", "--tcp-port", "0", "--ws-port", "0", "--control", port)
+    assert ended.returncode == 1
+    assert f"cannot listen for control on host 127.0.0.1, port {port}" in ended.stderr
+    assert ended.stderr.endswith("; --control 0 takes a free port\n")

@@ -400,6 +400,10 @@ GOOD: dict[str, Any] = {
     "ws_port": 65535,
     "ws_path": "/",
     "mdns": True,
+    "control": True,
+    "control_host": "::1",
+    "control_port": 0,
+    "control_allow_hosts": ("outlet.test",),
 }
 """A value for each key that can be overridden, other than its default."""
 
@@ -418,6 +422,10 @@ BAD: list[tuple[str, Any]] = [
     ("ws_port", -1),
     ("ws_path", "ws"),
     ("mdns", 1),
+    ("control", "yes"),
+    ("control_host", ""),
+    ("control_port", 65536),
+    ("control_allow_hosts", "outlet.test"),
 ]
 
 

@@ -214,6 +214,10 @@ EVERYTHING = """
     mdns = true
     mdns_port = 3333
     mdns_hostname = "InvisOutlet-4076"
+    control = true
+    control_host = "::1"
+    control_port = 0
+    control_allow_hosts = ["outlet.test"]
     [protocol]
     packet_id = "lenient"
     tcp_terminator = ""

@@ -1,5 +1,5 @@
 """Every command does the same, whichever way it is given: by a step, from another thread, in trio's
-own loop, and from the command line.
+own loop, over HTTP, and from the command line.
 """
 
 import json
@@ -23,6 +23,7 @@ from invis_sim.commands.registry import COMMANDS
 from invis_sim.journal import CommandGiven, OutageStarted
 from invis_sim.scenario import parse
 from tests.support import TIMEOUT, make_request
+from tests.web.support import steered
 
 SCENARIO = """
     seed = 7
@@ -32,6 +33,8 @@ SCENARIO = """
     available_fw_rev = "0.9.0"
     [firmware.PM]
     available_fw_rev = "0.9.0"
+    [updates.IM]
+    silence_seconds = 0
     [sensors]
     lux = [1, 2, 3]
     [timing]
@@ -202,6 +205,14 @@ def in_trio(command: str, check: Check, tmp_path: Path) -> None:
     trio.run(run)
 
 
+def over_http(command: str, check: Check, tmp_path: Path) -> None:
+    with steered(SCENARIO) as (sim, client):
+        client.do(tomli.loads(command))
+        assert givers(sim.journal) == ["API"]
+        sim.wait_until_up()
+        check(Outcome(lambda *a: reply_to(sim.tcp_address, *a), lambda: sim.journal))
+
+
 def from_the_command_line(command: str, check: Check, tmp_path: Path) -> None:
     scenario, ready, journal = (tmp_path / name for name in ("s.toml", "ready.json", "j.jsonl"))
     scenario.write_text(SCENARIO)
@@ -249,7 +260,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
     raise AssertionError("it did not happen")
 
 
-WAYS: list[Way] = [by_a_step, from_a_thread, in_trio, from_the_command_line]
+WAYS: list[Way] = [by_a_step, from_a_thread, in_trio, over_http, from_the_command_line]
 
 
 def test_there_is_a_case_for_every_command() -> None:

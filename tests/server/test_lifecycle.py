@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 import trio
 
+from invis_sim import open_simulator
 from invis_sim.faults import Fail
 from invis_sim.journal import Closed, Entry, EntryFilter, Exchange
 from invis_sim.scenario import Scenario, ScenarioError
-from invis_sim.server import StartError, open_simulator
+from invis_sim.server import StartError
 from invis_sim.testing.block import start_simulator
 from tests.server.frames import HANDSHAKE, TEXT, client_frame
 from tests.server.peers import address

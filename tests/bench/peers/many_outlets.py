@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack
 
 import trio
 
+from invis_sim import open_simulator
 from invis_sim.scenario import Scenario, parse
-from invis_sim.server.opening import open_simulator
 from invis_sim.server.runtime import open_runtime
 from tests.bench.servers import firmware
 

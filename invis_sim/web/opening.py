@@ -1,0 +1,111 @@
+"""Open a simulated outlet for the time of a block, with or without its control server."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import trio
+
+from invis_sim.commands.command import Command
+from invis_sim.device.outlet import Outlet
+from invis_sim.faults.fault import Fault
+from invis_sim.scenario.listen import Listen
+from invis_sim.scenario.loading import ScenarioSource, resolve
+from invis_sim.server.net.listeners import StartError
+from invis_sim.server.nursery import open_cancelled_nursery
+from invis_sim.server.opening import open_outlet
+from invis_sim.server.runtime import Runtime, open_runtime_and_nursery
+from invis_sim.server.session.backend import Backend
+from invis_sim.server.simulator import Simulator
+
+__all__ = ["open_simulator"]
+
+
+@asynccontextmanager
+async def open_simulator(
+    scenario: ScenarioSource = None,
+    *,
+    speed: float = 1.0,
+    runtime: Runtime | None = None,
+    owns_loop: bool = False,
+    make_backend: Callable[[Outlet], Backend] | None = None,
+    on_internal_error: Callable[[Exception], None] = lambda error: None,
+    commands: Sequence[Command] = (),
+    by: str = "python",
+    faults: Sequence[Fault] = (),
+    **overrides: object,
+) -> AsyncIterator[Simulator]:
+    """Run an outlet for the time of the block (trio). Real time is that of the event loop's clock.
+
+    scenario: a `Scenario`, a path, the name of a bundled scenario, TOML text, or None for the
+    default outlet.
+    speed: how many simulated seconds pass in a real one, above 0; infinite: time jumps from timer
+    to timer.
+    runtime: what it shares with other outlets, its clock and its control server included (`speed`
+    is not used then); None: it has a clock of its own.
+    owns_loop: whether nothing but simulators runs in this event loop; see `open_runtime`.
+    make_backend: makes what answers requests in place of the simulated outlet, from that outlet;
+    None: the outlet does.
+    on_internal_error: called with an error of the simulator's own that has cost a connection.
+    commands: carried out before the first client is served. by: who gives them, for the journal.
+    faults: further ones, after those of the scenario.
+    overrides: sn, seed, host, tcp, tcp_port, ws, ws_port, ws_path, mdns, control, control_host,
+    control_port, in place of the scenario's.
+
+    Raises ScenarioError for a scenario that cannot be used, StartError where it cannot listen,
+    ValueError for a speed that is not above 0, CommandError.
+    """
+    resolved = resolve(scenario, faults, **overrides)
+    async with AsyncExitStack() as stack:
+        used, nursery = await stack.enter_async_context(
+            open_runtime_and_nursery(speed, owns_loop=owns_loop)
+            if runtime is None
+            else _with_nursery(runtime)
+        )
+        # First, so that the outlet accepts clients only when it can be steered.
+        if resolved.listen.control and used.control is None:
+            await _open_control(stack, used, resolved.listen, on_internal_error)
+        yield await stack.enter_async_context(
+            open_outlet(
+                resolved,
+                used,
+                nursery,
+                make_backend=make_backend,
+                on_internal_error=on_internal_error,
+                commands=commands,
+                by=by,
+            )
+        )
+
+
+@asynccontextmanager
+async def _with_nursery(runtime: Runtime) -> AsyncIterator[tuple[Runtime, trio.Nursery]]:
+    async with open_cancelled_nursery() as nursery:
+        yield runtime, nursery
+
+
+async def _open_control(
+    stack: AsyncExitStack,
+    runtime: Runtime,
+    listen: Listen,
+    on_internal_error: Callable[[Exception], None],
+) -> None:
+    """Steer the outlets of the runtime over HTTP until the stack ends. Raises StartError."""
+    try:
+        # Imported here: only those who ask for it have it installed, and wait for it.
+        from invis_sim.web.server import open_control
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] == "invis_sim":
+            raise
+        raise StartError(
+            "to be steered over HTTP takes Starlette and Hypercorn: "
+            "pip install 'invis-sim[control]' (from a clone: pip install '.[control]')"
+        ) from None
+    await stack.enter_async_context(
+        open_control(
+            runtime,
+            listen.control_host,
+            listen.control_port or 0,
+            allow_hosts=listen.control_allow_hosts,
+            on_internal_error=on_internal_error,
+        )
+    )
