@@ -298,6 +298,7 @@ def test_a_request_after_an_unfinished_one_is_answered_at_once() -> None:
 
 
 def test_an_unfinished_document_is_given_up_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 3 <= tcp.UNFINISHED_SECONDS <= 10  # a few seconds
     monkeypatch.setattr(tcp, "UNFINISHED_SECONDS", 0.2)
     # By its first key, it may be a part of any document.
     reordered = b'{"extra": 0, "payload": {"callbackName": 99}, "packetID": 8}'
