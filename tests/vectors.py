@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from invis_sim.device.state import Product
 from invis_sim.scenario import Scenario
 from invis_sim.scenario.loading import parse
 from tests.scenario.toml import to_toml
@@ -19,9 +18,12 @@ VECTORS: list[dict[str, Any]] = json.loads(
     (Path(__file__).parent / "protocol" / "vectors.json").read_bytes()
 )
 
-PRODUCTS: dict[str, tuple[Product, ...]] = {
+AWAY = ", away"
+"""After a product: its faceplate is away."""
+
+PRODUCTS: dict[str, tuple[str, ...]] = {
     "any": ("bare", "pro", "aura"),
-    "outlet": ("bare",),
+    "outlet": ("bare", f"pro{AWAY}", f"aura{AWAY}"),
     "deco": ("pro",),
     "aura": ("aura",),
 }
@@ -282,18 +284,23 @@ CASES: dict[str, Case] = {
 """The name of an example → how it comes about."""
 
 
-def scenario_of(vector: Mapping[str, Any], product: Product, **more: Any) -> Scenario:
-    """The scenario under which a product answers as in the example. more: other tables."""
-    tables: dict[str, Any] = {**CASES[vector["name"]].settings, **more}
-    tables["device"] = {**tables.get("device", {}), "product": product}
+def scenario_of(vector: Mapping[str, Any], product: str) -> Scenario:
+    """The scenario under which a product answers as in the example.
+
+    product: one of `PRODUCTS`.
+    """
+    tables: dict[str, Any] = {**CASES[vector["name"]].settings}
+    tables["device"] = {**tables.get("device", {}), "product": product.removesuffix(AWAY)}
+    if product.endswith(AWAY):
+        tables["faceplate"] = {"online": False}
     return parse(to_toml(tables))
 
 
-def name_of(vector: Mapping[str, Any], product: Product) -> str:
+def name_of(vector: Mapping[str, Any], product: str) -> str:
     return f"{vector['callback']}, {vector['name']}, {product}"
 
 
-def cases(*, asked: bool) -> list[tuple[dict[str, Any], Product]]:
+def cases(*, asked: bool) -> list[tuple[dict[str, Any], str]]:
     """Each example with each product that its variant allows.
 
     asked: those with a request, or the pushes without one.
