@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from invis_sim import __version__
 from invis_sim.cli.gauntlet_options import add_gauntlet
@@ -39,6 +39,10 @@ class CliError(Exception):
         super().__init__("\n".join(problems))
         self.problems = problems
         self.status = status
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are pickled by their `args`, which are not what `__init__` takes.
+        return type(self), self.problems, self.__dict__
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -28,7 +28,9 @@ def send(args: argparse.Namespace) -> int:
     """
     packet_id = args.packet_id
     if packet_id is None:
-        packet_id = random.randint(100_000, 999_999)  # six digits, as the documentation requires
+        packet_id = random.SystemRandom().randint(
+            100_000, 999_999
+        )  # six digits, as the documentation requires
     callback_args: Any = msgspec.UNSET
     if args.args is not None:
         callback_args = _parse_args(args.args)

@@ -49,9 +49,9 @@ class CommandError(ValueError):
         """Return an error about the value at a path of keys."""
         return cls(f"{format_path(path)}: {message}" if path else message)
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[Any, ...]:
         # Exceptions are pickled by their `args`, which are not what `__init__` takes.
-        return type(self), self.problems
+        return type(self), self.problems, self.__dict__
 
 
 class DisconnectClients(msgspec.Struct, frozen=True):

@@ -24,6 +24,10 @@ class RequestRejected(ValueError):
         super().__init__(note.reason)
         self.note = note
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are pickled by their `args`, which are not what `__init__` takes.
+        return type(self), (self.note,), self.__dict__
+
 
 class PartMissing(RequestRejected):
     """The request is about a part that the outlet lacks, or cannot reach at the moment."""

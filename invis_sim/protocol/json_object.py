@@ -31,6 +31,10 @@ class MalformedPacket(ValueError):
         self.reason = reason
         self.offset = offset
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are pickled by their `args`, which are not what `__init__` takes.
+        return type(self), (self.reason, self.offset), self.__dict__
+
 
 class Note(msgspec.Struct, frozen=True):
     """Something that the author of the client should know about a request.

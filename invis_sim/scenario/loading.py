@@ -48,6 +48,10 @@ class ScenarioError(ValueError):
         super().__init__("\n".join(problems))
         self.problems = tuple(problems)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are pickled by their `args`, which are not what `__init__` takes.
+        return type(self), ([*self.problems],), self.__dict__
+
 
 def load(source: str | FilePath) -> Scenario:
     """The scenario in a file.

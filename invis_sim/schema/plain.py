@@ -30,9 +30,9 @@ class NotPlain(ValueError):
         self.path = path
         self.message = message
 
-    def __reduce__(self) -> Any:
+    def __reduce__(self) -> tuple[Any, ...]:
         # Exceptions are pickled by their `args`, which are not what `__init__` takes.
-        return type(self), (self.path, self.message)
+        return type(self), (self.path, self.message), self.__dict__
 
 
 def to_plain(value: Any, path: Path = ()) -> Any:

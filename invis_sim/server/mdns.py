@@ -34,6 +34,10 @@ class MdnsUnavailable(Exception):
             "(from a clone: pip install '.[mdns]')"
         )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are pickled by their `args`, which are not what `__init__` takes.
+        return type(self), (), self.__dict__
+
 
 class Announcement:
     """The announcement of one outlet.

@@ -88,7 +88,9 @@ class Simulator(CommandMethods, WaitMethods, AddressMethods):
         on_internal_error: Callable[[Exception], None] = lambda error: None,
     ) -> None:
         self.scenario = scenario
-        self.seed = scenario.seed if scenario.seed is not None else random.randrange(2**32)
+        # Not of the global random numbers: those are the caller's, who may have seeded them.
+        drawn = random.SystemRandom().randrange(2**32)
+        self.seed = drawn if scenario.seed is None else scenario.seed
         self.runtime = runtime
         self.clock: Clock = runtime.clock
         schedule = Schedule()

@@ -30,9 +30,6 @@ class SimulatorStopped(RuntimeError):
 class ThreadStopped(Exception):
     """The thread takes no more calls."""
 
-    def __init__(self) -> None:
-        super().__init__("the thread of the outlet has ended")
-
 
 class LoopThread:
     """The thread in which this object is made, which runs a trio event loop.
