@@ -11,7 +11,7 @@ import trio
 
 from invis_sim.protocol.transport import Transport
 from invis_sim.server.net.client_socket import ClientSocket
-from invis_sim.server.net.listeners import ListenerGroup
+from invis_sim.server.net.listeners import ListenerGroup, accept
 
 __all__ = ["Acceptor", "Reach"]
 
@@ -189,7 +189,7 @@ async def _wait_for_client(listening: socket.socket) -> bool:
 
 def _accept_client(listening: socket.socket) -> socket.socket:
     """Accept a client that waits, and set the options of its socket. Raises OSError."""
-    sock, _ = listening.accept()
+    sock = accept(listening)
     with suppress(OSError):  # where the client has gone already, some systems refuse options
         # Each packet leaves at once, however short it is and whatever was not acknowledged yet.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,6 +1,8 @@
 """The block in which a simulator runs in a thread: `with start_simulator() as sim:`."""
 
+import atexit
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from types import TracebackType
@@ -20,6 +22,22 @@ from invis_sim.testing.thread import LoopThread, SimulatorStopped
 from invis_sim.web.opening import open_simulator
 
 __all__ = ["SimulatorContext", "start_simulator"]
+
+
+_running: "weakref.WeakSet[SimulatorContext]" = weakref.WeakSet()
+"""The blocks that were entered."""
+
+MAX_SECONDS_AT_EXIT = 5.0
+"""How long the exit of the interpreter waits for each outlet at most, which needs milliseconds."""
+
+
+@atexit.register
+def _stop_all() -> None:
+    """Stop the outlets whose blocks were not left, such as that of a generator which nothing has
+    finished. Python leaves that block later, when it runs no threads any more.
+    """
+    for block in tuple(_running):
+        block.stop_at_exit()
 
 
 class SimulatorContext:
@@ -101,6 +119,7 @@ class SimulatorContext:
                     "call start_simulator again for another outlet"
                 )
             self._thread.start()
+            _running.add(self)
 
     def _ask_to_stop(self) -> None:
         if self._loop is not None:
@@ -121,6 +140,12 @@ class SimulatorContext:
             if error is not None and not isinstance(error, Exception):
                 return
             raise failure
+
+    def stop_at_exit(self) -> None:
+        """End the thread, where it runs in this process."""
+        if self._runs_here:
+            self._ask_to_stop()
+            self._thread.join(MAX_SECONDS_AT_EXIT)
 
     # In the thread of the simulator
 

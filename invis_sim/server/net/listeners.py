@@ -14,7 +14,7 @@ from invis_sim.protocol.transport import Transport
 from invis_sim.server.net.forks import close_in_children
 from invis_sim.server.threads import run_in_thread
 
-__all__ = ["ListenerGroup", "StartError"]
+__all__ = ["ListenerGroup", "StartError", "accept"]
 
 
 BACKLOG = 0xFFFF
@@ -53,6 +53,9 @@ class ListenerGroup:
         self.sockets = tuple(sockets)
         self.host, self.port = self.sockets[0].getsockname()[:2]
         self._paused: list[_Paused] = []
+        # Not looked up again: a tool that blocks network access for a test puts another class in
+        # the place of `socket.socket`, which only raises, and this outlet may serve many tests.
+        self._socket_class = type(self.sockets[0])
 
     @property
     def has_pending_connection(self) -> bool:
@@ -76,7 +79,10 @@ class ListenerGroup:
             held.append((sock.family, sock.getsockname()))
             _close(sock)
         self.sockets = ()
-        self._paused = [_Paused(family, address, swallow=swallow) for family, address in held]
+        self._paused = [
+            _Paused(self._socket_class, family, address, swallow=swallow)
+            for family, address in held
+        ]
 
     def resume(self) -> None:
         """Listen again at the same address; `sockets` are new ones.
@@ -117,13 +123,16 @@ class _Paused:
     whose queue of connections is full; so its only place is taken, by a connection of our own.
     """
 
-    def __init__(self, family: int, address: Any, *, swallow: bool) -> None:
+    def __init__(
+        self, socket_class: type[socket.socket], family: int, address: Any, *, swallow: bool
+    ) -> None:
         self.family = family
         self.address = address
+        self._socket_class = socket_class
         self._in_queue: socket.socket | None = None
         self._held: socket.socket | None = None
         try:
-            self._held = _bound(family, address)
+            self._held = _bound(family, address, socket_class)
             if swallow:
                 self._fill_queue(self._held)
         except OSError:  # taken in between, by a program that may be gone when we come back
@@ -134,11 +143,11 @@ class _Paused:
         again and another program has taken the port.
         """
         if self._held is None:
-            return _bound(self.family, self.address)
+            return _bound(self.family, self.address, self._socket_class)
         sock, self._held = self._held, None
         if self._in_queue is not None:
             with suppress(OSError):
-                sock.accept()[0].close()
+                accept(sock).close()
         self.close()
         return sock
 
@@ -151,9 +160,18 @@ class _Paused:
     def _fill_queue(self, held: socket.socket) -> None:
         held.listen(0)
         held.setblocking(False)
-        self._in_queue = socket.socket(self.family, socket.SOCK_STREAM)
+        self._in_queue = self._socket_class(self.family, socket.SOCK_STREAM)
+        close_in_children(self._in_queue)
         self._in_queue.setblocking(False)
         self._in_queue.connect_ex(held.getsockname())
+
+
+def accept(listening: socket.socket) -> socket.socket:
+    """Accept a client that waits. Raises OSError."""
+    # As `accept` does, but with the class of the listening socket: a tool that blocks network
+    # access for a test makes `accept` raise when the client is connected already, and lose it.
+    descriptor, _ = listening._accept()  # type: ignore[attr-defined]
+    return type(listening)(listening.family, listening.type, listening.proto, fileno=descriptor)
 
 
 def _close(sock: socket.socket) -> None:
@@ -165,9 +183,14 @@ def _close(sock: socket.socket) -> None:
     sock.close()
 
 
-def _bound(family: int, address: Any) -> socket.socket:
-    """Return a socket that is bound to the address and does not listen."""
-    sock = socket.socket(family, socket.SOCK_STREAM)
+def _bound(
+    family: int, address: Any, socket_class: type[socket.socket] | None = None
+) -> socket.socket:
+    """Return a socket that is bound to the address and does not listen.
+
+    socket_class: None: that of the system.
+    """
+    sock = (socket_class or socket.socket)(family, socket.SOCK_STREAM)
     close_in_children(sock)
     try:
         # Elsewhere it means that a port can be had again soon after its last connection; on
