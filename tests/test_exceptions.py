@@ -20,10 +20,12 @@ from invis_sim.client.errors import (
 )
 from invis_sim.commands.command import CommandError
 from invis_sim.device.arguments import PartMissing, RequestRejected
+from invis_sim.gauntlet.expect import ExpectError
 from invis_sim.protocol.json_object import MalformedPacket, Note
 from invis_sim.scenario import ScenarioError
 from invis_sim.schema.plain import NotPlain
 from invis_sim.server.mdns import MdnsUnavailable
+from invis_sim.web.problems import HttpProblem
 
 OWN = (
     CliError("one", "two", status=2),
@@ -34,6 +36,8 @@ OWN = (
     HandshakeError("host", "says 404"),
     NoReply("host", "says nothing", (b"a", b"b"), 3),
     CommandError("push: one", "push: two"),
+    ExpectError(["one", "two"]),
+    HttpProblem(409, "no", problems=({"path": "a", "message": "b"},), headers={"Allow": "GET"}),
     MalformedPacket("expected '{'", 7),
     MdnsUnavailable(),
     NotPlain((1, "a"), "a set"),

@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import tomli
@@ -36,6 +36,10 @@ class ExpectError(ValueError):
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(self.problems))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are pickled by their `args`, which are not what `__init__` takes.
+        return type(self), (self.problems,), self.__dict__
 
 
 class KnownFailure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

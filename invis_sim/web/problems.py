@@ -42,6 +42,10 @@ class HttpProblem(Exception):
         self.headers = headers or {}
         self.more = more or {}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are pickled by their `args`, which are not what `__init__` takes.
+        return type(self), (self.status, self.detail), self.__dict__
+
 
 def invalid(*problems: Problem | str) -> HttpProblem:
     """Return what to raise for data that is valid JSON and no more.
