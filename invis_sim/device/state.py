@@ -175,7 +175,7 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     configuration_form: callback 1 returns the tree of preferences as "current" firmware does, or in
     the "early" form: the reply's payload is the tree itself, with fewer keys, as the vendor's early
-    app reads it. A client loses its connection over that.
+    app reads it. The client `invisoutlet` reads an empty configuration out of that.
     preference_keys: callbacks 1 and 2 have the preferences "by_product", or "all" on every product.
     unknown_preferences: callback 2 with a preference that does not exist is refused ("refuse"), or
     done without it ("ignore").
@@ -185,7 +185,7 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     the lowest byte ("first_octet_low") or in the highest ("first_octet_high"), or "text".
     names_list: callback 3 returns the list "bare", as real firmware does; "wrapped" in
     `{"payload": …}`, as documented; or "early": the reply's payload is the list itself, as the
-    vendor's early app reads it. A client loses its connection over that.
+    vendor's early app reads it. The client `invisoutlet` loses its connection over that.
     name_length: how many characters callback 4 takes in a name, at most.
     stray_result: whether each update begins with a result (23) of status 0 that means nothing, as
     on real devices.

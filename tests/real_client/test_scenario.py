@@ -6,7 +6,7 @@ import pytest
 
 from invis_sim import SimulatorHandle, start_simulator
 from invis_sim.protocol.transport import Transport
-from tests.real_client.support import LIGHT, TRANSPORTS, connected, refused
+from tests.real_client.support import LIGHT, TRANSPORTS, attempt, connected, refused
 
 pytestmark = pytest.mark.parametrize("transport", TRANSPORTS)
 
@@ -165,4 +165,37 @@ def test_the_client_takes_the_documented_forms_as_well(transport: Transport) -> 
             assert (await client.get_device_info()).sub_device.online is False
 
     with start_simulator(f'device.product = "pro"\n{quirks}') as simulator:
+        asyncio.run(reading(simulator))
+
+
+def test_early_forms_are_an_empty_configuration_and_the_end_of_the_connection(
+    transport: Transport,
+) -> None:
+    from invisoutlet.exceptions import InvisOutletConnectionError
+
+    quirks = '[quirks]\nconfiguration_form = "early"\nnames_list = "early"\n'
+
+    async def reading(simulator: SimulatorHandle) -> None:
+        async with connected(simulator, transport) as client:
+            configuration = await client.get_config()
+            assert set(vars(configuration).values()) == {None}
+            assert (await client.get_outlet_status()).outlets == [False, False]
+            with pytest.raises(InvisOutletConnectionError):
+                await client.get_accessory_names()
+
+    with start_simulator(f'device.product = "pro"\n{quirks}') as simulator:
+        asyncio.run(reading(simulator))
+
+
+def test_a_part_that_is_missing_may_be_answered_by_silence(transport: Transport) -> None:
+    quirks = 'missing_parts = "ignored"\nbare_preferences = "refuse"\ntcp_reads = "one_request"\n'
+
+    async def reading(simulator: SimulatorHandle) -> None:
+        async with connected(simulator, transport) as client:
+            assert await attempt(client.get_nightlight, 0.1) == (None, "InvisOutletTimeoutError")
+            # The client sends preferences in a list, and one request at a time.
+            await client.set_config(home_away_enabled=True)
+            assert (await client.get_config()).home_away_enabled is True
+
+    with start_simulator(f'device.product = "bare"\n[quirks]\n{quirks}') as simulator:
         asyncio.run(reading(simulator))
