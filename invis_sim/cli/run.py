@@ -31,9 +31,10 @@ from invis_sim.faults.fault import Fault
 from invis_sim.journal.jsonl import encode_header
 from invis_sim.scenario.from_keys import parse_commands
 from invis_sim.scenario.inline import parse_inline
-from invis_sim.scenario.inline_fault import parse_fault
+from invis_sim.scenario.inline_fault import MAX_SHOWN, parse_fault
 from invis_sim.scenario.loading import ScenarioError, load, override, with_faults
 from invis_sim.scenario.model import Scenario
+from invis_sim.schema.describe import shorten
 from invis_sim.server.mdns import SERVICE_TYPE
 from invis_sim.server.simulator import Simulator, StartError
 from invis_sim.web.opening import open_simulator
@@ -171,14 +172,15 @@ def _commands(args: argparse.Namespace) -> list[Command]:
     problems: list[str] = []
     given = [("--set", text) for text in args.settings] + [("--do", text) for text in args.commands]
     for option, text in given:
+        shown = shorten(repr(text), MAX_SHOWN)
         try:
             keys = parse_inline(text)
             commands += parse_commands({"set": keys} if option == "--set" else keys)
         except CommandError as error:
             # The author of --set has not written `set`.
-            problems += (f"{option} {text!r}: {one.removeprefix('set.')}" for one in error.problems)
+            problems += (f"{option} {shown}: {one.removeprefix('set.')}" for one in error.problems)
         except ValueError as error:
-            problems.append(f"{option} {text!r}: {error}")
+            problems.append(f"{option} {shown}: {error}")
     if problems:
         raise CliError(*problems, status=2)
     return commands

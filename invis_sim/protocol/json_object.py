@@ -1,21 +1,27 @@
 """Strict reading of one JSON object, with notes about what is unusual in it."""
 
 import json
+import re
 import reprlib
 from collections.abc import Iterator
-from itertools import chain, islice
+from itertools import accumulate, chain, islice
 from typing import Any, NoReturn, Self
 
 import msgspec
 
 from invis_sim.protocol.json_positions import Key, iter_values, offset_of
 from invis_sim.protocol.json_stream import MAX_DEPTH
-from invis_sim.protocol.json_text import parse_int
+from invis_sim.protocol.json_text import LONG_INTEGER, MAX_DIGITS, TooManyDigits, parse_int
 
 __all__ = ["MAX_NOTES", "MalformedPacket", "Note", "kind_of", "parse_object"]
 
 MAX_NOTES = 8
 """How many notes a document gets at most; a client that repeats a key may do so very often."""
+
+
+MAX_EXAMINED_VALUES = 2000
+"""How many values of a document are examined for notes: far more than a request has, and few enough
+that no client holds up another."""
 
 
 class MalformedPacket(ValueError):
@@ -80,7 +86,10 @@ def parse_object(document: bytes, noun: str) -> tuple[dict[str, Any], list[Note]
         return fields
 
     decoder = json.JSONDecoder(
-        object_pairs_hook=pairs_to_dict, parse_int=parse_int, parse_constant=_reject_constant
+        object_pairs_hook=pairs_to_dict,
+        # A function of ours for each of thousands of integers takes longer than all the rest.
+        parse_int=parse_int if LONG_INTEGER.search(document) else int,
+        parse_constant=_reject_constant,
     )
     try:
         text = document.decode()
@@ -95,10 +104,13 @@ def parse_object(document: bytes, noun: str) -> tuple[dict[str, Any], list[Note]
         name = error.args[0]
         offset = next(p.offset for p in iter_values(document) if p.token.startswith(name.encode()))
         raise MalformedPacket(f"not JSON: {name}", offset) from None
+    except TooManyDigits as error:
+        offset = next(p.offset for p in iter_values(document) if _has_too_many_digits(p.token))
+        raise MalformedPacket(str(error), offset) from None
     except RecursionError:
         _check_depth(document)
         raise
-    # Brackets are counted first, those in strings included, because the exact check is slow.
+    # Brackets are counted first, those in strings included: nearly always there are few.
     if document.count(b"{") + document.count(b"[") > MAX_DEPTH:
         _check_depth(document)
     if not isinstance(tree, dict):
@@ -115,16 +127,31 @@ def _reject_constant(name: str) -> NoReturn:
     raise _NotJsonConstant(name)
 
 
+def _has_too_many_digits(token: bytes) -> bool:
+    return len(token.lstrip(b"-")) > MAX_DIGITS and token.lstrip(b"-").isdigit()
+
+
 def _check_depth(document: bytes) -> None:
-    for place in iter_values(document):
-        if len(place.path) >= MAX_DEPTH and place.token in (b"{", b"["):
-            raise MalformedPacket(f"nested deeper than {MAX_DEPTH} levels", place.offset)
+    # Without a step of Python's for each byte or token: a good document may be as long as a packet.
+    outside = _STRINGS.sub(lambda match: bytes(len(match[0])), document)
+    depths = accumulate(map(_NESTING.__getitem__, outside))
+    offset = next((at for at, depth in enumerate(depths) if depth > MAX_DEPTH), None)
+    if offset is not None:
+        raise MalformedPacket(f"nested deeper than {MAX_DEPTH} levels", offset)
+
+
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_NESTING = [0] * 256
+for _opening in b"{[":
+    _NESTING[_opening] = 1
+for _closing in b"}]":
+    _NESTING[_closing] = -1
 
 
 def _duplicate_keys(document: bytes) -> Iterator[Note]:
     newest: dict[tuple[Key, ...], int] = {}  # where the last value at each path starts
     seen: set[tuple[int, Key]] = set()  # an object, by where it starts, and a key in it
-    for place in iter_values(document):
+    for place in islice(iter_values(document), MAX_EXAMINED_VALUES):
         newest[place.path] = place.offset
         if not place.path:
             continue
@@ -136,7 +163,7 @@ def _duplicate_keys(document: bytes) -> Iterator[Note]:
 
 
 def _lone_surrogates(document: bytes) -> Iterator[Note]:
-    for place in iter_values(document):
+    for place in islice(iter_values(document), MAX_EXAMINED_VALUES):
         if place.token.startswith(b'"'):
             try:
                 json.loads(place.token).encode()

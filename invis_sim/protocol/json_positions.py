@@ -1,11 +1,12 @@
 """The byte offsets of the values in a JSON document.
 
 A parser gives the values, but the author of a wrong request wants to know at which byte it is
-wrong. This module finds the offsets in a document that a parser has accepted. It is slow, and is
-only called when there is something to report.
+wrong. This module finds the offsets in a document that a parser has accepted. `iter_values` is
+slow, and is only called when there is something to report.
 """
 
 import json
+import re
 from collections.abc import Iterator
 
 import msgspec
@@ -69,9 +70,49 @@ def offset_of(document: bytes, *path: Key) -> int:
     """Return the byte, from 0, at which the value at `path` starts. If a key is repeated, that of
     the last value, which is the one that parsers return.
 
+    document: as for `iter_values`, and not nested deeper than a parser can follow.
+
     Raises LookupError if there is no such value.
     """
-    offsets = [place.offset for place in iter_values(document) if place.path == path]
-    if not offsets:
-        raise LookupError(path)
-    return offsets[-1]
+    text = document.decode()
+    at = _after_space(text, 0)
+    for key in path:
+        at = _start_of_member(text, at, key)
+    return len(text[:at].encode())
+
+
+def _start_of_member(text: str, at: int, wanted: Key) -> int:
+    """Return where a member of an object, or an item of an array, starts. Raises LookupError.
+
+    at: where the object or array starts.
+    """
+    opening, found, index = text[at], None, 0
+    if opening not in "{[":
+        raise LookupError(wanted)
+    at = _after_space(text, at + 1)
+    while text[at] not in "}]":
+        key: Key = index
+        if opening == "{":
+            key, at = _SKIPPING.raw_decode(text, at)
+            at = _after_space(text, _after_space(text, at) + 1)  # the colon
+        if key == wanted and type(key) is type(wanted):
+            found = at
+        # The parser skips the value, however much is in it, at its own speed.
+        _, at = _SKIPPING.raw_decode(text, at)
+        at = _after_space(text, at)
+        if text[at] == ",":
+            at = _after_space(text, at + 1)
+            index += 1
+    if found is None:
+        raise LookupError(wanted)
+    return found
+
+
+def _after_space(text: str, at: int) -> int:
+    match = _SPACE.match(text, at)
+    assert match is not None
+    return match.end()
+
+
+_SPACE = re.compile(r"[ \t\r\n]*")
+_SKIPPING = json.JSONDecoder(parse_int=len, parse_float=len)  # what a number is does not matter

@@ -1,18 +1,32 @@
-"""JSON as text: its tokens, and integers of any length."""
+"""JSON as text: its tokens, and integers of any length that is allowed."""
 
 import re
 import sys
 from decimal import Decimal
 
-__all__ = ["TOKEN", "encode_int", "parse_int"]
+__all__ = ["LONG_INTEGER", "MAX_DIGITS", "TOKEN", "TooManyDigits", "encode_int", "parse_int"]
 
 TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 """One token of a JSON document in bytes: a string with its quotes, a bracket, a comma, a colon, or
 a number or word. Between two matches there is only whitespace."""
 
+MAX_DIGITS = 4300
+"""How many digits an integer may have: what Python itself allows by default. Twice as many take
+four times as long, and an outlet must not stand still for one client. A real packetID has six."""
+
+LONG_INTEGER = re.compile(rb"[0-9]{%d}" % (sys.int_info.str_digits_check_threshold + 1))
+"""Digits of which Python, as it may be configured, refuses so many; `parse_int` does not."""
+
+
+class TooManyDigits(ValueError):
+    """An integer is longer than `MAX_DIGITS`."""
+
+    def __init__(self, digits: int) -> None:
+        super().__init__(f"an integer of {digits} digits; at most {MAX_DIGITS} are read")
+
 
 def parse_int(digits: str) -> int:
-    """An integer of any length.
+    """An integer. Raises TooManyDigits.
 
     digits: decimal, perhaps with a sign.
     """
@@ -20,6 +34,9 @@ def parse_int(digits: str) -> int:
     # default); Decimal does not. `int` is faster, and up to this length it never refuses.
     if len(digits) <= sys.int_info.str_digits_check_threshold:
         return int(digits)
+    number = len(digits.lstrip("-"))
+    if number > MAX_DIGITS:
+        raise TooManyDigits(number)
     return int(Decimal(digits))
 
 

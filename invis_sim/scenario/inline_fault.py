@@ -5,8 +5,12 @@ from invis_sim.scenario.inline import parse_inline
 from invis_sim.scenario.loading import ScenarioError
 from invis_sim.scenario.validation import validate
 from invis_sim.schema.build import Problem
+from invis_sim.schema.describe import shorten
 
-__all__ = ["parse_fault"]
+__all__ = ["MAX_SHOWN", "parse_fault"]
+
+MAX_SHOWN = 200
+"""How many characters of the text are shown: more than any fault that a person types has."""
 
 
 def parse_fault(text: str) -> Fault:
@@ -16,17 +20,19 @@ def parse_fault(text: str) -> Fault:
 
     Raises ScenarioError.
     """
+    # Shortened, as it is in front of each of its problems.
+    shown = shorten(repr(text), MAX_SHOWN)
     kind, _, settings = text.partition(":")
     try:
         table = parse_inline(settings)
     except ValueError:
-        found = f"{text!r}: expected KIND or KIND:key=value,…, with values as in TOML"
+        found = f"{shown}: expected KIND or KIND:key=value,…, with values as in TOML"
         raise ScenarioError([found]) from None
     if "kind" in table:
-        raise ScenarioError([f"{text!r}: kind: expected it before the colon only"])
+        raise ScenarioError([f"{shown}: kind: expected it before the colon only"])
     faults, problems = validate([{"kind": kind.strip(), **table}], tuple[Fault, ...])
     if problems:
-        raise ScenarioError([f"{text!r}: {_key(p)}{p.message}" for p in problems])
+        raise ScenarioError([f"{shown}: {_key(p)}{p.message}" for p in problems])
     fault: Fault = faults[0]
     return fault
 

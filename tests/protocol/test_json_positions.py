@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim.protocol.json_positions import JsonValue, Key, iter_values, offset_of
+from tests.faults.random_structs import json_trees
 
 DOCUMENT = (
     '{ "packetID" : -1.5e3,\n\t"é\\"}":["[,]", {}, [], [[null]]],"a":{"b":NaN} ,"a":{"b":1}}'
@@ -40,6 +41,14 @@ def test_offsets_are_bytes_and_point_at_the_value() -> None:
     assert offset_of(DOCUMENT) == 0
     assert offset_of(DOCUMENT, "packetID") == DOCUMENT.index(b"-1.5e3")
     assert offset_of(DOCUMENT, 'é"}', 3, 0, 0) == DOCUMENT.index(b"null")
+
+
+@given(json_trees, st.sampled_from([None, 1]))
+def test_the_offset_of_a_value_is_that_of_its_place(tree: object, indent: int | None) -> None:
+    document = json.dumps(tree, indent=indent, ensure_ascii=False).encode(errors="replace")
+    newest = {place.path: place.offset for place in iter_values(document)}
+    for path, offset in newest.items():
+        assert offset_of(document, *path) == offset
 
 
 def test_of_a_repeated_key_the_last_value_counts() -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.json_object import MAX_NOTES
 from invis_sim.protocol.json_stream import MAX_DEPTH, JsonFramer
+from invis_sim.protocol.json_text import MAX_DIGITS
 from invis_sim.protocol.packets import (
     MalformedPacket,
     Note,
@@ -102,12 +103,24 @@ def test_a_plain_request_is_read_like_one_with_more_in_it(
     assert parse_request(plain) == parse_request(with_more) == expected
 
 
-@pytest.mark.parametrize("digits", ["-0", "0", "-1", "1" * 18, "1" * 19, "9" * 4300, "9" * 4301])
+@pytest.mark.parametrize("digits", ["-0", "0", "-1", "1" * 18, "1" * 19, "9" * MAX_DIGITS])
 @pytest.mark.parametrize("sign", ["", "-"])
 def test_a_packet_id_may_be_any_integer(digits: str, sign: str) -> None:
     written = digits if digits.startswith("-") else sign + digits
     document = b'{"packetID":%b,"payload":{"callbackName":20}}' % written.encode()
     assert parse_request(document).packet_id == integer(written)
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+@pytest.mark.parametrize("digits", [MAX_DIGITS + 1, 60_000])
+def test_an_integer_with_too_many_digits_is_refused_where_it_is(sign: str, digits: int) -> None:
+    """To convert it takes a time that grows with the square of its length."""
+    document = b'{"packetID":1,"payload":{"callbackName":20,"callbackArgs":["%b",%b%b]}}'
+    shown = document % (b"8" * digits, sign.encode(), b"9" * digits)
+    with pytest.raises(MalformedPacket) as caught:
+        parse_request(shown)
+    assert caught.value.reason == f"an integer of {digits} digits; at most {MAX_DIGITS} are read"
+    assert caught.value.offset == shown.index(sign.encode() + b"9")
 
 
 def test_a_limit_on_the_digits_of_integers_does_not_limit_packet_ids() -> None:

@@ -73,3 +73,11 @@ def test_what_is_wrong_with_a_line_is_told(text: str, problem: str) -> None:
         parse_fault(text)
     (found,) = caught.value.problems
     assert found.startswith(problem)
+
+
+def test_a_long_text_is_not_repeated_with_each_of_its_problems() -> None:
+    text = "delay:" + ",".join(f"key{n}=1" for n in range(1000))
+    with pytest.raises(ScenarioError) as caught:
+        parse_fault(text)
+    assert len(caught.value.problems) == 1001  # and `seconds`, which is missing
+    assert max(map(len, caught.value.problems)) < 400
