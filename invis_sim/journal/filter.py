@@ -17,7 +17,7 @@ from invis_sim.protocol.packets import encode_json
 from invis_sim.protocol.transport import Transport
 from invis_sim.schema.build import Checked
 
-__all__ = ["EntryFilter", "ExchangeFilter"]
+__all__ = ["EntryFilter", "ExchangeFilter", "equal_json", "has_fault"]
 
 ConnectionNumber = Annotated[int, msgspec.Meta(ge=1)]
 
@@ -38,7 +38,7 @@ class ExchangeFilter(Checked, frozen=True):
             and (self.connection is None or exchange.connection == self.connection)
             and (self.transport is None or exchange.transport == self.transport)
             and (self.packet_id is None or exchange.packet_id == self.packet_id)
-            and (self.fault is None or _has_fault(exchange, self.fault))
+            and (self.fault is None or has_fault(exchange, self.fault))
             and (self.args is msgspec.UNSET or _has_args(exchange, self.args))
         )
 
@@ -90,7 +90,7 @@ class EntryFilter(Checked, frozen=True):
             or (self.sn is not None and entry.sn != self.sn)
             or (self.transport is not None and entry.transport != self.transport)
             or (self.connection is not None and entry.connection != self.connection)
-            or (self.fault is not None and not _has_fault(entry, self.fault))
+            or (self.fault is not None and not has_fault(entry, self.fault))
         ):
             return False
         if self.callback is None and self.packet_id is None:
@@ -103,21 +103,22 @@ class EntryFilter(Checked, frozen=True):
 
 
 def _has_args(exchange: Exchange, args: Any) -> bool:
-    return exchange.request is not None and _equal_json(exchange.request.args, args)
+    return exchange.request is not None and equal_json(exchange.request.args, args)
 
 
-def _equal_json(one: Any, other: Any) -> bool:
+def equal_json(one: Any, other: Any) -> bool:
     """Whether two values are equal as JSON, which `==` alone does not say: True is not 1 there."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(
-            _equal_json(value, other[key]) for key, value in one.items()
+            equal_json(value, other[key]) for key, value in one.items()
         )
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(_equal_json, one, other))
+        return len(one) == len(other) and all(map(equal_json, one, other))
     return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 
-def _has_fault(entry: Entry, name: str) -> bool:
+def has_fault(entry: Entry, name: str) -> bool:
+    """Whether a fault of this name was applied, or an outage comes from one."""
     if isinstance(entry, Exchange):
         return any(applied.fault == name for applied in entry.faults)
     if isinstance(entry, FaultApplied):

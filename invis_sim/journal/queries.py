@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import msgspec
 
 from invis_sim.journal.entries import Entry, Event, EventKind, Exchange
+from invis_sim.journal.expected import Expected, format_near_misses
 from invis_sim.journal.filter import EntryFilter, ExchangeFilter
 from invis_sim.journal.text import format_entries
 from invis_sim.protocol.packets import Request
@@ -152,7 +153,10 @@ class JournalQueries:
         if found != times and (times is not None or not found):
             expected = f"{wanted}" if times is None else f"{wanted}, {_times(times)}"
             came = "received none" if not found else f"received {_times(found)}"
-            raise AssertionError(f"expected {expected}; {came}\n{self._received()}")
+            nearest = ""
+            if found < (1 if times is None else times):
+                nearest = format_near_misses(Expected("request", wanted), self)
+            raise AssertionError(f"expected {expected}; {came}\n{nearest}{self._received()}")
 
     def assert_not_received(
         self,

@@ -1,20 +1,19 @@
 """Waiting for an entry, from any thread."""
 
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 import msgspec
 
-from invis_sim.journal.entries import Connected, Entry, Event, Exchange
+from invis_sim.journal.entries import Entry, Event, Exchange
+from invis_sim.journal.expected import Expected, format_near_misses
 from invis_sim.journal.filter import ExchangeFilter
 from invis_sim.journal.journal import Journal
 from invis_sim.journal.stream import Subscription
 from invis_sim.journal.text import MAX_LINES, format_entry
 from invis_sim.protocol.transport import Transport
-from invis_sim.schema.build import check
 
 __all__ = ["Expectation", "Waiters"]
 
@@ -47,23 +46,12 @@ class Waiters:
     ) -> "Expectation[Exchange]":
         """Expect a request. The arguments are those of `Journal.exchanges`."""
         wanted = ExchangeFilter(callback, connection, transport, packet_id, args=args)
-
-        def matches(entry: Entry) -> bool:
-            return (
-                isinstance(entry, Exchange) and entry.request is not None and wanted.matches(entry)
-            )
-
-        return Expectation[Exchange](self, str(wanted), matches)
+        return Expectation[Exchange](self, Expected("request", wanted))
 
     def connection(self, transport: Transport | None) -> "Expectation[Event]":
         """Expect a client that connects. Raises ValueError for another transport."""
-        check(Transport | None, transport, "transport")
-
-        def matches(entry: Entry) -> bool:
-            return isinstance(entry, Connected) and transport in (None, entry.transport)
-
-        words = "a connection" if transport is None else f"a connection on {transport}"
-        return Expectation[Event](self, words, matches)
+        wanted = ExchangeFilter(transport=transport)
+        return Expectation[Event](self, Expected("connection", wanted))
 
     def fail(self, error: BaseException) -> None:
         """Fail all expectations that wait, and later ones for which nothing is kept."""
@@ -97,10 +85,15 @@ class Waiters:
                 self._waiting.remove(expectation)
             self._subscribe_if_needed()
 
-    def format(self) -> str:
-        """The newest entries for a human; those that were delivered are marked."""
-        lines = []
-        for entry in tuple(self._journal)[-MAX_LINES:]:
+    def format(self, expected: Expected) -> str:
+        """What came, for a human: the nearest to what was expected, and the newest entries; those
+        that were delivered are marked.
+        """
+        kept = tuple(self._journal)
+        if not kept:
+            return "no client connected"
+        lines = [f"{format_near_misses(expected, kept, self._consumed)}received:"]
+        for entry in kept[-MAX_LINES:]:
             mark = "  (already waited for)" if entry.number in self._consumed else ""
             lines.append(f"  {format_entry(entry)}{mark}")
         return "\n".join(lines)
@@ -138,11 +131,11 @@ class Expectation(Generic[E]):
     future: that entry, as soon as it is there.
     """
 
-    def __init__(self, waiters: Waiters, words: str, matches: Callable[[Entry], bool]) -> None:
-        self.matches = matches
+    def __init__(self, waiters: Waiters, expected: Expected) -> None:
+        self.matches = expected.matches
         self.future: Future[E] = Future()
         self._waiters = waiters
-        self._words = words
+        self._expected = expected
 
     def __enter__(self) -> Self:
         self._waiters.wait_for(self)
@@ -166,8 +159,7 @@ class Expectation(Generic[E]):
         self._waiters.withdraw(self)
         if self.future.done():
             return self.future.result()
-        came = self._waiters.format()
         raise AssertionError(
-            f"timed out after {seconds:g} s waiting for {self._words}{hint}\n"
-            + (f"received:\n{came}" if came else "no client connected")
+            f"timed out after {seconds:g} s waiting for {self._expected}{hint}\n"
+            f"{self._waiters.format(self._expected)}"
         )

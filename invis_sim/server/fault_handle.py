@@ -13,9 +13,11 @@ from invis_sim.commands.registry import CommandMethods
 from invis_sim.faults.armed import ArmedFault
 from invis_sim.faults.fault import Fault
 from invis_sim.faults.pipeline import Pipeline
+from invis_sim.journal import Journal
 from invis_sim.schema.build import check
+from invis_sim.server.unapplied import unapplied
 
-__all__ = ["FaultHandle", "FaultHandles"]
+__all__ = ["FaultHandle", "FaultHandles", "FaultMethods"]
 
 T = TypeVar("T")
 
@@ -115,9 +117,12 @@ class FaultHandle:
 class FaultHandles:
     """The faults of a running outlet, by name or one after the other."""
 
-    def __init__(self, owner: CommandMethods, faults: Pipeline, read: _Call) -> None:
+    def __init__(
+        self, owner: CommandMethods, faults: Pipeline, journal: Journal, read: _Call
+    ) -> None:
         self._owner = owner
         self._faults = faults
+        self._journal = journal
         self._read = read
 
     def __getitem__(self, name: str) -> FaultHandle:
@@ -132,6 +137,31 @@ class FaultHandles:
     def __len__(self) -> int:
         return self._read(lambda: len(self._faults))
 
+    def assert_applied(self, *names: str) -> None:
+        """Do as `FaultMethods.assert_faults_applied`."""
+        if message := self._read(lambda: unapplied(self._faults, self._journal, names)):
+            raise AssertionError(message)
+
     def handle(self, armed: ArmedFault) -> FaultHandle:
         """Return a handle of this one fault."""
         return FaultHandle(self._owner, self._faults, armed.identity, armed, self._read)
+
+
+class FaultMethods:
+    """What a running outlet offers to those who ask about its faults.
+
+    faults: its faults.
+    """
+
+    faults: FaultHandles
+
+    def assert_faults_applied(self, *names: str) -> None:
+        """Fail with an AssertionError unless each fault has applied at least once: a test whose
+        fault never applied has proved nothing.
+
+        names: of the faults; none: all that are enabled.
+
+        The message says for each fault how many packets it matched, and the nearest packets with
+        the condition that they fail. Raises KeyError for a name that no fault has.
+        """
+        self.faults.assert_applied(*names)

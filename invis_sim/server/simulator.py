@@ -50,7 +50,7 @@ from invis_sim.schema.build import check
 from invis_sim.server.acceptor import Acceptor
 from invis_sim.server.addresses import AddressMethods
 from invis_sim.server.clock import Clock
-from invis_sim.server.fault_handle import FaultHandle, FaultHandles
+from invis_sim.server.fault_handle import FaultHandle, FaultHandles, FaultMethods
 from invis_sim.server.mdns import Announcement, MdnsUnavailable
 from invis_sim.server.net.listeners import ListenerGroup, StartError
 from invis_sim.server.outages import Outages
@@ -66,7 +66,7 @@ from invis_sim.server.waits import WaitMethods
 __all__ = ["Simulator", "StartError"]
 
 
-class Simulator(CommandMethods, WaitMethods, AddressMethods):
+class Simulator(CommandMethods, WaitMethods, AddressMethods, FaultMethods):
     """A running outlet. `open_simulator` (`opening.py`) makes one.
 
     scenario: what it was made from.
@@ -103,7 +103,7 @@ class Simulator(CommandMethods, WaitMethods, AddressMethods):
         self.journal = Journal(started=time.time(), sn=self._outlet.sn, budget=runtime.budget)
         WaitMethods.__init__(self, self.journal)
         self._faults = Pipeline(scenario.faults, self.seed)
-        self.faults = FaultHandles(self, self._faults, _call)
+        self.faults = FaultHandles(self, self._faults, self.journal, _call)
         self._nursery = nursery
         self._on_internal_error = on_internal_error
         self._last_number = 0  # of a connection

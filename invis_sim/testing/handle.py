@@ -23,7 +23,7 @@ from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario
 from invis_sim.schema.numbers import check_timeout
 from invis_sim.server.clock import Clock
-from invis_sim.server.fault_handle import FaultHandle, FaultHandles
+from invis_sim.server.fault_handle import FaultHandle, FaultHandles, FaultMethods
 from invis_sim.server.simulator import Simulator
 from invis_sim.server.timeline import RealTime, SimTime
 from invis_sim.testing.event_loops import completed, in_event_loop
@@ -39,7 +39,7 @@ _EVENT_LOOP_HINT = """
 there, `await` async_wait_for_request or async_wait_for_connection)"""
 
 
-class SimulatorHandle(CommandMethods):
+class SimulatorHandle(CommandMethods, FaultMethods):
     """A simulator that runs in a thread. `start_simulator` makes one.
 
     Everything on it may be used from any thread. When something has gone wrong inside the
@@ -50,7 +50,7 @@ class SimulatorHandle(CommandMethods):
     def __init__(self, simulator: Simulator, thread: LoopThread) -> None:
         self._simulator = simulator
         self._thread = thread
-        self.faults = FaultHandles(self, simulator.pipeline, thread.read)
+        self.faults = FaultHandles(self, simulator.pipeline, simulator.journal, thread.read)
         self.clock = ClockHandle(simulator.clock, thread)
 
     # Who and where it is

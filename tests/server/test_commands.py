@@ -33,8 +33,6 @@ SCENARIO = """
     available_fw_rev = "0.9.0"
     [firmware.PM]
     available_fw_rev = "0.9.0"
-    [updates.IM]
-    silence_seconds = 0
     [sensors]
     lux = [1, 2, 3]
     [timing]

@@ -782,12 +782,15 @@ def test_who_waits_in_vain_is_told_what_came_instead() -> None:
             with pytest.raises(AssertionError) as caught:
                 sim.wait_for_request(callback=17, transport="tcp", timeout=0.01)
     message = str(caught.value)
-    first, heading, connected, *others = message.splitlines()
+    first, nearest, again, other, heading, connected, *others = message.splitlines()
     assert (
         first
         == "timed out after 0.01 s waiting for a request for callback 17 (control color light)"
         " on tcp"
     )
+    assert nearest == "nearest:"
+    assert again.endswith("packetID 100002  PUBACK 0  (an earlier call has returned it)")
+    assert other.endswith("(callback: expected 17, found 20 available updates)")
     assert heading == "received:"
     assert "tcp #1   connected 127.0.0.1:" in connected
     assert "callback 20 available updates  packetID 100001  PUBACK 1" in others[0]
