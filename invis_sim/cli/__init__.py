@@ -26,7 +26,7 @@ from invis_sim.client.errors import AddressError, ClientError
 __all__ = ["CliError", "main"]
 
 
-_ADDRESS = "HOST[:PORT] for TCP (port 3333), or ws://HOST[:PORT]/ws"
+_ADDRESS = "HOST[:PORT] for TCP (port 3333), PORT on this machine, or ws://HOST[:PORT]/ws"
 
 
 class CliError(Exception):

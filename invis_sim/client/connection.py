@@ -31,6 +31,9 @@ from invis_sim.protocol.printable import printable, printable_packet
 
 __all__ = ["MAX_PACKET_BYTES", "OutletClient", "check_address", "connect", "only_error"]
 
+LOCALHOST = "127.0.0.1"
+"""The host of an address that is a port alone."""
+
 MAX_PACKET_BYTES = 2**20
 """The longest packet that is read, in bytes. An outlet's are a few thousand; a server that sends
 something else without end must not fill the memory. The WebSocket library has the same limit.
@@ -93,7 +96,7 @@ async def connect(address: str, timeout: float = math.inf) -> AsyncIterator[Outl
     """Connect for the time of the block, and then close in an orderly way, so that the end does not
     look like a fault to the outlet.
 
-    address: HOST[:PORT] for TCP, or ws://HOST[:PORT]/path.
+    address: HOST[:PORT] for TCP, or ws://HOST[:PORT]/path; PORT alone: TCP on this machine.
     timeout: seconds in which the connection must be established, the handshake included.
 
     Raises AddressError, ConnectError, HandshakeError.
@@ -118,16 +121,23 @@ async def connect(address: str, timeout: float = math.inf) -> AsyncIterator[Outl
 
 
 def check_address(address: str) -> tuple[str, int]:
-    """Return the host and the port. Raises AddressError if it is not an address."""
+    """Return the host and the port. Raises AddressError if it is not an address.
+
+    address: as for `connect`; a number alone is a port of this machine.
+    """
     if "://" in address and not address.startswith("ws://"):
         raise AddressError(address)
+    is_port = address.isascii() and address.isdecimal()
+    place = f"{LOCALHOST}:{address}" if is_port else address
     try:
-        parts = urlsplit(address if "://" in address else f"//{address}")
+        parts = urlsplit(place if "://" in place else f"//{place}")
         host, port = parts.hostname, parts.port
     except ValueError:
         raise AddressError(address) from None
     if not host:
         raise AddressError(address)
+    # In a URL, the % before the interface of an IPv6 address is written %25. [RFC 6874]
+    host = host.replace("%25", "%", 1)
     if port is None:
         port = WS_PORT if "://" in address else TCP_PORT
     return host, port

@@ -29,12 +29,12 @@ class ClientError(Exception):
 
 
 class AddressError(ClientError, ValueError):
-    """The address is not HOST[:PORT] or ws://HOST[:PORT]/path."""
+    """The address is not HOST[:PORT], PORT or ws://HOST[:PORT]/path."""
 
     template = "{reason}, found {address!r}"
 
     def __init__(self, address: str) -> None:
-        super().__init__(address, "expected HOST[:PORT] or ws://HOST[:PORT]/ws")
+        super().__init__(address, "expected HOST[:PORT], PORT or ws://HOST[:PORT]/ws")
         self.args = (address,)  # what a copy is made from
 
 

@@ -8,6 +8,7 @@ from invis_sim.device.requests import PacketIds
 from invis_sim.device.state import Device, Quirks
 from invis_sim.protocol.json_stream import MAX_PACKET_BYTES
 from invis_sim.protocol.transport import Transport
+from invis_sim.schema.describe import quote
 
 __all__ = ["Listen", "Protocol", "transports_of"]
 
@@ -15,8 +16,19 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=65535, description="A port; 0: any f
 WebSocketPath = Annotated[
     str,
     msgspec.Meta(
-        pattern=r"^/[!-~]*$(?!\n)",  # "$" alone would let a newline follow
-        description="A path: / and then ASCII without blanks.",
+        # "$" alone would let a newline follow. What a client takes for a query or a fragment, or
+        # writes in another way, is not here: the client would ask for another path.
+        pattern=r"^/[A-Za-z0-9/._~!$&'()*+,;=:@-]*$(?!\n)",
+        description="A path: / and then letters, digits and any of /._~!$&'()*+,;=:@-",
+    ),
+]
+Host = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        # Some systems take a number alone for an address.
+        pattern=r"[^0-9]",
+        description="An address or a name.",
     ),
 ]
 
@@ -46,7 +58,7 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     a proxy in front of it.
     """
 
-    host: Annotated[str, msgspec.Meta(min_length=1)] = "127.0.0.1"
+    host: Host = "127.0.0.1"
     tcp: bool = True
     tcp_port: Port | None = None
     ws: bool = True
@@ -63,6 +75,10 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     def __post_init__(self) -> None:
         if not (self.tcp or self.ws):
             raise ValueError("tcp and ws are both false, so no client could reach the outlet")
+        if {".", ".."} & set(self.ws_path.split("/")):  # which clients resolve themselves
+            raise ValueError(
+                f"ws_path: expected a path without . and .., found {quote(self.ws_path)}"
+            )
 
 
 class Protocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

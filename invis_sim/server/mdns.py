@@ -5,7 +5,7 @@ the Home Assistant integration]
 """
 
 import ipaddress
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -17,7 +17,7 @@ from invis_sim.server.threads import run_in_thread
 if TYPE_CHECKING:
     from zeroconf import ServiceInfo, Zeroconf
 
-__all__ = ["SERVICE_TYPE", "Announcement", "MdnsUnavailable"]
+__all__ = ["SERVICE_TYPE", "Announcement", "MdnsUnavailable", "reachable_addresses"]
 
 SERVICE_TYPE = "_invis._tcp.local."
 
@@ -63,7 +63,8 @@ class Announcement:
             raise MdnsUnavailable from None
         self._zeroconf: Any = zeroconf
         self._outlet = outlet
-        self._host = ipaddress.ip_address(host)
+        # Without the interface of a link-local address: who reads the announcement has its own.
+        self._host = ipaddress.ip_address(host.partition("%")[0])
         self._port = port
         self._hostname = hostname
         self._log_error = log_error
@@ -177,7 +178,7 @@ class Announcement:
         state = self._outlet.state
         addresses = [str(self._host)]
         if self._host.is_unspecified:
-            addresses = self._own_addresses()
+            addresses = reachable_addresses(self._host.version, self._own_addresses())
         info: ServiceInfo = self._zeroconf.ServiceInfo(
             SERVICE_TYPE,
             self._name(),
@@ -191,6 +192,15 @@ class Announcement:
     def _own_addresses(self) -> list[str]:
         import ifaddr  # which python-zeroconf brings along
 
-        adapters = ifaddr.get_adapters()
-        ips = [str(one.ip) for adapter in adapters for one in adapter.ips if one.is_IPv4]
-        return [ip for ip in ips if not ipaddress.ip_address(ip).is_loopback] or ips
+        ips = [one.ip for adapter in ifaddr.get_adapters() for one in adapter.ips]
+        return [str(ip[0] if isinstance(ip, tuple) else ip) for ip in ips]
+
+
+def reachable_addresses(version: int, addresses: Iterable[str]) -> list[str]:
+    """Return the addresses at which other machines reach an outlet that listens on all of one
+    version of IP; those of this machine alone where it has no other.
+
+    version: 4 or 6. addresses: all that the machine has, of both versions.
+    """
+    ips = [one for one in map(ipaddress.ip_address, addresses) if one.version == version]
+    return [str(ip) for ip in ips if not ip.is_loopback] or [str(ip) for ip in ips]

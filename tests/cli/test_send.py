@@ -1,10 +1,12 @@
 """`invis-sim send`: one request, and its reply."""
 
+import ipaddress
 import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from websockets.sync.server import ServerConnection, serve
@@ -14,7 +16,7 @@ from invis_sim.testing.block import start_simulator
 from invis_sim.testing.handle import SimulatorHandle
 from tests.cli.process import cli, cli_here
 from tests.client.support import TRANSPORTS, address_of, reset, server
-from tests.support import TIMEOUT
+from tests.support import TIMEOUT, connect, exchange
 
 
 @pytest.fixture(scope="module", name="sim")
@@ -58,12 +60,15 @@ def test_arguments_are_sent_as_the_json_they_are(sim: SimulatorHandle) -> None:
         (("127.0.0.1:1", "2", '{"a": [1, 1e999]}'), "ARGS.a[1]: expected a JSON value, found inf"),
         (("127.0.0.1:1", "twenty"), "argument CALLBACK: expected a whole number, found 'twenty'"),
         (("127.0.0.1:1", "20", "--timeout", "0"), "argument --timeout: expected a number of"),
-        (("127.0.0.1:99999", "20"), "expected HOST[:PORT] or ws://HOST[:PORT]/ws, found"),
-        ((":3333", "20"), "expected HOST[:PORT] or ws://HOST[:PORT]/ws, found"),
-        (("http://127.0.0.1/ws", "20"), "expected HOST[:PORT] or ws://HOST[:PORT]/ws, found"),
-        (("ws://", "20"), "expected HOST[:PORT] or ws://HOST[:PORT]/ws, found"),
-        (("ws://127.0.0.1:99999/ws", "20"), "expected HOST[:PORT] or ws://HOST[:PORT]/ws, found"),
-        (("ws://[::1/ws", "20"), "expected HOST[:PORT] or ws://HOST[:PORT]/ws, found"),
+        (("127.0.0.1:99999", "20"), "expected HOST[:PORT], PORT or ws://HOST[:PORT]/ws, found"),
+        ((":3333", "20"), "expected HOST[:PORT], PORT or ws://HOST[:PORT]/ws, found"),
+        (("http://127.0.0.1/ws", "20"), "expected HOST[:PORT], PORT or ws://HOST[:PORT]/ws, found"),
+        (("ws://", "20"), "expected HOST[:PORT], PORT or ws://HOST[:PORT]/ws, found"),
+        (
+            ("ws://127.0.0.1:99999/ws", "20"),
+            "expected HOST[:PORT], PORT or ws://HOST[:PORT]/ws, found",
+        ),
+        (("ws://[::1/ws", "20"), "expected HOST[:PORT], PORT or ws://HOST[:PORT]/ws, found"),
     ],
 )
 def test_what_is_wrong_with_the_command_line_is_status_2_and_one_line(
@@ -307,3 +312,30 @@ def test_what_comes_in_between_does_nothing_to_a_terminal() -> None:
     with peer(lambda connection: connection.sendall(garbage + REPLY)) as where:
         ended = cli_here("send", where, "20", "--packet-id", "123456")
     assert ended.stderr == "also received: \\u001b[31m\\r\\u009b\n"
+
+
+def link_local_address() -> str:
+    """A link-local address of this machine, with its interface."""
+    try:
+        lines = Path("/proc/net/if_inet6").read_text().splitlines()
+    except FileNotFoundError:
+        lines = []
+    for number, _, _, scope, _, interface in map(str.split, lines):
+        if scope == "20":
+            return f"{ipaddress.IPv6Address(bytes.fromhex(number))}%{interface}"
+    pytest.skip("this machine has no link-local address")
+
+
+def test_a_number_alone_is_a_port_of_this_machine(sim: SimulatorHandle) -> None:
+    assert cli_here("send", str(sim.tcp_address[1]), "20").returncode == 0
+
+
+def test_an_outlet_at_a_link_local_address_can_be_reached_where_it_says() -> None:
+    host = link_local_address()
+    with start_simulator(host=host) as sim:
+        assert sim.tcp_address[0] == host
+        assert sim.ws_url.startswith(f"ws://[{host}]:")
+        with connect(sim.tcp_address) as client:
+            assert exchange(client)["PUBACK"] == 1
+        for address in (f"[{host}]:{sim.tcp_address[1]}", sim.ws_url):
+            assert cli_here("send", address, "20").returncode == 0

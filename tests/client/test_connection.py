@@ -44,6 +44,11 @@ from tests.support import SN, TIMEOUT, make_request
         ("127.0.0.1:9", ("127.0.0.1", 9)),
         ("[::1]:9", ("::1", 9)),
         ("[::1]", ("::1", 3333)),
+        ("4444", ("127.0.0.1", 4444)),
+        ("0", ("127.0.0.1", 0)),
+        ("[fe80::1%eth0]:9", ("fe80::1%eth0", 9)),
+        ("ws://[fe80::1%25eth0]:9/ws", ("fe80::1%eth0", 9)),
+        ("ws://[fe80::1%eth0]:9/ws", ("fe80::1%eth0", 9)),
         ("ws://outlet.local/ws", ("outlet.local", 80)),
         ("ws://127.0.0.1:8080", ("127.0.0.1", 8080)),
         ("ws://[::1]:8080/ws?a=1", ("::1", 8080)),
@@ -53,12 +58,16 @@ def test_an_address_has_a_host_and_a_port(address: str, expected: tuple[str, int
     assert check_address(address) == expected
 
 
-@pytest.mark.parametrize("address", ["", ":1", "h:x", "h:99999", "http://h/ws", "ws://", "ws://["])
+@pytest.mark.parametrize(
+    "address", ["", ":1", "h:x", "h:99999", "99999", "http://h/ws", "ws://", "ws://["]
+)
 def test_what_is_not_an_address_says_what_was_expected(address: str) -> None:
     with pytest.raises(AddressError) as caught:
         check_address(address)
     assert caught.value.address == address
-    assert str(caught.value) == f"expected HOST[:PORT] or ws://HOST[:PORT]/ws, found {address!r}"
+    assert (
+        str(caught.value) == f"expected HOST[:PORT], PORT or ws://HOST[:PORT]/ws, found {address!r}"
+    )
 
 
 # Connections to an outlet

@@ -5,6 +5,7 @@ import socket
 import sys
 import time
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 import trio
@@ -13,7 +14,7 @@ import trio.testing
 from invis_sim.journal import Connected, ServerError
 from invis_sim.protocol.transport import Transport
 from invis_sim.server.acceptor import Acceptor
-from invis_sim.server.net.listeners import ListenerGroup, open_listeners
+from invis_sim.server.net.listeners import ListenerGroup, StartError, host_in, open_listeners
 from tests.server.peers import connected
 from tests.server.support import faulty, wait_until
 from tests.support import TIMEOUT, connect
@@ -92,6 +93,39 @@ def test_a_group_that_is_closed_stays_so() -> None:
         assert descriptors() == before
 
     trio.run(run)
+
+
+@pytest.mark.parametrize("missing", ["192.0.2.1", "2001:db8::1"])
+@pytest.mark.parametrize("first", [True, False])
+def test_of_the_addresses_of_a_name_those_are_used_that_this_machine_has(
+    missing: str, first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve = socket.getaddrinfo
+    hosts = [missing, "127.0.0.1"] if first else ["127.0.0.1", missing]
+
+    def getaddrinfo(host: str, *more: Any, **options: Any) -> Any:
+        if host != "outlet.invalid":
+            return resolve(host, *more, **options)
+        return [info for one in hosts for info in resolve(one, 0, type=socket.SOCK_STREAM)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+    async def run() -> None:
+        group = await open_listeners("tcp", "outlet.invalid", 0)
+        assert [sock.getsockname() for sock in group.sockets] == [("127.0.0.1", group.port)]
+        group.close()
+        hosts.remove("127.0.0.1")
+        with pytest.raises(StartError, match=r"host outlet\.invalid, port 0: "):
+            await open_listeners("tcp", "outlet.invalid", 0)
+
+    trio.run(run)
+
+
+def test_a_link_local_address_keeps_its_interface() -> None:
+    index, name = socket.if_nameindex()[0]
+    assert host_in(("fe80::1", 3333, 0, index)) == f"fe80::1%{name}"
+    assert host_in(("::1", 3333, 0, 0)) == "::1"
+    assert host_in(("127.0.0.1", 3333)) == "127.0.0.1"
 
 
 def test_a_client_that_has_gone_before_it_is_accepted_ends_nothing() -> None:

@@ -18,7 +18,7 @@ import zeroconf
 from invis_sim.device.state import Device
 from invis_sim.scenario import Scenario
 from invis_sim.scenario.model import Listen
-from invis_sim.server.mdns import SERVICE_TYPE
+from invis_sim.server.mdns import SERVICE_TYPE, reachable_addresses
 from invis_sim.server.net.listeners import StartError
 from invis_sim.testing.block import start_simulator
 from tests.server.peers import Peers, address
@@ -101,6 +101,21 @@ def browsing() -> Iterator[Browser]:
 
 def txt(info: zeroconf.ServiceInfo) -> dict[str, str | None]:
     return dict(info.decoded_properties)
+
+
+@pytest.mark.parametrize(
+    ("version", "addresses", "reachable"),
+    [
+        (4, ["127.0.0.1", "192.0.2.5", "::1", "2001:db8::1"], ["192.0.2.5"]),
+        (6, ["127.0.0.1", "192.0.2.5", "::1", "2001:db8::1"], ["2001:db8::1"]),
+        (6, ["192.0.2.5", "::1"], ["::1"]),
+        (4, ["127.0.0.1", "::1"], ["127.0.0.1"]),
+    ],
+)
+def test_only_addresses_of_the_version_that_it_listens_on_are_announced(
+    version: int, addresses: list[str], reachable: list[str]
+) -> None:
+    assert reachable_addresses(version, addresses) == reachable
 
 
 def test_it_is_announced_taken_back_for_a_reboot_and_taken_back_at_the_end(sn: str) -> None:

@@ -14,7 +14,7 @@ from invis_sim.protocol.transport import Transport
 from invis_sim.server.net.forks import close_in_children
 from invis_sim.server.threads import run_in_thread
 
-__all__ = ["ListenerGroup", "StartError", "accept"]
+__all__ = ["ListenerGroup", "StartError", "accept", "host_in"]
 
 
 BACKLOG = 0xFFFF
@@ -51,7 +51,8 @@ class ListenerGroup:
     def __init__(self, transport: Transport, sockets: Sequence[socket.socket]) -> None:
         self.transport: Transport = transport
         self.sockets = tuple(sockets)
-        self.host, self.port = self.sockets[0].getsockname()[:2]
+        address = self.sockets[0].getsockname()
+        self.host, self.port = host_in(address), address[1]
         self._paused: list[_Paused] = []
         # Not looked up again: a tool that blocks network access for a test puts another class in
         # the place of `socket.socket`, which only raises, and this outlet may serve many tests.
@@ -172,6 +173,15 @@ def accept(listening: socket.socket) -> socket.socket:
     # access for a test makes `accept` raise when the client is connected already, and lose it.
     descriptor, _ = listening._accept()  # type: ignore[attr-defined]
     return type(listening)(listening.family, listening.type, listening.proto, fileno=descriptor)
+
+
+def host_in(address: Any) -> str:
+    """Return the host in an address of a socket, with the interface of an IPv6 address that means
+    nothing without it: `fe80::1%eth0`.
+    """
+    host: str = address[0]
+    scope = address[3] if len(address) > 3 else 0
+    return f"{host}%{socket.if_indextoname(scope)}" if scope else host
 
 
 def _close(sock: socket.socket) -> None:
@@ -300,13 +310,24 @@ def _listen_on_all(addresses: Sequence[_Address], port: int) -> list[socket.sock
 def _listen_on_port(addresses: Sequence[_Address], port: int) -> list[socket.socket]:
     """Do as `_listen_on_all`; port 0: one that is free on the first address."""
     sockets: list[socket.socket] = []
+    missing: OSError | None = None
     try:
         for family, (host, _, *rest) in addresses:
-            sockets.append(_bound(family, (host, port, *rest)))
+            try:
+                sockets.append(_bound(family, (host, port, *rest)))
+            except OSError as error:
+                # A name may have an address that this machine has not, such as ::1 where IPv6 is
+                # switched off.
+                if error.errno != errno.EADDRNOTAVAIL:
+                    raise
+                missing = error
+                continue
             _listen(sockets[-1])
             port = sockets[0].getsockname()[1]
     except OSError:
         for sock in sockets:
             sock.close()
         raise
+    if missing is not None and not sockets:
+        raise missing
     return sockets

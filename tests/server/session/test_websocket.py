@@ -31,7 +31,15 @@ from tests.server.frames import (
     frames_in,
 )
 from tests.server.peers import WebSocketPeer
-from tests.server.support import exchanges, failure_reply, updates_reply, wait_for_end, wait_until
+from tests.server.support import (
+    ask_aiohttp,
+    exchanges,
+    failure_reply,
+    shake_websockets,
+    updates_reply,
+    wait_for_end,
+    wait_until,
+)
 from tests.support import TIMEOUT, make_request
 
 UPDATES = {
@@ -158,6 +166,13 @@ def test_the_path_is_the_scenarios_and_a_query_does_not_matter() -> None:
         with websockets.sync.client.connect(simulator.ws_url + "?c=/ws", proxy=None) as client:
             client.send(make_request().decode())
             assert json.loads(client.recv(TIMEOUT)) == success(221040)
+
+
+@pytest.mark.parametrize("path", ["/", "/a//b", "/~a.b/c_d-e;f=1,2:3@4&5+(6)*!$'"])
+def test_every_path_that_a_scenario_may_have_is_found_at_its_url(path: str) -> None:
+    with start_simulator(Scenario(), ws_path=path) as simulator:
+        assert json.loads(ask_aiohttp(simulator.ws_url, 221040).data) == success(221040)
+        shake_websockets(simulator.ws_url)
 
 
 def test_two_clients_are_served_at_once(outlet: SimulatorHandle) -> None:
