@@ -7,6 +7,7 @@ import json
 import textwrap
 
 from invis_sim.cli import CliError
+from invis_sim.cli.streams import write_utf8
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.faults.fault import LAYERS, ConnectionFault, Fault
 from invis_sim.faults.when import When
@@ -58,6 +59,7 @@ def scenarios(args: argparse.Namespace) -> int:
 
 def schema(args: argparse.Namespace) -> int:
     """Print the JSON Schema of scenario files."""
+    write_utf8()
     print(json.dumps(scenario_schema(), indent=2, ensure_ascii=False))
     return 0
 

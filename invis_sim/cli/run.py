@@ -25,7 +25,7 @@ from invis_sim.cli.messages import print_message
 from invis_sim.cli.output_files import check_output_files, is_journal, is_ready_file, open_output
 from invis_sim.cli.ready_file import ready_file, remove_stale_ready_file
 from invis_sim.cli.signals import STOP_SIGNALS, on_signals
-from invis_sim.cli.streams import dup_stdout
+from invis_sim.cli.streams import dup_stdout, write_utf8
 from invis_sim.commands.command import Command, CommandError
 from invis_sim.faults.fault import Fault
 from invis_sim.journal.jsonl import encode_header
@@ -78,6 +78,8 @@ def run(args: argparse.Namespace) -> int:
     )
     if args.ready_file is not None:
         remove_stale_ready_file(args.ready_file)
+    if args.log == "json":
+        write_utf8()
     # The objects of start-up live as long as the process, so the garbage collector can skip them.
     gc.freeze()
     try:

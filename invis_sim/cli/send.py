@@ -10,6 +10,7 @@ import trio
 
 from invis_sim.cli import CliError
 from invis_sim.cli.messages import print_message
+from invis_sim.cli.streams import write_utf8
 from invis_sim.client.ask import AskResult, ask
 from invis_sim.client.connection import connect
 from invis_sim.client.errors import NoReply
@@ -40,6 +41,7 @@ def send(args: argparse.Namespace) -> int:
         _print_others(error)
         raise
     _print_others(result)
+    write_utf8()
     print(_format(result.reply))
     return 0 if result.reply.ok else 1
 

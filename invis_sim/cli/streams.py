@@ -10,7 +10,7 @@ import select
 import sys
 from typing import IO, Any
 
-__all__ = ["dup_stdout", "text_stream", "wait_for_slow_readers"]
+__all__ = ["dup_stdout", "text_stream", "wait_for_slow_readers", "write_utf8"]
 
 
 def text_stream(
@@ -39,6 +39,12 @@ def dup_stdout() -> IO[str]:
     return text_stream(
         os.dup(sys.stdout.fileno()), encoding=sys.stdout.encoding, errors="backslashreplace"
     )
+
+
+def write_utf8() -> None:
+    """Write UTF-8 to stdout from now on, whatever the locale: what a machine reads is UTF-8."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # else it is closed, or not a file
+        sys.stdout.reconfigure(encoding="utf-8")
 
 
 def wait_for_slow_readers() -> None:

@@ -11,7 +11,7 @@ import trio
 from invis_sim.cli.log import LineWriter
 from invis_sim.cli.messages import print_message
 from invis_sim.cli.signals import STOP_SIGNALS, on_signals
-from invis_sim.cli.streams import dup_stdout
+from invis_sim.cli.streams import dup_stdout, write_utf8
 from invis_sim.client.connection import check_address
 from invis_sim.client.reconnect import Connected, reconnecting
 from invis_sim.protocol.packets import MalformedPacket, parse_packet
@@ -26,6 +26,7 @@ CONNECT_TIMEOUT = 5.0
 def watch(args: argparse.Namespace) -> int:
     """Print packets on stdout, a line each, and everything else on stderr. Raises ClientError."""
     check_address(args.address)
+    write_utf8()
     trio.run(_watch, args)
     return 0
 
