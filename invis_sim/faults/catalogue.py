@@ -1,70 +1,28 @@
 """The catalogue: every kind of fault, in the order in which it is shown."""
 
-from invis_sim.faults.fault import Fault
-from invis_sim.faults.kinds import (
-    connection,
-    content,
-    delivery,
-    device,
-    identity,
-    interruption,
-    syntax,
-    text,
-    websocket,
-)
+import sys
+
+from invis_sim.faults import kinds
+from invis_sim.faults.fault import LAYERS, Fault
 
 __all__ = ["KINDS"]
 
-# The one registry line of a new kind. Layer by layer; within a layer, what belongs together.
-_CLASSES: tuple[type[Fault], ...] = (
-    content.Fail,
-    identity.WrongPacketId,
-    identity.WrongSn,
-    content.WrongCallback,
-    content.WrongPuback,
-    content.SetField,
-    content.RemoveField,
-    content.Stale,
-    content.PushFirst,
-    content.CollidingPush,
-    syntax.MalformedJson,
-    syntax.UnusualJson,
-    syntax.NoObject,
-    text.Empty,
-    text.Garbage,
-    text.InvalidUtf8,
-    text.Bom,
-    text.Utf16,
-    text.Pad,
-    text.BitFlip,
-    websocket.Binary,
-    websocket.Fragment,
-    websocket.BadFrame,
-    websocket.RejectHandshake,
-    websocket.BadHandshake,
-    websocket.SlowHandshake,
-    websocket.NoPong,
-    delivery.Delay,
-    delivery.Drop,
-    delivery.Duplicate,
-    delivery.Reorder,
-    delivery.Split,
-    delivery.Coalesce,
-    delivery.Throttle,
-    interruption.CloseConnection,
-    interruption.ResetConnection,
-    interruption.HalfCloseConnection,
-    interruption.StallConnection,
-    connection.Refuse,
-    connection.Unreachable,
-    connection.AcceptClose,
-    connection.SlowAccept,
-    connection.Greeting,
-    connection.ConnectionLimit,
-    connection.IdleClose,
-    device.Reboot,
-    device.FaceplateOffline,
-)
 
-KINDS: dict[str, type[Fault]] = {fault.kind(): fault for fault in _CLASSES}
+def _kinds() -> dict[str, type[Fault]]:
+    """Return the kinds that `kinds/__init__.py` registers: layer by layer; within a layer file by
+    file, in a file in the order of their definition.
+    """
+    registered = [one for one in vars(kinds).values() if isinstance(one, type)]
+    files = dict.fromkeys(one.__module__ for one in registered if issubclass(one, Fault))
+    classes = [
+        one
+        for file in files
+        for one in vars(sys.modules[file]).values()
+        if isinstance(one, type) and one in registered and issubclass(one, Fault)
+    ]
+    classes.sort(key=lambda one: LAYERS.index(one.layer))
+    return {one.kind(): one for one in classes}
+
+
+KINDS = _kinds()
 """`kind` in a scenario → the class."""

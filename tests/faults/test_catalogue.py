@@ -1,8 +1,10 @@
 """The catalogue is the manual: what it says about each kind is there, and holds."""
 
+import importlib
 import inspect
 import re
 import textwrap
+from pathlib import Path
 from typing import get_args
 
 import msgspec
@@ -76,9 +78,26 @@ def test_a_kind_is_known_by_its_tag_and_belongs_to_a_layer(fault: type[Fault]) -
     assert sum(issubclass(fault, base) for base in LAYERS_OF) == 1
 
 
-def test_the_catalogue_is_whole_and_each_kind_on_its_layer() -> None:
+def test_every_kind_of_the_design_is_there_on_its_layer() -> None:
     for layer, kinds in DESIGNED.items():
-        assert {k for k, fault in KINDS.items() if fault.layer == layer} == set(kinds.split())
+        assert {k for k, fault in KINDS.items() if fault.layer == layer} >= set(kinds.split())
+
+
+def test_every_file_of_kinds_is_registered() -> None:
+    folder = Path(faults.__file__).with_name("kinds")
+    files = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    assert {fault.__module__.rpartition(".")[2] for fault in KINDS.values()} == files
+
+
+def test_the_catalogue_is_in_the_order_of_layers() -> None:
+    layers = [LAYERS.index(fault.layer) for fault in KINDS.values()]
+    assert layers == sorted(layers)
+
+
+def test_what_the_package_hands_out_is_each_kind_and_no_file() -> None:
+    for fault in KINDS.values():
+        assert getattr(faults, fault.__name__) is fault
+    assert faults.delivery is importlib.import_module("invis_sim.faults.delivery")
 
 
 def test_the_catalogue_is_shown_layer_by_layer() -> None:

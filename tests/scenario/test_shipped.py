@@ -262,8 +262,7 @@ def test_a_tour_shows_most_of_its_layer_and_nothing_else(name: str, layer: Layer
     shown = {fault.kind() for fault in load(name).faults}
     of_layer = {kind for kind, fault in KINDS.items() if fault.layer == layer}
     assert shown <= of_layer
-    elsewhere = {"fail", "wrong_packet_id", "malformed_json", "drop", "close"}
-    assert of_layer - shown <= elsewhere
+    assert len(shown) > 0.6 * len(of_layer)
 
 
 def test_there_is_a_tour_of_every_layer_and_chaos_mixes_them_all() -> None:
