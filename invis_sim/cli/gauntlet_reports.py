@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from invis_sim.cli import CliError
+from invis_sim.cli.streams import write_utf8
 from invis_sim.gauntlet.report.html import html_report
 from invis_sim.gauntlet.report.junit import junit_report
 from invis_sim.gauntlet.report.markdown import markdown_report
@@ -58,6 +59,7 @@ def write_reports(report: Report, args: argparse.Namespace) -> None:
         path = getattr(args, name)
         if path == STDOUT:
             text = False
+            write_utf8()
             _write_stdout(encoded(report))
         elif path is not None:
             try:
