@@ -21,7 +21,8 @@ from invis_sim.gauntlet.expect import (
     write,
 )
 from invis_sim.gauntlet.options import Options
-from invis_sim.gauntlet.plan import PLANS, Target, make_plan
+from invis_sim.gauntlet.plan import make_plan
+from invis_sim.gauntlet.planned import Target
 from invis_sim.gauntlet.process import CannotStart
 from invis_sim.gauntlet.report.text import text_list
 from invis_sim.gauntlet.result import Report, Status
@@ -94,11 +95,13 @@ def _renewed(path: str, report: Report, known: KnownFailures) -> KnownFailures:
 def _every_id(options: Options) -> set[str]:
     """Return the ids of all cases that there are, for any client."""
     targets: dict[Transport, Target] = {"tcp": Target(), "ws": Target()}
-    return {case.id for name in PLANS for case in make_plan(name, options.scenario, targets)}
+    return {case.id for case in make_plan("all", options.scenario, targets)}
 
 
 def _options(args: argparse.Namespace) -> Options:
     command = tuple(args.command)
+    if args.probe and args.stays:
+        raise CliError("--probe and --stays: a client that stays is not run again", status=2)
     if args.jobs is not None and args.jobs < 1:
         raise CliError(f"--jobs: expected a number from 1, found {args.jobs}", status=2)
     if args.seed is not None and not 0 <= args.seed < 2**63:
@@ -124,6 +127,7 @@ def _options(args: argparse.Namespace) -> Options:
         seed=secrets.randbelow(2**32) if args.seed is None else args.seed,
         callback=args.callback,
         probe=args.probe,
+        stays=args.stays,
         speed=args.speed,
     )
 

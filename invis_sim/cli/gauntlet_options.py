@@ -52,9 +52,12 @@ def add_gauntlet(
     )
     parser.add_argument(
         "--plan",
-        choices=("faults",),
+        choices=("faults", "device", "all"),
         default="faults",
-        help="what the client is taken through (default: faults)",
+        help=(
+            "what the client is taken through: everything that can go wrong, what happens to an "
+            "outlet in its own life, or both (default: faults)"
+        ),
     )
     parser.add_argument(
         "--only",
@@ -95,6 +98,11 @@ def add_gauntlet(
         "--probe",
         action="store_true",
         help="run the client once more when the fault is gone: has it recovered?",
+    )
+    parser.add_argument(
+        "--stays",
+        action="store_true",
+        help="the client runs on: does it ask and get answers again when the fault is gone?",
     )
     parser.add_argument(
         "--speed",

@@ -20,6 +20,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     seed: of all that is random.
     callback: the packets that faults touch; None: those of the client's first request.
     probe: whether the client runs once more when the fault is gone.
+    stays: whether the client runs on, and is judged by whether it recovers.
     speed: how many simulated seconds pass in a real one.
     """
 
@@ -35,6 +36,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 0
     callback: int | None = None
     probe: bool = False
+    stays: bool = False
     speed: float = 1.0
 
     @property
@@ -46,10 +48,16 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     def repeat_arguments(self) -> tuple[str, ...]:
         """The options, beside which case it is and the seed, on which the outcome depends."""
         given: list[str] = []
+        if self.plan != "faults":
+            given += ["--plan", self.plan]
         if self.callback is not None:
             given += ["--callback", str(self.callback)]
         if self.timeout is not None:
             given += ["--timeout", f"{self.timeout:g}"]
         if self.speed != 1:
             given += ["--speed", f"{self.speed:g}"]
-        return (*given, *(["--probe"] if self.probe else []))
+        if self.probe:
+            given.append("--probe")
+        if self.stays:
+            given.append("--stays")
+        return tuple(given)

@@ -9,7 +9,7 @@ from typing import Self
 import msgspec
 import trio
 
-from invis_sim.gauntlet.plan import PlannedCase, scenario_of
+from invis_sim.gauntlet.planned import PlannedCase, scenario_of
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario
 from invis_sim.server import Simulator

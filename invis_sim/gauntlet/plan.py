@@ -1,94 +1,27 @@
 """What a client is taken through: cases, made of what the kinds of faults declare."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal, TypeAlias, get_args
 
-import msgspec
-
-from invis_sim.faults.case import ASKED, Case, Expectation
+from invis_sim.faults.case import ASKED, Case
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.faults.fault import ConnectionFault, Fault
 from invis_sim.faults.kinds.device import FaceplateOffline
+from invis_sim.gauntlet.device_plan import plan_device
+from invis_sim.gauntlet.planned import USUAL_CALLBACK, PlannedCase, Target
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario
 from invis_sim.scenario.from_keys import build_step
-from invis_sim.scenario.inline_fault import parse_fault
 from invis_sim.scenario.loading import ScenarioError, with_faults
 from invis_sim.scenario.steps import Step
 from invis_sim.scenario.validation import validate
-from invis_sim.schema.describe import to_toml_text
 
-__all__ = [
-    "PLANS",
-    "PlanName",
-    "PlannedCase",
-    "Target",
-    "fault_cases",
-    "make_plan",
-    "plan_faults",
-    "scenario_of",
-]
+__all__ = ["PLANS", "PlanName", "fault_cases", "make_plan", "plan_faults"]
 
-PlanName: TypeAlias = Literal["faults"]
+PlanName: TypeAlias = Literal["faults", "device", "all"]
+"""Everything that can go wrong, the outlet's own life, or both."""
 
 PLANS: tuple[PlanName, ...] = get_args(PlanName)
-
-USUAL_CALLBACK = 9
-"""Where it is not known what the client asks for, and a case names a callback all the same."""
-
-
-class Target(msgspec.Struct, frozen=True):
-    """At what the cases of a transport are aimed.
-
-    callback: what the client asks for; None: whatever it asks for.
-    requests: how many such requests it makes on one connection, as far as is known; None: unknown.
-    """
-
-    callback: int | None = None
-    requests: int | None = None
-
-
-class PlannedCase(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of the client.
-
-    id: `kind/label/transport`, unique in a plan.
-    kind: of the fault; in the plan of the device, what happens to it.
-    parameters: of the fault, as in a scenario.
-    transport: on which the client is to reach the outlet.
-    expectation, reason: what a good client does, and why.
-    fault: what goes wrong; None in the plan of the device.
-    step: what happens to the outlet besides; None: nothing.
-    state: how the outlet differs from that of the scenario: tables and keys.
-    others: how many connections other clients hold while this one runs.
-    callback: of the requests at which it is aimed; None: any.
-    skip: why it cannot be run with this client or scenario; "": it can.
-    """
-
-    id: str
-    kind: str
-    transport: Transport
-    expectation: Expectation
-    reason: str
-    parameters: dict[str, Any] = {}
-    fault: Fault | None = None
-    step: Step | None = None
-    state: dict[str, Any] = {}
-    others: int = 0
-    callback: int | None = None
-    skip: str = ""
-
-    @property
-    def inline(self) -> str:
-        """The fault for `invis-sim run --fault`; "" where one line cannot say it all."""
-        if self.fault is None or self.step is not None or self.others:
-            return ""
-        keys = [f"{key}={to_toml_text(value)}" for key, value in self.parameters.items()]
-        text = f"{self.kind}:{','.join(keys)}".rstrip(":")
-        try:
-            same = parse_fault(text) == msgspec.structs.replace(self.fault, name=None)
-        except ScenarioError:
-            return ""
-        return text if same else ""
 
 
 def fault_cases(transport: Transport) -> Iterator[tuple[type[Fault], Case]]:
@@ -105,11 +38,13 @@ def make_plan(
 ) -> tuple[PlannedCase, ...]:
     """Return all cases of a plan.
 
-    name: "faults".
+    name: "faults": everything that can go wrong. "device": what happens to an outlet in its life.
+    "all": both.
     scenario: of the outlet; it may have faults of its own.
     targets: for each transport that is tried.
     """
-    return plan_faults(scenario, targets)
+    faults = plan_faults(scenario, targets) if name != "device" else ()
+    return faults + (plan_device(scenario, targets) if name != "faults" else ())
 
 
 def plan_faults(scenario: Scenario, targets: Mapping[Transport, Target]) -> tuple[PlannedCase, ...]:
@@ -188,12 +123,3 @@ def _obstacle(scenario: Scenario, fault: Fault, case: Case, target: Target) -> s
             f"connection, and the client makes {target.requests}"
         )
     return ""
-
-
-def scenario_of(scenario: Scenario, case: PlannedCase) -> Scenario:
-    """Return the scenario of the outlet of a case."""
-    faults: Iterable[Fault] = () if case.fault is None else (case.fault,)
-    changed = with_faults(scenario, faults)
-    if case.step is not None:
-        changed = msgspec.structs.replace(changed, steps=(*changed.steps, case.step))
-    return changed

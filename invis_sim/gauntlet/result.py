@@ -76,8 +76,8 @@ class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
     verdict: what came of it. why: of the verdict, in a few words.
     as_expected: whether a good client ends so. known: the reason of the list of known failures, if
     it is on it; None: it is not.
-    seconds, exit, signal: how the client ended; exit and signal are null where it was not run, and
-    the signal is the one by which it was ended where it hung.
+    seconds, exit, signal: how the client ended; exit and signal are null where it was not run, or
+    had to be ended.
     requests, answered, connections: what the outlet received and replied to.
     did: what the outlet did, in the words of its faults.
     stderr, stdout: the end of the client's output. journal: what the outlet saw.

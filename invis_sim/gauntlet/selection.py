@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from invis_sim.gauntlet.plan import PlannedCase
+from invis_sim.gauntlet.planned import PlannedCase
 from invis_sim.schema.describe import did_you_mean
 
 __all__ = ["SelectionError", "matches", "select"]

@@ -22,13 +22,20 @@ class Watch:
     entries: in order. flooded: set when there were more requests and connections than allowed.
     """
 
-    def __init__(self, journal: Journal, max_asked: int) -> None:
+    def __init__(self, journal: Journal, max_asked: int, per_second: float = 0.0) -> None:
+        """
+        max_asked: how many requests and connections are allowed at once. per_second: how many more
+        each second, for a client that runs on.
+        """
         self.entries: list[Entry] = []
         self.flooded = trio.Event()
         self._max_asked = max_asked
+        self._per_second = per_second
+        self._start = trio.current_time()
         self._asked = 0
         self._ready = trio.Event()
         self._subscription = journal.subscribe(after=0, on_ready=lambda: self._ready.set())
+        self.read()  # what was there before, of which the subscription gives no notice
 
     async def run(self) -> None:
         """Read what comes, until this is cancelled."""
@@ -42,7 +49,8 @@ class Watch:
         batch = self._subscription.read_batch()
         self.entries += batch.entries[: MAX_ENTRIES - len(self.entries)]
         self._asked += batch.dropped + sum(map(_is_asked, batch.entries))
-        if self._asked > self._max_asked:
+        seconds = trio.current_time() - self._start
+        if self._asked > self._max_asked + self._per_second * seconds:
             self.flooded.set()
 
     def close(self) -> None:
@@ -58,9 +66,11 @@ def _is_asked(entry: Entry) -> bool:
 
 
 @asynccontextmanager
-async def watch(journal: Journal, max_asked: int) -> AsyncIterator[Watch]:
-    """Watch for the time of the block; afterwards the entries are complete."""
-    one = Watch(journal, max_asked)
+async def watch(journal: Journal, max_asked: int, per_second: float = 0.0) -> AsyncIterator[Watch]:
+    """Watch for the time of the block; afterwards the entries are complete. The arguments are those
+    of `Watch`.
+    """
+    one = Watch(journal, max_asked, per_second)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(one.run)
         try:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from invis_sim.gauntlet.plan import PlannedCase, Target
+from invis_sim.gauntlet.planned import PlannedCase, Target
 from invis_sim.journal import (
     CommandGiven,
     Connected,
@@ -68,12 +68,7 @@ def observe(journal: Iterable[Entry], case: PlannedCase) -> Observed:
     exchanges = [entry for entry in entries if isinstance(entry, Exchange)]
     requests = [one for one in exchanges if one.received is not None]
     done = _done(entries, case)
-    reached = bool(done)
-    if case.fault is None and case.step is None:
-        reached = any(one.request is not None for one in requests)
-    elif case.kind == "faceplate_offline":
-        # It is away from the start: what counts is whether the client has asked meanwhile.
-        reached = reached and bool(requests)
+    reached = _is_reached(done, requests, case)
     return Observed(
         requests=len(requests),
         answered=sum(_is_answered(one) for one in requests),
@@ -84,6 +79,29 @@ def observe(journal: Iterable[Entry], case: PlannedCase) -> Observed:
         journal=_lines(entries),
         packets=tuple(_packets(exchanges)),
     )
+
+
+def is_reached(journal: Iterable[Entry], case: PlannedCase) -> bool:
+    """Return whether the client has met by now what the case is about."""
+    entries = [e for e in journal if e.connection is None or e.connection > case.others]
+    requests = [e for e in entries if isinstance(e, Exchange) and e.received is not None]
+    return _is_reached(_done(entries, case), requests, case)
+
+
+def nearest(journal: Iterable[Entry], case: PlannedCase) -> str:
+    """Return in words what the client did in place of meeting what the case is about."""
+    entries = [e for e in journal if e.connection is None or e.connection > case.others]
+    requests = [e for e in entries if isinstance(e, Exchange) and e.received is not None]
+    return _nearest(requests, entries, case)
+
+
+def _is_reached(done: Sequence[str], requests: Sequence[Exchange], case: PlannedCase) -> bool:
+    if case.fault is None and case.step is None:
+        return any(one.request is not None for one in requests)
+    if case.kind == "faceplate_offline":
+        # It is away from the start: what counts is whether the client has asked meanwhile.
+        return bool(done) and bool(requests)
+    return bool(done)
 
 
 def _done(entries: Sequence[Entry], case: PlannedCase) -> list[str]:

@@ -8,7 +8,7 @@ import trio
 
 from invis_sim.faults.case import Expectation
 from invis_sim.gauntlet.options import Options
-from invis_sim.gauntlet.plan import PlannedCase
+from invis_sim.gauntlet.planned import PlannedCase
 from invis_sim.gauntlet.result import CaseResult, Report
 from invis_sim.gauntlet.run import run_gauntlet
 from invis_sim.gauntlet.verdict import Verdict

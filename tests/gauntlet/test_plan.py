@@ -4,8 +4,10 @@ from typing import get_args
 
 import pytest
 
+from invis_sim.device.state import Product
 from invis_sim.faults.catalogue import KINDS
-from invis_sim.gauntlet.plan import PlannedCase, Target, plan_faults, scenario_of
+from invis_sim.gauntlet.plan import make_plan, plan_faults
+from invis_sim.gauntlet.planned import PlannedCase, Target, scenario_of
 from invis_sim.gauntlet.selection import SelectionError, select
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario.inline_fault import parse_fault
@@ -108,3 +110,28 @@ def test_a_pattern_without_a_case_is_an_error_with_a_hint() -> None:
         select(PLAN, (), ("nonsense/x",))
     with pytest.raises(SelectionError, match="no case is left"):
         select(PLAN, ("drop",), ("drop",))
+
+
+# The outlet's own life
+
+
+def test_the_plan_of_the_device_has_ids_of_its_own_and_every_product() -> None:
+    device = make_plan("device", DEFAULT, BOTH)
+    every = make_plan("all", DEFAULT, BOTH)
+    ids = [case.id for case in every]
+    assert len(set(ids)) == len(ids) == len(PLAN) + len(device)
+    products = [case for case in device if case.kind == "product"]
+    made = {case.id: scenario_of(DEFAULT, case).product for case in products}
+    assert set(made.values()) == set(get_args(Product))
+    assert made["product/bare/tcp"] == "bare"
+    for case in device:
+        scenario = scenario_of(DEFAULT, case)
+        assert scenario.device.sn == DEFAULT.device.sn
+        assert len(scenario.steps) == (case.step is not None)
+
+
+def test_what_an_outlet_lacks_does_not_happen_to_it() -> None:
+    bare = make_plan("device", resolve("bare"), BOTH)
+    assert find("faceplate/off/tcp", bare).skip == "this outlet has no faceplate"
+    assert find("push/18/tcp", bare).skip == "this outlet is no aura"
+    assert find("push/9/tcp", bare).skip == ""

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
-from invis_sim.gauntlet.plan import PlannedCase
+from invis_sim.gauntlet.planned import PlannedCase
 from invis_sim.gauntlet.report.words import EXPECTATIONS, group_failures, headline, outcome_counts
 from invis_sim.gauntlet.result import Baseline, CaseResult, Coverage, Covered, Report
 from invis_sim.gauntlet.verdict import VERDICTS
@@ -84,6 +84,8 @@ def _case_lines(case: CaseResult) -> Iterator[str]:
     if case.did:
         yield f"    the outlet:  {'; '.join(case.did)}"
     yield f"    expected:    {EXPECTATIONS[case.expectation]}: {case.reason}"
+    if case.verdict == "skipped" and case.exit is None:
+        return
     yield (
         f"    the client:  {_ended(case)} after {case.seconds:.2f} s; "
         f"{_count(case.requests, 'request')} ({case.answered} answered) on "
@@ -102,11 +104,9 @@ def _case_lines(case: CaseResult) -> Iterator[str]:
 
 
 def _ended(case: CaseResult) -> str:
-    if case.verdict == "hung":
-        return "had to be ended"
     if case.exit is not None:
         return f"ended with status {case.exit}"
-    return "was not run" if case.signal is None else f"ended by signal {case.signal}"
+    return "had to be ended" if case.signal is None else f"ended by signal {case.signal}"
 
 
 def _count(number: int, thing: str) -> str:
