@@ -29,7 +29,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from invis_sim.cli import CliError, _parser, main
-from invis_sim.cli.run import _scenario
+from invis_sim.cli.run import load_scenario, with_options
 from invis_sim.device.state import Quirks
 from invis_sim.scenario import Scenario, parse
 from invis_sim.testing.block import start_simulator
@@ -221,7 +221,7 @@ def run_commands(block: Block) -> None:
                 main(arguments)
         elif arguments[0] == "run":
             chosen = _parser().parse_args(arguments)
-            assert isinstance(_scenario(chosen), Scenario)
+            assert isinstance(with_options(load_scenario(chosen.scenario), chosen), Scenario)
         elif arguments[0] in ("send", "watch"):
             with start_simulator() as sim:
                 command = [

@@ -17,8 +17,10 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from invis_sim import __version__
+from invis_sim.cli.argument_types import seconds, whole
 from invis_sim.cli.gauntlet_options import add_gauntlet
 from invis_sim.cli.messages import print_message
+from invis_sim.cli.outlet_options import add_outlet_options
 from invis_sim.cli.recording_arguments import add_recording_commands
 from invis_sim.cli.streams import wait_for_slow_readers
 from invis_sim.client.errors import AddressError, ClientError
@@ -126,109 +128,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SCENARIO",
         help="a scenario file, or the name of a bundled one (default: default)",
     )
-    run.add_argument("--sn", help="serial number")
-    run.add_argument("--host", help="address to listen on (default: 127.0.0.1, this machine only)")
-    run.add_argument(
-        "--tcp-port",
-        type=_whole,
-        metavar="N",
-        help="TCP port (default: 3333; 0: any free port)",
-    )
-    run.add_argument(
-        "--ws-port",
-        type=_whole,
-        metavar="N",
-        help="WebSocket port (default: 8080; 0: any free port)",
-    )
-    run.add_argument("--no-tcp", action="store_true", help="disable TCP")
-    run.add_argument("--no-ws", action="store_true", help="disable WebSocket")
-    run.add_argument(
-        "--mdns",
-        action="store_true",
-        help="announce the outlet on the network as _invis._tcp.local. (needs invis-sim[mdns])",
-    )
-    run.add_argument(
-        "--control",
-        nargs="?",
-        const=3334,
-        type=_whole,
-        metavar="PORT",
-        help=(
-            "steer the outlet in a browser and over HTTP on this port (default: 3334; 0: any free "
-            "port; needs invis-sim[control])"
-        ),
-    )
-    run.add_argument(
-        "--control-host",
-        metavar="HOST",
-        help="address of --control (default: 127.0.0.1; any other requires a token)",
-    )
-    run.add_argument(
-        "--allow-host",
-        action="append",
-        default=[],
-        dest="allow_hosts",
-        metavar="NAME",
-        help="a further name by which --control may be called, e.g. behind a proxy (repeatable)",
-    )
-    run.add_argument(
-        "--seed", type=_whole, metavar="N", help="random seed; reuse it to reproduce a run"
-    )
-    run.add_argument(
-        "--fault",
-        action="append",
-        default=[],
-        dest="faults",
-        metavar="KIND[:key=value,…]",
-        help="inject a fault, e.g. delay:seconds=0.5,when={callback=20} (repeatable)",
-    )
-    run.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        dest="settings",
-        metavar="KEY=VALUE",
-        help="set a value of the outlet's state, e.g. sensors.lux=5 (repeatable)",
-    )
-    run.add_argument(
-        "--do",
-        action="append",
-        default=[],
-        dest="commands",
-        metavar="COMMAND=VALUE",
-        help=(
-            "execute a command at the start, e.g. faceplate=off (repeatable); "
-            "`invis-sim keys steps` lists the commands"
-        ),
-    )
-    run.add_argument(
-        "--speed",
-        type=_speed,
-        default=1.0,
-        metavar="X",
-        help="time multiplier: 100 is 100 times faster, inf skips all waits (default: 1)",
-    )
-    run.add_argument(
-        "--ready-file",
-        metavar="PATH",
-        help="once ready, atomically write the addresses to this file as JSON",
-    )
-    run.add_argument(
-        "--exit-with-stdin",
-        action="store_true",
-        help="exit when stdin reaches EOF, so that the outlet never outlives its parent",
-    )
-    run.add_argument(
-        "--journal",
-        metavar="PATH",
-        help="write every exchange and event to this file as JSON Lines",
-    )
-    run.add_argument(
-        "--log",
-        choices=("text", "json", "quiet"),
-        default="text",
-        help="log format on stdout (default: text)",
-    )
+    add_outlet_options(run)
 
     check = commands.add_parser(
         "check",
@@ -285,12 +185,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     send.set_defaults(function="send:send")
     send.add_argument("address", metavar="ADDRESS", help=_ADDRESS)
-    send.add_argument("callback", type=_whole, metavar="CALLBACK", help="callbackName, e.g. 20")
+    send.add_argument("callback", type=whole, metavar="CALLBACK", help="callbackName, e.g. 20")
     send.add_argument("args", nargs="?", metavar="ARGS", help="callbackArgs as JSON")
-    send.add_argument("--packet-id", type=_whole, metavar="N", help="packetID (default: random)")
+    send.add_argument("--packet-id", type=whole, metavar="N", help="packetID (default: random)")
     send.add_argument(
         "--timeout",
-        type=_seconds,
+        type=seconds,
         default=5.0,
         metavar="SECONDS",
         help="time limit of the connection, and then of the reply (default: 5)",
@@ -314,40 +214,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     watch.add_argument(
         "--callback",
-        type=_whole,
+        type=whole,
         action="append",
         default=[],
         dest="callbacks",
         metavar="N",
         help="print only packets with this callbackName, e.g. 22 (repeatable)",
     )
-    watch.add_argument("--seconds", type=_seconds, metavar="S", help="stop after this many seconds")
+    watch.add_argument("--seconds", type=seconds, metavar="S", help="stop after this many seconds")
 
-    add_gauntlet(commands, _whole, _seconds, _speed)
+    add_gauntlet(commands)
     add_recording_commands(commands)
     return parser
-
-
-def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected a whole number, found {text!r}") from None
-
-
-def _speed(text: str) -> float:
-    return _above_zero(text, "a number above 0, or inf")
-
-
-def _seconds(text: str) -> float:
-    return _above_zero(text, "a number of seconds above 0")
-
-
-def _above_zero(text: str, expected: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not number > 0:
-        raise argparse.ArgumentTypeError(f"expected {expected}, found {text!r}")
-    return number

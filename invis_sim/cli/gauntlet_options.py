@@ -3,8 +3,9 @@ wait for that.
 """
 
 import argparse
-from collections.abc import Callable
 from typing import Any
+
+from invis_sim.cli.argument_types import seconds, speed, whole
 
 __all__ = ["add_gauntlet"]
 
@@ -20,13 +21,8 @@ Exit status of the gauntlet: 0: all as expected; 1: not; 2: the command line or 
 """
 
 
-def add_gauntlet(
-    commands: Any, whole: Callable[[str], int], seconds: Callable[[str], float], speed: Any
-) -> None:
-    """Add the command to the parser.
-
-    commands: the parser's commands. whole, seconds, speed: types of values.
-    """
+def add_gauntlet(commands: Any) -> None:
+    """Add the command to the commands of a parser."""
     parser = commands.add_parser(
         "gauntlet",
         help="run a client through everything that can go wrong",

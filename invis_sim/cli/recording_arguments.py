@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from invis_sim.cli.argument_types import port, wait_seconds
 from invis_sim.client.ports import TCP_PORT, WS_PORT
 
 __all__ = ["add_recording_commands"]
@@ -30,7 +31,7 @@ def add_recording_commands(commands: Any) -> None:
     )
     capture.add_argument(
         "--listen",
-        type=_seconds,
+        type=wait_seconds,
         default=6.0,
         metavar="SECONDS",
         help="how long to listen for pushes, on each transport (default: 6)",
@@ -68,35 +69,15 @@ def add_recording_commands(commands: Any) -> None:
 def _add_device(parser: argparse.ArgumentParser, about: str = _HOST) -> None:
     parser.add_argument("host", metavar="HOST", help=about)
     parser.add_argument(
-        "--tcp-port", type=_port, default=TCP_PORT, metavar="N", help=f"(default: {TCP_PORT})"
+        "--tcp-port", type=port, default=TCP_PORT, metavar="N", help=f"(default: {TCP_PORT})"
     )
     parser.add_argument(
-        "--ws-port", type=_port, default=WS_PORT, metavar="N", help=f"(default: {WS_PORT})"
+        "--ws-port", type=port, default=WS_PORT, metavar="N", help=f"(default: {WS_PORT})"
     )
     parser.add_argument(
         "--pause",
-        type=_seconds,
+        type=wait_seconds,
         default=0.1,
         metavar="SECONDS",
         help="how long to rest between two requests (default: 0.1)",
     )
-
-
-def _port(text: str) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if not 1 <= number <= 65535:
-        raise argparse.ArgumentTypeError(f"expected a port, 1 to 65535, found {text!r}")
-    return number
-
-
-def _seconds(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < 1e9:
-        raise argparse.ArgumentTypeError(f"expected a number of seconds, found {text!r}")
-    return number

@@ -12,7 +12,7 @@ import signal
 import sys
 import textwrap
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
 from typing import Any
 
@@ -39,7 +39,7 @@ from invis_sim.server.mdns import SERVICE_TYPE
 from invis_sim.server.simulator import Simulator, StartError
 from invis_sim.web.opening import open_simulator
 
-__all__ = ["run"]
+__all__ = ["load_scenario", "run", "run_outlet", "with_options"]
 
 TCP_PORT = 3333
 """As on a real outlet."""
@@ -67,14 +67,31 @@ def run(args: argparse.Namespace) -> int:
 
     Raises CliError for options, a scenario or an address that cannot be used.
     """
-    scenario = _scenario(args)
+    return run_outlet(args, load_scenario(args.scenario), {"the scenario": args.scenario})
+
+
+def run_outlet(
+    args: argparse.Namespace,
+    scenario: Scenario,
+    inputs: Mapping[str, str],
+    **more: Any,
+) -> int:
+    """Run an outlet as its options say, until a signal, or the end of stdin with --exit-with-stdin.
+
+    args: the options that `add_outlet_options` adds. scenario: what they override.
+    inputs: the files that are read, by what to call them; none of them may be written to.
+    more: further arguments of `open_simulator`.
+
+    Raises CliError.
+    """
+    scenario = with_options(scenario, args)
     commands = _commands(args)
     check_output_files(
         {
             "--ready-file": (args.ready_file, is_ready_file),
             "--journal": (args.journal, is_journal),
         },
-        {"the scenario": args.scenario},
+        inputs,
     )
     if args.ready_file is not None:
         remove_stale_ready_file(args.ready_file)
@@ -83,7 +100,7 @@ def run(args: argparse.Namespace) -> int:
     # The objects of start-up live as long as the process, so the garbage collector can skip them.
     gc.freeze()
     try:
-        trio.run(_main, scenario, commands, args)
+        trio.run(_main, scenario, commands, args, more)
     except CommandError as error:
         raise CliError(*error.problems, status=2) from None
     except StartError as error:
@@ -105,11 +122,16 @@ def _free_port_hint(error: StartError) -> str:
     return f"; {option} 0 takes a free port"
 
 
-def _scenario(args: argparse.Namespace) -> Scenario:
+def load_scenario(source: str) -> Scenario:
+    """Load a file or a bundled scenario. Raises CliError."""
     try:
-        scenario = load(args.scenario)
+        return load(source)
     except ScenarioError as error:
         raise CliError(*error.problems, status=2) from None
+
+
+def with_options(scenario: Scenario, args: argparse.Namespace) -> Scenario:
+    """Return the scenario as the options override it. Raises CliError."""
     given: dict[str, Any] = {
         "sn": args.sn,
         "seed": args.seed,
@@ -188,7 +210,9 @@ def _commands(args: argparse.Namespace) -> list[Command]:
     return commands
 
 
-async def _main(scenario: Scenario, commands: list[Command], args: argparse.Namespace) -> None:
+async def _main(
+    scenario: Scenario, commands: list[Command], args: argparse.Namespace, more: dict[str, Any]
+) -> None:
     ended = trio.Event()
 
     def join() -> None:
@@ -197,7 +221,7 @@ async def _main(scenario: Scenario, commands: list[Command], args: argparse.Name
 
     with on_signals(STOP_SIGNALS, ended.set), ExitStack() as after:
         async with open_simulator(
-            scenario, speed=args.speed, owns_loop=True, commands=commands, by="command line"
+            scenario, speed=args.speed, owns_loop=True, commands=commands, by="command line", **more
         ) as simulator:
             if args.journal is not None:
                 _write_journal(simulator, args.journal, after)

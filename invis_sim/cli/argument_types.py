@@ -1,0 +1,55 @@
+"""How arguments of the command line become values. Each raises argparse.ArgumentTypeError."""
+
+import argparse
+
+__all__ = ["port", "seconds", "speed", "wait_seconds", "whole"]
+
+
+def whole(text: str) -> int:
+    """Parse a whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected a whole number, found {text!r}") from None
+
+
+def speed(text: str) -> float:
+    """Parse a speed: a number above 0, or inf."""
+    return _above_zero(text, "a number above 0, or inf")
+
+
+def seconds(text: str) -> float:
+    """Parse a duration above 0."""
+    return _above_zero(text, "a number of seconds above 0")
+
+
+def _above_zero(text: str, expected: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not number > 0:
+        raise argparse.ArgumentTypeError(f"expected {expected}, found {text!r}")
+    return number
+
+
+def wait_seconds(text: str) -> float:
+    """Parse a duration that may be 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 1e9:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds, found {text!r}")
+    return number
+
+
+def port(text: str) -> int:
+    """Parse the number of a port to connect to."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if not 1 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"expected a port, 1 to 65535, found {text!r}")
+    return number
