@@ -1,7 +1,7 @@
 """`Outlet.handle`: request in, reply out, for every request that there can be."""
 
 import json
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 import pytest
@@ -320,6 +320,41 @@ def test_every_request_is_answered(
             assert len(answer.notes) > len(request.notes)
             assert answer.effects == ()
             assert outlet.state == before
+
+
+def quirk_values(hint: Any) -> st.SearchStrategy[Any]:
+    """Values of a key of [quirks]."""
+    if get_origin(hint) is Literal:
+        return st.sampled_from(get_args(hint))
+    return st.booleans() if hint is bool else st.sampled_from((1000, 6500, 40_000))
+
+
+QUIRKS = st.builds(
+    Quirks, **{name: quirk_values(hint) for name, hint in get_type_hints(Quirks).items()}
+)
+
+
+@given(
+    st.lists(ASKED | WITH_A_PROBLEM, min_size=1, max_size=5),
+    st.sampled_from(PRODUCTS),
+    st.booleans(),
+    QUIRKS,
+)
+def test_whatever_the_quirks_what_is_refused_or_ignored_changes_nothing(
+    requests: list[Request], product: str, online: bool, quirks: Quirks
+) -> None:
+    outlet = an_outlet(None, device={"product": product}, faceplate={"online": online})
+    outlet.set({"quirks": quirks}, now(outlet))
+    for request in requests:
+        before = outlet.state
+        answer = outlet.handle(request, now(outlet))
+        refused = answer.reply is not None and answer.reply.fields["PUBACK"] == 0
+        ignored = answer.reply is None and not answer.effects
+        if refused or ignored:
+            assert len(answer.notes) > len(request.notes)
+            assert (answer.before, answer.effects, outlet.state) == ((), (), before)
+        if ignored:
+            assert "ignored" in (quirks.missing_parts, quirks.unusable_requests)
 
 
 @given(st.lists(st.tuples(st.sampled_from(list(range(30))), FITTING | TREES), max_size=8))
