@@ -579,8 +579,27 @@ def test_by_a_quirk_a_push_comes_before_its_reply(transport: Transport) -> None:
 
 
 @on_both
-def test_by_a_quirk_the_client_that_asks_gets_no_push(transport: Transport) -> None:
-    quirks = Quirks(pushes_to_sender=False)
+def test_a_push_before_a_reply_does_not_bear_its_packet_id(transport: Transport) -> None:
+    quirks = Quirks(push_order="before_reply")
+
+    def pushed(packet_id: int) -> int:
+        """The packetID of the push before the reply to a request with this one."""
+        scenario = outlet(quirks=quirks, seed=1)
+        with start_simulator(scenario) as sim, Peers(sim) as peers:
+            peer = peers.listen(transport)
+            peer.send_request(10, [1, 1], packet_id)
+            before, reply = peer.packets(2)
+            assert reply == {**success_reply(), "packetID": packet_id}
+            return int(before["packetID"])
+
+    usual = pushed(1)
+    assert pushed(usual) != usual
+
+
+@on_both
+@pytest.mark.parametrize("order", ["after_reply", "before_reply"])
+def test_by_a_quirk_the_client_that_asks_gets_no_push(transport: Transport, order: Any) -> None:
+    quirks = Quirks(pushes_to_sender=False, push_order=order)
     with start_simulator(outlet(quirks=quirks)) as sim, Peers(sim) as peers:
         peer, other = peers.listen(transport), peers.listen("tcp")
         peer.send_request(10, [1, 1])
