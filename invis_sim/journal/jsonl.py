@@ -16,7 +16,7 @@ from invis_sim.protocol.json_text import parse_int
 from invis_sim.protocol.packets import MalformedPacket, Note, encode_json, parse_request
 from invis_sim.protocol.transport import Transport
 
-__all__ = ["HeaderLine", "decode_line", "encode_entry", "encode_header"]
+__all__ = ["HeaderLine", "decode_line", "encode_entry", "encode_header", "plain_entry"]
 
 
 def encode_header(started: float, sn: str) -> bytes:
@@ -35,7 +35,12 @@ def encode_entry(entry: Entry) -> bytes:
     which more may be sent has `"done": false`, and a push that was sent to several connections at
     once the number of these `recipients`. An event has its `kind` and the fields of that kind.
     """
-    return encode_json(_event(entry) if isinstance(entry, Event) else _exchange(entry))
+    return encode_json(plain_entry(entry))
+
+
+def plain_entry(entry: Entry) -> dict[str, Any]:
+    """The entry as plain data, as `encode_entry` encodes it."""
+    return _event(entry) if isinstance(entry, Event) else _exchange(entry)
 
 
 def _event(event: Event) -> dict[str, Any]:

@@ -6,7 +6,8 @@ for, and what the handler returns becomes JSON.
 
 import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -17,6 +18,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from invis_sim.commands.command import CommandError
+from invis_sim.server.nursery import open_cancelled_nursery
 from invis_sim.server.runtime import Runtime
 from invis_sim.web.api import OPERATIONS
 from invis_sim.web.guard import READING, SECURITY_HEADERS, Guard
@@ -77,7 +79,7 @@ class ControlApp:
             if response := self._check(request):
                 return response
             data = await body.read()
-            return await self._run(request, data)
+            return await body.unless_disconnected(partial(self._run, request, data))
         except HttpProblem as problem:
             with trio.move_on_after(DISCARD_SECONDS):
                 await body.discard()
@@ -184,6 +186,22 @@ class _Body:
         """Read what is left of it, and forget it."""
         while not self.complete:
             await self._next()
+
+    async def unless_disconnected(self, function: Callable[[], Awaitable[Response]]) -> Response:
+        """Return what the function does; where the client leaves first, cancel it: a long poll must
+        not wait for a client that is gone.
+        """
+        answers: list[Response] = []
+        async with open_cancelled_nursery() as nursery:
+
+            async def watch() -> None:
+                while (await self._receive())["type"] != "http.disconnect":
+                    pass
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(watch)
+            answers.append(await function())
+        return answers[0] if answers else Response(status_code=499)  # to a client that is gone
 
     async def _next(self) -> bytes:
         message: Any = await self._receive()

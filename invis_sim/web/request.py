@@ -127,6 +127,11 @@ def _from_text(text: str, annotation: Any) -> Any:
     """Return what a parameter means for a field of this type; the text itself where it means
     nothing, so that the builder says what was expected.
     """
+    if annotation is Any:  # any JSON
+        try:
+            return json.loads(text, parse_int=parse_int, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError):
+            return text
     try:
         return msgspec.convert(text, annotation, strict=False)
     except msgspec.ValidationError:

@@ -11,6 +11,7 @@ from invis_sim.web.api import (
     page,
     state,
     steps,
+    wait,
 )
 from invis_sim.web.operation import Operation
 
@@ -25,6 +26,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *commands.OPERATIONS,
     *journal.OPERATIONS,
     *events.OPERATIONS,
+    *wait.OPERATIONS,
     *clock.OPERATIONS,
     *page.OPERATIONS,
 )

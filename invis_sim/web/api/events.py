@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from invis_sim.journal import Entry, EntryFilter, Exchange, encode_entry
 from invis_sim.server.simulator import Simulator
 from invis_sim.web.api.journal import EntryQuery
+from invis_sim.web.news import News
 from invis_sim.web.operation import Operation
 from invis_sim.web.problems import HttpProblem
 from invis_sim.web.request import Call
@@ -54,7 +55,7 @@ class _Feed:
     """
 
     def __init__(
-        self, outlet: Simulator, wanted: EntryFilter, after: int | None, news: "_News"
+        self, outlet: Simulator, wanted: EntryFilter, after: int | None, news: "News"
     ) -> None:
         journal = outlet.journal
         self.sn = outlet.sn
@@ -91,20 +92,6 @@ class _Feed:
         self.finished.close()
 
 
-class _News:
-    """An event that is set again and again."""
-
-    def __init__(self) -> None:
-        self._event = trio.Event()
-
-    def set(self) -> None:
-        self._event.set()
-
-    async def wait(self) -> None:
-        await self._event.wait()
-        self._event = trio.Event()
-
-
 class EventStream(Response):
     """A response that does not end.
 
@@ -125,7 +112,7 @@ class EventStream(Response):
         self._single = single
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        news = _News()
+        news = News()
         # Before the client gets to know that the stream has begun: from then on it misses nothing.
         feeds = [
             _Feed(outlet, self._wanted, self._after.get(outlet.sn), news)
@@ -142,7 +129,7 @@ class EventStream(Response):
             for feed in feeds:
                 feed.close()
 
-    async def _send_entries(self, feeds: Sequence[_Feed], news: _News, send: Send) -> None:
+    async def _send_entries(self, feeds: Sequence[_Feed], news: News, send: Send) -> None:
         async def write(text: bytes) -> None:
             await send({"type": "http.response.body", "body": text, "more_body": True})
 
