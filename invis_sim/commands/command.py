@@ -26,6 +26,7 @@ __all__ = [
     "CommandEffect",
     "CommandError",
     "DisconnectClients",
+    "ReloadSteps",
     "ResetSteps",
     "Target",
 ]
@@ -86,7 +87,18 @@ class ResetSteps(msgspec.Struct, frozen=True):
     restart: bool = False
 
 
-CommandEffect: TypeAlias = Effect | DisconnectClients | ComeOnline | ClearJournal | ResetSteps
+class ReloadSteps(msgspec.Struct, frozen=True):
+    """Have other steps of the scenario: those that are the same go on, new ones begin now.
+
+    steps: all of them, each a `Step` (of a package above this one).
+    """
+
+    steps: tuple[Any, ...]
+
+
+CommandEffect: TypeAlias = (
+    Effect | DisconnectClients | ComeOnline | ClearJournal | ResetSteps | ReloadSteps
+)
 """What a command may cause."""
 
 

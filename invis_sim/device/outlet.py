@@ -144,6 +144,18 @@ class Outlet:
         )
         return tuple(self._device.set_state(state))
 
+    def reload(
+        self, initial: OutletState, changes: Mapping[str, Any], now: float
+    ) -> tuple[Effect, ...]:
+        """Have another state of the beginning, to which resets go back, and change what the outlet
+        is or knows as `set` does.
+
+        Raises ValueError as `set`.
+        """
+        effects = self.set(changes, now)
+        self._device.initial_state = initial.with_product()
+        return effects
+
     def push(self, callback: int, args: Any, now: float) -> tuple[Effect, ...]:
         """Push a packet to every client.
 

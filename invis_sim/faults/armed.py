@@ -71,6 +71,15 @@ class ArmedFault:
         """Set the switch. For `Pipeline.enable`; sessions do not notice a call from elsewhere."""
         self._enabled = enabled
 
+    def replace(self, fault: Fault, order: int) -> None:
+        """Take over the switch of the same fault in another file, if the file has changed it, and
+        its place there. For `Pipeline.reload`.
+        """
+        if fault.enabled != self.fault.enabled:
+            self._enabled = fault.enabled
+        self.fault = fault
+        self.order = (LAYERS.index(fault.layer), order)
+
     def reset_counters(self) -> None:
         """Count from zero. For `Pipeline.reset_counters`, which resets those of sessions too."""
         self._totals = Counts()

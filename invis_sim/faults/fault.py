@@ -197,6 +197,10 @@ class Fault(Checked, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_
         """Its name, or its kind where it has none."""
         return self.name or self.kind()
 
+    def same_but_switch(self, other: "Fault") -> bool:
+        """Whether another fault is the same, be it enabled or not."""
+        return self == msgspec.structs.replace(other, enabled=self.enabled)
+
     @property
     def starts_at_a_time(self) -> bool:
         """Whether it starts at `from_seconds`, rather than with a packet that matches."""

@@ -82,6 +82,38 @@ class Pipeline:
         self._armed = list(self._initial)
         self.version += 1
 
+    def reload(self, faults: Iterable[Fault]) -> None:
+        """Have other faults of the beginning. Those that are the same, but for their switch, stay
+        with their counters, identity and switch; one that was switched differently in the file is
+        switched. Faults that were added later stay, after the others of their layer.
+
+        faults: in the order of the scenario file.
+        """
+        faults, old = tuple(faults), list(self._initial)
+        initial: list[ArmedFault | None] = []
+        for fault in faults:
+            same = next((one for one in old if one.fault.same_but_switch(fault)), None)
+            initial.append(same)
+            if same is not None:
+                old.remove(same)
+        later = [armed for armed in self._armed if armed not in set(self._initial)]
+        self._armed = [armed for armed in self._armed if armed not in old]
+        order = count(1)
+        placed: list[ArmedFault] = []
+        for fault, armed in zip(faults, initial, strict=True):
+            if armed is None:
+                armed = ArmedFault(fault, self._free_identity(fault.display_name), next(order))
+                self._armed.append(armed)
+            else:
+                armed.replace(fault, next(order))
+            placed.append(armed)
+        for armed in later:
+            armed.replace(armed.fault, next(order))
+        self._initial = tuple(sorted(placed, key=lambda armed: armed.order))
+        self._last_order = next(order)
+        self._armed.sort(key=lambda armed: armed.order)
+        self.version += 1
+
     def reset_counters(self) -> None:
         """Make every fault count from zero again, on open connections too."""
         for armed in self._armed:

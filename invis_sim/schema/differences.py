@@ -9,23 +9,29 @@ from invis_sim.schema.fields import fields
 __all__ = ["differences"]
 
 
-def differences(value: msgspec.Struct, base: msgspec.Struct | None = None) -> dict[str, Any]:
+def differences(
+    value: msgspec.Struct, base: msgspec.Struct | None = None, *, with_none: bool = False
+) -> dict[str, Any]:
     """Return as plain data the keys whose values differ, such that `build` with this base and these
     keys makes the value again.
 
     base: what it differs from; None: the defaults of its type. A table that the base lacks is there
     even if it is empty: it stands for a value of its own. What the base has and the value lacks
-    (None) cannot be expressed and is missing.
+    (None) cannot be said in TOML; it is missing, or None with `with_none`.
     """
     found: dict[str, Any] = {}
     for key, field in fields(type(value)).items():
         now = getattr(value, field.name)
         before = field.default if base is None else getattr(base, field.name)
-        if now is None or now == before:
+        if now == before:
+            continue
+        if now is None:
+            if with_none:
+                found[key] = None
             continue
         if _is_table(now):
             has_one = type(before) is type(now)
-            inner = differences(now, before if has_one else None)
+            inner = differences(now, before if has_one else None, with_none=with_none)
             if inner or not has_one:
                 found[key] = inner
         else:

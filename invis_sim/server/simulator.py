@@ -21,6 +21,7 @@ from invis_sim.commands.command import (
     CommandEffect,
     CommandError,
     DisconnectClients,
+    ReloadSteps,
     ResetSteps,
     Target,
 )
@@ -45,6 +46,7 @@ from invis_sim.journal import (
 from invis_sim.protocol.packets import Push
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario
+from invis_sim.scenario.diff import Reloaded, changes_between
 from invis_sim.scenario.from_keys import build_step, checked, parse_commands
 from invis_sim.schema.build import check
 from invis_sim.server.acceptor import Acceptor
@@ -54,6 +56,7 @@ from invis_sim.server.fault_handle import FaultHandle, FaultHandles, FaultMethod
 from invis_sim.server.mdns import Announcement, MdnsUnavailable
 from invis_sim.server.net.listeners import ListenerGroup, StartError
 from invis_sim.server.outages import Outages
+from invis_sim.server.reload import ReloadMethods
 from invis_sim.server.runtime import Runtime
 from invis_sim.server.session.backend import Backend
 from invis_sim.server.session.connection import Connection
@@ -66,7 +69,7 @@ from invis_sim.server.waits import WaitMethods
 __all__ = ["Simulator", "StartError"]
 
 
-class Simulator(CommandMethods, WaitMethods, AddressMethods, FaultMethods):
+class Simulator(CommandMethods, WaitMethods, AddressMethods, FaultMethods, ReloadMethods):
     """A running outlet. `open_simulator` (`opening.py`) makes one.
 
     scenario: what it was made from.
@@ -217,6 +220,14 @@ class Simulator(CommandMethods, WaitMethods, AddressMethods, FaultMethods):
         (armed,) = set(self._faults) - before
         return armed
 
+    def carry_out_reload(self, scenario: Scenario, by: str) -> Reloaded:
+        """Reload a checked scenario. by: who asks, for the journal. Raises CommandError."""
+        difference = changes_between(self.scenario, scenario)
+        if difference.command is not None:
+            self._carry_out((difference.command,), by)
+        self.scenario = difference.scenario
+        return Reloaded(difference.changed, difference.fixed)
+
     def at(self, **keys: Any) -> StepHandle:
         """Add a step: conditions and commands as in a scenario file, times from now.
 
@@ -297,6 +308,8 @@ class Simulator(CommandMethods, WaitMethods, AddressMethods, FaultMethods):
                 pass  # the journal was cleared before the command was recorded
             case ResetSteps(restart):
                 self._steps.restart() if restart else self._steps.reset_counts()
+            case ReloadSteps(steps):
+                self._steps.reload(steps)
         return ()
 
     def _push(self, push: Push, spared: Connection | None) -> None:

@@ -16,11 +16,13 @@ class _RunningStep:
     """A step with its number and the timers that will carry it out.
 
     counted: how many requests of its callback had been counted when it was added.
+    of_scenario: whether it is one of the scenario's, and was not added later.
     """
 
-    def __init__(self, step: Step, number: int) -> None:
+    def __init__(self, step: Step, number: int, of_scenario: bool) -> None:
         self.step = step
         self.number = number
+        self.of_scenario = of_scenario
         self.counted = 0
         self.timers: list[Timer] = []
 
@@ -58,12 +60,16 @@ class StepRunner:
 
     def _start(self) -> None:
         for step in self._initial:
-            self.add(step)
+            self._add(step, of_scenario=True)
 
     def add(self, step: Step) -> "StepHandle":
         """Add a step; its times, and the requests that it waits for, count from now."""
+        return self._add(step, of_scenario=False)
+
+    def _add(self, step: Step, *, of_scenario: bool) -> "StepHandle":
         self._last_number += 1
-        running = self._running[self._last_number] = _RunningStep(step, self._last_number)
+        running = _RunningStep(step, self._last_number, of_scenario)
+        self._running[self._last_number] = running
         self._schedule.move_to(self._timeline.now())
         if step.after_request is not None:
             running.counted = self._requests[step.after_request.callback]
@@ -104,6 +110,24 @@ class StepRunner:
         self._last_number = 0
         self.reset_counts()
         self._start()
+
+    def reload(self, steps: Iterable[Step]) -> None:
+        """Have other steps of the scenario: those that both have go on, or are over, as they are;
+        the others are removed, and new ones begin now. Added steps stay.
+        """
+        old, self._initial = list(self._initial), tuple(steps)
+        new = []
+        for step in self._initial:
+            if step in old:
+                old.remove(step)
+            else:
+                new.append(step)
+        for running in tuple(self._running.values()):
+            if running.of_scenario and running.step in old:
+                old.remove(running.step)
+                self.remove(running)
+        for step in new:
+            self._add(step, of_scenario=True)
 
     def on_request(self, callback: int | None) -> None:
         """Carry out the steps that wait for this request, which has been answered.

@@ -24,6 +24,7 @@ from invis_sim.scenario import Scenario
 from invis_sim.schema.numbers import check_timeout
 from invis_sim.server.clock import Clock
 from invis_sim.server.fault_handle import FaultHandle, FaultHandles, FaultMethods
+from invis_sim.server.reload import Reloaded, ReloadMethods
 from invis_sim.server.simulator import Simulator
 from invis_sim.server.timeline import RealTime, SimTime
 from invis_sim.testing.event_loops import completed, in_event_loop
@@ -39,7 +40,7 @@ _EVENT_LOOP_HINT = """
 there, `await` async_wait_for_request or async_wait_for_connection)"""
 
 
-class SimulatorHandle(CommandMethods, FaultMethods):
+class SimulatorHandle(CommandMethods, FaultMethods, ReloadMethods):
     """A simulator that runs in a thread. `start_simulator` makes one.
 
     Everything on it may be used from any thread. When something has gone wrong inside the
@@ -141,6 +142,9 @@ class SimulatorHandle(CommandMethods, FaultMethods):
         Raises CommandError for a fault with a value out of range.
         """
         return self.faults.handle(self._thread.call(self._simulator.arm, InjectFault(fault)))
+
+    def carry_out_reload(self, scenario: Scenario, by: str) -> Reloaded:
+        return self._thread.call(self._simulator.carry_out_reload, scenario, by)
 
     def at(self, **keys: Any) -> "ThreadStepHandle":
         """Add a step: conditions and commands as in a scenario file, times from now.
