@@ -14,6 +14,7 @@ import msgspec
 from invis_sim.device.effects import Effect
 from invis_sim.device.outlet import Outlet
 from invis_sim.faults.pipeline import Pipeline
+from invis_sim.protocol.hidden_frames import hide_frames
 from invis_sim.protocol.transport import DisconnectMode
 from invis_sim.schema.describe import format_path, shorten, to_toml_text
 from invis_sim.schema.fields import Path
@@ -30,6 +31,8 @@ __all__ = [
     "ResetSteps",
     "Target",
 ]
+
+__tracebackhide__ = hide_frames
 
 MAX_SUMMARY_CHARACTERS = 100
 """How long the text of a command in the log may be: it should fit on one line of a terminal."""

@@ -5,6 +5,7 @@ from typing import Literal
 from invis_sim.commands.command import Command, CommandError, Target
 from invis_sim.commands.methods import Commandable
 from invis_sim.device.effects import Effect
+from invis_sim.protocol.hidden_frames import hide_frames
 
 __all__ = [
     "FaceplateMethod",
@@ -14,6 +15,8 @@ __all__ = [
     "TakeSample",
     "UpdateMethod",
 ]
+
+__tracebackhide__ = hide_frames
 
 
 class TakeSample(Command, frozen=True):

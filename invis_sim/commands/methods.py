@@ -3,8 +3,11 @@
 from typing import Any, ClassVar
 
 from invis_sim.commands.command import Command
+from invis_sim.protocol.hidden_frames import hide_frames
 
 __all__ = ["Commandable"]
+
+__tracebackhide__ = hide_frames
 
 
 class Commandable:

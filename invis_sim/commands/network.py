@@ -13,6 +13,7 @@ from invis_sim.commands.command import (
 )
 from invis_sim.commands.methods import Commandable
 from invis_sim.device.effects import GoOffline
+from invis_sim.protocol.hidden_frames import hide_frames
 from invis_sim.protocol.transport import DisconnectMode
 
 __all__ = [
@@ -23,6 +24,8 @@ __all__ = [
     "RebootMethod",
     "RebootOutlet",
 ]
+
+__tracebackhide__ = hide_frames
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 Number = Annotated[int, msgspec.Meta(ge=1)]

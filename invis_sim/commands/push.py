@@ -8,8 +8,11 @@ from invis_sim.commands.command import Command, CommandError, Target
 from invis_sim.commands.methods import Commandable
 from invis_sim.device.effects import Effect
 from invis_sim.protocol.callbacks import Callback
+from invis_sim.protocol.hidden_frames import hide_frames
 
 __all__ = ["PUSHABLE_STATE", "PushMethod", "PushPacket"]
+
+__tracebackhide__ = hide_frames
 
 PUSHABLE_STATE = (
     Callback.OUTLET_STATUS,

@@ -13,8 +13,11 @@ from invis_sim.commands.command import (
     Target,
 )
 from invis_sim.commands.methods import Commandable
+from invis_sim.protocol.hidden_frames import hide_frames
 
 __all__ = ["Reset", "ResetMethod", "What"]
+
+__tracebackhide__ = hide_frames
 
 What: TypeAlias = Literal["faults", "state", "counters", "journal", "seed", "steps", "all"]
 

@@ -5,8 +5,11 @@ from collections.abc import Sequence
 
 from invis_sim.commands.command import Command, CommandEffect, Target
 from invis_sim.device.schedule import Schedule
+from invis_sim.protocol.hidden_frames import hide_frames
 
 __all__ = ["apply_all", "rehearse"]
+
+__tracebackhide__ = hide_frames
 
 
 def apply_all(

@@ -8,9 +8,12 @@ from invis_sim.commands.command import MAX_SUMMARY_CHARACTERS, Command, CommandE
 from invis_sim.commands.methods import Commandable
 from invis_sim.device.effects import Effect
 from invis_sim.device.state import OutletState
+from invis_sim.protocol.hidden_frames import hide_frames
 from invis_sim.schema.describe import format_path, shorten, to_toml_text
 
 __all__ = ["Patch", "SetMethod", "SetState"]
+
+__tracebackhide__ = hide_frames
 
 Patch = Annotated[
     dict[str, Any],

@@ -7,6 +7,7 @@ import msgspec
 from invis_sim.commands.command import Command, CommandError, Target
 from invis_sim.commands.methods import Commandable
 from invis_sim.faults.armed import ArmedFault
+from invis_sim.protocol.hidden_frames import hide_frames
 
 __all__ = [
     "DisableFaults",
@@ -17,6 +18,8 @@ __all__ = [
     "RemoveFaults",
     "RemoveMethod",
 ]
+
+__tracebackhide__ = hide_frames
 
 FaultNames: TypeAlias = str | Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
 """The name of a fault, or a list of names. A fault without a name goes by its kind."""

@@ -24,6 +24,7 @@ from invis_sim.faults.delivery import Close, Delivery, HalfClose, Reset, Stall, 
 from invis_sim.faults.outage import Outage
 from invis_sim.faults.when import Seconds, When
 from invis_sim.protocol.frames import Frame
+from invis_sim.protocol.hidden_frames import hide_frames
 from invis_sim.protocol.packets import Packet, Request
 from invis_sim.protocol.transport import PacketKind, Transport
 from invis_sim.schema.build import Checked
@@ -43,6 +44,8 @@ __all__ = [
     "Target",
     "TextFault",
 ]
+
+__tracebackhide__ = hide_frames
 
 Layer: TypeAlias = Literal["content", "text", "websocket", "delivery", "connection", "device"]
 LAYERS: tuple[Layer, ...] = ("content", "text", "websocket", "delivery", "connection", "device")

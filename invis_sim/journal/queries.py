@@ -9,11 +9,14 @@ from invis_sim.journal.entries import Entry, Event, EventKind, Exchange
 from invis_sim.journal.expected import Expected, format_near_misses
 from invis_sim.journal.filter import EntryFilter, ExchangeFilter
 from invis_sim.journal.text import format_entries
+from invis_sim.protocol.hidden_frames import hide_frames
 from invis_sim.protocol.packets import Request
 from invis_sim.protocol.transport import Transport
 from invis_sim.schema.build import check
 
 __all__ = ["JournalQueries"]
+
+__tracebackhide__ = hide_frames
 
 
 class JournalQueries:

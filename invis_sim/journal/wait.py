@@ -13,9 +13,12 @@ from invis_sim.journal.filter import ExchangeFilter
 from invis_sim.journal.journal import Journal
 from invis_sim.journal.stream import Subscription
 from invis_sim.journal.text import MAX_LINES, format_entry
+from invis_sim.protocol.hidden_frames import hide_frames
 from invis_sim.protocol.transport import Transport
 
 __all__ = ["Expectation", "Waiters"]
+
+__tracebackhide__ = hide_frames
 
 E = TypeVar("E", Exchange, Event)
 

@@ -5,11 +5,14 @@ from typing import Any
 
 from invis_sim.commands.command import Command, CommandError
 from invis_sim.commands.registry import COMMANDS
+from invis_sim.protocol.hidden_frames import hide_frames
 from invis_sim.scenario.steps import CommandTable, Step
 from invis_sim.scenario.validation import validate
 from invis_sim.schema.describe import format_value
 
 __all__ = ["build_step", "checked", "parse_commands"]
+
+__tracebackhide__ = hide_frames
 
 
 def parse_commands(keys: Mapping[str, Any]) -> tuple[Command, ...]:

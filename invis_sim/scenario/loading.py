@@ -11,6 +11,7 @@ import msgspec
 import tomli
 
 from invis_sim.faults.fault import Fault
+from invis_sim.protocol.hidden_frames import hide_frames
 from invis_sim.scenario.bundled import bundled
 from invis_sim.scenario.conflicts import conflicts
 from invis_sim.scenario.model import NarrowedScenario, Scenario
@@ -29,6 +30,8 @@ __all__ = [
     "resolve",
     "with_faults",
 ]
+
+__tracebackhide__ = hide_frames
 
 ScenarioSource: TypeAlias = Scenario | str | FilePath | None
 """A scenario, the path of a file, the name of a bundled one, TOML text, or None for the default."""

@@ -11,6 +11,7 @@ A `Checked` struct applies the same to itself, so that Python cannot build what 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from operator import methodcaller
 from typing import Any, TypeAlias
 
 import msgspec
@@ -39,6 +40,9 @@ __all__ = [
     "check_fields",
     "values_checked",
 ]
+
+# Hidden by pytest where a value that a test gives is wrong; see `protocol/hidden_frames.py`.
+__tracebackhide__ = methodcaller("errisinstance", ValueError)
 
 
 class Problem(msgspec.Struct, frozen=True):

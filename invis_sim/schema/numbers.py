@@ -1,11 +1,15 @@
 """Numbers that a caller gives and no file has: a speed, a time to wait. They may be infinite."""
 
 import math
+from operator import methodcaller
 from typing import Any
 
 from invis_sim.schema.describe import format_value
 
 __all__ = ["check_seconds", "check_speed", "check_timeout"]
+
+# Hidden by pytest where a value that a test gives is wrong; see `protocol/hidden_frames.py`.
+__tracebackhide__ = methodcaller("errisinstance", ValueError)
 
 
 def check_speed(speed: Any) -> float:

@@ -14,10 +14,13 @@ from invis_sim.faults.armed import ArmedFault
 from invis_sim.faults.fault import Fault
 from invis_sim.faults.pipeline import Pipeline
 from invis_sim.journal import Journal
+from invis_sim.protocol.hidden_frames import hide_frames
 from invis_sim.schema.build import check
 from invis_sim.server.unapplied import unapplied
 
 __all__ = ["FaultHandle", "FaultHandles", "FaultMethods"]
+
+__tracebackhide__ = hide_frames
 
 T = TypeVar("T")
 

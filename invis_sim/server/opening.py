@@ -7,6 +7,7 @@ import trio
 
 from invis_sim.commands.command import Command
 from invis_sim.device.outlet import Outlet
+from invis_sim.protocol.hidden_frames import hide_frames
 from invis_sim.scenario import Scenario
 from invis_sim.server.net.listeners import ListenerGroup, open_listeners
 from invis_sim.server.runtime import Runtime
@@ -14,6 +15,8 @@ from invis_sim.server.session.backend import Backend
 from invis_sim.server.simulator import Simulator
 
 __all__ = ["open_outlet"]
+
+__tracebackhide__ = hide_frames
 
 
 @asynccontextmanager

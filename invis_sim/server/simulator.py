@@ -43,6 +43,7 @@ from invis_sim.journal import (
     Journal,
     ServerError,
 )
+from invis_sim.protocol.hidden_frames import hide_frames
 from invis_sim.protocol.packets import Push
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario
@@ -67,6 +68,8 @@ from invis_sim.server.step_runner import StepHandle, StepRunner
 from invis_sim.server.waits import WaitMethods
 
 __all__ = ["Simulator", "StartError"]
+
+__tracebackhide__ = hide_frames
 
 
 class Simulator(CommandMethods, WaitMethods, AddressMethods, FaultMethods, ReloadMethods):

@@ -6,10 +6,13 @@ from functools import partial
 
 from invis_sim.commands.command import Command
 from invis_sim.device.schedule import Schedule, Timer
+from invis_sim.protocol.hidden_frames import hide_frames
 from invis_sim.scenario.steps import Step
 from invis_sim.server.timeline import Timeline
 
 __all__ = ["StepHandle", "StepRunner"]
+
+__tracebackhide__ = hide_frames
 
 
 class _RunningStep:

@@ -8,11 +8,14 @@ import msgspec
 import trio
 
 from invis_sim.journal import Event, Exchange, Expectation, Journal, Waiters
+from invis_sim.protocol.hidden_frames import hide_frames
 from invis_sim.protocol.packets import Request
 from invis_sim.protocol.transport import Transport
 from invis_sim.schema.numbers import check_timeout
 
 __all__ = ["WaitMethods"]
+
+__tracebackhide__ = hide_frames
 
 E = TypeVar("E", Exchange, Event)
 

@@ -11,6 +11,7 @@ import trio
 
 from invis_sim.device.outlet import Outlet
 from invis_sim.faults.fault import Fault
+from invis_sim.protocol.hidden_frames import hide_frames
 from invis_sim.scenario import Scenario
 from invis_sim.scenario.loading import ScenarioSource, resolve
 from invis_sim.schema.numbers import check_speed
@@ -18,10 +19,12 @@ from invis_sim.server.machine_clock import MachineClock
 from invis_sim.server.session.backend import Backend
 from invis_sim.testing.event_loops import completed
 from invis_sim.testing.handle import SimulatorHandle
-from invis_sim.testing.thread import LoopThread, SimulatorStopped
+from invis_sim.testing.thread import LoopThread, SimulatorStopped, result_of
 from invis_sim.web.opening import open_simulator
 
 __all__ = ["SimulatorContext", "start_simulator"]
+
+__tracebackhide__ = hide_frames
 
 
 _running: "weakref.WeakSet[SimulatorContext]" = weakref.WeakSet()
@@ -65,7 +68,7 @@ class SimulatorContext:
     def __enter__(self) -> SimulatorHandle:
         self._start()
         try:
-            return self._ready.result()
+            return result_of(self._ready)
         except BaseException:  # it could not start, or the waiting was interrupted
             self._finish()
             raise
@@ -84,7 +87,7 @@ class SimulatorContext:
         self._start()
         try:
             await completed(self._ready)
-            return self._ready.result()
+            return result_of(self._ready)
         except BaseException:
             self._finish()
             raise

@@ -10,7 +10,11 @@ from typing import Any
 
 import trio
 
+from invis_sim.protocol.hidden_frames import hide_frames
+
 __all__ = ["completed", "in_event_loop"]
+
+__tracebackhide__ = hide_frames
 
 
 def in_event_loop() -> bool:

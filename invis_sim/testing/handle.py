@@ -18,6 +18,7 @@ from invis_sim.commands.registry import CommandMethods
 from invis_sim.device.state import OutletState
 from invis_sim.faults.fault import Fault
 from invis_sim.journal import Event, Exchange, Expectation, Journal
+from invis_sim.protocol.hidden_frames import hide_frames
 from invis_sim.protocol.packets import Request
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario
@@ -28,9 +29,11 @@ from invis_sim.server.reload import Reloaded, ReloadMethods
 from invis_sim.server.simulator import Simulator
 from invis_sim.server.timeline import RealTime, SimTime
 from invis_sim.testing.event_loops import completed, in_event_loop
-from invis_sim.testing.thread import LoopThread, ThreadStopped
+from invis_sim.testing.thread import LoopThread, ThreadStopped, result_of
 
 __all__ = ["ClockHandle", "SimulatorHandle", "ThreadStepHandle"]
+
+__tracebackhide__ = hide_frames
 
 T = TypeVar("T")
 E = TypeVar("E", Exchange, Event)
@@ -391,7 +394,7 @@ class ClockHandle:
         await completed(answer)
         if answer.cancelled():
             self._thread.raise_exit_error()
-        answer.result()
+        result_of(answer)
 
 
 class ThreadStepHandle:

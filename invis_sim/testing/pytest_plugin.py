@@ -2,7 +2,8 @@
 report of a test that fails.
 
 Every pytest run in an environment with this package loads it, so it imports nothing of the
-simulator before a test asks for one.
+simulator before a test asks for one, and it uses nothing that pytest 6.2 and pluggy 1.0 lack: it
+must not break the test runs of a project that has no use for it.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakKeyDictionary
 
 import pytest
 
@@ -17,7 +19,11 @@ if TYPE_CHECKING:
     from invis_sim.scenario.loading import ScenarioSource
     from invis_sim.testing.handle import SimulatorHandle
 
+from invis_sim.protocol.hidden_frames import hide_frames
+
 __all__ = ["SimulatorFactory"]
+
+__tracebackhide__ = hide_frames
 
 MAX_SEED = 2**63 - 1
 OPTION = "--invis-seed"
@@ -42,17 +48,26 @@ class _Outlets:
     """The outlets of one test.
 
     seed: of the first one that has none of its own; those that follow count up from it.
+    failed: whether the test has failed.
     """
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.started: list[SimulatorHandle] = []
+        self.failed = False
         self._drawn = 0
 
     def next_seed(self) -> int:
         seed = (self.seed + self._drawn) % (MAX_SEED + 1)
         self._drawn += 1
         return seed
+
+    def properties(self) -> list[tuple[str, object]]:
+        """What a report for machines says."""
+        found: list[tuple[str, object]] = [("invis_seed", self.seed)] if self._drawn else []
+        if self.failed:
+            found.append(("invis_journal", self.report()))
+        return found
 
     def report(self) -> str:
         """What happened, for a human."""
@@ -72,7 +87,8 @@ class _Outlets:
         return "\n".join(parts)
 
 
-_OUTLETS = pytest.StashKey[_Outlets]()
+_outlets: "WeakKeyDictionary[pytest.Item, _Outlets]" = WeakKeyDictionary()
+"""The outlets of the tests that run, for their reports."""
 
 
 def _seed(text: str) -> int:
@@ -81,7 +97,7 @@ def _seed(text: str) -> int:
     raise argparse.ArgumentTypeError(f"expected an integer from 0 to 2**63 - 1, found {text!r}")
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+def pytest_addoption(parser: "pytest.Parser") -> None:
     parser.getgroup("invis-sim", "simulated outlets").addoption(
         OPTION,
         type=_seed,
@@ -91,12 +107,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_configure(config: pytest.Config) -> None:
+def pytest_configure(config: "pytest.Config") -> None:
     config.addinivalue_line("markers", MARKER_HELP)
 
 
 @pytest.fixture
-def invis_sim_factory(request: pytest.FixtureRequest) -> Iterator[SimulatorFactory]:
+def invis_sim_factory(request: "pytest.FixtureRequest") -> Iterator[SimulatorFactory]:
     """Start any number of outlets: called as `invis_sim.start_simulator`, it returns the
     outlet, which runs until the test ends.
     """
@@ -105,7 +121,7 @@ def invis_sim_factory(request: pytest.FixtureRequest) -> Iterator[SimulatorFacto
 
     given: int | None = request.config.getoption(OPTION)
     outlets = _Outlets(secrets.randbelow(2**32) if given is None else given)
-    request.node.stash[_OUTLETS] = outlets
+    _outlets[request.node] = outlets
     with ExitStack() as stack:
 
         def start(
@@ -123,7 +139,7 @@ def invis_sim_factory(request: pytest.FixtureRequest) -> Iterator[SimulatorFacto
 
 @pytest.fixture
 def invis_sim(
-    request: pytest.FixtureRequest, invis_sim_factory: SimulatorFactory
+    request: "pytest.FixtureRequest", invis_sim_factory: SimulatorFactory
 ) -> "SimulatorHandle":
     """An outlet that runs until the test ends: the default one, or the one that the marker
     `invis_scenario` names.
@@ -132,7 +148,7 @@ def invis_sim(
     return invis_sim_factory(scenario, **options)
 
 
-def _wanted(node: pytest.Item) -> tuple["ScenarioSource", dict[str, Any]]:
+def _wanted(node: "pytest.Item") -> tuple["ScenarioSource", dict[str, Any]]:
     """What the markers say, the nearest first heard: scenario and options."""
     scenario: ScenarioSource = None
     options: dict[str, Any] = {}
@@ -148,13 +164,17 @@ def _wanted(node: pytest.Item) -> tuple["ScenarioSource", dict[str, Any]]:
     return scenario, options
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
-    report: pytest.TestReport = yield
-    outlets = item.stash.get(_OUTLETS, None)
-    if outlets is not None:
-        if report.failed:
-            report.sections.append(("invis-sim", outlets.report()))
-        if call.when == "teardown":
-            del item.stash[_OUTLETS]  # the journals need not outlive the test
-    return report
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: "pytest.Item") -> Iterator[None]:
+    outcome: Any = yield
+    report: pytest.TestReport = outcome.get_result()
+    outlets = _outlets.get(item)
+    if outlets is None:
+        return
+    if report.failed:
+        outlets.failed = True
+        report.sections.append(("invis-sim", outlets.report()))
+    if report.when == "teardown":
+        # JUnit XML has no sections but of captured output; it takes properties of this report.
+        report.user_properties += outlets.properties()
+        del _outlets[item]  # the journals need not outlive the test

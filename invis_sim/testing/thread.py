@@ -15,7 +15,11 @@ from typing import Any, NoReturn, TypeVar
 
 import trio
 
-__all__ = ["LoopThread", "SimulatorStopped", "ThreadStopped"]
+from invis_sim.protocol.hidden_frames import hide_frames, is_for_the_caller
+
+__all__ = ["LoopThread", "SimulatorStopped", "ThreadStopped", "result_of"]
+
+__tracebackhide__ = hide_frames
 
 T = TypeVar("T")
 
@@ -99,7 +103,7 @@ class LoopThread:
             raise ThreadStopped from None
         if not self._is_answered(answer):
             raise ThreadStopped
-        return answer.result()
+        return result_of(answer)
 
     def read(self, function: Callable[..., T], *args: Any) -> T:
         """Call a function that changes nothing where nothing changes meanwhile: in the thread, or
@@ -186,7 +190,7 @@ class LoopThread:
         answer = self.start_task(function)
         if not self._is_answered(answer) or answer.cancelled():
             self.raise_exit_error()
-        return answer.result()
+        return result_of(answer)
 
     def stop(self) -> None:
         """End the loop, and return when it has ended. Calling it twice is no error."""
@@ -211,3 +215,13 @@ class LoopThread:
         either: tuple[Future[Any], ...] = (answer, self.ended)
         wait(either, return_when=FIRST_COMPLETED)
         return answer.done()
+
+
+def result_of(answer: Future[T]) -> T:
+    """Return the result of a future, or raise its error: one that is for the caller as if it had
+    been raised here, without the frames of the simulator's thread.
+    """
+    error = answer.exception()
+    if error is None:
+        return answer.result()
+    raise error.with_traceback(None) if is_for_the_caller(error) else error

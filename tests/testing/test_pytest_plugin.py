@@ -1,11 +1,17 @@
 """The pytest plugin, in test runs of its own, beside the other plugins that people use."""
 
-import json
+import importlib
+import re
 import sys
+import types
 from collections.abc import Callable
+from importlib.metadata import distribution
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
+import tomli
+from _pytest.config import PytestPluginManager
 
 import invis_sim.testing.block  # noqa: F401 (so that no run in this process loads it again)
 
@@ -21,6 +27,8 @@ def ask(sim, packet_id=221040):
 
 NEIGHBOURS = ("xdist", "asyncio", "anyio", "hypothesispytest")
 """Plugins of others. Each run has only those that it is about, which is quicker."""
+
+PLUGIN = "invis_sim.testing.pytest_plugin"
 
 Run = Callable[..., pytest.RunResult]
 
@@ -348,7 +356,10 @@ import sys
 
 def test_it():
     ours = {name for name in sys.modules if name.startswith("invis_sim")}
-    assert ours == {"invis_sim", "invis_sim.testing", "invis_sim.testing.pytest_plugin"}
+    assert ours == {
+        *("invis_sim", "invis_sim.testing", "invis_sim.testing.pytest_plugin"),
+        *("invis_sim.protocol", "invis_sim.protocol.hidden_frames"),
+    }
     assert not {"trio", "msgspec", "tomli", "trio_websocket"}.intersection(sys.modules)
 """).assert_outcomes(passed=1)
 
@@ -541,12 +552,153 @@ class TestByHand(unittest.TestCase):
     assert result.ret == 0, text(result)
 
 
-def test_the_plugin_is_found_by_being_installed() -> None:
-    assert json.dumps(sorted(_entry_points())) == '["invis_sim"]'
+@pytest.fixture
+def entry_points() -> dict[str, str]:
+    """The plugins for pytest that the package brings, by name."""
+    project = Path(__file__).parents[2] / "pyproject.toml"
+    entries = tomli.loads(project.read_text())["project"]["entry-points"]["pytest11"]
+    assert isinstance(entries, dict)
+    return entries
 
 
-def _entry_points() -> list[str]:
-    from importlib.metadata import distribution
+def test_the_plugin_is_found_by_being_installed(entry_points: dict[str, str]) -> None:
+    found = distribution("invis-sim").entry_points.select(group="pytest11")
+    assert [entry.value for entry in found] == [*entry_points.values()] == [PLUGIN]
 
-    found = distribution("invis-sim").entry_points
-    return [entry.name for entry in found if entry.group == "pytest11"]
+
+def test_the_plugin_may_be_named_beside_being_installed(entry_points: dict[str, str]) -> None:
+    """As pytest does at its start, and then for `-p` or `pytest_plugins`."""
+    for installed_first in (True, False):
+        manager = PytestPluginManager()
+        if installed_first:
+            for name, value in entry_points.items():
+                manager.register(importlib.import_module(value), name)
+        manager.import_plugin(PLUGIN)
+        # What is there already is not loaded from its entry point. [pluggy]
+        assert all(manager.has_plugin(name) for name in entry_points)
+        assert manager.get_plugin(PLUGIN) is importlib.import_module(PLUGIN)
+
+
+def test_it_uses_nothing_that_old_versions_of_pytest_lack(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test run in its environment loads it, whether an outlet is used or not."""
+    old = types.ModuleType("pytest")  # what 6.2 has of what the plugin uses
+    for name in ("fixture", "hookimpl", "Item", "FixtureRequest", "UsageError"):
+        setattr(old, name, getattr(pytest, name))
+    monkeypatch.setitem(sys.modules, "pytest", old)
+    source = Path(importlib.import_module(PLUGIN).__file__ or "").read_text()
+    exec(compile(source, "plugin", "exec"), {"__name__": "plugin"})
+    assert "wrapper=True" not in source.replace("hookwrapper=True", "")  # of pluggy 1.2
+
+
+# What a failed test shows
+
+MISTAKES = (
+    "sim.journal.assert_received(callback=20)",
+    "sim.wait_for_request(timeout=0.01)",
+    "sim.wait_for_connection(timeout=0.01)",
+    "asyncio.run(sim.async_wait_for_request(timeout=0.01))",
+    "sim.do(push=9, reboot={'seconds': -1})",
+    "sim.reboot(-1)",
+    "sim.disconnect('no')",
+    "sim.set(sensors={'lx': 1})",
+    "sim.push('x')",
+    "sim.enable('no such fault')",
+    "sim.update('XX')",
+    "sim.faceplate('no')",
+    "sim.reset('no')",
+    "sim.at(after_seconds=-1, push=9)",
+    "sim.inject(faults.Delay(seconds=-1))",
+    "sim.clock.advance(-1)",
+    "invis_sim_factory('no-such-scenario')",
+    "invis_sim_factory(sn='x')",
+    "start_simulator('no-such-scenario')",
+    "start_simulator(speed=0)",
+    "stopped().push(9)",
+    "trio.run(in_trio)",
+)
+
+
+def test_our_frames_do_not_stand_before_the_message_that_a_test_is_to_read(run: Run) -> None:
+    tests = "\n".join(
+        f"def test_{number}(sim, invis_sim_factory):\n    {line}\n"
+        for number, line in enumerate(MISTAKES)
+    )
+    result = run(
+        f"""
+import asyncio
+import pytest
+import trio
+from invis_sim import faults, open_simulator, start_simulator
+
+@pytest.fixture(scope="module")
+def sim():
+    with start_simulator("pro") as sim:
+        yield sim
+
+def stopped():
+    with start_simulator() as sim:
+        return sim
+
+async def in_trio():
+    async with open_simulator() as sim:
+        sim.do(push="x")
+
+{tests}
+""",
+        here=True,
+    )
+    result.assert_outcomes(failed=len(MISTAKES))
+    assert not [line for line in result.outlines if re.search(r"invis_sim/.*\.py:\d+: ", line)]
+
+
+def test_frames_of_an_error_of_our_own_are_shown(run: Run) -> None:
+    result = run(
+        """
+def test_it(invis_sim):
+    invis_sim.call(invis_sim.no_such_thing)
+
+def test_another(invis_sim):
+    invis_sim.call(lambda: {}["x"])
+""",
+        here=True,
+    )
+    result.assert_outcomes(failed=2)
+    assert re.search(r"testing/thread\.py:\d+: ", text(result))
+
+
+# JUnit XML
+
+
+def test_junit_xml_has_the_seed_and_of_a_failed_test_the_journal(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "report.xml"
+    run(
+        """
+def test_passes(invis_sim):
+    ask(invis_sim, 100001)
+
+def test_fails(invis_sim):
+    ask(invis_sim, 100002)
+    assert False
+
+def test_has_a_seed(invis_sim_factory):
+    invis_sim_factory(seed=5)
+
+def test_has_no_outlet():
+    pass
+""",
+        *("--invis-seed=7", f"--junit-xml={path}"),
+        here=True,
+    )
+    properties = {
+        case.get("name"): {one.get("name"): one.get("value") for one in case.iter("property")}
+        for case in ElementTree.parse(path).iter("testcase")
+    }
+    journal = properties["test_fails"].pop("invis_journal") or ""
+    assert properties == {
+        "test_passes": {"invis_seed": "7"},
+        "test_fails": {"invis_seed": "7"},
+        "test_has_a_seed": {},
+        "test_has_no_outlet": {},
+    }
+    assert "repeat it with --invis-seed=7" in journal
+    assert "packetID 100002  PUBACK 1" in journal
