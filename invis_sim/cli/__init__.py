@@ -168,6 +168,19 @@ def _parser() -> argparse.ArgumentParser:
     keys.set_defaults(function="keys:keys")
     keys.add_argument("table", nargs="?", metavar="TABLE", help="e.g. sensors, updates.IM, steps")
 
+    callbacks = commands.add_parser(
+        "callbacks",
+        help="show what each callback takes and returns",
+        description=(
+            "List the callbacks of the protocol, or show what one takes and returns, with an "
+            "example."
+        ),
+    )
+    callbacks.set_defaults(function="callbacks:callbacks")
+    callbacks.add_argument(
+        "callback", nargs="?", type=_whole, metavar="N", help="show this one in detail, e.g. 20"
+    )
+
     schema = commands.add_parser(
         "schema",
         help="print the JSON Schema of scenario files",

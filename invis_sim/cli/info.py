@@ -88,6 +88,7 @@ def _manual(fault: type[Fault]) -> str:
     return "\n".join(
         (
             f"{fault.kind()}  ({fault.layer} layer; {transports})",
+            f"In Python: invis_sim.faults.{fault.__name__}",
             "",
             inspect.getdoc(fault) or "",
             *_on_open_connections(fault),
