@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 from invis_sim import __version__
 from invis_sim.cli.argument_types import seconds, whole
 from invis_sim.cli.gauntlet_options import add_gauntlet
+from invis_sim.cli.journal_options import add_journal
 from invis_sim.cli.messages import print_message
 from invis_sim.cli.outlet_options import add_outlet_options
 from invis_sim.cli.recording_arguments import add_recording_commands
@@ -56,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         given, behind = _split(sys.argv[1:] if arguments is None else arguments)
         args = _parser().parse_args(given)
+        args.words = given
         if behind is not None:
             args.command = behind
         module, _, function = args.function.partition(":")
@@ -178,7 +180,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     callbacks.set_defaults(function="callbacks:callbacks")
     callbacks.add_argument(
-        "callback", nargs="?", type=_whole, metavar="N", help="show this one in detail, e.g. 20"
+        "callback", nargs="?", type=whole, metavar="N", help="show this one in detail, e.g. 20"
     )
 
     schema = commands.add_parser(
@@ -237,5 +239,6 @@ def _parser() -> argparse.ArgumentParser:
     watch.add_argument("--seconds", type=seconds, metavar="S", help="stop after this many seconds")
 
     add_gauntlet(commands)
+    add_journal(commands)
     add_recording_commands(commands)
     return parser

@@ -2,7 +2,9 @@
 
 import argparse
 
-__all__ = ["port", "seconds", "speed", "wait_seconds", "whole"]
+__all__ = ["duration", "port", "seconds", "speed", "wait_seconds", "whole"]
+
+_UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 def whole(text: str) -> int:
@@ -53,3 +55,13 @@ def port(text: str) -> int:
     if not 1 <= number <= 65535:
         raise argparse.ArgumentTypeError(f"expected a port, 1 to 65535, found {text!r}")
     return number
+
+
+def duration(text: str) -> float:
+    """Parse a duration with a unit: 60, 60s, 5m or 1h."""
+    number, unit = (text[:-1], text[-1:]) if text[-1:] in _UNITS else (text, "s")
+    try:
+        return seconds(number) * _UNITS[unit]
+    except argparse.ArgumentTypeError:
+        expected = "a time such as 60s, 5m or 1h"
+        raise argparse.ArgumentTypeError(f"expected {expected}, found {text!r}") from None

@@ -224,7 +224,7 @@ async def _main(
             scenario, speed=args.speed, owns_loop=True, commands=commands, by="command line", **more
         ) as simulator:
             if args.journal is not None:
-                _write_journal(simulator, args.journal, after)
+                _write_journal(simulator, args, after)
             with ExitStack() as during:
                 during.enter_context(on_signals(JOIN_SIGNALS, join))
                 if args.ready_file is not None:
@@ -333,10 +333,12 @@ def _host_and_port(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _write_journal(simulator: Simulator, path: str, stack: ExitStack) -> None:
+def _write_journal(simulator: Simulator, args: argparse.Namespace, stack: ExitStack) -> None:
     """Write the journal to a file, from a thread, until the stack ends. An exchange is written when
     nothing more of it will be sent. Raises CliError.
     """
+
+    path: str = args.journal
 
     def warn(problem: str) -> None:
         print_message(f"invis-sim: --journal {path}: {problem}")
@@ -346,6 +348,9 @@ def _write_journal(simulator: Simulator, path: str, stack: ExitStack) -> None:
     except OSError as error:
         raise CliError(f"--journal {path}: {error.strerror}") from None
     journal = simulator.journal
+    header = msgspec.structs.replace(
+        journal.header, scenario=args.scenario, options=tuple(args.words)
+    )
     subscription = journal.subscribe(
         after=0,
         done=True,
@@ -356,7 +361,7 @@ def _write_journal(simulator: Simulator, path: str, stack: ExitStack) -> None:
         file,
         subscription,
         JsonLog(),
-        encode_header(journal.started, journal.sn).decode(),
+        encode_header(header).decode(),
         on_error=lambda error: warn(f"{error.strerror}; continuing without it"),
         on_dropped=lambda: warn("the disk is too slow, so entries are missing"),
     )

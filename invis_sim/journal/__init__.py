@@ -27,7 +27,7 @@ from invis_sim.journal.entries import (
 )
 from invis_sim.journal.filter import EntryFilter, ExchangeFilter
 from invis_sim.journal.journal import Journal
-from invis_sim.journal.jsonl import encode_entry
+from invis_sim.journal.jsonl import JournalHeader, encode_entry
 from invis_sim.journal.stream import Batch, Subscription
 from invis_sim.journal.text import format_entries, format_entry
 from invis_sim.journal.wait import Expectation, Waiters
@@ -48,6 +48,7 @@ __all__ = [
     "FaultNote",
     "Journal",
     "JournalBudget",
+    "JournalHeader",
     "OutageEnded",
     "OutageStarted",
     "Outcome",

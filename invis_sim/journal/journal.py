@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
+
 from invis_sim.faults.pipeline import AppliedFault
 from invis_sim.journal.budget import JournalBudget
 from invis_sim.journal.entries import Entry, Event, Exchange, Outcome
 from invis_sim.journal.filter import EntryFilter
-from invis_sim.journal.jsonl import HeaderLine, decode_line, encode_entry, encode_header
+from invis_sim.journal.jsonl import JournalHeader, decode_line, encode_entry, encode_header
 from invis_sim.journal.queries import JournalQueries
 from invis_sim.journal.stream import MAX_WAITING, Subscription
 from invis_sim.protocol.packets import Note, Request
@@ -39,6 +41,7 @@ class Journal(JournalQueries):
     max_entries, max_bytes: how much is kept (bytes as received and sent); the oldest are forgotten
     first. The newest entry is kept, however many bytes it has.
     budget: what this journal shares with others; it may lower the bounds.
+    header: what else its first line in a file says.
     """
 
     def __init__(
@@ -48,7 +51,9 @@ class Journal(JournalQueries):
         max_entries: int = MAX_ENTRIES,
         max_bytes: int = MAX_BYTES,
         budget: JournalBudget | None = None,
+        header: JournalHeader = JournalHeader(),  # noqa: B008 - it is frozen
     ) -> None:
+        self._header = header
         self.started = started
         self.sn = sn
         self._own_max_entries = self._max_entries = max_entries
@@ -263,9 +268,14 @@ class Journal(JournalQueries):
 
     # Files
 
+    @property
+    def header(self) -> JournalHeader:
+        """What its first line in a file says: the seed and the version among others."""
+        return msgspec.structs.replace(self._header, sn=self.sn, started=self.started)
+
     def lines(self) -> list[str]:
         """Return what is kept as JSON Lines: a header, then the entries. `load` reads them."""
-        header = encode_header(self.started, self.sn)
+        header = encode_header(self.header)
         return [line.decode() for line in (header, *map(encode_entry, self))]
 
     def dump(self, path: str | os.PathLike[str]) -> None:
@@ -287,7 +297,7 @@ class Journal(JournalQueries):
         if isinstance(source, str | os.PathLike):
             file = f"{os.fspath(source)}:"
             source = Path(source).read_bytes().split(b"\n")
-        header = HeaderLine(0.0)
+        header = JournalHeader()
         entries: list[Entry] = []
         for number, line in enumerate(source, 1):
             if not line.strip():
@@ -296,7 +306,7 @@ class Journal(JournalQueries):
                 decoded = decode_line(line)
             except ValueError as error:
                 raise ValueError(f"{file}{number}: not a line of a journal: {error}") from None
-            if isinstance(decoded, HeaderLine):
+            if isinstance(decoded, JournalHeader):
                 header = decoded
             else:
                 entries.append(decoded)
@@ -304,7 +314,11 @@ class Journal(JournalQueries):
         entries.sort(key=lambda entry: entry.number)
         size = sum(_size(entry) for entry in entries if isinstance(entry, Exchange))
         journal = cls(
-            header.started, header.sn, max(MAX_ENTRIES, len(entries)), max(MAX_BYTES, size)
+            header.started,
+            header.sn,
+            max(MAX_ENTRIES, len(entries)),
+            max(MAX_BYTES, size),
+            header=header,
         )
         journal._entries.extend(entries)
         journal._bytes = size

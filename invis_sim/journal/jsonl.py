@@ -16,15 +16,30 @@ from invis_sim.protocol.json_text import parse_int
 from invis_sim.protocol.packets import MalformedPacket, Note, encode_json, parse_request
 from invis_sim.protocol.transport import Transport
 
-__all__ = ["HeaderLine", "decode_line", "encode_entry", "encode_header", "plain_entry"]
+__all__ = ["JournalHeader", "decode_line", "encode_entry", "encode_header", "plain_entry"]
 
 
-def encode_header(started: float, sn: str) -> bytes:
-    """The first line of a journal.
+class JournalHeader(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="journal"):
+    """The first line of a journal: what is needed to see the same again.
 
-    started: when it started, in seconds since the epoch. sn: the serial number of the outlet.
+    sn: the serial number of the outlet. started: when it started, in seconds since the epoch.
+    version: of the simulator; "": not known. seed: of all that was random; None: not known.
+    scenario: the name or the path of what was run; "": not known.
+    options: the words of the command line, that of the scenario included; empty: from Python.
     """
-    return encode_json({"entry": "journal", "sn": sn, "started": started})
+
+    sn: str = ""
+    started: float = 0.0
+    version: str = ""
+    seed: int | None = None
+    scenario: str = ""
+    options: tuple[str, ...] = ()
+
+
+def encode_header(header: JournalHeader) -> bytes:
+    """The first line of a journal; what is not known is omitted."""
+    plain = {"entry": "journal", **msgspec.to_builtins(header)}
+    return encode_json({key: value for key, value in plain.items() if value not in ("", None, ())})
 
 
 def encode_entry(entry: Entry) -> bytes:
@@ -98,13 +113,6 @@ class _Base64(msgspec.Struct, frozen=True):
     base64: str
 
 
-class HeaderLine(msgspec.Struct, tag_field="entry", tag="journal"):
-    """The first line of a journal, decoded."""
-
-    started: float
-    sn: str = ""
-
-
 class _EventLine(msgspec.Struct, tag_field="entry", tag="event"):
     """What an event's line is recognised by; the rest depends on its kind."""
 
@@ -128,14 +136,14 @@ class _ExchangeLine(msgspec.Struct, tag_field="entry", tag="exchange"):
 _ANY_EVENT: Any = reduce(or_, EVENT_TYPES)
 
 
-def decode_line(line: str | bytes) -> HeaderLine | Entry:
+def decode_line(line: str | bytes) -> JournalHeader | Entry:
     """Decode one line. Raises ValueError."""
     try:
         plain = json.loads(line, parse_int=parse_int)
     except RecursionError:
         raise ValueError("nested too deep") from None
-    decoded = msgspec.convert(plain, HeaderLine | _EventLine | _ExchangeLine)
-    if isinstance(decoded, HeaderLine):
+    decoded = msgspec.convert(plain, JournalHeader | _EventLine | _ExchangeLine)
+    if isinstance(decoded, JournalHeader):
         return decoded
     if isinstance(decoded, _EventLine):
         event: Event = msgspec.convert(plain, _ANY_EVENT)

@@ -16,7 +16,7 @@ from invis_sim.client.ask import ask
 from invis_sim.client.connection import OutletClient, connect
 from invis_sim.client.errors import ClientError, ConnectError, ConnectionLost, NoReply
 from invis_sim.journal.entries import Exchange, Outcome
-from invis_sim.journal.jsonl import encode_entry, encode_header
+from invis_sim.journal.jsonl import JournalHeader, encode_entry, encode_header
 from invis_sim.protocol.frames import text_frame, unframe_text
 from invis_sim.protocol.packets import MalformedPacket, Push, parse_packet, parse_request
 from invis_sim.protocol.transport import Transport
@@ -68,7 +68,10 @@ class Capture(msgspec.Struct, frozen=True):
 
     def to_jsonl(self) -> bytes:
         """Return the exchanges as a journal file, which can be replayed."""
-        lines = [encode_header(0.0, self.scenario.device.sn), *map(encode_entry, self.exchanges)]
+        lines = [
+            encode_header(JournalHeader(sn=self.scenario.device.sn)),
+            *map(encode_entry, self.exchanges),
+        ]
         return b"".join(line + b"\n" for line in lines)
 
 

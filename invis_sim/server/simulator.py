@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import trio
 
+from invis_sim import __version__
 from invis_sim.commands.command import (
     ClearJournal,
     ComeOnline,
@@ -41,6 +42,7 @@ from invis_sim.journal import (
     DeviceLog,
     Event,
     Journal,
+    JournalHeader,
     ServerError,
 )
 from invis_sim.protocol.hidden_frames import hide_frames
@@ -106,7 +108,12 @@ class Simulator(CommandMethods, WaitMethods, AddressMethods, FaultMethods, Reloa
             seed=self.seed,
             schedule=schedule,
         )
-        self.journal = Journal(started=time.time(), sn=self._outlet.sn, budget=runtime.budget)
+        self.journal = Journal(
+            started=time.time(),
+            sn=self._outlet.sn,
+            budget=runtime.budget,
+            header=JournalHeader(version=__version__, seed=self.seed),
+        )
         WaitMethods.__init__(self, self.journal)
         self._faults = Pipeline(scenario.faults, self.seed)
         self.faults = FaultHandles(self, self._faults, self.journal, _call)
