@@ -76,11 +76,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except OSError as error:
-        # Otherwise Python would flush stdout again at exit, and print the error as a traceback.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        from invis_sim.server.net.system_errors import OUT_OF_DESCRIPTORS, explain
+
+        if error.errno not in OUT_OF_DESCRIPTORS:
+            # Otherwise Python would flush stdout again at exit, and print the error as a traceback.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             return 0  # the reader has seen enough, as with `| head`
-        print_message(f"invis-sim: {error.strerror or error}")
+        print_message(f"invis-sim: {explain(error)}")
         return 1
 
 

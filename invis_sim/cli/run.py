@@ -109,9 +109,9 @@ def run_outlet(
 
 
 def _free_port_hint(error: StartError) -> str:
-    """Return which option gives a free port, if the port is in use; "" otherwise."""
+    """Return which option gives a free port, if the port cannot be had; "" otherwise."""
     cause = error.__cause__
-    if not isinstance(cause, OSError) or cause.errno != errno.EADDRINUSE:
+    if not isinstance(cause, OSError) or cause.errno not in (errno.EADDRINUSE, errno.EACCES):
         return ""
     options = {
         "for TCP": "--tcp-port",

@@ -12,6 +12,7 @@ import trio
 from invis_sim.protocol.transport import Transport
 from invis_sim.server.net.client_socket import ClientSocket
 from invis_sim.server.net.listeners import ListenerGroup, accept
+from invis_sim.server.net.system_errors import explain
 
 __all__ = ["Acceptor", "Reach"]
 
@@ -163,7 +164,7 @@ class Acceptor:
                     raise
                 if not exhausted:  # reported once, not ten times a second
                     exhausted = True
-                    self._log_error(f"cannot accept connections ({error.strerror}), retrying")
+                    self._log_error(f"cannot accept connections ({explain(error)}), retrying")
                 await trio.sleep(ACCEPT_RETRY_SECONDS)
 
     async def _serve_next(self) -> None:

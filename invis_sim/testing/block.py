@@ -16,6 +16,8 @@ from invis_sim.scenario import Scenario
 from invis_sim.scenario.loading import ScenarioSource, resolve
 from invis_sim.schema.numbers import check_speed
 from invis_sim.server.machine_clock import MachineClock
+from invis_sim.server.net.listeners import StartError
+from invis_sim.server.net.system_errors import OUT_OF_DESCRIPTORS, explain
 from invis_sim.server.session.backend import Backend
 from invis_sim.testing.event_loops import completed
 from invis_sim.testing.handle import SimulatorHandle
@@ -156,6 +158,11 @@ class SimulatorContext:
         failure: BaseException | None = None
         try:
             trio.run(self._main, clock=MachineClock())
+        except OSError as error:
+            failure = error
+            if error.errno in OUT_OF_DESCRIPTORS:  # met by the event loop, before any socket
+                failure = StartError(f"the outlet cannot start: {explain(error)}")
+                failure.__cause__ = error
         except BaseException as error:  # it belongs to those who wait
             failure = error
         # First of all: whoever is called back by what follows may call the outlet, and then waits

@@ -12,6 +12,7 @@ import trio
 
 from invis_sim.protocol.transport import Transport
 from invis_sim.server.net.forks import close_in_children
+from invis_sim.server.net.system_errors import explain
 from invis_sim.server.threads import run_in_thread
 
 __all__ = ["ListenerGroup", "StartError", "accept", "host_in"]
@@ -233,7 +234,7 @@ async def open_listeners(transport: Transport, host: str, port: int) -> Listener
     try:
         sockets = _listen_on_all(await _addresses(host), port)
     except OSError as error:
-        why = error.strerror or str(error)
+        why = explain(error, port)
         raise StartError(f"cannot listen for {name} on {where}: {why}") from error
     except UnicodeError:  # what Python makes of "a..b"
         raise StartError(f"cannot listen for {name} on {where}: that is not a host name") from None
