@@ -25,7 +25,7 @@ from invis_sim.schema.describe import (
     type_errors,
 )
 from invis_sim.schema.fields import Path, fields, is_table, struct_in, table_in_list
-from invis_sim.schema.plain import NotPlain, given_fields, to_json, to_plain
+from invis_sim.schema.plain import NotPlain, given_fields, given_keys, to_json, to_plain
 
 __all__ = [
     "NO_RULES",
@@ -125,8 +125,13 @@ def build(
     struct = struct_in(annotation)
     if struct is not None and isinstance(plain, Mapping):
         return build_table(struct, plain, path, rules=rules)
-    if struct is not None and isinstance(plain, Checked) and isinstance(plain, struct):
-        return plain, []
+    if struct is not None and isinstance(plain, msgspec.Struct):
+        if isinstance(plain, Checked) and isinstance(plain, struct):
+            return plain, []
+        if not isinstance(plain, struct):  # whose fields might be as by default, and say nothing
+            expected = describe(msgspec.inspect.type_info(annotation))
+            return None, [Problem(path, f"expected {expected}, found {format_value(plain)}")]
+        return build_table(struct, given_keys(plain), path, rules=rules)
     try:
         if annotation is Any:
             return to_json(plain, path), []

@@ -168,6 +168,8 @@ def format_value(value: object) -> str:
         return "a number of more than sixty digits"
     if isinstance(value, type):
         return f"the class {value.__name__}"
+    if isinstance(value, msgspec.Struct):
+        return f"{type(value).__name__}(…)"
     return str(value)
 
 

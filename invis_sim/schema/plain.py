@@ -9,7 +9,7 @@ import msgspec
 
 from invis_sim.schema.fields import Path
 
-__all__ = ["MAX_DEPTH", "NotPlain", "given_fields", "to_json", "to_plain"]
+__all__ = ["MAX_DEPTH", "NotPlain", "given_fields", "given_keys", "to_json", "to_plain"]
 
 MAX_DEPTH = 128
 """How deep a value may be nested: as deep as a packet may be (`protocol/json_stream.py`)."""
@@ -92,11 +92,16 @@ def _fields(struct: msgspec.Struct, path: Path, depth: int) -> Any:
     if struct.__struct_config__.array_like:
         values = [getattr(struct, name) for name in struct.__struct_fields__]
         return _convert(values, path, "plain data", depth)
-    keys = dict(zip(struct.__struct_fields__, struct.__struct_encode_fields__, strict=True))
     return {
-        keys[name]: _convert(value, (*path, keys[name]), "plain data", depth + 1)
-        for name, value in given_fields(struct).items()
+        key: _convert(value, (*path, key), "plain data", depth + 1)
+        for key, value in given_keys(struct).items()
     }
+
+
+def given_keys(struct: msgspec.Struct) -> dict[str, Any]:
+    """Return what `given_fields` returns, by the keys of plain data."""
+    keys = dict(zip(struct.__struct_fields__, struct.__struct_encode_fields__, strict=True))
+    return {keys[name]: value for name, value in given_fields(struct).items()}
 
 
 def given_fields(struct: msgspec.Struct) -> dict[str, Any]:

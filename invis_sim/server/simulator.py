@@ -384,8 +384,9 @@ class Simulator(CommandMethods, WaitMethods, AddressMethods, FaultMethods, Reloa
 
         Raises StartError where mDNS is asked for and not installed; CommandError.
         """
+        check(str, by, "by")
         if commands:
-            self._carry_out(commands, by)
+            self._carry_out(tuple(map(checked, commands)), by)
         if self.scenario.listen.mdns:
             self._announcement = self._announce()
             self._nursery.start_soon(self._announcement.run)

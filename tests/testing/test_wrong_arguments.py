@@ -9,9 +9,17 @@ from typing import Any
 import pytest
 import trio
 
-from invis_sim import CommandError, Journal, SimulatorHandle, faults, open_simulator
+from invis_sim import (
+    CommandError,
+    Journal,
+    OutletFirmware,
+    SimulatorHandle,
+    faults,
+    open_simulator,
+)
 from invis_sim.commands.push import PushPacket
 from invis_sim.device.outlet import Outlet
+from invis_sim.device.preferences import AccPrefs, Preferences
 from invis_sim.device.state import OutletState
 from invis_sim.testing.block import start_simulator
 
@@ -102,6 +110,14 @@ WRONG: list[tuple[Call, str]] = [
         lambda sim: sim.set(names={"outlet1": b"x"}),
         "set.names.outlet1: expected plain data, found bytes",
     ),
+    (
+        lambda sim: sim.set(firmware=OutletFirmware()),
+        "set.firmware: expected a table (keys: IM, PM, update_check), found OutletFirmware(…)",
+    ),
+    (
+        lambda sim: sim.set(preferences=Preferences(sys_prefs=AccPrefs())),  # type: ignore[arg-type]
+        "set.preferences.sys_prefs: expected a table (keys: mqtt, internet), found AccPrefs(…)",
+    ),
     (lambda sim: sim.has("udp"), 'transport: expected one of "tcp", "ws", found "udp"'),
     (
         lambda sim: sim.journal.exchanges(callback="20"),
@@ -133,6 +149,16 @@ def test_a_wrong_argument_is_refused_at_the_call(
 ) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         call(sim)
+
+
+@pytest.mark.parametrize("commands", ["push", [5], [faults.Drop]])
+def test_commands_of_the_start_are_checked(commands: Any) -> None:
+    async def run() -> None:
+        async with open_simulator(commands=commands):
+            raise AssertionError("it has started")
+
+    with pytest.raises(CommandError, match=r"^expected a command, found "):
+        trio.run(run)
 
 
 def test_a_switch_is_true_or_false(sim: SimulatorHandle) -> None:
