@@ -3,16 +3,23 @@ place where it is given.
 """
 
 import math
+import textwrap
 from collections.abc import Callable
 from datetime import date
 from typing import Any
 
 import pytest
+import tomli
+from hypothesis import given
+from hypothesis import strategies as st
 
 from invis_sim import FirmwareInventory, OutletFirmware, Scenario, Step, When, faults
+from invis_sim.faults import Fault
 from invis_sim.scenario import ScenarioError, parse
 from invis_sim.scenario.inline_fault import parse_fault
 from invis_sim.scenario.loading import resolve
+from invis_sim.scenario.validation import validate
+from invis_sim.schema.fields import fields
 
 FAULTS: list[tuple[str, Callable[[Any], object], Any]] = [
     ('kind = "malformed_json"\nhow = {}', lambda it: faults.MalformedJson(how=it), "trunc"),
@@ -66,6 +73,32 @@ def test_a_wrong_fault_is_refused_in_the_same_words_from_python(
     in_python = said(lambda: build(value))
     assert in_python == in_file.removeprefix(".").removeprefix(": ")
     assert in_python == on_command_line.removeprefix(": ")
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 5000) | st.floats(-1, 3) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=4,
+)
+
+
+@given(st.sampled_from(list(faults.KINDS.values())), st.data())
+def test_python_accepts_what_a_file_may_have_and_nothing_else(
+    kind: type[Fault], data: st.DataObject
+) -> None:
+    keys = tomli.loads(textwrap.dedent(kind.example))
+    del keys["kind"]
+    key = data.draw(st.sampled_from([*fields(kind), "when.nth", "when.transport", "when.packet"]))
+    if key.startswith("when."):
+        keys["when"] = {**keys.get("when", {}), key.removeprefix("when."): data.draw(anything)}
+    else:
+        keys[key] = data.draw(anything)
+    built, problems = validate([{"kind": kind.kind(), **keys}], tuple[Fault, ...])
+    if problems:
+        with pytest.raises(ValueError, match=r"\w"):
+            kind(**keys)
+    else:
+        assert built == (kind(**keys),)
 
 
 @pytest.mark.parametrize(
