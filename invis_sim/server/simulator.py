@@ -37,14 +37,7 @@ from invis_sim.faults.armed import ArmedFault
 from invis_sim.faults.fault import Fault
 from invis_sim.faults.outage import Outage
 from invis_sim.faults.pipeline import Pipeline
-from invis_sim.journal import (
-    CommandGiven,
-    DeviceLog,
-    Event,
-    Journal,
-    JournalHeader,
-    ServerError,
-)
+from invis_sim.journal import CommandGiven, DeviceLog, Event, Journal, JournalHeader, ServerError
 from invis_sim.protocol.hidden_frames import hide_frames
 from invis_sim.protocol.packets import Push
 from invis_sim.protocol.transport import Transport
