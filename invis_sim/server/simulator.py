@@ -101,12 +101,8 @@ class Simulator(CommandMethods, WaitMethods, AddressMethods, FaultMethods, Reloa
             seed=self.seed,
             schedule=schedule,
         )
-        self.journal = Journal(
-            started=time.time(),
-            sn=self._outlet.sn,
-            budget=runtime.budget,
-            header=JournalHeader(version=__version__, seed=self.seed),
-        )
+        header = JournalHeader(version=__version__, seed=self.seed)
+        self.journal = Journal(time.time(), self._outlet.sn, budget=runtime.budget, header=header)
         WaitMethods.__init__(self, self.journal)
         self._faults = Pipeline(scenario.faults, self.seed)
         self.faults = FaultHandles(self, self._faults, self.journal, _call)

@@ -3,6 +3,7 @@
 There is no time limit here: the time of the caller's event loop may be frozen by a test.
 """
 
+import math
 from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -11,10 +12,19 @@ from typing import Any
 import trio
 
 from invis_sim.protocol.hidden_frames import hide_frames
+from invis_sim.schema.numbers import check_timeout
 
-__all__ = ["completed", "in_event_loop"]
+__all__ = ["completed", "in_event_loop", "seconds_to_wait"]
 
 __tracebackhide__ = hide_frames
+
+
+def seconds_to_wait(timeout: float) -> float | None:
+    """Return a timeout as `concurrent.futures.wait` has it, which knows no infinity.
+
+    Raises ValueError for one that cannot be.
+    """
+    return None if check_timeout(timeout) == math.inf else timeout
 
 
 def in_event_loop() -> bool:

@@ -4,7 +4,6 @@ The simulator and all that belongs to it live in one thread, with trio. The hand
 `Simulator` offers, and reaches it by `LoopThread.call`.
 """
 
-import math
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from contextlib import suppress
@@ -28,7 +27,7 @@ from invis_sim.server.fault_handle import FaultHandle, FaultHandles, FaultMethod
 from invis_sim.server.reload import Reloaded, ReloadMethods
 from invis_sim.server.simulator import Simulator
 from invis_sim.server.timeline import RealTime, SimTime
-from invis_sim.testing.event_loops import completed, in_event_loop
+from invis_sim.testing.event_loops import completed, in_event_loop, seconds_to_wait
 from invis_sim.testing.thread import LoopThread, ThreadStopped, result_of
 
 __all__ = ["ClockHandle", "SimulatorHandle", "ThreadStepHandle"]
@@ -214,7 +213,7 @@ class SimulatorHandle(CommandMethods, FaultMethods, ReloadMethods):
 
         timeout: real seconds. Raises AssertionError where it is not back by then.
         """
-        seconds = _wait_seconds(timeout)
+        seconds = seconds_to_wait(timeout)
         up, withdraw = self._when_up()
         wait((up,), seconds)
         withdraw()
@@ -293,7 +292,7 @@ class SimulatorHandle(CommandMethods, FaultMethods, ReloadMethods):
     def _wait(self, expectation: Expectation[E], timeout: float) -> E:
         if self._thread.is_current:
             raise RuntimeError("would deadlock: called from the simulator's thread")
-        seconds = _wait_seconds(timeout)
+        seconds = seconds_to_wait(timeout)
         self._thread.check_process()
         with expectation:
             wait((expectation.future,), seconds)
@@ -409,11 +408,6 @@ class ThreadStepHandle:
         """Take the step away. One that is gone, or whose outlet has stopped, is no error."""
         with suppress(ThreadStopped):
             self._thread.try_call(self._remove)
-
-
-def _wait_seconds(timeout: float) -> float | None:
-    """Return a timeout as `concurrent.futures.wait` has it, which knows no infinity."""
-    return None if check_timeout(timeout) == math.inf else timeout
 
 
 def _request(exchange: Exchange) -> Request:
