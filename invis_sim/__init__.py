@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from invis_sim.journal import Event, Exchange, Journal
     from invis_sim.protocol.packets import Request
     from invis_sim.recording.capture import Capture, async_capture, capture
+    from invis_sim.recording.proxy import open_proxy
     from invis_sim.scenario import Scenario, ScenarioError
     from invis_sim.scenario.steps import Step
     from invis_sim.server import Simulator, StartError
     from invis_sim.testing.block import start_simulator
     from invis_sim.testing.handle import SimulatorHandle
+    from invis_sim.testing.proxy import start_proxy
     from invis_sim.testing.replay import start_replay
     from invis_sim.testing.thread import SimulatorStopped
     from invis_sim.web.opening import open_simulator
@@ -47,7 +49,9 @@ __all__ = [
     "async_capture",
     "capture",
     "faults",
+    "open_proxy",
     "open_simulator",
+    "start_proxy",
     "start_replay",
     "start_simulator",
 ]
@@ -76,6 +80,8 @@ _HOMES = {
     "When": "invis_sim.faults",
     "async_capture": "invis_sim.recording.capture",
     "capture": "invis_sim.recording.capture",
+    "open_proxy": "invis_sim.recording.proxy",
+    "start_proxy": "invis_sim.testing.proxy",
     "start_replay": "invis_sim.testing.replay",
     "open_simulator": "invis_sim.web.opening",
     "start_simulator": "invis_sim.testing.block",

@@ -4,6 +4,7 @@ Nothing in this package sends, waits or writes a log. An operation returns what 
 order, and the caller does it.
 """
 
+from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -72,6 +73,8 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     effects: what to do after the reply, in this order.
     before: what to do before the reply; pushes alone.
     to_sender: whether the client that asked gets the pushes among the effects too.
+    encode_frame: text of the reply → its bytes on the wire, where they came from another outlet;
+    None: as the transport makes them.
     """
 
     reply: Reply | None
@@ -80,3 +83,4 @@ class Answer(msgspec.Struct, frozen=True, gc=False):
     effects: tuple[Effect, ...] = ()
     before: tuple[Effect, ...] = ()
     to_sender: bool = True
+    encode_frame: Callable[[bytes], bytes] | None = None

@@ -75,6 +75,7 @@ class Exchange(msgspec.Struct, eq=False, gc=False):
     sn: the serial number of the outlet.
     recipients: to how many connections the push was sent at once, each of which has an exchange of
     its own; 1 for everything else.
+    latency: real seconds from `seconds` until the first byte was sent; 0 where that was at once.
     """
 
     kind: ClassVar[Literal["exchange"]] = "exchange"
@@ -93,6 +94,7 @@ class Exchange(msgspec.Struct, eq=False, gc=False):
     push_callback: int | None = None
     sn: str = ""
     recipients: int = 1
+    latency: float = 0.0
 
     @property
     def callback(self) -> int | None:

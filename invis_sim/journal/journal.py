@@ -94,6 +94,7 @@ class Journal(JournalQueries):
         done: bool = False,
         push_callback: int | None = None,
         recipients: int = 1,
+        latency: float = 0.0,
     ) -> Exchange:
         """Record a new exchange; the arguments are its fields."""
         # Every request comes through here, so this calls as little as possible.
@@ -113,6 +114,7 @@ class Journal(JournalQueries):
             push_callback,
             self.sn,
             recipients,
+            latency,
         )
         size = 0 if received is None else len(received)
         for data in sent:

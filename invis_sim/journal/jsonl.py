@@ -47,8 +47,9 @@ def encode_entry(entry: Entry) -> bytes:
 
     Bytes are text where they are UTF-8, else `{"base64": …}`; on WebSocket `sent` shows the text of
     whole text frames in UTF-8, and in base64 whatever else was written, as it was. An exchange of
-    which more may be sent has `"done": false`, and a push that was sent to several connections at
-    once the number of these `recipients`. An event has its `kind` and the fields of that kind.
+    which more may be sent has `"done": false`, a push that was sent to several connections at once
+    the number of these `recipients`, and what was not answered at once its `latency`. An event has
+    its `kind` and the fields of that kind.
     """
     return encode_json(plain_entry(entry))
 
@@ -82,6 +83,7 @@ def _exchange(exchange: Exchange) -> dict[str, Any]:
         "notes": [{"reason": note.reason, "offset": note.offset} for note in exchange.notes],
         **({} if exchange.done else {"done": False}),
         **({} if exchange.recipients == 1 else {"recipients": exchange.recipients}),
+        **({"latency": _rounded(exchange.latency)} if exchange.latency else {}),
     }
 
 
@@ -131,6 +133,7 @@ class _ExchangeLine(msgspec.Struct, tag_field="entry", tag="exchange"):
     callback: int | None = None
     sn: str = ""
     recipients: int = 1
+    latency: float = 0.0
 
 
 _ANY_EVENT: Any = reduce(or_, EVENT_TYPES)
@@ -170,6 +173,7 @@ def decode_line(line: str | bytes) -> JournalHeader | Entry:
         push_callback=decoded.callback if request is None else None,
         sn=decoded.sn,
         recipients=decoded.recipients,
+        latency=decoded.latency,
     )
 
 

@@ -134,6 +134,11 @@ class JsonFramer:
         """Whether the next byte is the first of something new."""
         return not (self._containers or self._skipping or self._closed)
 
+    @property
+    def unfinished(self) -> int:
+        """How many bytes of a document have come whose end has not."""
+        return len(self._buffer)
+
     def feed(self, chunk: bytes) -> list[Framed]:
         """Return what this chunk completes, in order.
 

@@ -27,22 +27,13 @@ from invis_sim.protocol.packets import (
 )
 from invis_sim.recording.compare import answers_in
 from invis_sim.recording.from_replies import state_from_replies
+from invis_sim.recording.received import ReceivedReply
 from invis_sim.scenario.export import scenario_of
 from invis_sim.scenario.model import Scenario
 
-__all__ = ["RecordedReply", "Recording", "ReplayBackend"]
+__all__ = ["Recording", "ReplayBackend"]
 
 _NOT_RECORDED = Note("not in the recording")
-
-
-class RecordedReply(Reply, frozen=True, gc=False):
-    """A reply with the bytes that it was recorded as. A changed copy has none."""
-
-    raw: bytes = b""
-
-    def encode(self) -> bytes:
-        """Return the bytes as recorded, or those of the changed copy."""
-        return self.raw or encode_json(self.fields)
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -65,12 +56,12 @@ class _Answer(msgspec.Struct, frozen=True):
                 continue
             if isinstance(packet, Reply) and packet.packet_id == self.packet_id:
                 fields = {**packet.fields, "packetID": request.packet_id}
-                return RecordedReply(fields, _readdressed(text, self.packet_id, fields))
+                return ReceivedReply(fields, _readdressed(text, self.packet_id, fields))
         if not self.texts:
             return None
         # Broken when it was recorded, so it stays as it is.
         fields = {"sn": sn, "packetID": request.packet_id, "PUBACK": 0}
-        return RecordedReply(fields, b"".join(self.texts))
+        return ReceivedReply(fields, b"".join(self.texts))
 
 
 class Recording:

@@ -12,6 +12,8 @@ from invis_sim.scenario import Scenario
 from invis_sim.server.net.listeners import ListenerGroup, open_listeners
 from invis_sim.server.runtime import Runtime
 from invis_sim.server.session.backend import Backend
+from invis_sim.server.session.context import Servers
+from invis_sim.server.session.serve import OUTLET_SERVERS
 from invis_sim.server.simulator import Simulator
 
 __all__ = ["open_outlet"]
@@ -26,6 +28,7 @@ async def open_outlet(
     nursery: trio.Nursery,
     *,
     make_backend: Callable[[Outlet], Backend] | None = None,
+    servers: Servers = OUTLET_SERVERS,
     on_internal_error: Callable[[Exception], None] = lambda error: None,
     commands: Sequence[Command] = (),
     by: str = "python",
@@ -51,6 +54,7 @@ async def open_outlet(
             nursery,
             groups,
             make_backend=make_backend,
+            servers=servers,
             on_internal_error=on_internal_error,
         )
         with runtime.containing(simulator):

@@ -56,8 +56,8 @@ from invis_sim.server.reload import ReloadMethods
 from invis_sim.server.runtime import Runtime
 from invis_sim.server.session.backend import Backend
 from invis_sim.server.session.connection import Connection
-from invis_sim.server.session.context import ServerContext
-from invis_sim.server.session.serve import serve_client
+from invis_sim.server.session.context import ServerContext, Servers
+from invis_sim.server.session.serve import OUTLET_SERVERS, serve_client
 from invis_sim.server.session.silence import Silence
 from invis_sim.server.step_runner import StepHandle, StepRunner
 from invis_sim.server.waits import WaitMethods
@@ -86,6 +86,7 @@ class Simulator(CommandMethods, WaitMethods, AddressMethods, FaultMethods, Reloa
         listeners: Sequence[ListenerGroup],
         *,
         make_backend: Callable[[Outlet], Backend] | None = None,
+        servers: Servers = OUTLET_SERVERS,
         on_internal_error: Callable[[Exception], None] = lambda error: None,
     ) -> None:
         self.scenario = scenario
@@ -116,6 +117,7 @@ class Simulator(CommandMethods, WaitMethods, AddressMethods, FaultMethods, Reloa
             outlet=self._outlet,
             silence=Silence(self._outlet),
             backend=self._outlet if make_backend is None else make_backend(self._outlet),
+            servers=servers,
             faults=self._faults,
             journal=self.journal,
             timeline=self._timeline,

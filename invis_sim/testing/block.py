@@ -19,6 +19,8 @@ from invis_sim.server.machine_clock import MachineClock
 from invis_sim.server.net.listeners import StartError
 from invis_sim.server.net.system_errors import OUT_OF_DESCRIPTORS, explain
 from invis_sim.server.session.backend import Backend
+from invis_sim.server.session.context import Servers
+from invis_sim.server.session.serve import OUTLET_SERVERS
 from invis_sim.testing.event_loops import completed
 from invis_sim.testing.handle import SimulatorHandle
 from invis_sim.testing.thread import LoopThread, SimulatorStopped, result_of
@@ -56,9 +58,11 @@ class SimulatorContext:
         scenario: Scenario,
         speed: float,
         make_backend: Callable[[Outlet], Backend] | None = None,
+        servers: Servers = OUTLET_SERVERS,
     ) -> None:
         self._scenario = scenario
         self._make_backend = make_backend
+        self._servers = servers
         self._speed = speed
         self._loop: LoopThread | None = None
         self._internal_error: Exception | None = None
@@ -182,6 +186,7 @@ class SimulatorContext:
             self._scenario,
             speed=self._speed,
             make_backend=self._make_backend,
+            servers=self._servers,
             on_internal_error=self._stop_on_error,
         ) as simulator:
             self._ready.set_result(SimulatorHandle(simulator, loop))

@@ -45,9 +45,8 @@ there, `await` async_wait_for_request or async_wait_for_connection)"""
 class SimulatorHandle(CommandMethods, FaultMethods, ReloadMethods):
     """A simulator that runs in a thread. `start_simulator` makes one.
 
-    Everything on it may be used from any thread. When something has gone wrong inside the
-    simulator, each call raises that error; after `stop`, SimulatorStopped. Properties can be read
-    after the end as well.
+    Everything on it may be used from any thread. When something has gone wrong in the simulator,
+    each call raises that error; after `stop`, SimulatorStopped. Properties can be read then too.
     """
 
     def __init__(self, simulator: Simulator, thread: LoopThread) -> None:

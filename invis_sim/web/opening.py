@@ -15,6 +15,8 @@ from invis_sim.server.nursery import open_cancelled_nursery
 from invis_sim.server.opening import open_outlet
 from invis_sim.server.runtime import Runtime, open_runtime_and_nursery
 from invis_sim.server.session.backend import Backend
+from invis_sim.server.session.context import Servers
+from invis_sim.server.session.serve import OUTLET_SERVERS
 from invis_sim.server.simulator import Simulator
 
 __all__ = ["open_simulator"]
@@ -28,6 +30,7 @@ async def open_simulator(
     runtime: Runtime | None = None,
     owns_loop: bool = False,
     make_backend: Callable[[Outlet], Backend] | None = None,
+    servers: Servers = OUTLET_SERVERS,
     on_internal_error: Callable[[Exception], None] = lambda error: None,
     commands: Sequence[Command] = (),
     by: str = "python",
@@ -45,6 +48,7 @@ async def open_simulator(
     owns_loop: whether nothing but simulators runs in this event loop; see `open_runtime`.
     make_backend: makes what answers requests in place of the simulated outlet, from that outlet;
     None: the outlet does.
+    servers: what serves the connections of each transport.
     on_internal_error: called with an error of the simulator's own that has cost a connection.
     commands: carried out before the first client is served. by: who gives them, for the journal.
     faults: further ones, after those of the scenario.
@@ -70,6 +74,7 @@ async def open_simulator(
                 used,
                 nursery,
                 make_backend=make_backend,
+                servers=servers,
                 on_internal_error=on_internal_error,
                 commands=commands,
                 by=by,

@@ -3,14 +3,22 @@
 import re
 from http import HTTPStatus
 
-__all__ = ["HEAD_END", "MAX_HEAD_BYTES", "REQUEST_LINE", "error_for", "http_response", "phrase"]
+__all__ = [
+    "HEAD_END",
+    "MAX_HEAD_BYTES",
+    "REQUEST_LINE",
+    "UPGRADE",
+    "error_for",
+    "http_response",
+    "phrase",
+]
 
 MAX_HEAD_BYTES = 16 * 1024
 """How long the head of a request may be: what most servers allow, far more than clients need."""
 
 HEAD_END = re.compile(rb"\n\r?\n")
 REQUEST_LINE = re.compile(rb"([A-Z]+) (\S+) HTTP/1\.[01]\r?\n")
-_UPGRADE = re.compile(rb"\nupgrade:[ \t]*websocket[ \t]*\r?\n", re.IGNORECASE)
+UPGRADE = re.compile(rb"\nupgrade:[ \t]*websocket[ \t]*\r?\n", re.IGNORECASE)
 
 
 def error_for(head: bytes, path: str) -> bytes | None:
@@ -22,7 +30,7 @@ def error_for(head: bytes, path: str) -> bytes | None:
     line = REQUEST_LINE.match(head)
     if line is None or not line[0].isascii():
         return http_response("400 Bad Request", f"{place}; that was not an HTTP request.\n")
-    if _UPGRADE.search(head) is not None:
+    if UPGRADE.search(head) is not None:
         return None
     if line[2].partition(b"?")[0].decode() == path:
         answer = http_response(

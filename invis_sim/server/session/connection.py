@@ -22,11 +22,11 @@ from invis_sim.faults.connection_plan import ConnectionPlan
 from invis_sim.faults.delivery import Delivery
 from invis_sim.faults.session import Decision, PlannedConnection, PlannedDelivery
 from invis_sim.journal import FaultApplied, Outcome
-from invis_sim.protocol.packets import MalformedPacket, Note, Push, Request, parse_request
+from invis_sim.protocol.packets import MalformedPacket, Note, Packet, Request, parse_request
 from invis_sim.protocol.transport import DisconnectMode, Transport
 from invis_sim.server.net.client_socket import ClientSocket
 from invis_sim.server.session.awaited import AwaitedIds
-from invis_sim.server.session.backend import PendingAnswer
+from invis_sim.server.session.backend import Backend, PendingAnswer
 from invis_sim.server.session.context import ServerContext
 from invis_sim.server.session.lifecycle import ConnectionState, Lifecycle
 from invis_sim.server.session.long_packets import (
@@ -141,11 +141,16 @@ class Connection:
             self.handle_request(document, request, notes)
 
     def handle_request(
-        self, document: bytes, request: Request, notes: tuple[Note, ...] = ()
+        self,
+        document: bytes,
+        request: Request,
+        notes: tuple[Note, ...] = (),
+        backend: Backend | None = None,
     ) -> None:
         """Answer a request.
 
         document: its bytes. notes: remarks of the transport on it.
+        backend: who answers it; None: the outlet's.
         """
         context = self.context
         arrived = self._real_time()
@@ -161,34 +166,33 @@ class Connection:
         if decision is not None and request.callback in MUTATING_CALLBACKS and decision.vetoes:
             answer = outlet.reject(request, _VETOED)
         else:
-            handled = context.backend.handle(request, now)
+            handled = (backend or context.backend).handle(request, now)
             if isinstance(handled, PendingAnswer):
-                seconds = arrived - context.started
                 self.awaited.add(request.packet_id)
                 handled.then(
-                    partial(
-                        self._respond_unless_closed,
-                        partial(self._respond, document, request, notes, arrived, now, decision),
-                        partial(
-                            self._record_unanswered, seconds, document, request, (*notes, _CLOSED)
-                        ),
-                    )
+                    partial(self._respond_late, document, request, notes, arrived, now, decision)
                 )
                 return
             answer = handled
         self._respond(document, request, notes, arrived, now, decision, answer)
 
-    def _respond_unless_closed(
-        self, respond: Callable[[Answer], None], record: Callable[[], None], answer: Answer
+    def _respond_late(
+        self,
+        document: bytes,
+        request: Request,
+        notes: tuple[Note, ...],
+        arrived: float,
+        now: SimTime,
+        decision: Decision | None,
+        answer: Answer,
     ) -> None:
-        """Respond with an answer that came late, or record the request if the connection is over.
-
-        record: records it as unanswered.
-        """
+        """Respond with an answer that has come later, unless the connection is over by now."""
         if self.lifecycle.closed:
-            record()
+            seconds = arrived - self.context.started
+            self._record_unanswered(seconds, document, request, (*notes, _CLOSED))
         else:
-            respond(answer)
+            latency = self._real_time() - arrived
+            self._respond(document, request, notes, arrived, now, decision, answer, latency)
 
     def _respond(
         self,
@@ -199,10 +203,12 @@ class Connection:
         now: SimTime,
         decision: Decision | None,
         answer: Answer,
+        latency: float = 0.0,
     ) -> None:
         """Send and record the answer to a request, and carry out what comes of it.
 
         arrived, now: when the request came, in real and in simulated time.
+        latency: how many real seconds ago that is; 0 where it is answered at once.
         """
         context = self.context
         if answer.notes:
@@ -214,9 +220,9 @@ class Connection:
         if reply is None:
             self._record_unanswered(arrived - context.started, document, request, notes)
         else:
-            outcome: Outcome = "success" if reply.fields["PUBACK"] else "failure"
+            outcome: Outcome = "success" if reply.fields["PUBACK"] == 1 else "failure"
             outbox = self.outbox
-            encode_frame = self._encode_frame
+            encode_frame = answer.encode_frame or self._encode_frame
             plan = self._fault_session.plan(reply, request, now, encode_frame, decision)
             if plan is None and outbox.idle:  # the fast path
                 text = reply.encode()
@@ -234,6 +240,7 @@ class Connection:
                     (),
                     notes,
                     True,
+                    latency=latency,
                 )
                 outbox.send_now(data, now)
             else:
@@ -241,16 +248,9 @@ class Connection:
                     plan = PlannedDelivery(Delivery.of(encode_frame(reply.encode())), ())
                 self.awaited.add(request.packet_id)
                 notes += note_long_delivery(plan.delivery)
+                where = arrived - context.started, self.transport, self.number
                 exchange = context.journal.record(
-                    arrived - context.started,
-                    self.transport,
-                    self.number,
-                    document,
-                    request,
-                    outcome,
-                    (),
-                    plan.applied,
-                    notes,
+                    *where, document, request, outcome, (), plan.applied, notes
                 )
                 outbox.dispatch(plan.delivery, exchange, now)
         if answer.mutates:
@@ -274,32 +274,40 @@ class Connection:
 
         offset: the byte of `raw` that is wrong. notes: further remarks of the transport.
         """
-        self.context.journal.record(
-            self.context.seconds(),
-            self.transport,
-            self.number,
-            raw,
-            None,
-            "malformed",
-            notes=(*notes, Note(reason, offset)),
-            done=True,
-        )
+        where = self.context.seconds(), self.transport, self.number
+        notes = (*notes, Note(reason, offset))
+        self.context.journal.record(*where, raw, None, "malformed", notes=notes, done=True)
 
     # What it gets unasked
 
-    def push(self, push: Push, framed: dict[Transport, bytes], recipients: int) -> None:
+    def push(
+        self,
+        push: Packet,
+        framed: dict[Transport, bytes],
+        recipients: int,
+        encode_frame: Callable[[bytes], bytes] | None = None,
+        notes: tuple[Note, ...] = (),
+    ) -> None:
         """Send the client an update that it has not asked for. Never raises.
 
         framed: transport → the packet as it leaves there; what is missing is added, for the next
         connection. recipients: to how many connections the update goes.
+        encode_frame: as in an `Answer`. notes: remarks on it.
         """
         try:
-            self._push(push, framed, recipients)
+            self._push(push, framed, recipients, encode_frame or self._encode_frame, notes)
         except Exception as error:
             # An error of ours must cost no more than this connection, and must not go unnoticed.
             self.fail_internally(error)
 
-    def _push(self, push: Push, framed: dict[Transport, bytes], recipients: int) -> None:
+    def _push(
+        self,
+        push: Packet,
+        framed: dict[Transport, bytes],
+        recipients: int,
+        encode_frame: Callable[[bytes], bytes],
+        notes: tuple[Note, ...],
+    ) -> None:
         if not self.lifecycle.accepts_pushes:
             return
         outbox = self.outbox
@@ -309,45 +317,51 @@ class Connection:
         context = self.context
         seconds = context.seconds()
         now = context.timeline.now()
-        plan = self._fault_session.plan(push, None, now, self._encode_frame)
+        plan = self._fault_session.plan(push, None, now, encode_frame)
         if plan is None:
             data = framed.get(self.transport)
             if data is None:
-                data = framed[self.transport] = self._encode_frame(push.encode())
-            notes: tuple[Note, ...] = ()
+                data = framed[self.transport] = encode_frame(push.encode())
             if len(data) > MAX_EARLY_READ_BYTES:  # rarely; frames are a little longer
-                notes = note_long_packet(len(push.encode()))
-            if outbox.idle:
-                context.journal.record(
-                    seconds,
-                    self.transport,
-                    self.number,
-                    None,
-                    None,
-                    "push",
-                    (data,),
-                    notes=notes,
-                    done=True,
-                    push_callback=push.callback,
-                    recipients=recipients,
-                )
-                outbox.send_now(data, now)
-                return
+                notes += note_long_packet(len(push.encode()))
+            at_once = (data,) if outbox.idle else ()
             plan = PlannedDelivery(Delivery.of(data), ())
+        else:
+            at_once = ()
+            notes += note_long_delivery(plan.delivery)
         exchange = context.journal.record(
-            seconds,
-            self.transport,
-            self.number,
-            None,
-            None,
-            "push",
-            (),
+            *(seconds, self.transport, self.number, None, None, "push"),
+            at_once,
             plan.applied,
-            note_long_delivery(plan.delivery),
+            notes,
+            done=bool(at_once),
             push_callback=push.callback,
             recipients=recipients,
         )
-        outbox.dispatch(plan.delivery, exchange, now)
+        if at_once:
+            outbox.send_now(*at_once, now)
+        else:
+            outbox.dispatch(plan.delivery, exchange, now)
+
+    def hand_on(self, data: bytes, note: Note | None = None) -> None:
+        """Send, in its turn, what another outlet has sent and what is no packet.
+
+        note: what it is, for the journal; None: it is not recorded.
+        """
+        if not self.lifecycle.sends:
+            return
+        context, outbox = self.context, self.outbox
+        now = context.timeline.now()
+        if note is None and outbox.idle:
+            outbox.send_now(data, now)
+            return
+        exchange = None
+        if note is not None:
+            where = self.transport, self.number
+            exchange = context.journal.record(
+                context.seconds(), *where, None, None, "push", notes=(note,)
+            )
+        outbox.dispatch(Delivery.of(data), exchange, now)
 
     # Its end
 

@@ -1,7 +1,7 @@
 """What the connections of one outlet share, and whom they report to."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import msgspec
 import trio
@@ -11,6 +11,7 @@ from invis_sim.device.outlet import Outlet
 from invis_sim.faults.outage import Outage
 from invis_sim.faults.pipeline import Pipeline
 from invis_sim.journal import Journal
+from invis_sim.protocol.transport import Transport
 from invis_sim.scenario.model import Protocol as ProtocolSettings
 from invis_sim.server.net.poller import Poller
 from invis_sim.server.session.backend import Backend
@@ -20,7 +21,10 @@ from invis_sim.server.timeline import RealTime, Timeline
 if TYPE_CHECKING:
     from invis_sim.server.session.connection import Connection
 
-__all__ = ["Owner", "ServerContext"]
+__all__ = ["Owner", "ServerContext", "Servers"]
+
+Servers: TypeAlias = "Mapping[Transport, Callable[[Connection], Awaitable[None]]]"
+"""Transport → what serves a connection there, from its acceptance until nothing more is read."""
 
 
 class Owner(Protocol):
@@ -50,6 +54,7 @@ class ServerContext(msgspec.Struct, frozen=True):
 
     outlet: the device. silence: for those that wait until it speaks.
     backend: who answers requests; the outlet, or a substitute.
+    servers: what serves the connections of each transport.
     websocket_path: the path of the WebSocket on its port.
     started: when the outlet started.
     poller: listens to many clients at once; None: each task listens for itself.
@@ -59,6 +64,7 @@ class ServerContext(msgspec.Struct, frozen=True):
     outlet: Outlet
     silence: Silence
     backend: Backend
+    servers: Servers
     faults: Pipeline
     journal: Journal
     timeline: Timeline

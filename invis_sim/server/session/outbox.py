@@ -65,7 +65,8 @@ _SENDING_STEPS = (Wait, Write, LetPass, MergeWithNext)
 class _QueuedPacket(msgspec.Struct, eq=False):
     """A packet on its way out.
 
-    exchange: its entry in the journal; None for the rest of a packet that is recorded already.
+    exchange: its entry in the journal; None for what has none, and for the rest of a packet that is
+    recorded already.
     arrived: when its request came; the first wait of its plan counts from there.
     packets_to_let_pass: how many later packets still go first.
     merges: whether it waits to leave together with the next packet.
@@ -159,10 +160,14 @@ class Outbox:
             rest = Delivery.of(data[sent:])
             self._dispatch(_QueuedPacket(rest, None, arrived, started=True))
 
-    def dispatch(self, delivery: Delivery, exchange: Exchange, arrived: SimTime) -> None:
-        """Send a packet as its plan says, after those that are on their way."""
+    def dispatch(self, delivery: Delivery, exchange: Exchange | None, arrived: SimTime) -> None:
+        """Send a packet as its plan says, after those that are on their way.
+
+        exchange: its entry in the journal; None: it has none.
+        """
         if self._closed:
-            self._journal.finish(exchange)
+            if exchange is not None:
+                self._journal.finish(exchange)
             return
         packet = _QueuedPacket(delivery, exchange, arrived)
         max_waits = []
@@ -312,8 +317,11 @@ class Outbox:
                 if not progress.locked:
                     await self._socket.lock.acquire()
                     progress.locked = True
-                if progress.packet.exchange is not None:
-                    self._journal.sent(progress.packet.exchange, data)
+                exchange = progress.packet.exchange
+                if exchange is not None:
+                    if not exchange.sent:
+                        exchange.latency = self._context.seconds() - exchange.seconds
+                    self._journal.sent(exchange, data)
                 data, progress.packet.prefix = progress.packet.prefix + data, b""
                 if rate is None:
                     await self._socket.send(data)

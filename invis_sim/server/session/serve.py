@@ -1,7 +1,6 @@
 """The task of one connection, from its first byte to its end."""
 
 import socket
-from collections.abc import Awaitable, Callable
 
 import trio
 
@@ -11,17 +10,15 @@ from invis_sim.server.net.client_socket import ClientSocket
 from invis_sim.server.nursery import single_error
 from invis_sim.server.session.admission import accept, wait_for_earlier_ends
 from invis_sim.server.session.connection import Connection, logger
-from invis_sim.server.session.context import ServerContext
+from invis_sim.server.session.context import ServerContext, Servers
 from invis_sim.server.session.lifecycle import ConnectionState
 from invis_sim.server.session.tcp import serve_tcp
 from invis_sim.server.session.websocket import serve_websocket
 
-__all__ = ["serve_client"]
+__all__ = ["OUTLET_SERVERS", "serve_client"]
 
-_TRANSPORTS: dict[Transport, Callable[[Connection], Awaitable[None]]] = {
-    "tcp": serve_tcp,
-    "ws": serve_websocket,
-}
+OUTLET_SERVERS: Servers = {"tcp": serve_tcp, "ws": serve_websocket}
+"""What serves the clients of a simulated outlet."""
 
 
 async def serve_client(
@@ -46,7 +43,7 @@ async def serve_client(
                     await wait_for_earlier_ends(connection)
                     connection.apply_connection_faults()
                     if await accept(connection):
-                        await _TRANSPORTS[transport](connection)
+                        await context.servers[transport](connection)
                 connection.lifecycle.move(ConnectionState.DRAINING)
                 await connection.outbox.drained()
                 nursery.cancel_scope.cancel()

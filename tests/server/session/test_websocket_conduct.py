@@ -38,7 +38,7 @@ from invis_sim.scenario.model import Protocol, Scenario
 from invis_sim.server.clock import Clock
 from invis_sim.server.session.connection import Connection
 from invis_sim.server.session.context import ServerContext
-from invis_sim.server.session.serve import serve_client
+from invis_sim.server.session.serve import OUTLET_SERVERS, serve_client
 from invis_sim.server.session.silence import Silence
 from tests.server.frames import (
     BINARY,
@@ -179,6 +179,7 @@ async def converse_with_ours(chunks: list[bytes]) -> View:
         outlet=outlet,
         silence=Silence(outlet),
         backend=outlet,
+        servers=OUTLET_SERVERS,
         faults=Pipeline((), seed=0),
         journal=Journal(),
         timeline=clock.timeline(outlet.schedule, lambda effects: None),
