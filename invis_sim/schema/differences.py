@@ -33,7 +33,7 @@ def differences(
             has_one = type(before) is type(now)
             inner = differences(now, before if has_one else None, with_none=with_none)
             if inner or not has_one:
-                found[key] = inner
+                found[key] = {**_tag(now), **inner}
         else:
             found[key] = _plain(now)
     return found
@@ -44,9 +44,13 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if not _is_table(value):
         return msgspec.to_builtins(value)
+    return {**_tag(value), **differences(value)}
+
+
+def _tag(value: msgspec.Struct) -> dict[str, Any]:
+    """Return the key that says of which type the struct is, where its type has one."""
     config = type(value).__struct_config__
-    tag = {} if config.tag is None else {config.tag_field: config.tag}
-    return {**tag, **differences(value)}
+    return {} if config.tag_field is None else {config.tag_field: config.tag}
 
 
 def _is_table(value: Any) -> bool:

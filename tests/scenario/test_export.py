@@ -88,3 +88,9 @@ def test_what_is_written_reads_well() -> None:
 def test_what_toml_lacks_is_refused() -> None:
     with pytest.raises(TypeError, match="TOML has no NoneType"):
         to_toml({"a": [None]})
+
+
+def test_a_fault_that_a_step_injects_keeps_its_kind() -> None:
+    text = "[[steps]]\nafter_seconds = 1\ninject = { kind = 'delay', seconds = 2 }"
+    original = scenario.parse(text)
+    assert scenario.parse(scenario_text(original)) == original

@@ -9,6 +9,7 @@ from invis_sim.web.api import (
     journal,
     outlets,
     page,
+    scenario,
     state,
     steps,
     wait,
@@ -20,6 +21,7 @@ __all__ = ["OPERATIONS"]
 OPERATIONS: tuple[Operation, ...] = (
     *outlets.OPERATIONS,
     *state.OPERATIONS,
+    *scenario.OPERATIONS,
     *faults.OPERATIONS,
     *steps.OPERATIONS,
     *connections.OPERATIONS,
