@@ -1,6 +1,6 @@
 """Where an outlet listens, and how it deals with clients: two tables of a scenario file."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -89,6 +89,9 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     tcp_terminator: what follows each packet on TCP; a real outlet sends nothing.
     max_packet_bytes: the longest packet that a client may send; on a longer one the connection is
     closed.
+    origins: which web pages may open a WebSocket, as browsers name them in the header `Origin`:
+    "any", as real outlets presumably allow; or "none": such a handshake is answered 403. Clients
+    other than browsers do not send one, or need not.
     write_timeout_seconds: a client that reads nothing for this long while packets wait for it is
     disconnected.
     """
@@ -96,6 +99,7 @@ class Protocol(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     packet_id: PacketIds = "lenient"
     tcp_terminator: Annotated[str, msgspec.Meta(max_length=16)] = ""
     max_packet_bytes: Annotated[int, msgspec.Meta(ge=64, le=2**30)] = MAX_PACKET_BYTES
+    origins: Literal["any", "none"] = "any"
     write_timeout_seconds: Annotated[float, msgspec.Meta(gt=0)] = 10.0
 
 

@@ -223,6 +223,7 @@ EVERYTHING = """
     tcp_terminator = ""
     max_packet_bytes = 64
     write_timeout_seconds = 1
+    origins = "none"
     [[faults]]
     kind = "drop"
     name = "a"

@@ -18,20 +18,25 @@ MAX_HEAD_BYTES = 16 * 1024
 
 HEAD_END = re.compile(rb"\n\r?\n")
 REQUEST_LINE = re.compile(rb"([A-Z]+) (\S+) HTTP/1\.[01]\r?\n")
+_ORIGIN = re.compile(rb"\norigin:", re.IGNORECASE)
 UPGRADE = re.compile(rb"\nupgrade:[ \t]*websocket[ \t]*\r?\n", re.IGNORECASE)
 
 
-def error_for(head: bytes, path: str) -> bytes | None:
+def error_for(head: bytes, path: str, *, takes_origins: bool = True) -> bytes | None:
     """Return the HTTP response to what is not a WebSocket handshake; None where it looks like one.
 
     head: the head of the request. path: of the WebSocket.
+    takes_origins: whether web pages may open one.
     """
     place = f"This is a simulated InvisOutlet. It speaks WebSocket at the path {path} of this port"
     line = REQUEST_LINE.match(head)
     if line is None or not line[0].isascii():
         return http_response("400 Bad Request", f"{place}; that was not an HTTP request.\n")
     if UPGRADE.search(head) is not None:
-        return None
+        if takes_origins or _ORIGIN.search(head) is None:
+            return None
+        words = "This outlet is set to take no WebSocket from web pages: [protocol] origins.\n"
+        return http_response("403 Forbidden", words)
     if line[2].partition(b"?")[0].decode() == path:
         answer = http_response(
             "426 Upgrade Required", f"{place}, and nothing else.\n", "Upgrade: websocket"

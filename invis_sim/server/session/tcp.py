@@ -2,6 +2,7 @@
 
 import trio
 
+from invis_sim.protocol.http_requests import HttpRequests
 from invis_sim.protocol.json_stream import Framed, JsonFramer, Malformed, PacketTooLarge
 from invis_sim.protocol.packets import parse_common_request
 from invis_sim.server.session.connection import Connection
@@ -45,6 +46,7 @@ class _TcpReader:
         self._connection = connection
         self._max_bytes = connection.context.protocol.max_packet_bytes
         self._framer = JsonFramer(self._max_bytes)
+        self._http: HttpRequests | None = HttpRequests()  # None: what comes is no HTTP
         self._last_input = 0.0
         self._watched = False
 
@@ -54,6 +56,11 @@ class _TcpReader:
         chunk: what came; b"" is the end of the stream.
         """
         connection, framer = self._connection, self._framer
+        if self._http is not None:
+            rest = self._after_http(chunk)
+            if rest is None:
+                return True
+            chunk = rest
         if framer.between_documents and len(chunk) <= self._max_bytes:
             request = parse_common_request(chunk)  # most chunks are one request and nothing else
             if request is not None:
@@ -67,12 +74,47 @@ class _TcpReader:
         else:
             for found in framer.feed(chunk):
                 self._handle(found)
-        if not (framer.between_documents or self.finished):
+        self._watch_unfinished()
+        return not (self.finished or connection.outbox.backlogged)
+
+    def _after_http(self, chunk: bytes) -> bytes | None:
+        """Record the HTTP requests at the beginning of a stream, and return what comes after them;
+        None: that is still to come.
+
+        chunk: as for `on_data`.
+        """
+        assert self._http is not None
+        requests, rest = self._http.feed(chunk)
+        for found in requests:
+            self._handle(found)
+        if not chunk:
+            self._give_up_http()
+        elif rest is None:
+            self._watch_unfinished()
+            return None
+        self._http = None
+        return rest or b""
+
+    def _give_up_http(self) -> None:
+        """Take what may have become an HTTP request for what it is now."""
+        if self._http is not None:
+            rest, self._http = self._http.rest(), None
+            for found in self._framer.feed(rest):
+                self._handle(found)
+
+    @property
+    def _unfinished(self) -> bool:
+        """Whether more of something is to come."""
+        in_head = self._http is not None and self._http.in_head
+        return not self.finished and (in_head or not self._framer.between_documents)
+
+    def _watch_unfinished(self) -> None:
+        """Give up what is unfinished if nothing more comes for a while."""
+        if self._unfinished:
             self._last_input = trio.current_time()
             if not self._watched:
                 self._watched = True
-                connection.nursery.start_soon(self._watch)
-        return not (self.finished or connection.outbox.backlogged)
+                self._connection.nursery.start_soon(self._watch)
 
     def _handle(self, found: Framed | None) -> None:
         """Answer a request, or record a malformed piece."""
@@ -105,11 +147,12 @@ class _TcpReader:
     async def _watch(self) -> None:
         """Give up a document of which nothing more comes. Runs only while there is one."""
         framer = self._framer
-        while not framer.between_documents and not self.finished:
+        while self._unfinished:
             deadline = self._last_input + UNFINISHED_SECONDS
             if trio.current_time() < deadline:
                 await trio.sleep_until(deadline)
                 continue
+            self._give_up_http()
             found = framer.give_up(f"nothing more of this document for {UNFINISHED_SECONDS:g} s")
             if found is not None:
                 self._connection.record_malformed(found.raw, found.reason, found.offset)

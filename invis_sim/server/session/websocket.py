@@ -52,7 +52,7 @@ async def serve_websocket(connection: Connection) -> None:
     if not head:
         return
     path = connection.context.websocket_path
-    error = error_for(head, path)
+    error = error_for(head, path, takes_origins=connection.context.protocol.origins == "any")
     if error is not None:
         await _reject_http(connection, head, error)
         return

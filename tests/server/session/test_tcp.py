@@ -19,7 +19,14 @@ from invis_sim.server.session import tcp
 from invis_sim.testing.block import start_simulator
 from invis_sim.testing.handle import SimulatorHandle
 from tests.server.peers import TcpPeer
-from tests.server.support import applied_faults, failure_text, reply_text, wait_for_end, wait_until
+from tests.server.support import (
+    applied_faults,
+    exchanges,
+    failure_text,
+    reply_text,
+    wait_for_end,
+    wait_until,
+)
 from tests.support import TIMEOUT, make_request
 
 
@@ -709,3 +716,34 @@ def test_connections_are_numbered_and_their_beginning_and_end_told(sim: Simulato
     assert sorted(kinds) == [(1, "closed"), (1, "connected"), (2, "closed"), (2, "connected")]
     connected = [event.peer for event in sim.journal.events() if isinstance(event, Connected)]
     assert connected == [f"127.0.0.1:{port}" for port in ports]
+
+
+# Web pages
+
+
+def posted(body: bytes) -> bytes:
+    """What a browser sends for a page that posts text, as any page may to any port."""
+    head = "POST / HTTP/1.1", "Host: 127.0.0.1:3333", "Origin: http://example.com"
+    more = "Content-Type: text/plain;charset=UTF-8", f"Content-Length: {len(body)}"
+    return "\r\n".join((*head, *more, "", "")).encode() + body
+
+
+def test_what_a_web_page_posts_is_not_obeyed(sim: SimulatorHandle, client: TcpPeer) -> None:
+    switch = make_request(10, [1, 1])
+    client.send(posted(switch) + posted(b"\n" + switch))
+    assert client.is_served(2)
+    assert sim.state.outlets.states == (0, 0)
+    first, second, third = exchanges(sim, 3)
+    assert [first.outcome, second.outcome, third.outcome] == ["malformed", "malformed", "success"]
+    assert first.received == posted(switch).removesuffix(switch)
+
+
+def test_what_only_begins_like_http_is_reported_when_nothing_more_comes(
+    sim: SimulatorHandle, client: TcpPeer
+) -> None:
+    client.send(b"GET {")
+    client.half_close()
+    assert client.read_to_end() == b""
+    reasons = [note.reason for one in exchanges(sim, 2) for note in one.notes]
+    assert reasons[0].startswith("expected '{', found 'G'")
+    assert reasons[1] == "the connection ended inside this document"

@@ -151,6 +151,17 @@ def test_no_compression_is_agreed_on_though_the_client_offers_it(outlet: Simulat
         assert json.loads(client.recv(TIMEOUT)) == success(221040)
 
 
+def test_a_scenario_may_take_no_websocket_from_web_pages() -> None:
+    with start_simulator('protocol = { origins = "none" }') as sim:
+        with pytest.raises(InvalidStatus) as caught:
+            shake_websockets(sim.ws_url, origin="http://example.com")
+        assert caught.value.response.status_code == 403
+        assert b"[protocol] origins" in (caught.value.response.body or b"")
+        shake_websockets(sim.ws_url)
+    with start_simulator() as sim:
+        shake_websockets(sim.ws_url, origin="http://example.com")
+
+
 def test_another_path_is_answered_with_404(outlet: SimulatorHandle) -> None:
     with pytest.raises(InvalidStatus) as caught:
         websockets.sync.client.connect(outlet.ws_url + "x", proxy=None)
