@@ -7,6 +7,7 @@ from pathlib import Path
 
 from invis_sim import scenario
 from invis_sim.cli import CliError
+from invis_sim.protocol.printable import printable
 from invis_sim.recording.compare import TIERS, Comparison, compare_with
 
 __all__ = ["compare"]
@@ -52,4 +53,4 @@ def _print(found: Comparison) -> None:
 
 def _print_lines(lines: Sequence[str]) -> None:
     for line in lines:
-        print(f"  {line}")
+        print(printable(f"  {line}"))

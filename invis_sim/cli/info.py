@@ -11,6 +11,7 @@ from invis_sim.cli.streams import write_utf8
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.faults.fault import LAYERS, ConnectionFault, Fault
 from invis_sim.faults.when import When
+from invis_sim.protocol.printable import printable
 from invis_sim.scenario.bundled import bundled
 from invis_sim.scenario.json_schema import scenario_schema
 from invis_sim.scenario.loading import ScenarioError, load
@@ -27,7 +28,7 @@ def check(args: argparse.Namespace) -> int:
         except ScenarioError as error:
             problems += error.problems
         else:
-            print(f"{source}: good{_colon(scenario.description)}")
+            print(printable(f"{source}: good{_colon(scenario.description)}"))
     if problems:
         raise CliError(*problems, status=2)
     return 0

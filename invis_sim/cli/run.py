@@ -29,6 +29,7 @@ from invis_sim.cli.streams import dup_stdout, write_utf8
 from invis_sim.commands.command import Command, CommandError
 from invis_sim.faults.fault import Fault
 from invis_sim.journal.jsonl import encode_header
+from invis_sim.protocol.printable import printable
 from invis_sim.scenario.from_keys import parse_commands
 from invis_sim.scenario.inline import parse_inline
 from invis_sim.scenario.inline_fault import MAX_SHOWN, parse_fault
@@ -297,7 +298,7 @@ def _banner(simulator: Simulator) -> str:
     tcp = simulator.has("tcp")
     address = _host_and_port(*simulator.tcp_address) if tcp else simulator.ws_url
     lines.append(f"Press Ctrl-C to stop. Try: {_command_name()} send {address} 20")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _product(scenario: Scenario) -> str:

@@ -15,6 +15,7 @@ from invis_sim.device.effects import Effect
 from invis_sim.device.outlet import Outlet
 from invis_sim.faults.pipeline import Pipeline
 from invis_sim.protocol.hidden_frames import hide_frames
+from invis_sim.protocol.printable import printable
 from invis_sim.protocol.transport import DisconnectMode
 from invis_sim.schema.describe import format_path, shorten, to_toml_text
 from invis_sim.schema.fields import Path
@@ -41,12 +42,13 @@ MAX_SUMMARY_CHARACTERS = 100
 class CommandError(ValueError):
     """A command that cannot be carried out; nothing was changed.
 
-    problems: one line each, with the path of the key, what was expected and what was found.
+    problems: one line each, with the path of the key, what was expected and what was found,
+    harmless for a terminal.
     """
 
     def __init__(self, *problems: str) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
+        self.problems = tuple(map(printable, problems))
+        super().__init__("\n".join(self.problems))
 
     @classmethod
     def at(cls, path: Path, message: str) -> "CommandError":

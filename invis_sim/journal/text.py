@@ -65,8 +65,11 @@ def short_location(entry: Entry) -> str:
 
 
 def summary(entry: Entry) -> str:
-    """What happened, for a human, in one line."""
-    return _event(entry) if isinstance(entry, Event) else _exchange(entry)
+    """What happened, for a human, in one line.
+
+    What scenarios, clients and the network say is in it, harmless for a terminal.
+    """
+    return printable(_event(entry) if isinstance(entry, Event) else _exchange(entry))
 
 
 def _event(event: Event) -> str:

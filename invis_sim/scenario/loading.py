@@ -12,6 +12,7 @@ import tomli
 
 from invis_sim.faults.fault import Fault
 from invis_sim.protocol.hidden_frames import hide_frames
+from invis_sim.protocol.printable import printable
 from invis_sim.scenario.bundled import bundled
 from invis_sim.scenario.conflicts import conflicts
 from invis_sim.scenario.model import NarrowedScenario, Scenario
@@ -44,12 +45,13 @@ same few for each test, and to check one takes as long as everything else that a
 class ScenarioError(ValueError):
     """A scenario that cannot be used.
 
-    problems: one line each, naming file, line, key path, what was expected and what was found.
+    problems: one line each, naming file, line, key path, what was expected and what was found,
+    harmless for a terminal.
     """
 
     def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
+        self.problems = tuple(map(printable, problems))
+        super().__init__("\n".join(self.problems))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Exceptions are pickled by their `args`, which are not what `__init__` takes.
