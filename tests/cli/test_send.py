@@ -288,7 +288,7 @@ def test_a_packet_that_is_nested_too_deep_is_no_reply_and_no_traceback() -> None
 
 
 def test_a_reply_with_a_huge_integer_is_printed() -> None:
-    reply = REPLY[:-1] + b',"more":%b}' % (b"9" * 5000)
+    reply = REPLY[:-1] + b',"more":%b}' % (b"9" * 4200)
     with peer(lambda connection: connection.sendall(reply)) as where:
         ended = cli_here("send", where, "20", "--packet-id", "123456")
     assert (ended.returncode, ended.stderr) == (0, "")
