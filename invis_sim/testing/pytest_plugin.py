@@ -16,7 +16,9 @@ from weakref import WeakKeyDictionary
 import pytest
 
 if TYPE_CHECKING:
+    from invis_sim.gauntlet.planned import PlannedCase
     from invis_sim.scenario.loading import ScenarioSource
+    from invis_sim.testing.gauntlet_tests import GauntletMarker
     from invis_sim.testing.handle import SimulatorHandle
 
 from invis_sim.protocol.hidden_frames import hide_frames
@@ -32,6 +34,13 @@ MARKER_HELP = (
     f"{MARKER}(scenario=None, *, speed=1.0, **overrides): what the fixture `invis_sim` starts, as "
     "for `invis_sim.start_simulator`. On a function, a class or a module; of several, what the "
     "nearest says counts."
+)
+GAUNTLET = "invis_gauntlet"
+GAUNTLET_HELP = (
+    f"{GAUNTLET}(*, only=(), skip=(), plan='faults', transport='both', callback=None, requests=1, "
+    "noticed=()): run the test once for each case of the gauntlet, with the fixture `invis_sim` in "
+    "that state and `invis_case` to say which it is. A test that passes has survived; one that "
+    "raises what `noticed` names has noticed that it cannot reach its goal."
 )
 
 
@@ -91,6 +100,21 @@ _outlets: "WeakKeyDictionary[pytest.Item, _Outlets]" = WeakKeyDictionary()
 """The outlets of the tests that run, for their reports."""
 
 
+class _Trial:
+    """A test that is the client of the gauntlet.
+
+    case: what it is taken through. outlet: its outlet; None: it has not started.
+    """
+
+    def __init__(self, case: "PlannedCase") -> None:
+        self.case = case
+        self.outlet: SimulatorHandle | None = None
+
+
+_trials: "WeakKeyDictionary[pytest.Item, _Trial]" = WeakKeyDictionary()
+"""What the tests with the marker of the gauntlet are taken through."""
+
+
 def _seed(text: str) -> int:
     if text.isascii() and text.isdecimal() and int(text) <= MAX_SEED:
         return int(text)
@@ -109,6 +133,43 @@ def pytest_addoption(parser: "pytest.Parser") -> None:
 
 def pytest_configure(config: "pytest.Config") -> None:
     config.addinivalue_line("markers", MARKER_HELP)
+    config.addinivalue_line("markers", GAUNTLET_HELP)
+
+
+def pytest_generate_tests(metafunc: "pytest.Metafunc") -> None:
+    node = metafunc.definition
+    if node.get_closest_marker(GAUNTLET) is None:
+        return
+    from invis_sim.gauntlet.selection import SelectionError
+    from invis_sim.scenario.loading import ScenarioError
+    from invis_sim.testing.gauntlet_tests import cases_of
+
+    if "invis_sim" not in metafunc.fixturenames:
+        raise pytest.UsageError(f"{node.nodeid}: {GAUNTLET} is for tests that use invis_sim")
+    if "invis_case" not in metafunc.fixturenames:
+        metafunc.fixturenames.append("invis_case")
+    scenario, options = _wanted(node)
+    options.pop("speed", None)
+    try:
+        cases = cases_of(_gauntlet_marker(node), scenario, **options)
+    except (SelectionError, ScenarioError) as error:
+        raise pytest.UsageError(f"{node.nodeid}: {GAUNTLET}: {error}") from None
+    metafunc.parametrize("invis_case", cases, ids=[case.id for case in cases], indirect=True)
+
+
+def _gauntlet_marker(node: "pytest.Item") -> "GauntletMarker":
+    """What the markers say, the nearest first heard."""
+    from invis_sim.testing.gauntlet_tests import GauntletMarker
+
+    options: dict[str, Any] = {}
+    for mark in reversed(list(node.iter_markers(GAUNTLET))):
+        if mark.args:
+            raise pytest.UsageError(f"{node.nodeid}: {GAUNTLET} takes arguments by name only")
+        options.update(mark.kwargs)
+    try:
+        return GauntletMarker(**options)
+    except (TypeError, ValueError) as error:
+        raise pytest.UsageError(f"{node.nodeid}: {GAUNTLET}: {error}") from None
 
 
 @pytest.fixture
@@ -138,14 +199,60 @@ def invis_sim_factory(request: "pytest.FixtureRequest") -> Iterator[SimulatorFac
 
 
 @pytest.fixture
+def invis_case(request: "pytest.FixtureRequest") -> "PlannedCase":
+    """The case of the gauntlet that this test is run with: its `id`, `transport`, `expectation`,
+    `reason` and `fault`.
+    """
+    case: PlannedCase | None = getattr(request, "param", None)
+    if case is None:
+        raise pytest.UsageError(f"{request.node.nodeid}: invis_case needs the marker {GAUNTLET}")
+    if case.skip:
+        pytest.skip(case.skip)
+    _trials[request.node] = _Trial(case)
+    return case
+
+
+@pytest.fixture
 def invis_sim(
     request: "pytest.FixtureRequest", invis_sim_factory: SimulatorFactory
-) -> "SimulatorHandle":
+) -> Iterator["SimulatorHandle"]:
     """An outlet that runs until the test ends: the default one, or the one that the marker
-    `invis_scenario` names.
+    `invis_scenario` names; with the marker `invis_gauntlet` in the state of the case.
     """
     scenario, options = _wanted(request.node)
-    return invis_sim_factory(scenario, **options)
+    if request.node.get_closest_marker(GAUNTLET) is None:
+        yield invis_sim_factory(scenario, **options)
+        return
+    from invis_sim.testing.gauntlet_tests import hold_connections, outlet_of
+
+    case = request.getfixturevalue("invis_case")
+    speed = options.pop("speed", 1.0)
+    outlet = invis_sim_factory(outlet_of(case, scenario, **options), speed=speed)
+    with hold_connections(case, outlet):
+        _trials[request.node].outlet = outlet
+        yield outlet
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_runtest_call(item: "pytest.Item") -> Iterator[None]:
+    outcome: Any = yield
+    trial = _trials.get(item)
+    if trial is None or trial.outlet is None:
+        return
+    from invis_sim.testing.gauntlet_tests import judge_test
+
+    raised = None if outcome.excinfo is None else outcome.excinfo[1]
+    if raised is not None and not isinstance(raised, _gauntlet_marker(item).noticed_types):
+        return  # the test fails as any test does
+    try:
+        judge_test(trial.case, trial.outlet, raised)
+    except AssertionError as error:
+        if hasattr(outcome, "force_exception"):
+            outcome.force_exception(error)
+        else:  # pluggy 1.0
+            outcome._excinfo = (type(error), error, error.__traceback__)
+    else:
+        outcome.force_result(None)
 
 
 def _wanted(node: "pytest.Item") -> tuple["ScenarioSource", dict[str, Any]]:
