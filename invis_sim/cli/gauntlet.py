@@ -125,11 +125,23 @@ def _options(args: argparse.Namespace) -> Options:
         jobs=args.jobs or JOBS_PER_CORE * (os.cpu_count() or 1),
         timeout=args.timeout,
         seed=secrets.randbelow(2**32) if args.seed is None else args.seed,
+        ports=_ports(args),
         callback=args.callback,
         probe=args.probe,
         stays=args.stays,
         speed=args.speed,
     )
+
+
+def _ports(args: argparse.Namespace) -> dict[Transport, int]:
+    """Return the fixed ports. Raises CliError."""
+    given: dict[Transport, int | None] = {"tcp": args.tcp_port, "ws": args.ws_port}
+    ports = {name: port for name, port in given.items() if port is not None}
+    for name, port in ports.items():
+        if not 0 < port < 65_536:
+            problem = f"--{name}-port: expected a number from 1 to 65535, found {port}"
+            raise CliError(problem, status=2)
+    return ports
 
 
 def _transports(

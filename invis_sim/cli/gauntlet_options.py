@@ -84,6 +84,16 @@ def add_gauntlet(commands: Any) -> None:
     parser.add_argument(
         "--seed", type=whole, metavar="N", help="random seed; reuse it to reproduce a run"
     )
+    for transport, name in (("tcp", "TCP"), ("ws", "WebSocket")):
+        parser.add_argument(
+            f"--{transport}-port",
+            type=whole,
+            metavar="N",
+            help=(
+                f"the {name} port of every outlet, for clients that know no other; each outlet "
+                "then has an address of its own, such as 127.4.5.6 (default: a free port)"
+            ),
+        )
     parser.add_argument(
         "--callback",
         type=whole,

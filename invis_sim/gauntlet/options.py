@@ -18,6 +18,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     jobs: how many run at a time, ≥ 1.
     timeout: seconds after which a client is ended; None: a multiple of its undisturbed run.
     seed: of all that is random.
+    ports: fixed ones, for clients that know no others; empty: free ones.
     callback: the packets that faults touch; None: those of the client's first request.
     probe: whether the client runs once more when the fault is gone.
     stays: whether the client runs on, and is judged by whether it recovers.
@@ -34,6 +35,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     jobs: int = 1
     timeout: float | None = None
     seed: int = 0
+    ports: dict[Transport, int] = {}
     callback: int | None = None
     probe: bool = False
     stays: bool = False
@@ -50,6 +52,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         given: list[str] = []
         if self.plan != "faults":
             given += ["--plan", self.plan]
+        for transport, port in self.ports.items():
+            given += [f"--{transport}-port", str(port)]
         if self.callback is not None:
             given += ["--callback", str(self.callback)]
         if self.timeout is not None:

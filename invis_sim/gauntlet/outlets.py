@@ -1,10 +1,11 @@
 """The outlet of a case: fresh, in its state, with the connections of other clients."""
 
+import secrets
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 import trio
@@ -12,11 +13,16 @@ import trio
 from invis_sim.gauntlet.planned import PlannedCase, scenario_of
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario
-from invis_sim.server import Simulator
+from invis_sim.scenario.loading import override
+from invis_sim.server import Simulator, StartError
 from invis_sim.server.runtime import Runtime
 from invis_sim.web.opening import open_simulator
 
 __all__ = ["CaseOutlet", "ClosedPort", "open_outlet"]
+
+
+MAX_ATTEMPTS = 20
+"""How many addresses are tried: some may have a program that listens on every address."""
 
 
 class ClosedPort:
@@ -56,21 +62,53 @@ class CaseOutlet(msgspec.Struct, frozen=True):
 
 @asynccontextmanager
 async def open_outlet(
-    scenario: Scenario, case: PlannedCase, runtime: Runtime, closed: ClosedPort
+    scenario: Scenario,
+    case: PlannedCase,
+    runtime: Runtime,
+    closed: ClosedPort,
+    ports: Mapping[Transport, int],
 ) -> AsyncIterator[CaseOutlet]:
     """Run the outlet of a case for the time of the block.
 
-    scenario: as for all cases, with free ports. closed: for the other transport.
+    scenario: as for all cases, with free ports. closed: in place of the other transport's port.
+    ports: fixed ones, for clients that know no others; the outlet has an address of its own then.
+    Empty: free ports.
 
     Raises StartError.
     """
+    made = scenario_of(scenario, case)
     async with AsyncExitStack() as stack:
-        outlet = await stack.enter_async_context(
-            open_simulator(scenario_of(scenario, case), runtime=runtime)
-        )
+        if ports:
+            outlet = await _open_at_own_address(stack, made, case, runtime, ports)
+        else:
+            outlet = await stack.enter_async_context(open_simulator(made, runtime=runtime))
         for _ in range(case.others):
             await stack.enter_async_context(_other_client(outlet))
-        yield CaseOutlet(outlet, _values(outlet, case, closed))
+        yield CaseOutlet(outlet, _values(outlet, case, closed, ports))
+
+
+async def _open_at_own_address(
+    stack: AsyncExitStack,
+    scenario: Scenario,
+    case: PlannedCase,
+    runtime: Runtime,
+    ports: Mapping[Transport, int],
+) -> Simulator:
+    """Open an outlet at fixed ports, without the transport that the case is not about: a client
+    that knows these ports must not find it.
+    """
+    other = {"tcp": "ws", "ws": "tcp"}[case.transport]
+    given: dict[str, Any] = {f"{name}_port": port for name, port in ports.items()}
+    for attempt in range(MAX_ATTEMPTS):
+        # A loopback address that no program of this machine listens on, most probably.
+        host = "127." + ".".join(str(1 + secrets.randbelow(254)) for _ in range(3))
+        at_own_address = override(scenario, host=host, **given, **{other: False})
+        try:
+            return await stack.enter_async_context(open_simulator(at_own_address, runtime=runtime))
+        except StartError:
+            if attempt == MAX_ATTEMPTS - 1:
+                raise
+    raise AssertionError("there is at least one attempt")
 
 
 @asynccontextmanager
@@ -85,14 +123,17 @@ async def _other_client(outlet: Simulator) -> AsyncIterator[None]:
         await trio.aclose_forcefully(stream)
 
 
-def _values(outlet: Simulator, case: PlannedCase, closed: ClosedPort) -> dict[str, str]:
+def _values(
+    outlet: Simulator, case: PlannedCase, closed: ClosedPort, ports: Mapping[Transport, int]
+) -> dict[str, str]:
     host, port = outlet.addresses[case.transport]
-    url = outlet.ws_url if case.transport == "ws" else f"ws://{_shown(host)}:{closed.number}/ws"
+    other = {"tcp": closed.number, "ws": closed.number, **ports}
+    url = outlet.ws_url if case.transport == "ws" else f"ws://{_shown(host)}:{other['ws']}/ws"
     return {
         "host": host,
         "port": str(port),
-        "tcp_port": str(port if case.transport == "tcp" else closed.number),
-        "ws_port": str(port if case.transport == "ws" else closed.number),
+        "tcp_port": str(port if case.transport == "tcp" else other["tcp"]),
+        "ws_port": str(port if case.transport == "ws" else other["ws"]),
         "ws_url": url,
         "address": url if case.transport == "ws" else f"{_shown(host)}:{port}",
         "transport": case.transport,

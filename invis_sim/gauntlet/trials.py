@@ -221,7 +221,9 @@ class Trials:
         self, case: PlannedCase, max_asked: int, per_second: float = 0.0
     ) -> AsyncIterator[tuple[CaseOutlet, Watch]]:
         async with (
-            open_outlet(self._scenario, case, self._runtime, self._closed) as outlet,
+            open_outlet(
+                self._scenario, case, self._runtime, self._closed, self._options.ports
+            ) as outlet,
             watch(outlet.simulator.journal, max_asked, per_second) as seen,
         ):
             yield outlet, seen

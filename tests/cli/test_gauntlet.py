@@ -111,6 +111,7 @@ def test_a_broken_baseline_writes_no_list(tmp_path: Path) -> None:
         (("gauntlet", "--jobs", "0", "--", "x"), "--jobs: expected a number from 1, found 0"),
         (("gauntlet", "--seed", "-1", "--", "x"), "--seed: expected a whole number from 0"),
         (("gauntlet", "--probe", "--stays", "--", "x"), "a client that stays is not run again"),
+        (("gauntlet", "--ws-port", "0", "--", "x"), "--ws-port: expected a number from 1 to 65535"),
         (("gauntlet", "--html", "/no/x", "--", "x"), "--html /no/x: there is no folder /no"),
         (("gauntlet", "--json", "/", "--", "x"), "--json /: it is a folder"),
         (("gauntlet", "--json", "-", "--html", "-", "--", "x"), "only one report can go to stdout"),

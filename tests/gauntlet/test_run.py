@@ -1,6 +1,7 @@
 """The gauntlet judges rightly: clients with known flaws are found out by the right verdicts."""
 
 import json
+import sys
 
 import pytest
 import trio
@@ -185,6 +186,28 @@ def test_a_run_is_repeatable_by_its_seed() -> None:
 
     assert packets(3) == packets(3)
     assert packets(3) != packets(4)
+
+
+TWO_PORTS = """
+import socket, sys
+host, port, other = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+assert host != "127.0.0.1" and (port, other) == (3333, 8080)
+with socket.socket() as closed:
+    assert closed.connect_ex((host, other)) != 0
+with socket.create_connection((host, port), 5) as sock:
+    sock.sendall(b'{"packetID": 123456, "payload": {"callbackName": 20}}')
+    sys.exit(b'"PUBACK":1' not in sock.recv(4096))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs more than one loopback address")
+def test_outlets_of_clients_with_fixed_ports_have_addresses_of_their_own() -> None:
+    command = script(TWO_PORTS, "{host}", "{tcp_port}", "{ws_port}")
+    report = run(
+        command, "fail/always", "fail/once", transports=("tcp",), ports={"tcp": 3333, "ws": 8080}
+    )
+    assert [case.verdict for case in report.cases] == ["noticed", "noticed"]
+    assert "--tcp-port 3333 --ws-port 8080" in report.cases[0].repeat
 
 
 def test_each_case_says_how_to_repeat_it() -> None:
