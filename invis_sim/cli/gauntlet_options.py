@@ -12,9 +12,9 @@ __all__ = ["add_gauntlet"]
 EPILOG = """\
 The command is started once per case, without a shell. It learns where the outlet is from
 placeholders in its arguments, {host} {port} {transport} {address} {tcp_port} {ws_port}
-{ws_url} {sn} {case}, and from the environment: INVIS_HOST and so on. Its exit status says
-what came of it. 0: it reached its goal; 77: the case is not for it; any other: it could not
-reach its goal, and has noticed that.
+{ws_url} {sn} {control_url} {case}, and from the environment: INVIS_HOST and so on. Its exit
+status says what came of it. 0: it reached its goal; 77: the case is not for it; any other: it
+could not reach its goal, and has noticed that.
 
 Exit status of the gauntlet: 0: all as expected; 1: not; 2: the command line or a file is wrong;
 3: the client does not reach its goal even undisturbed; 130: interrupted.

@@ -17,6 +17,7 @@ PLACEHOLDERS: dict[str, str] = {
     "address": "HOST:PORT or ws://HOST:PORT/ws, whichever the case is about",
     "transport": "tcp or ws",
     "sn": "its serial number",
+    "control_url": "its control server; it has one only if the command has this",
     "case": "the id of the case; baseline/TRANSPORT in the undisturbed run",
 }
 """Each with what it stands for. In the environment they are `INVIS_HOST` and so on."""
@@ -43,6 +44,11 @@ def check_placeholders(command: Sequence[str]) -> None:
                     f"{{{word}}} is not a placeholder; did you mean {{{near[0]}}}? "
                     f"There are {names}"
                 )
+
+
+def wants_control(command: Sequence[str]) -> bool:
+    """Return whether a command steers its outlet."""
+    return any("control_url" in _PLACEHOLDER.findall(argument) for argument in command)
 
 
 def transports_of(command: Sequence[str]) -> tuple[Transport, ...]:

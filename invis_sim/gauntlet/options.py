@@ -2,6 +2,7 @@
 
 import msgspec
 
+from invis_sim.gauntlet.command import wants_control
 from invis_sim.gauntlet.plan import PlanName
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario
@@ -40,6 +41,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     probe: bool = False
     stays: bool = False
     speed: float = 1.0
+
+    @property
+    def control(self) -> bool:
+        """Whether the client steers its outlet."""
+        return wants_control(self.command)
 
     @property
     def scenario_arguments(self) -> tuple[str, ...]:

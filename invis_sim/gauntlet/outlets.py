@@ -78,10 +78,15 @@ async def open_outlet(
     """
     made = scenario_of(scenario, case)
     async with AsyncExitStack() as stack:
+        # A control server is there for all outlets of a runtime: with one, each has its own.
+        shared = None if made.listen.control else runtime
+        speed = runtime.clock.speed
         if ports:
-            outlet = await _open_at_own_address(stack, made, case, runtime, ports)
+            outlet = await _open_at_own_address(stack, made, case, shared, speed, ports)
         else:
-            outlet = await stack.enter_async_context(open_simulator(made, runtime=runtime))
+            outlet = await stack.enter_async_context(
+                open_simulator(made, runtime=shared, speed=speed)
+            )
         for _ in range(case.others):
             await stack.enter_async_context(_other_client(outlet))
         yield CaseOutlet(outlet, _values(outlet, case, closed, ports))
@@ -91,7 +96,8 @@ async def _open_at_own_address(
     stack: AsyncExitStack,
     scenario: Scenario,
     case: PlannedCase,
-    runtime: Runtime,
+    runtime: Runtime | None,
+    speed: float,
     ports: Mapping[Transport, int],
 ) -> Simulator:
     """Open an outlet at fixed ports, without the transport that the case is not about: a client
@@ -104,7 +110,9 @@ async def _open_at_own_address(
         host = "127." + ".".join(str(1 + secrets.randbelow(254)) for _ in range(3))
         at_own_address = override(scenario, host=host, **given, **{other: False})
         try:
-            return await stack.enter_async_context(open_simulator(at_own_address, runtime=runtime))
+            return await stack.enter_async_context(
+                open_simulator(at_own_address, runtime=runtime, speed=speed)
+            )
         except StartError:
             if attempt == MAX_ATTEMPTS - 1:
                 raise
@@ -129,7 +137,9 @@ def _values(
     host, port = outlet.addresses[case.transport]
     other = {"tcp": closed.number, "ws": closed.number, **ports}
     url = outlet.ws_url if case.transport == "ws" else f"ws://{_shown(host)}:{other['ws']}/ws"
+    steered = {"control_url": outlet.control_url} if outlet.scenario.listen.control else {}
     return {
+        **steered,
         "host": host,
         "port": str(port),
         "tcp_port": str(port if case.transport == "tcp" else other["tcp"]),

@@ -76,7 +76,13 @@ class _Gauntlet:
         self.token = new_token()
         self._options = options
         self._scenario = override(
-            options.scenario, seed=options.seed, tcp_port=0, ws_port=0, mdns=False
+            options.scenario,
+            seed=options.seed,
+            tcp_port=0,
+            ws_port=0,
+            mdns=False,
+            control=options.control,
+            control_port=0,
         )
         self._on_result = on_result
         self._coverer = Coverer()

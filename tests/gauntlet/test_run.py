@@ -188,6 +188,22 @@ def test_a_run_is_repeatable_by_its_seed() -> None:
     assert packets(3) != packets(4)
 
 
+def test_a_client_can_steer_its_outlet() -> None:
+    code = (
+        "import json, socket, sys, urllib.request\n"
+        "with socket.create_connection((sys.argv[1], int(sys.argv[2])), 5) as sock:\n"
+        '    sock.sendall(b\'{"packetID": 123456, "payload": {"callbackName": 20}}\')\n'
+        "    refused = b'\"PUBACK\":1' not in sock.recv(4096)\n"
+        "url = sys.argv[3] + 'api/outlets'\n"
+        "outlets = json.load(urllib.request.urlopen(url, timeout=9))\n"
+        "assert '0003C44076' in json.dumps(outlets)\n"
+        "sys.exit(refused)\n"
+    )
+    command = script(code, "{host}", "{tcp_port}", "{control_url}")
+    report = run(command, "fail/always", "fail/once", transports=("tcp",))
+    assert [case.verdict for case in report.cases] == ["noticed", "noticed"]
+
+
 TWO_PORTS = """
 import socket, sys
 host, port, other = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
