@@ -42,6 +42,9 @@ EXIT_STATUS: dict[Status, int] = {
     "interrupted": 130,
 }
 
+MAX_SPEED = 100
+"""Above, a reply that comes an hour late would come before a client gives up."""
+
 JOBS_PER_CORE = 3
 """Clients wait most of the time: for replies that are late, and for their own time-outs."""
 
@@ -100,6 +103,9 @@ def _every_id(options: Options) -> set[str]:
 
 def _options(args: argparse.Namespace) -> Options:
     command = tuple(args.command)
+    if args.speed > MAX_SPEED:
+        problem = f"--speed: expected a number above 0, up to {MAX_SPEED}, found {args.speed:g}"
+        raise CliError(problem, status=2)
     if args.probe and args.stays:
         raise CliError("--probe and --stays: a client that stays is not run again", status=2)
     if args.jobs is not None and args.jobs < 1:

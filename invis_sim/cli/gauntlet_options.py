@@ -115,7 +115,7 @@ def add_gauntlet(commands: Any) -> None:
         type=speed,
         default=1.0,
         metavar="X",
-        help="divide the waits of faults by this number (default: 1)",
+        help="divide the waits of faults by this number, up to 100 (default: 1)",
     )
     parser.add_argument(
         "--expect",

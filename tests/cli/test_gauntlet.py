@@ -112,6 +112,7 @@ def test_a_broken_baseline_writes_no_list(tmp_path: Path) -> None:
         (("gauntlet", "--seed", "-1", "--", "x"), "--seed: expected a whole number from 0"),
         (("gauntlet", "--probe", "--stays", "--", "x"), "a client that stays is not run again"),
         (("gauntlet", "--ws-port", "0", "--", "x"), "--ws-port: expected a number from 1 to 65535"),
+        (("gauntlet", "--speed", "inf", "--", "x"), "above 0, up to 100, found inf"),
         (("gauntlet", "--html", "/no/x", "--", "x"), "--html /no/x: there is no folder /no"),
         (("gauntlet", "--json", "/", "--", "x"), "--json /: it is a folder"),
         (("gauntlet", "--json", "-", "--html", "-", "--", "x"), "only one report can go to stdout"),

@@ -306,3 +306,12 @@ def test_the_json_report_has_what_it_is_to_have() -> None:
         assert {"as_expected", "reason", "seconds", "exit", "signal", "requests"} <= set(case)
         assert {"connections", "repeat"} <= set(case)
     assert report["summary"]["noticed"] == 2
+
+
+def test_speed_divides_the_waits_of_faults() -> None:
+    # Half a minute, divided by a hundred, is less than the time-out of the client.
+    slow = 'kind = "delay"\nseconds = 30\nwhen = { callback = 20 }\n'
+    report = run(client(), "bom/always/tcp", scenario=f"[[faults]]\n{slow}", speed=100)
+    assert report.baseline.first
+    report = run(client(), "bom/always/tcp", scenario=f"[[faults]]\n{slow}", transports=("tcp",))
+    assert report.status == "broken baseline"

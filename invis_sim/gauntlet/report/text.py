@@ -12,8 +12,8 @@ from invis_sim.protocol.printable import printable
 __all__ = ["case_lines", "text_list", "text_report"]
 
 MAX_STDERR_LINES = 5
-MAX_CASES_IN_DETAIL = 3
-"""How many failures of a group are shown in full; the others are alike, and are listed."""
+MAX_CASES_IN_DETAIL = 5
+"""How many failures of a group are shown in full; the others are listed."""
 
 MAX_PACKETS, MAX_PACKET_CHARACTERS = 6, 300
 WIDTH = 100
@@ -57,10 +57,13 @@ def _verdict_lines(report: Report) -> Iterator[str]:
 def _group_lines(title: str, cases: Sequence[CaseResult]) -> Iterator[str]:
     yield f"{title} ({len(cases)}):"
     yield ""
-    for case in cases[:MAX_CASES_IN_DETAIL]:
+    # One of each kind of fault: the others of that kind are like it.
+    shown = list({case.fault: case for case in reversed(cases)}.values())[::-1]
+    shown = shown[:MAX_CASES_IN_DETAIL]
+    for case in shown:
         yield from case_lines(case)
         yield ""
-    others = cases[MAX_CASES_IN_DETAIL:]
+    others = [case for case in cases if case not in shown]
     if others:
         listed = ", ".join(case.id for case in others)
         yield from textwrap.wrap(
