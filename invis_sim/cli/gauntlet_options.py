@@ -79,7 +79,7 @@ def add_gauntlet(commands: Any) -> None:
         "--timeout",
         type=seconds,
         metavar="S",
-        help="end the client after so many seconds (default: 15, or 10 times its undisturbed run)",
+        help="end the client after so many seconds (default: 20, or 10 times its undisturbed run)",
     )
     parser.add_argument(
         "--seed", type=whole, metavar="N", help="random seed; reuse it to reproduce a run"

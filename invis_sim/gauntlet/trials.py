@@ -24,8 +24,9 @@ from invis_sim.server.runtime import Runtime
 
 __all__ = ["Client", "Trial", "Trials", "shown_output"]
 
-MIN_DEADLINE_SECONDS = 15.0
-"""The usual time-outs of clients are 5 and 10 seconds: one that says so after that is not hung."""
+MIN_DEADLINE_SECONDS = 20.0
+"""The usual time-outs of clients are 10 seconds to connect and 5 for a reply, perhaps one after the
+other: a client that says so after that is not hung."""
 
 BASELINES_PER_DEADLINE = 10
 """How many times as long as undisturbed a client may take."""

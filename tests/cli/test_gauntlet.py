@@ -10,7 +10,7 @@ from tests.cli.process import INVIS_SIM, cli_here
 from tests.gauntlet.support import client, script
 from tests.support import TIMEOUT
 
-FAIL = ("gauntlet", "--only", "fail/always/tcp", "--seed", "1")
+FAIL = ("gauntlet", "--transport", "tcp", "--only", "fail/always/tcp", "--seed", "1")
 
 
 def test_the_cases_are_listed_with_what_is_expected_and_none_is_run() -> None:

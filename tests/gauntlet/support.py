@@ -32,8 +32,10 @@ def script(code: str, *arguments: str) -> tuple[str, ...]:
 
 
 def options(command: tuple[str, ...], *only: str, scenario: Any = None, **more: Any) -> Options:
-    """Options for a run of the cases that match; several at a time, since they mostly wait."""
-    given: dict[str, Any] = {"jobs": 4, "seed": 1, **more}
+    """Options for a run of the cases that match: over TCP, unless it is said otherwise; several at
+    a time, since they mostly wait.
+    """
+    given: dict[str, Any] = {"jobs": 4, "seed": 1, "transports": ("tcp",), **more}
     return Options(command=command, scenario=resolve(scenario), only=only, **given)
 
 

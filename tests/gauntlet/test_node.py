@@ -26,5 +26,5 @@ FOUND: dict[str, dict[str, Verdict]] = {
 def test_a_client_in_node_is_judged(flaw: str) -> None:
     assert NODE is not None
     command = (NODE, str(CLIENT.with_suffix(".js")), flaw, "{host}", "{tcp_port}")
-    report = run(command, *FOUND[flaw], transports=("tcp",))
+    report = run(command, *FOUND[flaw])
     assert verdicts(report) == FOUND[flaw]

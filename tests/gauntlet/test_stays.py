@@ -18,7 +18,7 @@ SHORT = 2.0
 def stay(flaw: str, *only: str, **more: Any) -> Report:
     """Run a client that stays through some cases over TCP, all at once: it mostly waits."""
     command = (*PYTHON, str(CLIENT), flaw, "{host}", "{tcp_port}")
-    given = {"transports": ("tcp",), "stays": True, "jobs": 20, **more}
+    given = {"stays": True, "jobs": 20, **more}
     return run(command, *only, **given)
 
 
@@ -57,7 +57,7 @@ def test_a_client_that_does_not_recover_is_found_out(flaw: str) -> None:
 
 
 def test_a_client_that_ends_by_itself_is_a_broken_baseline() -> None:
-    report = run(client(), "drop", transports=("tcp",), stays=True)
+    report = run(client(), "drop", stays=True)
     assert report.status == "broken baseline"
     assert report.baseline.runs[0].why == (
         "ended with status 0, and --stays is for clients that run on"
