@@ -1,4 +1,5 @@
-"""What README.md and CONTRIBUTING.md show is true: each block of code in them is run or checked.
+"""What README.md, CONTRIBUTING.md and the guides show is true: each block of code in them is run or
+checked.
 
 - ```toml: loads as a scenario, or as a fault where it has a `kind` at its top; a part of a
   pyproject.toml is only parsed.
@@ -38,7 +39,7 @@ from tests.cli.process import cli
 from tests.support import TIMEOUT
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = ("README.md", "CONTRIBUTING.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "invis_sim/guides/gauntlet.md")
 
 
 @dataclass(frozen=True)

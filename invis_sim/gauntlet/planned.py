@@ -64,7 +64,9 @@ class PlannedCase(msgspec.Struct, frozen=True, kw_only=True):
         """The fault for `invis-sim run --fault`; "" where one line cannot say it all."""
         if self.fault is None or self.step is not None or self.others:
             return ""
-        keys = [f"{key}={to_toml_text(value)}" for key, value in self.parameters.items()]
+        # TOML has no null, which is what those keys mean that may be null and are omitted.
+        given = {key: value for key, value in self.parameters.items() if value is not None}
+        keys = [f"{key}={to_toml_text(value)}" for key, value in given.items()]
         text = f"{self.kind}:{','.join(keys)}".rstrip(":")
         try:
             same = parse_fault(text) == msgspec.structs.replace(self.fault, name=None)
