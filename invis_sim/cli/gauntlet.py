@@ -187,7 +187,7 @@ async def _main(options: Options) -> Report:
 
 
 def _silent(progress: Progress) -> None:
-    """Show nothing: stderr is no terminal."""
+    """Show nothing: stderr is not a terminal."""
 
 
 def _progress() -> Callable[[Progress], None]:

@@ -20,7 +20,7 @@ PLACEHOLDERS: dict[str, str] = {
     "control_url": "its control server; it has one only if the command has this",
     "case": "the id of the case; baseline/TRANSPORT in the undisturbed run",
 }
-"""Each with what it stands for. In the environment they are `INVIS_HOST` and so on."""
+"""Each with what replaces it. In the environment they are `INVIS_HOST` and so on."""
 
 _PLACEHOLDER = re.compile(r"\{(" + "|".join(PLACEHOLDERS) + r")\}")
 _WORD = re.compile(r"\{([a-z_]+)\}")
@@ -31,7 +31,7 @@ class PlaceholderError(ValueError):
 
 
 def check_placeholders(command: Sequence[str]) -> None:
-    """Raise PlaceholderError for a word in braces that resembles a placeholder and is none.
+    """Raise PlaceholderError for a word in braces that resembles a placeholder.
 
     Any other text in braces is the command's own, such as JSON.
     """

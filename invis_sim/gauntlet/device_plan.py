@@ -201,5 +201,5 @@ def _obstacle(scenario: Scenario, case: DeviceCase) -> str:
         return "this outlet has no faceplate"
     lights = {"15": "pro", "18": "aura"}
     if case.kind == "push" and lights.get(case.label, scenario.product) != scenario.product:
-        return f"this outlet is no {lights[case.label]}"
+        return f"this outlet is not an InvisDeco {lights[case.label].capitalize()}"
     return ""

@@ -116,7 +116,7 @@ def _obstacle(scenario: Scenario, fault: Fault, case: Case, target: Target) -> s
         with_faults(scenario, [fault])
     except ScenarioError as error:
         return f"not with this scenario: {error.problems[0]}"
-    # None at all is no reason: then the case shows that its aim is wrong.
+    # Where there are none at all, the case is run, and shows that its aim is wrong.
     if target.requests is not None and target.requests < case.min_requests != 1:
         return (
             f"it needs {case.min_requests} requests about callback {target.callback} on one "

@@ -40,7 +40,8 @@ SKIPPED_EXIT = 77
 """The exit status by which a client says that a case is not for it; as in automake and CTest."""
 
 _CRASH_REPORTS = re.compile(
-    rb"^Traceback \(most recent call last\)|^panic: |^fatal error: "  # Python, Go
+    rb"^[^\w\n]*Traceback \(most recent call last\)"  # Python, also in a box that rich has drawn
+    rb"|^panic: |^fatal error: "  # Go
     rb"|^thread '.*' panicked at |^Exception in thread "  # Rust, Java
     rb"|^Unhandled exception|^Uncaught |^Node\.js v\d|^terminate called ",  # .NET, Dart, Node, C++
     re.MULTILINE,

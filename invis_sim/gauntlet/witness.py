@@ -168,7 +168,7 @@ def _is_answered(exchange: Exchange) -> bool:
 
 def find_target(journal: Iterable[Entry], transport: Transport) -> Target | None:
     """Return at what cases are aimed, as an undisturbed run shows it: the callback of the first
-    request that is answered; None: there is none.
+    request that is answered; None: no request was.
     """
     answered = [
         entry

@@ -1,11 +1,14 @@
 """`invis-sim gauntlet`: the command line, its statuses and what it prints."""
 
+import io
 import json
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from invis_sim.cli import main
 from tests.cli.process import INVIS_SIM, cli_here
 from tests.gauntlet.support import client, script
 from tests.support import TIMEOUT
@@ -132,6 +135,23 @@ def test_the_options_of_the_client_are_not_ours() -> None:
         *FAIL, "--", *script("import sys; sys.exit(len(sys.argv))", "--json", "--list")
     )
     assert "ended with status 3" in ended.stdout
+
+
+class Terminal(io.StringIO):
+    """Takes the place of stderr at a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_shows_how_far_the_run_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    arguments = ["gauntlet", "--transport", "tcp", "--only", "fail", "--jobs", "1", "--json"]
+    assert main([*arguments, os.devnull, "--", *client("always-success")]) == 1
+    shown = terminal.getvalue()
+    assert "█" * 15 + "░" * 15 + " 1/2, 1 not as expected  fail/always/tcp" in shown
+    assert shown.endswith("\r\x1b[K")  # nothing of it stays
 
 
 def test_ctrl_c_gives_the_report_of_what_was_run() -> None:

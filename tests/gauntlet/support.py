@@ -14,6 +14,7 @@ from invis_sim.gauntlet.run import run_gauntlet
 from invis_sim.gauntlet.verdict import Verdict
 from invis_sim.scenario import Scenario
 from invis_sim.scenario.loading import resolve
+from tests.support import TIMEOUT
 
 CLIENT = Path(__file__).parent / "clients" / "client.py"
 
@@ -21,9 +22,12 @@ PYTHON = (sys.executable, "-S", "-E")
 """Starts in a third of the time: neither site-packages nor the environment."""
 
 
-def client(flaw: str = "none") -> tuple[str, ...]:
-    """The command of the client of the tests with this flaw."""
-    return (*PYTHON, str(CLIENT), flaw, "{transport}", "{host}", "{port}")
+def client(flaw: str = "none", timeout: float = TIMEOUT) -> tuple[str, ...]:
+    """The command of the client of the tests with this flaw.
+
+    timeout: how long it waits for each of two attempts; short where it is to wait in vain.
+    """
+    return (*PYTHON, str(CLIENT), flaw, "{transport}", "{host}", "{port}", str(timeout))
 
 
 def script(code: str, *arguments: str) -> tuple[str, ...]:

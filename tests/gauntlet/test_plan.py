@@ -133,5 +133,5 @@ def test_the_plan_of_the_device_has_ids_of_its_own_and_every_product() -> None:
 def test_what_an_outlet_lacks_does_not_happen_to_it() -> None:
     bare = make_plan("device", resolve("bare"), BOTH)
     assert find("faceplate/off/tcp", bare).skip == "this outlet has no faceplate"
-    assert find("push/18/tcp", bare).skip == "this outlet is no aura"
+    assert find("push/18/tcp", bare).skip == "this outlet is not an InvisDeco Aura"
     assert find("push/9/tcp", bare).skip == ""

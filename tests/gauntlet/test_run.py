@@ -18,12 +18,22 @@ SHORT = 3.0
 """The deadline where clients are to miss it: they are alone, or few."""
 
 
+def test_a_client_that_waits_in_vain_says_so_in_time() -> None:
+    report = run(client(timeout=0.2), "wrong_packet_id/other", "malformed_json/truncate")
+    assert set(verdicts(report).values()) == {"noticed"}
+
+
 def test_a_client_that_does_all_right_is_found_out_by_nothing() -> None:
     report = run(
         client(),
-        *("fail/always", "wrong_packet_id/other", "wrong_sn/other", "unusual_json/escapes"),
-        *("malformed_json/truncate", "push_first/same-callback", "split/7-bytes-apart"),
-        *("bad_frame/masked", "fragment/3-frames-ping", "bad_handshake/wrong_accept"),
+        *("fail/always", "wrong_sn/other", "wrong_puback/flipped", "unusual_json/escapes"),
+        *(
+            "push_first/same-callback",
+            "split/7-bytes-apart",
+            "bad_frame/masked",
+            "fragment/3-frames-ping",
+            "bad_handshake/wrong_accept",
+        ),
         *("close/middle", "close/before-once", "refuse/always", "connection_limit"),
         *("coalesce/with-push", "reboot/reset-before", "faceplate_offline/short", "pad/1-mib"),
         "stale/1-ago",
@@ -229,12 +239,12 @@ def test_each_case_says_how_to_repeat_it() -> None:
     assert case.repeat.startswith(
         "invis-sim gauntlet --only fail/always/tcp --seed 9 --callback 20 --probe -- "
     )
-    assert case.repeat.endswith("client.py none '{transport}' '{host}' '{port}'")
+    assert case.repeat.endswith("client.py none '{transport}' '{host}' '{port}' 30.0")
     assert case.at_the_desk == "invis-sim run --seed 9 --fault 'fail:when={ callback = 20 }'"
 
 
 def test_a_case_says_what_both_sides_did() -> None:
-    (case,) = run(client(), "drop/always/tcp").cases
+    (case,) = run(client(timeout=0.2), "drop/always/tcp").cases
     assert (case.requests, case.answered, case.connections) == (2, 0, 2)
     assert (case.exit, case.signal, case.stderr) == (1, None, "no updates: timed out\n")
     assert case.did == ("drop, 2 times",)
@@ -309,5 +319,5 @@ def test_the_json_report_has_what_it_is_to_have() -> None:
 def test_speed_divides_the_waits_of_faults() -> None:
     # Half a minute, divided by a hundred, is less than the time-out of the client.
     slow = '[[faults]]\nkind = "delay"\nseconds = 30\nwhen = { callback = 20 }\n'
-    report = run(client(), "fail/always", scenario=slow, speed=100)
+    report = run(client(timeout=10), "fail/always", scenario=slow, speed=100)
     assert verdicts(report) == {"fail/always/tcp": "noticed"}

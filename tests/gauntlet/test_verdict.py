@@ -70,6 +70,7 @@ def test_a_report_on_stderr_means_nothing_where_the_undisturbed_client_has_one_t
     "stderr",
     [
         TRACEBACK,
+        "╭─── Traceback (most recent call last) ───╮\n│ f()".encode(),
         b"panic: runtime error: index out of range\n\ngoroutine 1 [running]:\n",
         b"thread 'main' panicked at src/main.rs:4:5:\n",
         b'Exception in thread "main" java.lang.NullPointerException\n',

@@ -171,7 +171,7 @@ class SlowAccept(ConnectionFault, frozen=True, tag="slow_accept"):
         when = { first = 3 }
     """
     cases = (
-        Case("survive", "short", "A third of a second is no reason to give up.", {"seconds": 0.3}),
+        Case("survive", "short", "A third of a second is within any time-out.", {"seconds": 0.3}),
         Case("notice", "hour", "A request needs a time-out.", {"seconds": 3600}),
         Case(
             "either",
@@ -210,7 +210,7 @@ class Greeting(ConnectionFault, frozen=True, tag="greeting"):
             Case(
                 "either",
                 label,
-                "Pass over what is no packet, or say that it is no outlet.",
+                "Skip what is not a packet, or say that it cannot be an outlet.",
                 keys,
                 transports=("tcp",),
             )

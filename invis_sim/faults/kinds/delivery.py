@@ -92,11 +92,11 @@ class Delay(DeliveryFault, frozen=True, tag="delay"):
         when = { callback = 20 }
     """
     cases = (
-        Case("survive", "short", "A third of a second is no reason to give up.", {"seconds": 0.3}),
+        Case("survive", "short", "A third of a second is within any time-out.", {"seconds": 0.3}),
         Case(
             "survive",
             "varying",
-            "A third of a second is no reason to give up.",
+            "A third of a second is within any time-out.",
             {"seconds": {"min": 0.0, "max": 0.3}},
         ),
         Case(
@@ -252,7 +252,7 @@ class Coalesce(DeliveryFault, frozen=True, tag="coalesce"):
         Case(
             "survive",
             "alone",
-            "A third of a second is no reason to give up.",
+            "A third of a second is within any time-out.",
             {"max_wait": 0.3},
         ),
         Case(

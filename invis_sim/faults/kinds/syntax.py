@@ -52,7 +52,7 @@ class MalformedJson(TextFault, frozen=True, tag="malformed_json"):
             "either",
             "how",
             ("extra_brace", "two_values"),
-            "The reply is whole, and followed by what is none: use the reply, or say so.",
+            "The reply is whole, and more text follows: use the reply, or say so.",
         ),
         *(
             Case(
@@ -147,7 +147,7 @@ class NoObject(TextFault, frozen=True, tag="no_object"):
         Case(
             "either",
             "once",
-            "Only the first reply is no object: ask again, or say so.",
+            "Only the first reply is not an object: ask again, or say so.",
             when={"first": 1},
         ),
     )

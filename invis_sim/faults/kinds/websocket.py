@@ -293,7 +293,7 @@ class SlowHandshake(ConnectionFault, frozen=True, tag="slow_handshake"):
         seconds = 2
     """
     cases = (
-        Case("survive", "short", "A third of a second is no reason to give up.", {"seconds": 0.3}),
+        Case("survive", "short", "A third of a second is within any time-out.", {"seconds": 0.3}),
         Case("notice", "hour", "The handshake needs a time-out.", {"seconds": 3600}),
         Case(
             "either",

@@ -1,6 +1,6 @@
 """A client of an outlet that does everything right, or all but one thing, to test the gauntlet.
 
-    python -S -E client.py FLAW TRANSPORT HOST PORT
+    python -S -E client.py FLAW TRANSPORT HOST PORT TIMEOUT
 
 It asks which updates are available, or, with the flaw "first-brace", sets the switches, since the
 reply to that has one brace alone. Nothing but the standard library, since it is started once per
@@ -30,7 +30,6 @@ FLAWS = {
 }
 
 SN = "0003C44076"
-TIMEOUT = 0.7
 ATTEMPTS = 2
 
 
@@ -109,7 +108,7 @@ class WebSocket:
             final, opcode, payload = self.frame(deadline)
             if opcode >= 8:
                 if not final or len(payload) > 125:
-                    raise Failed("a control frame that is none")
+                    raise Failed("a control frame that is not whole")
                 if opcode == 8:
                     raise Failed("the outlet closed the WebSocket")
                 if opcode == 9:
@@ -164,8 +163,9 @@ def read(sock: socket.socket, deadline: float) -> bytes:
 
 
 class Client:
-    def __init__(self, flaw: str, transport: str, host: str, port: int) -> None:
+    def __init__(self, flaw: str, transport: str, host: str, port: int, timeout: float) -> None:
         self.flaw, self.transport, self.address = flaw, transport, (host, port)
+        self.timeout = timeout
         self.connection: Tcp | WebSocket | None = None
         self.connected = False
 
@@ -173,14 +173,14 @@ class Client:
         if self.connection is None:
             if self.connected and self.flaw == "one-connection":
                 raise Failed("the connection is lost")
-            sock = socket.create_connection(self.address, TIMEOUT)
+            sock = socket.create_connection(self.address, self.timeout)
             self.connected = True
             tcp = self.transport == "tcp"
             self.connection = Tcp(sock, self.flaw) if tcp else WebSocket(sock, self.deadline())
         return self.connection
 
     def deadline(self) -> float:
-        return float("inf") if self.flaw == "no-time-out" else time.monotonic() + TIMEOUT
+        return float("inf") if self.flaw == "no-time-out" else time.monotonic() + self.timeout
 
     def updates(self) -> dict[str, Any]:
         """Which updates are available; asks again once where the reply does not come."""
@@ -236,12 +236,12 @@ class Client:
         return args
 
 
-def main(flaw: str, transport: str, host: str, port: str) -> int:
-    client = Client(flaw, transport, host, int(port))
+def main(flaw: str, transport: str, host: str, port: str, timeout: str) -> int:
+    client = Client(flaw, transport, host, int(port), float(timeout))
     if flaw == "exits-77":
         return 77
     if flaw == "never-asks":
-        socket.create_connection(client.address, TIMEOUT).close()
+        socket.create_connection(client.address, client.timeout).close()
         return 0
     try:
         client.updates()
