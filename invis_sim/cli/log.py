@@ -206,7 +206,8 @@ class JournalWriter:
     """Writes the entries of a subscription from its own thread, so that a slow terminal or disk
     delays neither the outlet nor a client.
 
-    stream: the destination; it is closed at the end. log_format: how entries become lines.
+    stream: the destination; it is closed at the end. Or a function that opens it, in the thread: to
+    open a pipe waits for its reader. log_format: how entries become lines.
     first: the text before the first entry.
     on_error: called, in the thread, when writing fails; nothing more is written then.
     on_dropped: called, in the thread, the first time that entries are missing.
@@ -214,7 +215,7 @@ class JournalWriter:
 
     def __init__(
         self,
-        stream: IO[str],
+        stream: IO[str] | Callable[[], IO[str]],
         subscription: Subscription,
         log_format: LogFormat,
         first: str,
@@ -229,6 +230,7 @@ class JournalWriter:
         self._on_error = on_error
         self._on_dropped = on_dropped
         self._warned = False
+        self._opened = not callable(stream)
         self._thread = threading.Thread(target=self._run, name="invis-sim-writer", daemon=True)
         self._thread.start()
 
@@ -238,11 +240,12 @@ class JournalWriter:
         seconds: how long to wait at most.
         """
         self._subscription.close()
-        self._thread.join(seconds)
+        self._thread.join(seconds if self._opened else 0)  # else nothing reads the pipe
 
     def _run(self) -> None:
         try:
-            with self._stream:
+            with self._stream() if callable(self._stream) else self._stream as self._output:
+                self._opened = True
                 self._write_all()
         except OSError as error:
             self._subscription.close()  # before the report: the outlet may be waiting for room
@@ -273,8 +276,8 @@ class JournalWriter:
 
     def _write(self, lines: Iterable[str]) -> None:
         for line in lines:
-            self._stream.write(line + "\n")
-        self._stream.flush()
+            self._output.write(line + "\n")
+        self._output.flush()
 
 
 class LineWriter:

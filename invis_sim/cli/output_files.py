@@ -21,6 +21,7 @@ __all__ = [
     "check_output_files",
     "inherited_descriptor",
     "is_journal",
+    "is_pipe",
     "is_ready_file",
     "open_output",
 ]
@@ -85,6 +86,14 @@ def inherited_descriptor(path: str) -> int | None:
     """
     found = _DESCRIPTOR.fullmatch(path)
     return int(found[1]) if found else _STANDARD_STREAMS.get(path)
+
+
+def is_pipe(path: str) -> bool:
+    """Return whether the path is that of a named pipe, which is opened together with its reader."""
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode) and inherited_descriptor(path) is None
+    except OSError:
+        return False
 
 
 def open_output(path: str) -> IO[str]:

@@ -12,9 +12,10 @@ import signal
 import sys
 import textwrap
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
-from typing import Any
+from functools import partial
+from typing import IO, Any
 
 import msgspec
 import trio
@@ -22,7 +23,13 @@ import trio
 from invis_sim.cli import CliError
 from invis_sim.cli.log import JournalWriter, JsonLog, LogFormat, TextLog
 from invis_sim.cli.messages import print_message
-from invis_sim.cli.output_files import check_output_files, is_journal, is_ready_file, open_output
+from invis_sim.cli.output_files import (
+    check_output_files,
+    is_journal,
+    is_pipe,
+    is_ready_file,
+    open_output,
+)
 from invis_sim.cli.ready_file import ready_file, remove_stale_ready_file
 from invis_sim.cli.signals import STOP_SIGNALS, on_signals
 from invis_sim.cli.streams import dup_stdout, write_utf8
@@ -344,8 +351,10 @@ def _write_journal(simulator: Simulator, args: argparse.Namespace, stack: ExitSt
     def warn(problem: str) -> None:
         print_message(f"invis-sim: --journal {path}: {problem}")
 
+    file: IO[str] | Callable[[], IO[str]]
     try:
-        file = open_output(path)  # the writer closes it
+        # The writer closes it. It also opens a pipe, which waits for a reader: the outlet does not.
+        file = partial(open_output, path) if is_pipe(path) else open_output(path)
     except OSError as error:
         raise CliError(f"--journal {path}: {error.strerror}") from None
     journal = simulator.journal

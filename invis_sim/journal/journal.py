@@ -1,5 +1,6 @@
 """The newest entries: recorded, kept within bounds, handed to subscribers, written and read."""
 
+import json
 import os
 import threading
 from collections import deque
@@ -291,6 +292,7 @@ class Journal(JournalQueries):
 
         source: the path of a file, or lines.
 
+        The last line of a file may be cut, as where its writer was killed; it is left away then.
         All entries are kept, however many, in the order of their numbers. Seconds are exact to the
         microsecond; everything else is as it was. Raises OSError, and ValueError that names the
         line for one that is not of this kind.
@@ -298,7 +300,9 @@ class Journal(JournalQueries):
         file = ""
         if isinstance(source, str | os.PathLike):
             file = f"{os.fspath(source)}:"
-            source = Path(source).read_bytes().split(b"\n")
+            *source, last = Path(source).read_bytes().split(b"\n")
+            if _is_whole(last):
+                source.append(last)
         header = JournalHeader()
         entries: list[Entry] = []
         for number, line in enumerate(source, 1):
@@ -333,3 +337,12 @@ def _size(exchange: Exchange) -> int:
     for data in exchange.sent:
         size += len(data)
     return size
+
+
+def _is_whole(line: bytes) -> bool:
+    """Return whether a line without its end is JSON, so that not more than its end is missing."""
+    try:
+        json.loads(line, parse_int=str)
+    except (ValueError, RecursionError):
+        return False
+    return True

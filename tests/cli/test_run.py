@@ -642,6 +642,24 @@ def test_a_transport_that_faults_of_the_scenario_need_can_be_switched_off() -> N
     assert note["fault"] in err
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_journal_that_nobody_reads_holds_up_neither_the_start_nor_the_end(
+    tmp_path: Path,
+) -> None:
+    pipe = tmp_path / "journal"
+    os.mkfifo(pipe)
+    with outlet("--journal", str(pipe)) as it:
+        assert is_good(it.exchange())
+        status, _, err = it.end()
+    assert (status, err) == (0, "")
+    with outlet("--journal", str(pipe)) as it:
+        assert is_good(it.exchange())
+        with open(pipe, encoding="utf-8") as lines:
+            assert json.loads(lines.readline())["entry"] == "journal"
+            assert it.end()[0] == 0
+            assert Journal.load(lines).requests(callback=20)
+
+
 # What it takes
 
 

@@ -321,3 +321,23 @@ def test_a_line_that_is_none_of_a_journal_is_an_error_that_names_file_and_line(
         Journal.load(path)
     with pytest.raises(ValueError, match=rf"^1: not a line of a journal: .*{problem}"):
         Journal.load([line])
+
+
+def test_a_last_line_that_was_cut_costs_nothing_but_itself(tmp_path: Path) -> None:
+    """As when the process that wrote it was killed."""
+    journal = Journal(sn="A")
+    for number in range(3):
+        journal.add(DeviceLog, 0.0, text=f"é{number}")
+    path = tmp_path / "journal.jsonl"
+    journal.dump(path)
+    whole = path.read_bytes()
+    last = whole.rstrip(b"\n").rindex(b"\n") + 1
+    for end in range(last, len(whole) + 1):
+        path.write_bytes(whole[:end])
+        kept = 3 if end >= len(whole) - 1 else 2
+        assert len(Journal.load(path)) == kept
+    # Any other line that is wrong is an error, and so is a last one that has its end.
+    for broken in (whole[:last] + b"{\n", b"{" + whole, whole[:last] + b"[]"):
+        path.write_bytes(broken)
+        with pytest.raises(ValueError, match="not a line of a journal"):
+            Journal.load(path)
