@@ -7,21 +7,27 @@ from invis_sim.cli.argument_types import speed, whole
 __all__ = ["add_outlet_options"]
 
 
-def add_outlet_options(parser: argparse.ArgumentParser) -> None:
-    """Add what says how an outlet runs: where it listens, what goes wrong, what is written."""
+def add_outlet_options(parser: argparse.ArgumentParser, port_prefix: str = "") -> None:
+    """Add what says how an outlet runs: where it listens, what goes wrong, what is written.
+
+    port_prefix: what the options of its ports begin with, where `--tcp-port` is another one's.
+    """
+    parser.set_defaults(port_prefix=port_prefix)
     parser.add_argument("--sn", help="serial number")
     parser.add_argument(
         "--host", help="address to listen on (default: 127.0.0.1, this machine only)"
     )
     parser.add_argument(
-        "--tcp-port",
+        f"--{port_prefix}tcp-port",
         type=whole,
+        dest="tcp_port",
         metavar="N",
         help="TCP port (default: 3333; 0: any free port)",
     )
     parser.add_argument(
-        "--ws-port",
+        f"--{port_prefix}ws-port",
         type=whole,
+        dest="ws_port",
         metavar="N",
         help="WebSocket port (default: 8080; 0: any free port)",
     )
@@ -104,9 +110,9 @@ def add_outlet_options(parser: argparse.ArgumentParser) -> None:
         help="exit when stdin reaches EOF, so that the outlet never outlives its parent",
     )
     parser.add_argument(
-        "--journal",
+        *("--journal", "--record"),
         metavar="PATH",
-        help="write every exchange and event to this file as JSON Lines",
+        help="write every exchange and event to this file as JSON Lines, for `replay`",
     )
     parser.add_argument(
         "--log",

@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from invis_sim.cli.argument_types import port, wait_seconds
+from invis_sim.cli.outlet_options import add_outlet_options
 from invis_sim.client.ports import TCP_PORT, WS_PORT
 
 __all__ = ["add_recording_commands"]
@@ -12,7 +13,7 @@ _HOST = "the outlet: a name or an address"
 
 
 def add_recording_commands(commands: Any) -> None:
-    """Add `capture` and `compare` to the commands of a parser."""
+    """Add `capture`, `compare`, `proxy` and `replay` to the commands of a parser."""
     capture = commands.add_parser(
         "capture",
         help="save a real outlet as a scenario",
@@ -65,15 +66,55 @@ def add_recording_commands(commands: Any) -> None:
     )
     compare.add_argument("--json", action="store_true", help="print one JSON document")
 
+    proxy = commands.add_parser(
+        "proxy",
+        help="stand between clients and a real outlet",
+        description=(
+            "Stand between clients and a real outlet until Ctrl-C, on both transports: hand on "
+            "everything as it is, log it, and let go wrong what a scenario or --fault says. "
+            "Example: invis-sim proxy 192.168.1.20 --fault delay:seconds=2 --record seen.jsonl"
+        ),
+    )
+    proxy.set_defaults(function="proxy:proxy")
+    _add_ports(proxy, "device_", "of the outlet ")
+    proxy.add_argument(
+        "scenario",
+        nargs="?",
+        default="default",
+        metavar="SCENARIO",
+        help="its faults and steps: a file, or the name of a bundled one (default: none)",
+    )
+    proxy.add_argument(
+        "--read-only",
+        action="store_true",
+        help="answer requests that may change something with PUBACK 0, instead of the outlet",
+    )
+    add_outlet_options(proxy, "listen-")
+
+    replay = commands.add_parser(
+        "replay",
+        help="answer as a recording shows",
+        description=(
+            "Answer until Ctrl-C as a recording shows: a journal file of `proxy --record`, of "
+            "`run --journal` or of `capture --raw`. Requests are matched by callback and "
+            "arguments. Example: invis-sim replay seen.jsonl --latency"
+        ),
+    )
+    replay.set_defaults(function="replay:replay")
+    replay.add_argument("recording", metavar="JOURNAL", help="a journal file")
+    replay.add_argument(
+        "--strict",
+        action="store_true",
+        help="answer what was not recorded with PUBACK 0 (default: as a simulated outlet)",
+    )
+    replay.add_argument(
+        "--latency", action="store_true", help="reply as late as was recorded (default: at once)"
+    )
+    add_outlet_options(replay)
+
 
 def _add_device(parser: argparse.ArgumentParser, about: str = _HOST) -> None:
-    parser.add_argument("host", metavar="HOST", help=about)
-    parser.add_argument(
-        "--tcp-port", type=port, default=TCP_PORT, metavar="N", help=f"(default: {TCP_PORT})"
-    )
-    parser.add_argument(
-        "--ws-port", type=port, default=WS_PORT, metavar="N", help=f"(default: {WS_PORT})"
-    )
+    _add_ports(parser, about=about)
     parser.add_argument(
         "--pause",
         type=wait_seconds,
@@ -81,3 +122,19 @@ def _add_device(parser: argparse.ArgumentParser, about: str = _HOST) -> None:
         metavar="SECONDS",
         help="how long to rest between two requests (default: 0.1)",
     )
+
+
+def _add_ports(
+    parser: argparse.ArgumentParser, prefix: str = "", whose: str = "", about: str = _HOST
+) -> None:
+    """Add where the outlet is. prefix: of the attributes. whose: ports these are, for the help."""
+    parser.add_argument(f"{prefix}host", metavar="HOST", help=about)
+    for transport, default in (("tcp", TCP_PORT), ("ws", WS_PORT)):
+        parser.add_argument(
+            f"--{transport}-port",
+            type=port,
+            dest=f"{prefix}{transport}_port",
+            default=default,
+            metavar="N",
+            help=f"{whose}(default: {default})",
+        )

@@ -82,12 +82,14 @@ def run_outlet(
     args: argparse.Namespace,
     scenario: Scenario,
     inputs: Mapping[str, str],
+    about: str = "",
     **more: Any,
 ) -> int:
     """Run an outlet as its options say, until a signal, or the end of stdin with --exit-with-stdin.
 
     args: the options that `add_outlet_options` adds. scenario: what they override.
     inputs: the files that are read, by what to call them; none of them may be written to.
+    about: what the log begins with; "": who the outlet is.
     more: further arguments of `open_simulator`.
 
     Raises CliError.
@@ -108,22 +110,25 @@ def run_outlet(
     # The objects of start-up live as long as the process, so the garbage collector can skip them.
     gc.freeze()
     try:
-        trio.run(_main, scenario, commands, args, more)
+        trio.run(_main, scenario, commands, args, about, more)
     except CommandError as error:
         raise CliError(*error.problems, status=2) from None
     except StartError as error:
-        raise CliError(f"{error}{_free_port_hint(error)}") from None
+        raise CliError(f"{error}{_free_port_hint(error, args.port_prefix)}") from None
     return 0
 
 
-def _free_port_hint(error: StartError) -> str:
-    """Return which option gives a free port, if the port cannot be had; "" otherwise."""
+def _free_port_hint(error: StartError, prefix: str) -> str:
+    """Return which option gives a free port, if the port cannot be had; "" otherwise.
+
+    prefix: what the options of ports begin with.
+    """
     cause = error.__cause__
     if not isinstance(cause, OSError) or cause.errno not in (errno.EADDRINUSE, errno.EACCES):
         return ""
     options = {
-        "for TCP": "--tcp-port",
-        "for the WebSocket": "--ws-port",
+        "for TCP": f"--{prefix}tcp-port",
+        "for the WebSocket": f"--{prefix}ws-port",
         "for control": "--control",
     }
     option = next(option for words, option in options.items() if words in str(error))
@@ -157,7 +162,11 @@ def with_options(scenario: Scenario, args: argparse.Namespace) -> Scenario:
     try:
         scenario = override(scenario, **given)
     except ScenarioError as error:
-        problems = [_as_option_problem(problem, given) for problem in error.problems]
+        options = {
+            name: f"{args.port_prefix}{name}" if name in ("tcp_port", "ws_port") else name
+            for name in given
+        }
+        problems = [_as_option_problem(problem, options) for problem in error.problems]
         raise CliError(*problems, status=2) from None
     unreachable = ", ".join(dict.fromkeys(scenario.unreachable_faults))
     if unreachable and args.log != "text":  # which shows them as its journal has them
@@ -190,11 +199,14 @@ def _with_faults(scenario: Scenario, texts: Iterable[str]) -> Scenario:
     return more
 
 
-def _as_option_problem(problem: str, names: Iterable[str]) -> str:
-    """Return a problem of an override as a problem of the command line."""
+def _as_option_problem(problem: str, options: Mapping[str, str]) -> str:
+    """Return a problem of an override as a problem of the command line.
+
+    options: override → option, without its dashes.
+    """
     name, colon, rest = problem.partition(":")
-    if name in names:
-        return f"--{name.replace('_', '-')}{colon}{rest}"
+    if name in options:
+        return f"--{options[name].replace('_', '-')}{colon}{rest}"
     return f"with these options, {problem}"  # its cause is several options, or the scenario as well
 
 
@@ -219,7 +231,11 @@ def _commands(args: argparse.Namespace) -> list[Command]:
 
 
 async def _main(
-    scenario: Scenario, commands: list[Command], args: argparse.Namespace, more: dict[str, Any]
+    scenario: Scenario,
+    commands: list[Command],
+    args: argparse.Namespace,
+    about: str,
+    more: dict[str, Any],
 ) -> None:
     ended = trio.Event()
 
@@ -239,7 +255,7 @@ async def _main(
                     text = json.dumps(_ready(simulator)) + "\n"
                     during.enter_context(ready_file(args.ready_file, text, print_message))
                 if args.log != "quiet" and sys.stdout is not None:
-                    _log_to_stdout(simulator, args.log, after)
+                    _log_to_stdout(simulator, args.log, about, after)
                 _warn_if_exposed(simulator)
                 if args.exit_with_stdin:
                     _watch_stdin(ended)
@@ -265,7 +281,7 @@ def _watch_stdin(ended: trio.Event) -> None:
     threading.Thread(target=watch, name="invis-sim-stdin", daemon=True).start()
 
 
-def _log_to_stdout(simulator: Simulator, log: str, stack: ExitStack) -> None:
+def _log_to_stdout(simulator: Simulator, log: str, about: str, stack: ExitStack) -> None:
     """Write the banner and then the journal to stdout, from a thread, until the stack ends."""
     log_format: LogFormat
     if log == "json":
@@ -273,7 +289,7 @@ def _log_to_stdout(simulator: Simulator, log: str, stack: ExitStack) -> None:
         log_format = JsonLog()
     else:
         hint = f"To reconnect it to the network: kill -USR1 {os.getpid()}" if JOIN_SIGNALS else ""
-        first = _banner(simulator)
+        first = _banner(simulator, about)
         log_format = TextLog(simulator.journal.started, hint)
     # From the first entry on: commands and outages of the start are logged as well.
     subscription = simulator.journal.subscribe(after=0, max_waiting=MAX_WAITING_LINES)
@@ -281,10 +297,11 @@ def _log_to_stdout(simulator: Simulator, log: str, stack: ExitStack) -> None:
     stack.callback(writer.close)
 
 
-def _banner(simulator: Simulator) -> str:
+def _banner(simulator: Simulator, about: str) -> str:
     """Return what the log begins with: which outlet it is, its addresses and its faults."""
     scenario = simulator.scenario
-    lines = [f"InvisOutlet {simulator.sn} ({_product(scenario)}), seed {simulator.seed}"]
+    about = about or f"InvisOutlet {simulator.sn} ({_product(scenario)})"
+    lines = [f"{about}, seed {simulator.seed}"]
     control = simulator.runtime.control
     if control is not None:
         key = "" if control.token is None else f"?token={control.token}"

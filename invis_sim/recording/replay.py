@@ -30,6 +30,7 @@ from invis_sim.recording.from_replies import state_from_replies
 from invis_sim.recording.received import ReceivedReply
 from invis_sim.scenario.export import scenario_of
 from invis_sim.scenario.model import Scenario
+from invis_sim.server.session.backend import PendingAnswer
 
 __all__ = ["Recording", "ReplayBackend"]
 
@@ -41,11 +42,13 @@ class _Answer(msgspec.Struct, frozen=True):
 
     texts: the packets that answered it; none: it was not answered. packet_id: the request's.
     pushes: those until the next request, with their seconds after this one.
+    latency: how many seconds after the request it was answered.
     """
 
     texts: tuple[bytes, ...]
     packet_id: int
     pushes: tuple[tuple[float, Push], ...] = ()
+    latency: float = 0.0
 
     def reply_to(self, request: Request, sn: str) -> Reply | None:
         """Return the reply with the packetID of this request."""
@@ -72,7 +75,8 @@ class Recording:
 
     def __init__(self, entries: Iterable[Any]) -> None:
         exchanges = [one for one in entries if isinstance(one, Exchange)]
-        exchanges.sort(key=lambda one: one.number)
+        # A proxy records a request when it is answered; what counts is when it came.
+        exchanges.sort(key=lambda one: (one.seconds, one.number))
         self.scenario = _scenario(exchanges)
         self.opening: tuple[tuple[float, Push], ...] = ()
         self._answers: dict[tuple[int | None, bytes], list[_Answer]] = {}
@@ -100,7 +104,7 @@ class Recording:
             texts = tuple(text_of_write(data, request.transport) or data for data in request.sent)
             if len(texts) > 1 and request.transport == "tcp":
                 texts = (*texts, b"".join(texts))  # one packet in several writes
-            answer = _Answer(texts, request.request.packet_id, tuple(pushes))
+            answer = _Answer(texts, request.request.packet_id, tuple(pushes), request.latency)
             self._answers.setdefault(_key(request.request), []).append(answer)
 
     def answers(self, request: Request) -> Sequence[_Answer]:
@@ -114,21 +118,27 @@ class ReplayBackend:
 
     outlet: the simulated one, whose timers bring the pushes.
     strict: requests that were not recorded are answered `PUBACK` 0, and not by the outlet.
+    latency: replies come as late as they were recorded, and not at once.
     """
 
-    def __init__(self, outlet: Outlet, recording: Recording, *, strict: bool = False) -> None:
+    def __init__(
+        self, outlet: Outlet, recording: Recording, *, strict: bool = False, latency: bool = False
+    ) -> None:
         self._outlet = outlet
+        self._latency = latency
         self._recording = recording
         self._strict = strict
         self._asked: dict[tuple[int | None, bytes], int] = {}
         self._push_later(recording.opening)
 
     @classmethod
-    def maker(cls, recording: Recording, *, strict: bool = False) -> Callable[[Outlet], Any]:
+    def maker(
+        cls, recording: Recording, *, strict: bool = False, latency: bool = False
+    ) -> Callable[[Outlet], Any]:
         """Return what makes the back end of an outlet, for `open_simulator`."""
-        return partial(cls, recording=recording, strict=strict)
+        return partial(cls, recording=recording, strict=strict, latency=latency)
 
-    def handle(self, request: Request, now: float) -> Answer:
+    def handle(self, request: Request, now: float) -> Answer | PendingAnswer:
         """Answer a request as recorded. now: simulated seconds since the outlet started."""
         outlet = self._outlet
         answers = self._recording.answers(request)
@@ -140,10 +150,15 @@ class ReplayBackend:
         key = _key(request)
         index = self._asked.get(key, 0)
         self._asked[key] = index + 1
-        answer = answers[min(index, len(answers) - 1)]
-        self._push_later(answer.pushes)
+        recorded = answers[min(index, len(answers) - 1)]
+        self._push_later(recorded.pushes)
         # It may have changed something on the device, so that it counts as such here.
-        return Answer(answer.reply_to(request, outlet.sn), request.notes, mutates=True)
+        answer = Answer(recorded.reply_to(request, outlet.sn), request.notes, mutates=True)
+        if not (self._latency and recorded.latency):
+            return answer
+        pending = PendingAnswer()
+        outlet.schedule.after(recorded.latency, partial(pending.resolve, answer))
+        return pending
 
     def _push_later(self, pushes: Iterable[tuple[float, Push]]) -> None:
         for seconds, push in pushes:

@@ -7,6 +7,7 @@ must not break the test runs of a project that has no use for it.
 """
 
 import argparse
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -32,8 +33,9 @@ OPTION = "--invis-seed"
 MARKER = "invis_scenario"
 MARKER_HELP = (
     f"{MARKER}(scenario=None, *, speed=1.0, **overrides): what the fixture `invis_sim` starts, as "
-    "for `invis_sim.start_simulator`. On a function, a class or a module; of several, what the "
-    "nearest says counts."
+    "for `invis_sim.start_simulator`; with `replay`, a journal file, as for "
+    "`invis_sim.start_replay`. On a function, a class or a module; of several, what the nearest "
+    "says counts."
 )
 GAUNTLET = "invis_gauntlet"
 GAUNTLET_HELP = (
@@ -48,9 +50,16 @@ class SimulatorFactory(Protocol):
     """What the fixture `invis_sim_factory` is."""
 
     def __call__(
-        self, scenario: "ScenarioSource" = None, *, speed: float = 1.0, **overrides: Any
+        self,
+        scenario: "ScenarioSource" = None,
+        *,
+        speed: float = 1.0,
+        replay: str | os.PathLike[str] | None = None,
+        **overrides: Any,
     ) -> "SimulatorHandle":
-        """Start an outlet, which runs until the test ends. As `invis_sim.start_simulator`."""
+        """Start an outlet, which runs until the test ends. As `invis_sim.start_simulator`; with
+        `replay`, a journal file, as `invis_sim.start_replay`.
+        """
 
 
 class _Outlets:
@@ -186,12 +195,25 @@ def invis_sim_factory(request: "pytest.FixtureRequest") -> Iterator[SimulatorFac
     with ExitStack() as stack:
 
         def start(
-            scenario: "ScenarioSource" = None, *, speed: float = 1.0, **overrides: Any
+            scenario: "ScenarioSource" = None,
+            *,
+            speed: float = 1.0,
+            replay: str | os.PathLike[str] | None = None,
+            **overrides: Any,
         ) -> "SimulatorHandle":
-            resolved = resolve(scenario, **overrides)
-            if resolved.seed is None:
-                resolved = resolve(resolved, seed=outlets.next_seed())
-            outlet = stack.enter_context(start_simulator(resolved, speed=speed))
+            if replay is not None:
+                from invis_sim.testing.replay import start_replay
+
+                if scenario is not None:
+                    raise ValueError("replay: expected no scenario beside it, found one")
+                overrides.setdefault("seed", outlets.next_seed())
+                block = start_replay(replay, speed=speed, **overrides)
+            else:
+                resolved = resolve(scenario, **overrides)
+                if resolved.seed is None:
+                    resolved = resolve(resolved, seed=outlets.next_seed())
+                block = start_simulator(resolved, speed=speed)
+            outlet = stack.enter_context(block)
             outlets.started.append(outlet)
             return outlet
 

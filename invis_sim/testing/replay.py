@@ -16,6 +16,7 @@ def start_replay(
     path: str | os.PathLike[str],
     *,
     strict: bool = False,
+    latency: bool = False,
     speed: float = 1.0,
     faults: Sequence[Fault] = (),
     **overrides: object,
@@ -25,6 +26,7 @@ def start_replay(
 
     path: a journal file, of a simulator, a proxy or `invis-sim capture --raw`.
     strict: requests that were not recorded are answered `PUBACK` 0, and not by a simulated outlet.
+    latency: replies come as late as they were recorded, and not at once.
     speed: how many recorded seconds pass in a real one, above 0.
     faults: what goes wrong on top. overrides: as for `start_simulator`.
 
@@ -32,5 +34,5 @@ def start_replay(
     """
     recording = Recording.load(path)
     scenario = resolve(recording.scenario, faults, **overrides)
-    make_backend = ReplayBackend.maker(recording, strict=strict)
+    make_backend = ReplayBackend.maker(recording, strict=strict, latency=latency)
     return SimulatorContext(scenario, check_speed(speed), make_backend)

@@ -159,6 +159,39 @@ def test_pushes_come_at_their_distance_from_the_request_before_them(tmp_path: Pa
         assert peer.packet()["payload"]["callbackArgs"] == [0, 1]
 
 
+def test_replies_come_as_late_as_recorded_where_that_is_asked_for(tmp_path: Path) -> None:
+    reply = '{"sn":"s","packetID":1,"PUBACK":1}'
+    file = write(tmp_path / "j.jsonl", request(9, reply, latency=60.0), request(20, reply))
+    with start_replay(file, latency=True) as sim, connected(sim, "tcp") as peer:
+        sim.clock.pause()
+        peer.send_request(9, packet_id=4)
+        assert asked(peer, 20, 5)["packetID"] == 5
+        sim.clock.advance(59)
+        assert asked(peer, 20, 6)["packetID"] == 6
+        sim.clock.advance(1)
+        assert peer.packet()["packetID"] == 4
+    with start_replay(file) as sim, connected(sim, "tcp") as peer:
+        assert asked(peer, 9, 4)["packetID"] == 4
+
+
+def test_a_push_that_came_before_a_late_reply_does_so_again(tmp_path: Path) -> None:
+    """A proxy records a request when it is answered."""
+    reply = '{"sn":"s","packetID":1,"PUBACK":1}'
+    file = write(
+        tmp_path / "j.jsonl",
+        pushed([1, 0], seconds=130.0),
+        request(9, reply, seconds=100.0, latency=60.0),
+    )
+    with start_replay(file, latency=True) as sim, connected(sim, "tcp") as peer:
+        sim.clock.pause()
+        peer.send_request(9, packet_id=4)
+        assert asked(peer, 20, 5)["packetID"] == 5
+        sim.clock.advance(60)
+        first, second = peer.packets(2)
+        assert first["payload"]["callbackArgs"] == [1, 0]
+        assert second["packetID"] == 4
+
+
 def test_faults_apply_on_top(tmp_path: Path) -> None:
     file = write(tmp_path / "j.jsonl", request(9, '{"sn": "s", "packetID": 1, "PUBACK": 1}'))
     wrong = faults.WrongPacketId(when=When(nth=2))

@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import socket
 import sys
 import types
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import pytest
 import tomli
 from _pytest.config import PytestPluginManager
 
-import invis_sim.testing.block  # noqa: F401 (so that no run in this process loads it again)
+import invis_sim.testing.block
 
 COMMON = """
 import json
@@ -144,6 +145,30 @@ def test_it(invis_sim):
     )
     result.assert_outcomes(errors=1)
     assert message in text(result)
+
+
+def test_the_marker_names_a_recording(run: Run, pytester: pytest.Pytester) -> None:
+    with invis_sim.testing.block.start_simulator(sn="0003C4400FF") as sim:
+        with socket.create_connection(sim.tcp_address, timeout=20) as client:
+            client.sendall(b'{"packetID": 7, "payload": {"callbackName": 20}}')
+            client.recv(4096)
+        sim.journal.dump(pytester.path / "seen.jsonl")
+    result = run(
+        """
+import pytest
+
+@pytest.mark.invis_scenario(replay="seen.jsonl", strict=True)
+def test_it(invis_sim):
+    assert ask(invis_sim)["sn"] == "0003C4400FF"
+
+@pytest.mark.invis_scenario("pro", replay="seen.jsonl")
+def test_both(invis_sim):
+    pass
+""",
+        here=True,
+    )
+    result.assert_outcomes(passed=1, errors=1)
+    assert "replay: expected no scenario beside it" in text(result)
 
 
 def test_pytest_lists_the_marker_the_fixtures_and_the_option(run: Run) -> None:

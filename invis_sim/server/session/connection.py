@@ -172,6 +172,9 @@ class Connection:
                 handled.then(
                     partial(self._respond_late, document, request, notes, arrived, now, decision)
                 )
+                if backend is None:  # the outlet's may have set a timer
+                    self.socket.stop_busy_polling()
+                    context.timeline.changed()
                 return
             answer = handled
         self._respond(document, request, notes, arrived, now, decision, answer)
