@@ -1,5 +1,7 @@
 """Every operation of the API. A file here has the handlers of a resource and their table."""
 
+from typing import Any
+
 from invis_sim.web.api import (
     clock,
     commands,
@@ -14,11 +16,13 @@ from invis_sim.web.api import (
     steps,
     wait,
 )
+from invis_sim.web.openapi import openapi
 from invis_sim.web.operation import Operation
+from invis_sim.web.request import Call
 
 __all__ = ["OPERATIONS"]
 
-OPERATIONS: tuple[Operation, ...] = (
+_API: tuple[Operation, ...] = (
     *outlets.OPERATIONS,
     *state.OPERATIONS,
     *scenario.OPERATIONS,
@@ -30,6 +34,17 @@ OPERATIONS: tuple[Operation, ...] = (
     *events.OPERATIONS,
     *wait.OPERATIONS,
     *clock.OPERATIONS,
-    *page.OPERATIONS,
 )
+
+
+def document(call: Call) -> dict[str, Any]:
+    """Return the OpenAPI document of this API."""
+    return openapi((*_API, _DOCUMENT))
+
+
+_DOCUMENT = Operation(
+    method="GET", path="/api/openapi.json", handler=document, answer=dict[str, Any]
+)
+
+OPERATIONS: tuple[Operation, ...] = (*_API, _DOCUMENT, *page.OPERATIONS)
 """All of them; the page's files come last."""

@@ -1,5 +1,7 @@
 """What an outlet is and knows."""
 
+from typing import Any
+
 from invis_sim.commands.command import CommandError
 from invis_sim.commands.set_state import SetState
 from invis_sim.device.state import OutletState
@@ -24,7 +26,9 @@ def patch_state(call: Call) -> Done:
 
 
 OPERATIONS = (
-    Operation(method="GET", path="/api/outlets/{sn}/state", handler=get_state, answer=OutletState),
+    Operation(
+        method="GET", path="/api/outlets/{sn}/state", handler=get_state, answer=dict[str, Any]
+    ),
     Operation(
         method="PATCH",
         path="/api/outlets/{sn}/state",
