@@ -1,5 +1,7 @@
 """The outlet on TCP: bare JSON objects, found in the stream by their braces."""
 
+from collections import deque
+
 import trio
 
 from invis_sim.protocol.http_requests import HttpRequests
@@ -28,6 +30,8 @@ async def serve_tcp(connection: Connection) -> None:
     try:
         while not reader.finished:
             await connection.outbox.wait_for_room()
+            if not reader.handle_found():
+                continue
             await connection.reader.loop(reader.on_data)
     except trio.BrokenResourceError as error:
         connection.lifecycle.move(ConnectionState.CLOSED, f"the connection broke: {error}")
@@ -47,6 +51,9 @@ class _TcpReader:
         self._max_bytes = connection.context.protocol.max_packet_bytes
         self._framer = JsonFramer(self._max_bytes)
         self._http: HttpRequests | None = HttpRequests()  # None: what comes is no HTTP
+        # What was found and not answered yet: the answers to one chunk of short requests may be
+        # thousands of times as long, so they are stopped when too much waits for the client.
+        self._found: deque[Framed] = deque()
         self._last_input = 0.0
         self._watched = False
 
@@ -72,10 +79,18 @@ class _TcpReader:
         elif connection.context.outlet.state.quirks.tcp_reads == "one_request":
             self._handle_first(chunk)
         else:
-            for found in framer.feed(chunk):
-                self._handle(found)
+            self._found.extend(framer.feed(chunk))
+            self.handle_found()
         self._watch_unfinished()
         return not (self.finished or connection.outbox.backlogged)
+
+    def handle_found(self) -> bool:
+        """Deal with what was found, as long as not too much waits for the client. Returns whether
+        that was all.
+        """
+        while self._found and not (self.finished or self._connection.outbox.backlogged):
+            self._handle(self._found.popleft())
+        return not self._found or self.finished
 
     def _after_http(self, chunk: bytes) -> bytes | None:
         """Record the HTTP requests at the beginning of a stream, and return what comes after them;

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from invis_sim.device.state import Quirks
 from invis_sim.faults import Fail
 from invis_sim.journal import Closed, Connected, EntryFilter, Journal
 from invis_sim.journal.text import summary
@@ -23,6 +24,7 @@ from tests.server.support import (
     applied_faults,
     exchanges,
     failure_text,
+    outlet,
     reply_text,
     wait_for_end,
     wait_until,
@@ -747,3 +749,20 @@ def test_what_only_begins_like_http_is_reported_when_nothing_more_comes(
     reasons = [note.reason for one in exchanges(sim, 2) for note in one.notes]
     assert reasons[0].startswith("expected '{', found 'G'")
     assert reasons[1] == "the connection ended inside this document"
+
+
+def test_short_requests_in_one_chunk_do_not_pile_up_long_replies() -> None:
+    """A client that does not read gets no more answers, however many requests it has sent."""
+    name = "x" * 60_000
+    names = {"outlet1": name, "outlet2": name}
+    with start_simulator(outlet(quirks=Quirks(name_length=100_000))) as sim:
+        sim.set(names=names)
+        with TcpPeer.connected(sim.tcp_address, receive_buffer=4096) as client:
+            number = 60
+            client.send_requests(*range(number), callback=3)
+            wait_until(sim, lambda journal: len(journal.exchanges()) > 3)
+            sim.clock.settle()
+            answered = len(sim.journal.exchanges())
+            assert answered < 45, f"{answered} replies of 120 KB wait or were sent"
+            found = [client.packet()["packetID"] for _ in range(number)]
+            assert found == list(range(number))
