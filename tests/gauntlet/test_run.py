@@ -29,7 +29,7 @@ def test_a_client_that_does_all_right_is_found_out_by_nothing() -> None:
         *("fail/always", "wrong_sn/other", "wrong_puback/flipped", "unusual_json/escapes"),
         *(
             "push_first/same-callback",
-            "split/7-bytes-apart",
+            "split/20-pieces-apart",
             "bad_frame/masked",
             "fragment/3-frames-ping",
             "bad_handshake/wrong_accept",

@@ -20,7 +20,12 @@ def results() -> dict[str, CaseResult]:
     """What came of a few cases, by their ids."""
     chosen: dict[str, Any] = {
         "only": (
-            *("drop/once", "malformed_json/truncate-once", "wrong_sn/other", "split/7-bytes-apart"),
+            *(
+                "drop/once",
+                "malformed_json/truncate-once",
+                "wrong_sn/other",
+                "split/20-pieces-apart",
+            ),
             *("set_field/payload-null/tcp", "bad_frame/masked", "close/before"),
         )
     }
@@ -48,5 +53,5 @@ def test_what_else_it_does(found: dict[str, CaseResult]) -> None:
     assert found["set_field/payload-null/tcp"].verdict == "crashed"
     assert found["bad_frame/masked/ws"].verdict == "wrong"
     for transport in ("tcp", "ws"):
-        assert found[f"split/7-bytes-apart/{transport}"].verdict == "survived"
+        assert found[f"split/20-pieces-apart/{transport}"].verdict == "survived"
         assert found[f"close/before/{transport}"].verdict == "noticed"

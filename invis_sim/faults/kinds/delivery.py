@@ -296,8 +296,8 @@ class Split(DeliveryFault, frozen=True, tag="split"):
                 ("2-pieces-apart", {"pieces": 2, "gap": 0.1}),
                 ("3-pieces-apart", {"pieces": 3, "gap": 0.05}),
                 ("bytes", {"size": 1}),
-                ("3-bytes-apart", {"size": 3, "gap": 0.001}),
-                ("7-bytes-apart", {"size": 7, "gap": 0.002}),
+                ("10-pieces-apart", {"pieces": 10, "gap": 0.01}),
+                ("20-pieces-apart", {"pieces": 20, "gap": 0.005}),
                 ("64-bytes-apart", {"size": 64, "gap": 0.01}),
             )
         ),
