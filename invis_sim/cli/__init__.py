@@ -23,6 +23,7 @@ from invis_sim.cli.journal_options import add_journal
 from invis_sim.cli.messages import print_message
 from invis_sim.cli.outlet_options import add_outlet_options
 from invis_sim.cli.recording_arguments import add_recording_commands
+from invis_sim.cli.steer_arguments import add_steering_commands
 from invis_sim.cli.streams import wait_for_slow_readers
 from invis_sim.client.errors import AddressError, ClientError
 
@@ -244,4 +245,5 @@ def _parser() -> argparse.ArgumentParser:
     add_gauntlet(commands)
     add_journal(commands)
     add_recording_commands(commands)
+    add_steering_commands(commands)
     return parser

@@ -2,7 +2,7 @@
 
 import argparse
 
-__all__ = ["duration", "port", "seconds", "speed", "wait_seconds", "whole"]
+__all__ = ["count", "duration", "port", "seconds", "speed", "wait_seconds", "whole"]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -13,6 +13,14 @@ def whole(text: str) -> int:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"expected a whole number, found {text!r}") from None
+
+
+def count(text: str) -> int:
+    """Parse a whole number above 0."""
+    number = whole(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, found {text!r}")
+    return number
 
 
 def speed(text: str) -> float:

@@ -38,11 +38,11 @@ from invis_sim.faults.fault import Fault
 from invis_sim.journal.jsonl import encode_header
 from invis_sim.protocol.printable import printable
 from invis_sim.scenario.from_keys import parse_commands
-from invis_sim.scenario.inline import parse_inline
 from invis_sim.scenario.inline_fault import MAX_SHOWN, parse_fault
 from invis_sim.scenario.loading import ScenarioError, load, override, with_faults
 from invis_sim.scenario.model import Scenario
 from invis_sim.schema.describe import shorten
+from invis_sim.schema.inline import parse_inline
 from invis_sim.server.mdns import SERVICE_TYPE
 from invis_sim.server.simulator import Simulator, StartError
 from invis_sim.web.opening import open_simulator

@@ -1,11 +1,11 @@
 """A fault in one line, for the command line: `delay:seconds=0.5,when={callback=20}`."""
 
 from invis_sim.faults.fault import Fault
-from invis_sim.scenario.inline import parse_inline
 from invis_sim.scenario.loading import ScenarioError
 from invis_sim.scenario.validation import validate
 from invis_sim.schema.build import Problem
 from invis_sim.schema.describe import shorten
+from invis_sim.schema.inline import parse_inline
 
 __all__ = ["MAX_SHOWN", "parse_fault"]
 
