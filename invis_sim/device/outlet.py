@@ -23,6 +23,7 @@ from invis_sim.device.schedule import Schedule, Timer
 from invis_sim.device.state import Outlets, OutletState, patched
 from invis_sim.device.status import require_faceplate
 from invis_sim.device.update_plan import Part
+from invis_sim.device.update_process import UpdateStatus
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.packets import Note, Request
 from invis_sim.schema.build import check
@@ -97,6 +98,16 @@ class Outlet:
     def updating(self) -> bool:
         """Whether an update is in progress. One that hangs is."""
         return self._device.update.in_progress
+
+    @property
+    def update_status(self) -> UpdateStatus | None:
+        """How far the update in progress is; None: there is none."""
+        return self._device.update.status
+
+    @property
+    def sensor_values(self) -> dict[str, Any]:
+        """The present readings by name, as numbers; none where no faceplate answers."""
+        return self._device.sampler.to_wire("numbers") if self.faceplate_online else {}
 
     # Requests
 

@@ -8,7 +8,7 @@
 events are applied, and it is completed or aborted. Every method returns what comes of it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Literal, Protocol, TypeAlias
 
@@ -27,7 +27,7 @@ from invis_sim.device.update_plan import (
     update_timeline,
 )
 
-__all__ = ["AcceptedUpdate", "Downloaded", "UpdateOutput", "UpdateProcess"]
+__all__ = ["AcceptedUpdate", "Downloaded", "UpdateOutput", "UpdateProcess", "UpdateStatus"]
 
 
 class Downloaded(msgspec.Struct, frozen=True):
@@ -63,15 +63,41 @@ class AcceptedUpdate(msgspec.Struct, frozen=True, kw_only=True):
     packet_id: int | None = None
 
 
+Stage: TypeAlias = Literal["restarting", "waiting", "downloading"]
+
+
+class UpdateStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How far an update is.
+
+    part: what is downloaded at the moment: "outlet", "faceplate" or "www". stage: "restarting",
+    "waiting" (for a client after that), or "downloading". percent: of that part, as pushed last; 0
+    before the first progress. hangs: whether it has stopped making progress.
+    """
+
+    part: Literal["outlet", "faceplate", "www"]
+    stage: Stage
+    percent: int
+    hangs: bool
+
+
+_PART_NAMES: Mapping[Part, Literal["outlet", "faceplate", "www"]] = {
+    Part.OUTLET: "outlet",
+    Part.FACEPLATE: "faceplate",
+    Part.WWW: "www",
+}
+
+
 class _Update(msgspec.Struct, eq=False):
     """An update in progress.
 
     timers: of the events of its download. hangs: whether it has stopped making progress.
+    progress: the newest; None before the first.
     """
 
     accepted: AcceptedUpdate
-    stage: Literal["restarting", "waiting", "downloading"] = "downloading"
+    stage: Stage = "downloading"
     hangs: bool = False
+    progress: Progress | None = None
     timers: list[Timer] = msgspec.field(default_factory=list)
 
     @property
@@ -105,6 +131,20 @@ class UpdateProcess:
     def in_progress(self) -> bool:
         """Whether there is an update that has not ended. One that hangs has not."""
         return self._current is not None
+
+    @property
+    def status(self) -> UpdateStatus | None:
+        """How far the update in progress is; None: there is none."""
+        current = self._current
+        if current is None:
+            return None
+        progress = current.progress or Progress(current.part, 0)
+        return UpdateStatus(
+            part=_PART_NAMES[progress.part],
+            stage=current.stage,
+            percent=progress.percent,
+            hangs=current.hangs,
+        )
 
     # Its beginning
 
@@ -159,6 +199,7 @@ class UpdateProcess:
                 return (Log(f"the outlet is silent for {event.seconds:g} s, {why}"),)
             return (Log("the outlet answers again"),)
         if isinstance(event, Progress):
+            update.progress = event
             if not last:
                 return (event,)
             update.hangs = True  # a download that ends does so with a result

@@ -33,6 +33,7 @@ from invis_sim.device.effects import Effect, GoOffline, Log
 from invis_sim.device.outlet import Outlet
 from invis_sim.device.schedule import Schedule
 from invis_sim.device.state import OutletState
+from invis_sim.device.update_process import UpdateStatus
 from invis_sim.faults.armed import ArmedFault
 from invis_sim.faults.fault import Fault
 from invis_sim.faults.outage import Outage
@@ -187,6 +188,16 @@ class Simulator(CommandMethods, WaitMethods, AddressMethods, FaultMethods, Reloa
     def updating(self) -> bool:
         """Whether an update is in progress, one that hangs included."""
         return self._outlet.updating
+
+    @property
+    def update_status(self) -> UpdateStatus | None:
+        """How far the update in progress is; None: there is none."""
+        return self._outlet.update_status
+
+    @property
+    def sensor_values(self) -> dict[str, Any]:
+        """The present readings by name, as numbers; none where no faceplate answers."""
+        return self._outlet.sensor_values
 
     @property
     def offline(self) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from invis_sim import __version__
+from invis_sim.device.update_process import UpdateStatus
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario.json_schema import scenario_schema
 from invis_sim.server.simulator import Simulator
@@ -54,7 +55,9 @@ class OutletView(msgspec.Struct, frozen=True, kw_only=True):
     description: of its scenario. seed: of all that is random.
     started: when it started, in seconds since the epoch.
     up: whether it is on the network. updating: whether an update is in progress.
+    update: how far that is; null where there is none.
     faceplate_online: whether it has a faceplate that answers.
+    readings: of its sensors at the moment, by name; none where no faceplate answers.
     transports: where clients connect.
     connections: the numbers of the open connections.
     """
@@ -67,7 +70,9 @@ class OutletView(msgspec.Struct, frozen=True, kw_only=True):
     started: float
     up: bool
     updating: bool
+    update: UpdateStatus | None
     faceplate_online: bool
+    readings: dict[str, float | str]
     transports: dict[Transport, Address]
     connections: tuple[int, ...]
     counters: Counters
@@ -85,7 +90,9 @@ def view(outlet: Simulator) -> OutletView:
         started=outlet.journal.started,
         up=not outlet.offline,
         updating=outlet.updating,
+        update=outlet.update_status,
         faceplate_online=outlet.faceplate_online,
+        readings=outlet.sensor_values,
         transports={
             transport: Address(host, port, outlet.ws_url if transport == "ws" else None)
             for transport, (host, port) in outlet.addresses.items()
