@@ -1,5 +1,6 @@
 """The faults of an outlet: which there are, how often each applied, and their switches."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -121,7 +122,7 @@ def _parse(body: Any, *, only_list: bool = False) -> tuple[Fault, ...]:
     faults, problems = validate([body] if single else body, tuple[Fault, ...])
     if problems:
         # The author of a single fault has written no list.
-        texts = [str(one).removeprefix("[0]").removeprefix(".") for one in problems]
+        texts = [re.sub(r"^\[0\](\.|: )?", "", str(one)) for one in problems]
         raise invalid(*(texts if single else problems))
     given: tuple[Fault, ...] = faults
     return given

@@ -113,7 +113,7 @@ async function createForm(path, refresh) {
     event.preventDefault();
     setText(done, "");
     try {
-      const [added] = await request("POST", path("faults"), { kind: select.value, ...current.read() });
+      const [added] = await request("POST", path("faults"), { kind: select.value, ...current.read(true) });
       showProblems([]);
       setText(done, `Added ${added.id}.`);
       await refresh();

@@ -176,23 +176,30 @@ function createRow(record) {
   const summary = h("summary", {});
   const body = h("div", { class: "body" });
   const element = h("details", { class: "entry" }, summary, body);
+  let shown = "";
   function update() {
-    const { what, args, outcome, faults, kind } = parts(record.entry);
-    element.dataset.kind = kind;
-    setChildren(
-      summary,
-      h("span", { class: "at" }, clockTime(record)),
-      h("span", { class: "place" }, place(record.entry)),
-      h("span", { class: "what" }, what, args ? h("code", {}, args) : null),
-      outcome ? h("span", { class: "outcome" }, outcome) : null,
-      faults.map((fault) => h("span", { class: "fault" }, fault)),
-      record.entry.done === false ? h("span", { class: "quiet" }, "…") : null,
-    );
+    const found = parts(record.entry);
+    const key = JSON.stringify([found, record.entry.done]);
+    // Only where it changes: an element that is replaced while it is pressed gets no click.
+    if (key !== shown) setChildren(summary, summaryOf(record, found));
+    shown = key;
+    element.dataset.kind = found.kind;
     if (element.open) setChildren(body, details(record.entry));
   }
-  element.addEventListener("toggle", update);
+  element.addEventListener("toggle", () => element.open && setChildren(body, details(record.entry)));
   update();
   return { element, update };
+}
+
+function summaryOf(record, { what, args, outcome, faults }) {
+  return [
+    h("span", { class: "at" }, clockTime(record)),
+    h("span", { class: "place" }, place(record.entry)),
+    h("span", { class: "what" }, what, args ? h("code", {}, args) : null),
+    outcome ? h("span", { class: "outcome" }, outcome) : null,
+    faults.map((fault) => h("span", { class: "fault" }, fault)),
+    record.entry.done === false ? h("span", { class: "quiet" }, "…") : null,
+  ];
 }
 
 /** Return what an opened row shows. */

@@ -46,25 +46,28 @@ export function createField(schema, definitions, path, name, required = false) {
  *
  * omit: keys that get no field. */
 export function createFields(schema, definitions, path, omit = []) {
+  const prefix = path === "" ? "" : `${path}.`;
   const fields = Object.entries(schema.properties)
     .filter(([key]) => !omit.includes(key))
     .map(([key, value]) => {
-      const full = path === "" ? key : `${path}.${key}`;
-      return [key, createField(value, definitions, full, key, schema.required?.includes(key))];
+      return [key, createField(value, definitions, `${prefix}${key}`, key, schema.required?.includes(key))];
     });
   return {
     fields,
-    read: () => readAll(fields),
+    /** Return the object; undefined where no key has a value, unless it must be there. */
+    read(isNeeded = false) {
+      const given = fields.map(([key, field]) => [key, field.read()]).filter(([, value]) => value !== undefined);
+      if (given.length === 0 && !isNeeded) return undefined;
+      const object = Object.fromEntries(given);
+      const missing = (schema.required ?? []).find((key) => !omit.includes(key) && !(key in object));
+      if (missing !== undefined) throw new InputProblem(`${prefix}${missing}`, "a value is required");
+      return object;
+    },
     showProblems: (problems) => fields.reduce((left, [, field]) => field.showProblems(left), problems),
   };
 }
 
-function readAll(fields) {
-  const entries = fields.map(([key, field]) => [key, field.read()]);
-  const given = entries.filter(([, value]) => value !== undefined);
-  return given.length === 0 ? undefined : Object.fromEntries(given);
-}
-
+/** Return a schema with what it refers to. */
 export function resolve(schema, definitions) {
   const target = schema.$ref ?? (schema.allOf?.length === 1 ? schema.allOf[0].$ref : undefined);
   if (target === undefined) return schema;
@@ -196,7 +199,7 @@ function createObject(schema, context) {
     show(problem, mine.length > 0);
     return others.filter((one) => !mine.includes(one));
   }
-  return { element, read: inner.read, showProblems };
+  return { element, read: () => inner.read(), showProblems };
 }
 
 /** A value in one of several forms: the user chooses the form first. */
