@@ -32,8 +32,6 @@ from invis_sim.commands.run import apply_all, rehearse
 from invis_sim.device.effects import Effect, GoOffline, Log
 from invis_sim.device.outlet import Outlet
 from invis_sim.device.schedule import Schedule
-from invis_sim.device.state import OutletState
-from invis_sim.device.update_process import UpdateStatus
 from invis_sim.faults.armed import ArmedFault
 from invis_sim.faults.fault import Fault
 from invis_sim.faults.outage import Outage
@@ -60,6 +58,7 @@ from invis_sim.server.session.connection import Connection
 from invis_sim.server.session.context import ServerContext, Servers
 from invis_sim.server.session.serve import OUTLET_SERVERS, serve_client
 from invis_sim.server.session.silence import Silence
+from invis_sim.server.status import StatusMethods
 from invis_sim.server.step_runner import StepHandle, StepRunner
 from invis_sim.server.waits import WaitMethods
 
@@ -68,7 +67,9 @@ __all__ = ["Simulator", "StartError"]
 __tracebackhide__ = hide_frames
 
 
-class Simulator(CommandMethods, WaitMethods, AddressMethods, FaultMethods, ReloadMethods):
+class Simulator(
+    StatusMethods, CommandMethods, WaitMethods, AddressMethods, FaultMethods, ReloadMethods
+):
     """A running outlet. `open_simulator` (`opening.py`) makes one.
 
     scenario: what it was made from.
@@ -143,11 +144,6 @@ class Simulator(CommandMethods, WaitMethods, AddressMethods, FaultMethods, Reloa
     # Who and where it is
 
     @property
-    def sn(self) -> str:
-        """The serial number."""
-        return self._outlet.sn
-
-    @property
     def addresses(self) -> dict[Transport, tuple[str, int]]:
         """Host and port of each transport that it has."""
         return self._acceptor.addresses
@@ -171,38 +167,6 @@ class Simulator(CommandMethods, WaitMethods, AddressMethods, FaultMethods, Reloa
     def pipeline(self) -> Pipeline:
         """The armed faults, for handles: to be read only."""
         return self._faults
-
-    # What it is
-
-    @property
-    def state(self) -> OutletState:
-        """Everything that the outlet is and knows at the moment."""
-        return self._outlet.state
-
-    @property
-    def faceplate_online(self) -> bool:
-        """Whether a faceplate is there that answers."""
-        return self._outlet.faceplate_online
-
-    @property
-    def updating(self) -> bool:
-        """Whether an update is in progress, one that hangs included."""
-        return self._outlet.updating
-
-    @property
-    def update_status(self) -> UpdateStatus | None:
-        """How far the update in progress is; None: there is none."""
-        return self._outlet.update_status
-
-    @property
-    def sensor_values(self) -> dict[str, Any]:
-        """The present readings by name, as numbers; none where no faceplate answers."""
-        return self._outlet.sensor_values
-
-    @property
-    def offline(self) -> bool:
-        """Whether the outlet restarts at the moment, or is off the network."""
-        return self._outlet.offline
 
     # What is done to it
 
