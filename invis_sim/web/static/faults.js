@@ -1,6 +1,6 @@
 // The faults in force, and a form for new ones, made of the JSON Schema.
 
-import { get, Problem, request } from "./api.js";
+import { get, Problem, request } from "./requests.js";
 import { byId, h, keyedList, setAttribute, setChildren, setText, show } from "./dom.js";
 import { createFields, InputProblem, resolve } from "./schema_form.js";
 

@@ -1,6 +1,6 @@
 // The journal: rows that stay when the simulator ends, a filter, and files to save.
 
-import { get, Problem } from "./api.js";
+import { get, Problem } from "./requests.js";
 import { kindOf, KINDS, line, parts, place } from "./entry_text.js";
 import { byId, download, h, setAttribute, setChildren, setText } from "./dom.js";
 import { showBytes } from "./packet_bytes.js";

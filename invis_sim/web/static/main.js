@@ -1,6 +1,6 @@
 // Starts the page: its parts show what the simulator says, and what they ask for is sent to it.
 
-import { get, outletPath, Problem, request } from "./api.js";
+import { get, outletPath, Problem, request } from "./requests.js";
 import { CALLBACKS } from "./callbacks.js";
 import { byId, h, setAttribute, setChildren, setText, show } from "./dom.js";
 import { createClock } from "./clock.js";

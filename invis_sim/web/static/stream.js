@@ -1,7 +1,7 @@
 // The journal of an outlet as it happens. The stream outlives the simulator: when that is back, it
 // goes on where it was, and begins anew where another process answers.
 
-import { get, outletPath, Problem } from "./api.js";
+import { get, outletPath, Problem } from "./requests.js";
 
 const RETRY_MILLISECONDS = 500;
 const MAX_BACKLOG = 1000; // how many entries from before the page was opened are shown

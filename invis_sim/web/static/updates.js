@@ -1,6 +1,6 @@
 // Firmware: what runs, what is available, and the update in progress.
 
-import { get } from "./api.js";
+import { get } from "./requests.js";
 import { byId, h, setAttribute, setChildren, setText, show } from "./dom.js";
 
 const PARTS = { IM: "Outlet", PM: "Faceplate" };
