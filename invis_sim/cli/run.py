@@ -58,6 +58,9 @@ WS_PORT = 8080
 CONTROL_PORT = 3334
 """Next to that of TCP."""
 
+MAKE_VARIABLES = {"--tcp-port": "TCP_PORT", "--ws-port": "WS_PORT", "--control": "CONTROL_PORT"}
+"""Options → what `make run` calls them."""
+
 JOIN_SIGNALS = tuple(one for one in signal.Signals if one.name == "SIGUSR1")
 """The signal that reconnects the outlet after a network reset; Windows does not have it."""
 
@@ -132,6 +135,8 @@ def _free_port_hint(error: StartError, prefix: str) -> str:
         "for control": "--control",
     }
     option = next(option for words, option in options.items() if words in str(error))
+    if os.environ.get("INVIS_SIM_STARTED_BY") == "make":  # as the Makefile sets it
+        return f"; make run {MAKE_VARIABLES[option]}=0 takes a free port"
     return f"; {option} 0 takes a free port"
 
 
@@ -336,7 +341,10 @@ def _command_name() -> str:
     """Return how a user can run this command from the current directory."""
     if shutil.which("invis-sim") is not None:
         return "invis-sim"
-    started_as = os.path.relpath(sys.argv[0])
+    try:
+        started_as = os.path.relpath(sys.argv[0])
+    except OSError:  # the current directory has been deleted
+        started_as = sys.argv[0]
     return started_as if os.access(started_as, os.X_OK) else "python -m invis_sim"
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -17,6 +18,7 @@ import pytest
 
 from invis_sim import Journal
 from tests.cli.process import (
+    INVIS_SIM,
     Outlet,
     appears,
     cli,
@@ -27,6 +29,8 @@ from tests.cli.process import (
 )
 from tests.support import SN, TIMEOUT, exchange, make_request
 from tests.web.support import Client
+
+ROOT = Path(__file__).parents[2]
 
 GOOD = {"sn": SN, "packetID": 221040, "PUBACK": 1}
 
@@ -239,6 +243,28 @@ def test_the_seed_that_was_drawn_is_shown_and_repeats_the_run(tmp_path: Path) ->
     seed, first = replies()
     assert replies("--seed", str(seed)) == (seed, first)
     assert replies("--seed", str(seed + 1))[1] != first
+
+
+def test_it_runs_where_the_current_directory_has_been_deleted(tmp_path: Path) -> None:
+    scenario = tmp_path / "mine.toml"
+    scenario.write_text("seed = 5\n")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    journal = tmp_path / "journal"
+    ports = ("--tcp-port", "0", "--ws-port", "0", "--journal", str(journal))
+    command = [*INVIS_SIM, "run", str(scenario), *ports]
+    script = f"cd {gone} && rmdir {gone} && exec {shlex.join(command)}"
+    # Without the command on the path, so that it has to say how it was started.
+    environment = {**os.environ, "PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        ["sh", "-c", script], stdout=subprocess.PIPE, text=True, env=environment
+    ) as running:
+        it = Outlet(running)
+        try:
+            assert banner(it)[-1].startswith("Press Ctrl-C to stop. Try: ")
+            assert it.end()[0] == 0
+        finally:
+            running.kill()
 
 
 # What the options say
