@@ -173,8 +173,7 @@ class FramePieces:
         control = bool(head.opcode & 0x08)
         fits = head.length <= (125 if control else self._max_bytes - len(self._message))
         if head.reserved or not fits or not (control or head.continues(self._first)):
-            if not control:
-                self._give_up_message(pieces)  # what continues it is no packet either
+            self._give_up_message(pieces)  # so that the order stays
             raw = self._take(min(size, len(self._held)))
             self._passing = size - len(raw)
             pieces.append(Piece(raw, opcode=head.opcode))

@@ -349,6 +349,12 @@ class Relay:
         connection = self.connection
         whose = "to the device" if self.upstream.broken else "to the client"
         why = f"the connection {whose} broke: {error}"
+        # What came before it goes first, as far as it can leave at once.
+        if self.upstream.broken:
+            self._undelivered.extend(self.from_device.give_up(_ENDED))
+            self._deliver()
+        else:
+            self.end_of_client()
         connection.lifecycle.move(ConnectionState.CLOSED, why)
         self.upstream.reset()
         connection.socket.reset()

@@ -355,16 +355,17 @@ class Connection:
             return
         context, outbox = self.context, self.outbox
         now = context.timeline.now()
-        if note is None and outbox.idle:
-            outbox.send_now(data, now)
-            return
+        at_once = (data,) if outbox.idle else ()
         exchange = None
         if note is not None:
-            where = self.transport, self.number
+            where = context.seconds(), self.transport, self.number
             exchange = context.journal.record(
-                context.seconds(), *where, None, None, "push", notes=(note,)
+                *where, None, None, "push", at_once, notes=(note,), done=bool(at_once)
             )
-        outbox.dispatch(Delivery.of(data), exchange, now)
+        if at_once:
+            outbox.send_now(data, now)
+        else:
+            outbox.dispatch(Delivery.of(data), exchange, now)
 
     # Its end
 
