@@ -134,6 +134,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SCENARIO",
         help="a scenario file, or the name of a bundled one (default: default)",
     )
+    run.add_argument(
+        "--watch",
+        action="store_true",
+        help="when SCENARIO is saved, change the running outlet (needs invis-sim[control])",
+    )
     add_outlet_options(run)
 
     check = commands.add_parser(

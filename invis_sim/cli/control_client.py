@@ -92,7 +92,8 @@ def parse_target(text: str) -> Target:
 class ControlClient(AbstractContextManager["ControlClient"]):
     """A connection to a control server, which a `with` block closes.
 
-    args: the options that `add_steering_options` adds.
+    args: the options that `steer_arguments.py` adds.
+    headers: of the last answer.
     """
 
     def __init__(self, args: argparse.Namespace) -> None:
@@ -103,6 +104,7 @@ class ControlClient(AbstractContextManager["ControlClient"]):
         self._sn: str | None = args.sn
         self._timeout: float | None = args.timeout
         self._version = __version__
+        self.headers: Mapping[str, str] = {}
         kind = http.client.HTTPSConnection if target.https else http.client.HTTPConnection
         self._connection = kind(target.host, target.port)
 
@@ -143,8 +145,8 @@ class ControlClient(AbstractContextManager["ControlClient"]):
         if slow:
             self._timeout = None
         response = self._request(method, path, body)
-        data = self._read(response)
-        found = _decoded(response, data)
+        found = _decoded(response, self._read(response))
+        self.headers = dict(response.getheaders())
         if response.status >= 400 or found is None:
             raise self._problem(response.status, found, f"{method} {path}")
         return found

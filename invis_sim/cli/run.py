@@ -6,14 +6,12 @@ import gc
 import ipaddress
 import json
 import os
-import select
 import shutil
 import signal
 import sys
 import textwrap
-import threading
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import ExitStack
 from functools import partial
 from typing import IO, Any
 
@@ -32,6 +30,7 @@ from invis_sim.cli.output_files import (
 )
 from invis_sim.cli.ready_file import ready_file, remove_stale_ready_file
 from invis_sim.cli.signals import STOP_SIGNALS, on_signals
+from invis_sim.cli.stdin import watch_stdin
 from invis_sim.cli.streams import dup_stdout, write_utf8
 from invis_sim.commands.command import Command, CommandError
 from invis_sim.faults.fault import Fault
@@ -44,6 +43,7 @@ from invis_sim.scenario.model import Scenario
 from invis_sim.schema.describe import shorten
 from invis_sim.schema.inline import parse_inline
 from invis_sim.server.mdns import SERVICE_TYPE
+from invis_sim.server.nursery import open_cancelled_nursery
 from invis_sim.server.simulator import Simulator, StartError
 from invis_sim.web.opening import open_simulator
 
@@ -78,7 +78,13 @@ def run(args: argparse.Namespace) -> int:
 
     Raises CliError for options, a scenario or an address that cannot be used.
     """
-    return run_outlet(args, load_scenario(args.scenario), {"the scenario": args.scenario})
+    beside = None
+    if args.watch:
+        from invis_sim.cli.reload import prepare_reload  # only those who ask for it wait for it
+
+        beside = prepare_reload(args)
+    inputs = {"the scenario": args.scenario}
+    return run_outlet(args, load_scenario(args.scenario), inputs, beside=beside)
 
 
 def run_outlet(
@@ -86,6 +92,7 @@ def run_outlet(
     scenario: Scenario,
     inputs: Mapping[str, str],
     about: str = "",
+    beside: Callable[[Simulator], Awaitable[None]] | None = None,
     **more: Any,
 ) -> int:
     """Run an outlet as its options say, until a signal, or the end of stdin with --exit-with-stdin.
@@ -93,6 +100,7 @@ def run_outlet(
     args: the options that `add_outlet_options` adds. scenario: what they override.
     inputs: the files that are read, by what to call them; none of them may be written to.
     about: what the log begins with; "": who the outlet is.
+    beside: runs beside the outlet until it ends.
     more: further arguments of `open_simulator`.
 
     Raises CliError.
@@ -113,7 +121,7 @@ def run_outlet(
     # The objects of start-up live as long as the process, so the garbage collector can skip them.
     gc.freeze()
     try:
-        trio.run(_main, scenario, commands, args, about, more)
+        trio.run(_main, scenario, commands, args, about, beside, more)
     except CommandError as error:
         raise CliError(*error.problems, status=2) from None
     except StartError as error:
@@ -240,6 +248,7 @@ async def _main(
     commands: list[Command],
     args: argparse.Namespace,
     about: str,
+    beside: Callable[[Simulator], Awaitable[None]] | None,
     more: dict[str, Any],
 ) -> None:
     ended = trio.Event()
@@ -263,27 +272,11 @@ async def _main(
                     _log_to_stdout(simulator, args.log, about, after)
                 _warn_if_exposed(simulator)
                 if args.exit_with_stdin:
-                    _watch_stdin(ended)
-                await ended.wait()
-
-
-def _watch_stdin(ended: trio.Event) -> None:
-    """Set the event when stdin reaches EOF, or can no longer be read."""
-    token = trio.lowlevel.current_trio_token()
-
-    def watch() -> None:
-        if sys.stdin is not None:  # it is None if the descriptor is closed
-            stdin = sys.stdin.fileno()
-            with suppress(OSError, ValueError):
-                # `select` first: reading from a terminal while in the background would stop the
-                # process (SIGTTIN).
-                while select.select([stdin], [], []) and os.read(stdin, 65536):
-                    pass
-        with suppress(trio.RunFinishedError):
-            token.run_sync_soon(ended.set, idempotent=True)
-
-    # A daemon: it blocks in a read that cannot be cancelled, and must not delay the exit.
-    threading.Thread(target=watch, name="invis-sim-stdin", daemon=True).start()
+                    watch_stdin(ended)
+                async with open_cancelled_nursery() as nursery:
+                    if beside is not None:
+                        nursery.start_soon(beside, simulator)
+                    await ended.wait()
 
 
 def _log_to_stdout(simulator: Simulator, log: str, about: str, stack: ExitStack) -> None:

@@ -28,6 +28,7 @@ __all__ = [
     "load",
     "override",
     "parse",
+    "parse_bytes",
     "resolve",
     "with_faults",
 ]
@@ -67,13 +68,20 @@ def load(source: str | FilePath) -> Scenario:
     """
     try:
         path = _find(source)
-        text = path.read_bytes().decode("utf-8-sig")  # some editors begin a file with a BOM
+        data = path.read_bytes()
     except OSError as error:
         raise ScenarioError([f"{source}: {error.strerror}"]) from None
+    return parse_bytes(data, str(path))
+
+
+def parse_bytes(data: bytes, file: str) -> Scenario:
+    """The scenario in the content of a file. file: its path. Raises ScenarioError."""
+    try:
+        text = data.decode("utf-8-sig")  # some editors begin a file with a BOM
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise ScenarioError([f"{source}:{line}: not UTF-8: {error.reason}"]) from None
-    return parse(text, str(path))
+        raise ScenarioError([f"{file}:{line}: not UTF-8: {error.reason}"]) from None
+    return parse(text, file)
 
 
 def parse(text: str, file: str = "<scenario>") -> Scenario:

@@ -197,6 +197,37 @@ def test_another_outlet_at_the_same_address_is_followed_from_its_start() -> None
     ]
 
 
+# export
+
+
+def test_an_outlet_becomes_a_scenario_that_makes_it_again(sim: SimulatorHandle) -> None:
+    steer(sim, "do", "set = { sensors = { lux = 3 } }", "inject = { kind = 'drop' }")
+    text = steer(sim, "export")
+    with steered(text) as (other, _):
+        assert other.state == sim.state
+        assert [one.name for one in other.faults] == ["drop"]
+        assert steer(other, "export") == text
+
+
+def test_what_no_scenario_can_say_is_printed_beside_it(sim: SimulatorHandle) -> None:
+    sim.at(after_seconds=60, set={"sensors": {"lux": 4}})
+    sim.set(device={"product": "bare"})
+    done = cli_here("export", "--at", sim.control_url)
+    assert done.returncode == 0
+    assert done.stderr.startswith("invis-sim: not in the scenario: ")
+
+
+def test_of_several_outlets_one_is_chosen_for_an_export() -> None:
+    views = [{"sn": "A1"}, {"sn": "B2"}]
+    version = json.dumps({"name": "invis-sim", "version": __version__})
+    json_type = "application/json"
+    with answering((200, json_type, version), (200, json_type, json.dumps(views))) as url:
+        assert refused(url, "export") == (
+            2,
+            f"invis-sim: {url}: which outlet? --sn takes one of: A1, B2",
+        )
+
+
 # What is not as it should be
 
 
