@@ -47,7 +47,7 @@ export function parts(entry) {
   const what = callback === null ? (malformed ? "malformed input" : "no callback") : callbackWords(callback);
   return {
     what: pushed ? `push ${what}` : what,
-    args: shorten(argsOf(pushed ? entry.sent[0] : entry.received)),
+    args: shorten(malformed ? textOf(entry.received) : argsOf(pushed ? entry.sent[0] : entry.received)),
     outcome: pushed ? "" : (OUTCOMES[outcome] ?? outcome),
     faults: entry.faults.map(({ fault, detail }) => withDetail(fault, detail)),
     kind: outcome,
@@ -59,6 +59,8 @@ export function line(entry) {
   const { what, args, outcome, faults } = parts(entry);
   return [place(entry), what, args, outcome, ...faults, entry.packetID ?? ""].join("  ");
 }
+
+const textOf = (data) => (typeof data === "string" ? data : "bytes that are not text");
 
 /** Return the `callbackArgs` of a packet as JSON; "" where there are none. */
 function argsOf(packet) {

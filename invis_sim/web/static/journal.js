@@ -15,6 +15,7 @@ export function createJournal({ path, showAlert }) {
   // run/number → { entry, raw, run, text, row }, where `raw` is the entry's JSON; also remarks
   const records = new Map();
   const log = byId("log");
+  const views = new Map(); // run → the view of its outlet
   const changed = new Set(); // records to be shown
   let characters = 0;
   let run = null;
@@ -83,24 +84,26 @@ export function createJournal({ path, showAlert }) {
 
   byId("clear-rows").addEventListener("click", clear);
   byId("save-journal").addEventListener("click", async () => {
-    // The lines as they came: a number may have more digits than JavaScript keeps.
+    // The lines as they came: a number may have more digits than JavaScript keeps. Run → number → line.
     const lines = new Map();
-    for (const [key, { entry, raw }] of records) if (entry !== undefined) lines.set(key, raw);
+    const put = (of, number, raw) => lines.set(of, (lines.get(of) ?? new Map()).set(number, raw));
+    for (const { entry, raw, run: of } of records.values()) if (entry !== undefined) put(of, entry.number, raw);
     try {
       // What was there before this page was opened.
       const kept = await get(`${path("journal")}?limit=10000`, "text");
       for (const raw of kept.slice(1, -1).split(",\n").filter((one) => one !== "")) {
-        lines.set(`${run}/${JSON.parse(raw).number}`, raw);
+        put(run, JSON.parse(raw).number, raw);
       }
     } catch (error) {
       if (!(error instanceof Problem)) throw error; // without the simulator: what the page has
     }
-    const order = (key) => key.split("/").map(Number);
-    const sorted = [...lines].sort(([one], [other]) => {
-      const [[run1, number1], [run2, number2]] = [order(one), order(other)];
-      return run1 - run2 || number1 - number2;
-    });
-    download("journal.jsonl", "application/jsonl", sorted.map(([, raw]) => `${raw}\n`).join(""));
+    // A file for each process that the page has seen: a journal is of one.
+    for (const [of, numbered] of lines) {
+      const { sn, seed } = views.get(of);
+      const header = JSON.stringify({ entry: "journal", sn, started: of, seed: exact(seed) });
+      const sorted = [...numbered].sort(([one], [other]) => one - other).map(([, raw]) => raw);
+      download(`${sn}.jsonl`, "application/jsonl", [header, ...sorted, ""].join("\n"));
+    }
   });
   byId("save-scenario").addEventListener("click", async () => {
     try {
@@ -110,6 +113,16 @@ export function createJournal({ path, showAlert }) {
       showAlert(error.message);
     }
   });
+  const newest = byId("newest");
+  const isAtEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 8;
+  // A user who scrolls back, or opens a row, reads: what comes meanwhile must not move that away.
+  log.addEventListener("scroll", () => (newest.checked = isAtEnd()));
+  log.addEventListener("click", ({ target }) => {
+    if (target.closest("summary")) newest.checked = false;
+  });
+  newest.addEventListener("change", () => {
+    if (newest.checked) log.scrollTop = log.scrollHeight;
+  });
   count();
 
   return {
@@ -117,15 +130,23 @@ export function createJournal({ path, showAlert }) {
     add(entry, raw, of) {
       keep(`${of}/${entry.number}`, { entry, raw, run: of, text: undefined });
     },
-    /** Say that entries of this run follow. */
-    begin(next) {
+    /** Say that entries of this run follow. view: of its outlet. */
+    begin(next, view) {
       if (run !== null && next !== run) remark("The simulator has started anew");
       run = next;
+      views.set(run, view);
     },
     remark,
-    clear,
+    /** Begin with another outlet. */
+    forget() {
+      run = null;
+      clear();
+    },
   };
 }
+
+/** Return a number, or undefined where it has more digits than JavaScript keeps. */
+const exact = (number) => (Number.isSafeInteger(number) ? number : undefined);
 
 function createFilter(onChange) {
   const form = byId("filter");
@@ -213,7 +234,7 @@ function details(entry) {
   }
   const { packetID } = entry;
   // Of a longer one JavaScript does not keep the digits; the bytes have them.
-  if (packetID !== null) facts.push(["packetID", Number.isSafeInteger(packetID) ? packetID : "see the bytes"]);
+  if (packetID !== null) facts.push(["packetID", exact(packetID) ?? "see the bytes"]);
   if (entry.recipients) facts.push(["Sent to", `${entry.recipients} connections`]);
   for (const { fault, detail } of entry.faults) facts.push(["Fault", detail ? `${fault}: ${detail}` : fault]);
   for (const { reason, offset } of entry.notes) {

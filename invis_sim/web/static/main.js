@@ -71,7 +71,7 @@ const stream = new Stream({
   },
   lost: (count) => journal.remark(`${count} entries came too fast for this page`),
   online(view, run) {
-    journal.begin(run);
+    journal.begin(run, view);
     showAlert(null);
     document.body.classList.remove("offline");
     chooseFrom();
@@ -131,7 +131,8 @@ function renderHeader({ view }) {
   const addresses = [];
   if (tcp) addresses.push(["TCP", tcp.host.includes(":") ? `[${tcp.host}]:${tcp.port}` : `${tcp.host}:${tcp.port}`]);
   if (ws) addresses.push(["WebSocket", ws.url]);
-  addresses.push(["Seed", view.seed]);
+  // Of a longer one JavaScript does not keep the digits.
+  if (Number.isSafeInteger(view.seed)) addresses.push(["Seed", view.seed]);
   const key = JSON.stringify(addresses);
   const list = byId("addresses");
   if (list.dataset.shown !== key) {
@@ -168,7 +169,7 @@ async function chooseFrom(again = false) {
 }
 
 function follow(wanted) {
-  if (sn !== null && wanted !== sn) journal.clear();
+  if (sn !== null && wanted !== sn) journal.forget();
   sn = wanted;
   document.title = `${wanted} · invis-sim`;
   stream.follow(wanted);

@@ -75,6 +75,8 @@ export function resolve(schema, definitions) {
   return { ...definitions[target.split("/").pop()], ...own };
 }
 
+const MAX_PLAIN = 5; // of more keys that may be omitted, the first three are in view
+
 const hintOf = ({ description = "" }) => description.replace(/\n\n[A-Z]\w+\.$/, "");
 
 /** Return the item's schema of "one X, or a list of X"; null for other choices. */
@@ -86,20 +88,19 @@ function listOfSame(choices) {
   return list && simple && list.items?.type === single.type ? single : null;
 }
 
-function createLabelled(control, { path, name, required, hint }, read, beside = null) {
+function createLabelled(input, { path, name, required, hint }, read) {
   const id = newId();
-  const input = beside ?? control;
   input.id = id;
   const problem = h("p", { class: "problem", id: `${id}-problem`, hidden: true });
   const described = hint ? `${id}-hint ${id}-problem` : `${id}-problem`;
   setAttribute(input, "aria-describedby", described);
   setAttribute(input, "data-path", path);
   const label = h("label", { for: id }, name, required ? h("span", { class: "quiet" }, " required") : null);
+  const isCheckbox = input.type === "checkbox";
   const element = h(
     "div",
     { class: "field" },
-    label,
-    control,
+    isCheckbox ? h("div", { class: "check" }, input, label) : [label, input],
     hint ? h("p", { class: "hint", id: `${id}-hint` }, hint) : null,
     problem,
   );
@@ -164,8 +165,9 @@ function createSelect(schema, context) {
 
 function createCheckbox(schema, context) {
   const input = h("input", { type: "checkbox" });
-  input.checked = schema.default === true;
-  return createLabelled(input, context, () => (input.checked === (schema.default === true) ? undefined : input.checked));
+  const byDefault = schema.default === true;
+  input.checked = byDefault;
+  return createLabelled(input, context, () => (input.checked === byDefault ? undefined : input.checked));
 }
 
 function createJson(context) {
@@ -189,7 +191,7 @@ function createObject(schema, context) {
     {},
     h("legend", {}, context.name),
     context.hint ? h("p", { class: "hint" }, context.hint.split("\n\n")[0]) : null,
-    inner.fields.map(([, field]) => field.element),
+    inViewFirst(inner.fields.map(([, field]) => field.element), schema.required ?? []),
     problem,
   );
   function showProblems(problems) {
@@ -200,6 +202,12 @@ function createObject(schema, context) {
     return others.filter((one) => !mine.includes(one));
   }
   return { element, read: () => inner.read(), showProblems };
+}
+
+function inViewFirst(elements, required) {
+  if (required.length > 0 || elements.length <= MAX_PLAIN) return elements;
+  const [first, others] = [elements.slice(0, 3), elements.slice(3)];
+  return [...first, h("details", {}, h("summary", {}, "More"), h("div", { class: "fields" }, others))];
 }
 
 /** A value in one of several forms: the user chooses the form first. */

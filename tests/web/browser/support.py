@@ -1,16 +1,22 @@
 """What the tests of the page share."""
 
 import shutil
-from contextlib import ExitStack
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+import trio
+
+from invis_sim import open_simulator
+from invis_sim.server.simulator import Simulator
 from invis_sim.testing.handle import SimulatorHandle
 from tests.support import TIMEOUT
 
 if TYPE_CHECKING:
     from playwright.sync_api import ConsoleMessage, Locator, Page, Request
 
-__all__ = ["NARROW", "WIDE", "Tab", "chromium"]
+__all__ = ["NARROW", "WIDE", "Tab", "chromium", "two_outlets"]
 
 NARROW = {"width": 400, "height": 800}
 WIDE = {"width": 1600, "height": 1000}
@@ -20,6 +26,32 @@ def chromium() -> str | None:
     """The path of the system's Chromium, by the names under which systems have it."""
     names = ("chromium", "chromium-browser", "google-chrome")
     return next(filter(None, map(shutil.which, names)), None)
+
+
+@contextmanager
+def two_outlets(scenario: str, other_sn: str) -> Iterator[tuple[str, Simulator, Simulator]]:
+    """Two outlets in one process: the address of their page, and both, to be read only."""
+    ready: Future[tuple[str, Simulator, Simulator, trio.Event, Any]] = Future()
+
+    async def serve() -> None:
+        async with (
+            open_simulator(scenario, control=True) as first,
+            open_simulator(scenario, sn=other_sn, runtime=first.runtime) as second,
+        ):
+            control, stop = first.runtime.control, trio.Event()
+            assert control is not None
+            token = trio.lowlevel.current_trio_token()
+            ready.set_result((control.url, first, second, stop, token))
+            await stop.wait()
+
+    with ThreadPoolExecutor(1) as pool:
+        ended = pool.submit(trio.run, serve)
+        url, first, second, stop, token = ready.result(TIMEOUT)
+        try:
+            yield url, first, second
+        finally:
+            token.run_sync_soon(stop.set)
+            ended.result(TIMEOUT)
 
 
 class Tab:
@@ -48,9 +80,9 @@ class Tab:
             page.on(event, listener)  # type: ignore[call-overload, unused-ignore]
             self._stack.callback(page.remove_listener, event, listener)
 
-    def open(self, sim: SimulatorHandle, size: Any = WIDE, scheme: Any = "light") -> None:
-        """Load the page of an outlet and wait until it shows it."""
-        self._url = sim.control_url
+    def open(self, at: SimulatorHandle | str, size: Any = WIDE, scheme: Any = "light") -> None:
+        """Load the page of an outlet, or at an address, and wait until it shows the outlet."""
+        self._url = at if isinstance(at, str) else at.control_url
         self.page.set_viewport_size(size)
         self.page.emulate_media(color_scheme=scheme)
         self.page.goto(self._url)

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from invis_sim import faults, start_simulator
+from invis_sim import Journal, faults, start_simulator
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.testing.handle import SimulatorHandle
 from tests.support import connect, exchange, make_request
-from tests.web.browser.support import NARROW, WIDE, Tab
+from tests.web.browser.support import NARROW, WIDE, Tab, two_outlets
 from tests.web.support import QUIET
 
 UPDATES = """
@@ -230,7 +230,7 @@ def test_a_row_opens_and_shows_the_bytes_of_both_directions(sim: SimulatorHandle
         reply = client.recv(4096)
     row = tab.row("20 available updates")
     row.locator("summary").first.click()
-    received, sent = row.locator(".bytes").all()
+    received, sent = row.locator(".bytes").nth(0), row.locator(".bytes").nth(1)
     assert received.locator("pre").first.inner_text() == request.decode()
     assert sent.locator("pre").first.inner_text() == reply.decode()
     sent.locator("summary").click()
@@ -298,17 +298,34 @@ def test_rows_stay_when_the_process_ends_and_the_page_goes_on(tab: Tab) -> None:
     tab.errors.clear()  # the browser reports each connection that was refused
 
 
-def test_rows_of_both_lives_are_saved(sim: SimulatorHandle, tab: Tab, tmp_path: Path) -> None:
+def saved(tab: Tab, name: str, folder: Path) -> Path:
+    """Press a button that gives a file to save, and save it."""
+    with tab.page.expect_download() as download:
+        tab.press(name)
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    return path
+
+
+def test_the_journal_is_saved_digit_by_digit(
+    sim: SimulatorHandle, tab: Tab, tmp_path: Path
+) -> None:
     with connect(sim.tcp_address) as client:
-        exchange(client, packet_id=10**40)
+        exchange(client, packet_id=10**40 + 1)
     tab.open(sim)
     tab.wait("[role=log]", "20 available updates")
-    with tab.page.expect_download() as download:
-        tab.press("Save journal")
-    saved = tmp_path / "journal.jsonl"
-    download.value.save_as(saved)
-    entries = [json.loads(line) for line in saved.read_text().splitlines()]
-    assert [one["packetID"] for one in entries if one["entry"] == "exchange"] == [10**40]
+    journal = Journal.load(saved(tab, "Save journal", tmp_path))
+    assert [one.packet_id for one in journal.exchanges()] == [10**40 + 1]
+    assert journal.header.seed == sim.seed
+
+
+def test_the_outlet_is_saved_as_a_scenario(sim: SimulatorHandle, tab: Tab, tmp_path: Path) -> None:
+    sim.set(outlets={"states": [1, 0]})
+    sim.inject(faults.Drop(when=faults.When(callback=20)))
+    tab.open(sim)
+    with start_simulator(saved(tab, "Save scenario", tmp_path), tcp_port=0, ws_port=0) as again:
+        assert again.state.outlets.states == (1, 0)
+        assert [one.name for one in again.faults] == ["drop"]
 
 
 # For everyone
@@ -341,4 +358,22 @@ def test_there_is_no_barrier(scenario: str, size: Any, scheme: str, tab: Tab) ->
         # Nothing has to be scrolled sideways.
         width = tab.page.evaluate("document.documentElement.scrollWidth")
         assert width == size["width"]
+        tab.leave()
+
+
+# Several outlets
+
+
+def test_another_outlet_of_the_process_is_chosen(tab: Tab) -> None:
+    with two_outlets(QUIET, "0003C44077") as (url, first, second):
+        tab.open(url)
+        tab.find("#outlet-choice").select_option("0003C44077")
+        expected = second.addresses["tcp"]
+        tab.wait("#addresses", f"{expected[0]}:{expected[1]}")
+        with connect(second.addresses["tcp"]) as client:
+            exchange(client, callback=12)
+        tab.wait("[role=log]", "12 device information")
+        tab.role("switch", "Outlet 2").click()
+        tab.wait_for_switch("Outlet 2", on=True)
+        assert (first.state.outlets.states, second.state.outlets.states) == ((0, 0), (0, 1))
         tab.leave()
