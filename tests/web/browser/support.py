@@ -115,6 +115,16 @@ class Tab:
         """Press the button of this name."""
         self.role("button", name).click()
 
+    @contextmanager
+    def answered(self, path: str) -> Iterator[None]:
+        """What is done in the block changes something at a path that ends so; wait for that."""
+
+        def changes(response: Any) -> bool:
+            return response.request.method != "GET" and str(response.url).endswith(path)
+
+        with self.page.expect_response(changes):
+            yield
+
     def find(self, selector: str) -> "Locator":
         """The first of what a CSS selector selects."""
         return self.page.locator(selector).first

@@ -101,7 +101,8 @@ def test_the_faceplate_is_taken_off_and_put_on(sim: SimulatorHandle, tab: Tab) -
 
 def test_a_slider_makes_a_reading_constant(sim: SimulatorHandle, tab: Tab) -> None:
     tab.open(sim)
-    tab.role("slider", "Temperature").fill("25.5")
+    with tab.answered("/state"):
+        tab.role("slider", "Temperature").fill("25.5")
     tab.wait("#sensors output", "25.5 °C")
     assert sim.state.sensors.temp_celsius == 25.5
 
@@ -213,7 +214,8 @@ def test_time_is_paused_sped_up_and_advanced(sim: SimulatorHandle, tab: Tab) -> 
     tab.press("Advance")
     tab.wait("#clock", "2:0")
     assert sim.clock.sim() == before + 7200
-    tab.find("#speed").select_option("10")
+    with tab.answered("/clock"):
+        tab.find("#speed").select_option("10")
     tab.press("Go on")
     tab.wait("#pause", "Pause")
     assert (sim.clock.paused, sim.clock.speed) == (False, 10)
