@@ -10,7 +10,7 @@ __all__ = ["add_steering_commands"]
 
 
 def add_steering_commands(commands: Any) -> None:
-    """Add `do`, `tail`, `export` and `clock` to the commands of a parser."""
+    """Add `do`, `tail`, `export`, `clock` and `completion` to the commands of a parser."""
     do = commands.add_parser(
         "do",
         help="carry out commands on a running outlet",
@@ -97,6 +97,17 @@ def add_steering_commands(commands: Any) -> None:
     )
     export.set_defaults(function="export:export")
     _add_server(export, "which outlet, where there are several")
+
+    completion = commands.add_parser(
+        "completion",
+        help="print a script that completes commands in a shell",
+        description=(
+            "Print a script that completes commands, options and their values in a shell. "
+            "Example: source <(invis-sim completion bash)"
+        ),
+    )
+    completion.set_defaults(function="completion:completion")
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="which shell")
 
 
 def _add_server(parser: argparse.ArgumentParser, about_sn: str | None) -> None:
