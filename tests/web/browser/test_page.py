@@ -304,7 +304,7 @@ def saved(tab: Tab, name: str, folder: Path) -> Path:
     """Press a button that gives a file to save, and save it."""
     with tab.page.expect_download() as download:
         tab.press(name)
-    path = folder / download.value.suggested_filename
+    path: Path = folder / download.value.suggested_filename
     download.value.save_as(path)
     return path
 
