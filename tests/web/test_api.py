@@ -59,6 +59,34 @@ def test_an_outlet_that_restarts_is_not_up(sim: SimulatorHandle, client: Client)
     assert client.get(OUTLET)["up"] is False
 
 
+def test_an_outlet_has_its_readings_while_its_faceplate_answers(
+    sim: SimulatorHandle, client: Client
+) -> None:
+    sim.set(sensors={"temp_celsius": 25.5, "lux": "inf", "omit": ["AQI"]})
+    readings = client.get(OUTLET)["readings"]
+    assert (readings["temp_celsius"], readings["lux"], readings["humidity"]) == (25.5, "inf", 40.0)
+    assert "AQI" not in readings
+    client.do({"faceplate": "off"})
+    assert client.get(OUTLET)["readings"] == {}
+
+
+def test_an_outlet_says_how_far_its_update_is(sim: SimulatorHandle, client: Client) -> None:
+    sim.set(firmware={"IM": {"available_www_fw_rev": "9.0.0"}})
+    client.send("PATCH", "/api/clock", {"paused": True})
+    assert client.get(OUTLET)["update"] is None
+    client.do({"set": {"updates": {"IM": {"silence_seconds": 0}}}}, {"update": "IM"})
+    seen = []
+    for seconds in (0, 5, 10):
+        client.send("POST", "/api/clock/advance", {"seconds": seconds})
+        update = client.get(OUTLET)["update"]
+        seen.append((update["part"], update["percent"], update["stage"], update["hangs"]))
+    assert seen == [
+        ("www", 0, "downloading", False),
+        ("www", 50, "downloading", False),
+        ("outlet", 50, "downloading", False),
+    ]
+
+
 # State
 
 

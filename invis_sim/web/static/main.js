@@ -28,6 +28,7 @@ let refreshing = false;
 async function act(method, path, body) {
   try {
     const answer = await request(method, path, body);
+    showAlert(null); // what was wrong before is not any more
     await refresh();
     return answer;
   } catch (error) {

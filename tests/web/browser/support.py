@@ -82,10 +82,11 @@ class Tab:
 
     def open(self, at: SimulatorHandle | str, size: Any = WIDE, scheme: Any = "light") -> None:
         """Load the page of an outlet, or at an address, and wait until it shows the outlet."""
-        self._url = at if isinstance(at, str) else at.control_url
+        url = at if isinstance(at, str) else at.control_url
+        self._url = url.partition("?")[0]
         self.page.set_viewport_size(size)
         self.page.emulate_media(color_scheme=scheme)
-        self.page.goto(self._url)
+        self.page.goto(url)
         self.wait("#online", "Online")
 
     def leave(self) -> None:

@@ -363,6 +363,26 @@ def test_there_is_no_barrier(scenario: str, size: Any, scheme: str, tab: Tab) ->
         tab.leave()
 
 
+def test_what_is_refused_is_said_and_forgotten(sim: SimulatorHandle, tab: Tab) -> None:
+    tab.open(sim)
+    tab.press("Update outlet")
+    tab.wait("#alert", "update: no update available")
+    tab.errors.clear()  # the browser reports each answer that refuses something
+    tab.press("Restart faceplate")
+    tab.find("#alert").wait_for(state="hidden")
+
+
+def test_the_page_is_opened_with_a_token(tab: Tab) -> None:
+    with start_simulator(QUIET, control=True, control_host="0.0.0.0") as sim:
+        url = sim.control_url.replace("0.0.0.0", "127.0.0.1")
+        tab.open(f"{url}?token={sim.control_token}")
+        assert tab.page.url == url  # what is in an address is copied, and kept in the history
+        tab.role("switch", "Outlet 1").click()
+        tab.wait_for_switch("Outlet 1", on=True)
+        tab.wait("[role=log]", "API")
+        tab.leave()
+
+
 # Several outlets
 
 
