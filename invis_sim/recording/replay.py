@@ -7,7 +7,7 @@ journal file ─▶ Recording ─▶ ReplayBackend ──handle──▶ the rec
 import os
 import re
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import msgspec
@@ -37,7 +37,7 @@ __all__ = ["Recording", "ReplayBackend"]
 _NOT_RECORDED = Note("not in the recording")
 
 
-class _Answer(msgspec.Struct, frozen=True):
+class _Answer:
     """What a request led to.
 
     texts: the packets that answered it; none: it was not answered. packet_id: the request's.
@@ -45,26 +45,47 @@ class _Answer(msgspec.Struct, frozen=True):
     latency: how many seconds after the request it was answered.
     """
 
-    texts: tuple[bytes, ...]
-    packet_id: int
-    pushes: tuple[tuple[float, Push], ...] = ()
-    latency: float = 0.0
+    def __init__(
+        self,
+        texts: tuple[bytes, ...],
+        packet_id: int,
+        pushes: tuple[tuple[float, Push], ...] = (),
+        latency: float = 0.0,
+    ) -> None:
+        self.pushes = pushes
+        self.latency = latency
+        self._texts = texts
+        self._packet_id = packet_id
 
     def reply_to(self, request: Request, sn: str) -> Reply | None:
         """Return the reply with the packetID of this request."""
-        for text in self.texts:
+        if not self._texts:
+            return None
+        if self._template is None:
+            # Broken when it was recorded, so it stays as it is.
+            fields = {"sn": sn, "packetID": request.packet_id, "PUBACK": 0}
+            return ReceivedReply(fields, b"".join(self._texts))
+        fields, around = self._template
+        fields = {**fields, "packetID": request.packet_id}
+        if around is None:
+            return ReceivedReply(fields)
+        before, after = around
+        return ReceivedReply(fields, b"%b%d%b" % (before, request.packet_id, after))
+
+    @cached_property
+    def _template(self) -> tuple[dict[str, Any], tuple[bytes, bytes] | None] | None:
+        """The fields of the reply, and what is around the packetID in its text, where that can be
+        found; None: there is no reply that can be read.
+        """
+        # Once for each answer, as a request must be answered quickly.
+        for text in self._texts:
             try:
                 packet = parse_packet(text)
             except MalformedPacket:
                 continue
-            if isinstance(packet, Reply) and packet.packet_id == self.packet_id:
-                fields = {**packet.fields, "packetID": request.packet_id}
-                return ReceivedReply(fields, _readdressed(text, self.packet_id, fields))
-        if not self.texts:
-            return None
-        # Broken when it was recorded, so it stays as it is.
-        fields = {"sn": sn, "packetID": request.packet_id, "PUBACK": 0}
-        return ReceivedReply(fields, b"".join(self.texts))
+            if isinstance(packet, Reply) and packet.packet_id == self._packet_id:
+                return packet.fields, _around_packet_id(text, self._packet_id, packet.fields)
+        return None
 
 
 class Recording:
@@ -152,8 +173,8 @@ class ReplayBackend:
         self._asked[key] = index + 1
         recorded = answers[min(index, len(answers) - 1)]
         self._push_later(recorded.pushes)
-        # It may have changed something on the device, so that it counts as such here.
-        answer = Answer(recorded.reply_to(request, outlet.sn), request.notes, mutates=True)
+        timers = bool(recorded.pushes)
+        answer = Answer(recorded.reply_to(request, outlet.sn), request.notes, mutates=timers)
         if not (self._latency and recorded.latency):
             return answer
         pending = PendingAnswer()
@@ -175,16 +196,22 @@ def _key(request: Request) -> tuple[int | None, bytes]:
     return request.callback, args
 
 
-def _readdressed(text: bytes, packet_id: int, fields: dict[str, Any]) -> bytes:
-    """Return the bytes of a reply with another packetID and else as they are; b"" if that number
-    cannot be found in them.
+def _around_packet_id(
+    text: bytes, packet_id: int, fields: dict[str, Any]
+) -> tuple[bytes, bytes] | None:
+    """Return what is before the packetID of a reply and what is after it; None if that number
+    cannot be found in its text.
     """
-    pattern = rb'("packetID"\s*:\s*)%d(?![\d.eE])' % packet_id
-    changed = re.sub(pattern, rb"\g<1>%d" % fields["packetID"], text, count=1)
+    found = re.search(rb'"packetID"\s*:\s*(%d)(?![\d.eE])' % packet_id, text)
+    if found is None:
+        return None
+    before, after = text[: found.start(1)], text[found.end(1) :]
+    other = packet_id + 1
     try:
-        return changed if parse_packet(changed).fields == fields else b""
+        changed = parse_packet(b"%b%d%b" % (before, other, after)).fields
     except MalformedPacket:
-        return b""
+        return None
+    return (before, after) if changed == {**fields, "packetID": other} else None
 
 
 def _once_each(exchanges: Iterable[Exchange]) -> Iterable[Exchange]:

@@ -10,7 +10,7 @@ from functools import partial
 from types import FrameType
 from typing import NoReturn
 
-from tests.bench import throughput
+from tests.bench import recording, throughput
 from tests.bench.clients import LoadError, raise_file_limit
 from tests.bench.cores import PLACEMENTS, place
 from tests.bench.delays import delays
@@ -45,6 +45,8 @@ def main() -> int:
         "journal": partial(throughput.journal, *load),
         "delays": partial(delays, BURSTS),
         "pushes": partial(pushes, chosen.rounds),
+        "proxy": partial(recording.proxy, *load),
+        "replay": partial(recording.replay, *load),
         "idle": idle,
         "framer": framer,
     }
@@ -75,6 +77,8 @@ SECTIONS = (
     "journal",
     "delays",
     "pushes",
+    "proxy",
+    "replay",
     "idle",
     "framer",
 )

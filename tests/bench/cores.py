@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, TypeAlias, get_args
 
-__all__ = ["PLACEMENTS", "Placement", "client_core", "pin_server", "place"]
+__all__ = ["PLACEMENTS", "Placement", "client_core", "pin_client", "pin_server", "place"]
 
 Placement: TypeAlias = Literal["apart", "together", "free"]
 
@@ -58,3 +58,10 @@ def pin_server(pid: int) -> None:
     cores = _cores()
     if sys.platform == "linux" and cores is not None:
         os.sched_setaffinity(pid, cores[1])
+
+
+def pin_client(pid: int) -> None:
+    """Keeps a process on the client's core, and what it serves has the server's for itself."""
+    cores = _cores()
+    if sys.platform == "linux" and cores is not None:
+        os.sched_setaffinity(pid, cores[0])

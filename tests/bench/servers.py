@@ -27,6 +27,7 @@ __all__ = [
     "run_many_outlets",
     "run_outlet",
     "run_peer",
+    "run_simulator",
     "stop",
     "wait_until_ready",
 ]
@@ -98,11 +99,20 @@ def run_outlet(
     replies would stumble over them.
     """
     with tempfile.TemporaryDirectory(prefix="invis-sim-bench-") as folder:
-        ready_file = Path(folder, "ready.json")
         silence = "" if readings else "[timing]\nsensor_seconds = 0\n"
         file = Path(folder, "scenario.toml")
         file.write_text(f"{firmware()}{silence}{more}", encoding="utf-8")
-        process = subprocess.Popen(outlet_command(ready_file, str(file), *options), cwd=ROOT)
+        with run_simulator(name, "run", str(file), *options) as running:
+            yield running
+
+
+@contextmanager
+def run_simulator(name: str, command: str, *arguments: str, prefix: str = "") -> Iterator[Outlet]:
+    """A command that runs an outlet, on free ports. prefix: of the options of its ports."""
+    with tempfile.TemporaryDirectory(prefix="invis-sim-bench-") as folder:
+        ready_file = Path(folder, "ready.json")
+        line = outlet_command(ready_file, *arguments, command=command, prefix=prefix)
+        process = subprocess.Popen(line, cwd=ROOT)
         try:
             pin_server(process.pid)
             wait_until_ready(process, ready_file)
@@ -126,12 +136,13 @@ def firmware() -> str:
     )
 
 
-def outlet_command(ready_file: Path, *options: str) -> list[str]:
-    """The command line of a simulator on free ports."""
+def outlet_command(
+    ready_file: Path, *options: str, command: str = "run", prefix: str = ""
+) -> list[str]:
+    """The command line of a simulator on free ports. prefix: of the options of its ports."""
     return [
-        *(sys.executable, "-m", "invis_sim", "run", "--log", "quiet"),
-        *("--tcp-port", "0", "--ws-port", "0", "--ready-file", str(ready_file)),
-        *options,
+        *(sys.executable, "-m", "invis_sim", command, *options, "--log", "quiet"),
+        *(f"--{prefix}tcp-port", "0", f"--{prefix}ws-port", "0", "--ready-file", str(ready_file)),
     ]
 
 

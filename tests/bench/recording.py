@@ -1,0 +1,94 @@
+"""Sections about what works beside a real outlet: a proxy, and a recording that is replayed."""
+
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from tests.bench.contest import compare
+from tests.bench.cores import pin_client, pin_server
+from tests.bench.packets import REQUEST
+from tests.bench.report import Goal, heading
+from tests.bench.servers import (
+    ROOT,
+    Outlet,
+    Server,
+    ServerError,
+    Transport,
+    run_outlet,
+    run_simulator,
+    stop,
+)
+
+__all__ = ["forwarder", "proxy", "replay"]
+
+AGAINST_BYTES = Goal(at_least=0.7)
+AGAINST_OUTLET = Goal(at_least=0.8)
+
+
+def proxy(connection_counts: Sequence[int], rounds: int, requests: int) -> None:
+    """A proxy, and a program that hands bytes on and knows nothing of packets.
+
+    What a proxy adds to the latency is the difference to the device's own row.
+    """
+    heading("proxy: invis-sim proxy (journal on), and asyncio streams that hand bytes on (tcp)")
+    with ExitStack() as running:
+        device = running.enter_context(run_outlet("no proxy"))
+        pin_client(device.tcp.pid)  # the proxies have the server's core for themselves
+        servers = [
+            running.enter_context(run_proxy(device)).tcp,
+            running.enter_context(forwarder(device)),
+            device.tcp,
+        ]
+        for connections in connection_counts:
+            goals = {"asyncio streams": AGAINST_BYTES}
+            compare(servers, goals, connections, rounds, requests)
+
+
+def replay(connection_counts: Sequence[int], rounds: int, requests: int) -> None:
+    """A recording that is replayed, and the simulated outlet."""
+    heading("replay: invis-sim replay, and invis-sim run (tcp)")
+    with tempfile.TemporaryDirectory(prefix="invis-sim-bench-") as folder:
+        file = Path(folder, "seen.jsonl")
+        with run_outlet("recorded", "", "--journal", str(file)) as recorded:
+            ask_once(recorded.tcp)
+        with run_simulator("replay", "replay", str(file)) as replayed, run_outlet("run") as outlet:
+            for connections in connection_counts:
+                servers = [replayed.tcp, outlet.tcp]
+                compare(servers, {"run": AGAINST_OUTLET}, connections, rounds, requests)
+
+
+def ask_once(server: Server) -> None:
+    """One request, so that there is something to replay."""
+    with socket.create_connection((server.host, server.port)) as client:
+        client.sendall(REQUEST)
+        client.recv(65536)
+
+
+@contextmanager
+def run_proxy(device: Outlet) -> Iterator[Outlet]:
+    """`invis-sim proxy` in front of a simulator."""
+    ports = ("--tcp-port", str(device.tcp.port), "--ws-port", str(device.ws.port))
+    where = (device.tcp.host, *ports)
+    with run_simulator("invis-sim proxy", "proxy", *where, prefix="listen-") as running:
+        yield running
+
+
+@contextmanager
+def forwarder(device: Outlet, transport: Transport = "tcp") -> Iterator[Server]:
+    """What hands bytes on and knows nothing of packets."""
+    port = device.on(transport).port
+    command = [sys.executable, "-m", "tests.bench.peers.asyncio_forwarder", str(port)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE)
+    try:
+        pin_server(process.pid)
+        assert process.stdout is not None
+        own = process.stdout.readline().strip()
+        if not own.isdigit():
+            raise ServerError("the forwarder did not start")
+        yield Server("asyncio streams", process.pid, transport, "127.0.0.1", int(own))
+    finally:
+        stop(process)
