@@ -39,7 +39,12 @@ from tests.cli.process import cli
 from tests.support import TIMEOUT
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "invis_sim/guides/gauntlet.md")
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "invis_sim/guides/gauntlet.md",
+    "invis_sim/guides/send-us-your-outlet.md",
+)
 
 
 @dataclass(frozen=True)
@@ -233,6 +238,15 @@ def run_commands(block: Block) -> None:
                     command += ["--seconds", "0.1"]
                 done = cli(*command)
                 assert done.returncode == status, f"{block}: {command}: {done.stderr}"
+        elif arguments[0] in ("proxy", "replay"):  # they run until they are stopped
+            _parser().parse_args(arguments)
+        elif arguments[0] in ("capture", "compare"):
+            with start_simulator() as sim:
+                more = ["--yes", "--listen", "0"] if arguments[0] == "capture" else []
+                ws_port = urlsplit(sim.ws_url).port
+                ports = ["--tcp-port", str(sim.tcp_address[1]), "--ws-port", str(ws_port)]
+                there = [arguments[0], sim.tcp_address[0], *arguments[2:], *ports, "--pause", "0"]
+                assert main([*there, *more]) == status, f"{block}: {arguments}"
         else:
             assert main(arguments) == status, f"{block}: {arguments}"
 
