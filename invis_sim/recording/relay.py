@@ -139,6 +139,8 @@ class Relay:
         await self.client_begins()
         while not self.client_ended:
             await self.connection.reader.loop(self.on_client_data)
+            if self.connection.lifecycle.closed:  # a fault has called the client idle
+                self.connection.stop_reading()
             await self.flush()
             await self.connection.outbox.wait_for_room()
         self.upstream.send_eof()

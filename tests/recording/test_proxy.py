@@ -143,6 +143,15 @@ def test_what_ends_a_client_ends_its_connection_to_the_device(transport: Transpo
             assert peer.is_served()
 
 
+@on_both
+def test_a_client_that_a_fault_calls_idle_loses_both_connections(transport: Transport) -> None:
+    with start_simulator(outlet()) as device, proxy_of(device) as proxy:
+        with proxy.inject(faults.IdleClose(seconds=0.05)), connected(proxy, transport) as peer:
+            peer.read_to_end()
+            wait_for_end(device)
+        assert "was idle for" in wait_for_end(proxy)[0]
+
+
 def test_faults_of_the_websocket_apply_on_the_way() -> None:
     with start_simulator(outlet()) as device, proxy_of(device) as proxy:
         with proxy.inject(faults.RejectHandshake(status=503)), Peers(proxy) as peers:
