@@ -20,7 +20,7 @@ from invis_sim.device.lights import (
 from invis_sim.device.names import Names
 from invis_sim.device.preferences import AddressForm, Preferences, Switch
 from invis_sim.device.sensors import Sensors
-from invis_sim.device.update_plan import Seconds, Updates
+from invis_sim.device.update_plan import Seconds, Updates, UpdateService
 from invis_sim.protocol.transport import DisconnectMode
 from invis_sim.schema.build import build
 from invis_sim.schema.describe import quote
@@ -288,6 +288,7 @@ class OutletState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     sensors: what the faceplate measures.
     mqtt: what the outlet finds of its MQTT broker.
     updates: how firmware updates go.
+    update_service: how the vendor's update service answers, which is asked for new firmware.
     timing: how long things take.
     quirks: where real firmware, documentation and clients differ.
     """
@@ -304,6 +305,7 @@ class OutletState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     sensors: Sensors = Sensors()
     mqtt: Mqtt = Mqtt()
     updates: Updates = Updates()
+    update_service: UpdateService = UpdateService()
     timing: Timing = Timing()
     quirks: Quirks = Quirks()
 

@@ -17,6 +17,7 @@ __all__ = [
     "Result",
     "Silence",
     "UpdateEvent",
+    "UpdateService",
     "Updates",
     "update_timeline",
 ]
@@ -85,10 +86,29 @@ class Updates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     IM: how those of the outlet go.
     PM: how those of the faceplate go.
+    release_notes: what the vendor's update service says of the newest firmware, of either; it
+    answers clients on the control port, below `/update-service`.
     """
 
     IM: OutletUpdate = OutletUpdate()
     PM: FaceplateUpdate = FaceplateUpdate()
+    release_notes: Annotated[str, msgspec.Meta(max_length=10_000)] = (
+        "A simulated update: nothing changes but the revision."
+    )
+
+
+class UpdateService(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the vendor's update service answers a client that asks it about this outlet or its
+    faceplate, on the control port, below `/update-service`.
+
+    answer: "inventory": what [firmware] has. "up-to-date": that what the client has is the newest.
+    "error": status 500. "slow": what [firmware] has, after `slow_seconds`. "not json": a page of
+    HTML with status 200. "no url": what [firmware] has, without `ota_bin_url`.
+    slow_seconds: how long a slow answer takes. By default longer than the 10 s that a client waits.
+    """
+
+    answer: Literal["inventory", "up-to-date", "error", "slow", "not json", "no url"] = "inventory"
+    slow_seconds: Seconds = 15.0
 
 
 class Progress(msgspec.Struct, frozen=True):

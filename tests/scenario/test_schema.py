@@ -139,6 +139,8 @@ EVERYTHING = """
     stationary_energy = 1
     [mqtt]
     connected = true
+    [updates]
+    release_notes = "a"
     [updates.IM]
     outcome = "fails"
     at_percent = 1
@@ -152,6 +154,9 @@ EVERYTHING = """
     at_percent = 1
     seconds = 1
     steps = 1
+    [update_service]
+    answer = "slow"
+    slow_seconds = 1
     [timing]
     restart_seconds = 1
     factory_reset_seconds = 1

@@ -14,6 +14,7 @@ from invis_sim.web.api import (
     scenario,
     state,
     steps,
+    update_service,
     wait,
 )
 from invis_sim.web.openapi import openapi
@@ -46,5 +47,10 @@ _DOCUMENT = Operation(
     method="GET", path="/api/openapi.json", handler=document, answer=dict[str, Any]
 )
 
-OPERATIONS: tuple[Operation, ...] = (*_API, _DOCUMENT, *page.OPERATIONS)
+OPERATIONS: tuple[Operation, ...] = (
+    *_API,
+    _DOCUMENT,
+    *update_service.OPERATIONS,
+    *page.OPERATIONS,
+)
 """All of them; the page's files come last."""
