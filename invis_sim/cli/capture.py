@@ -1,12 +1,14 @@
 """`invis-sim capture`: a real outlet as a scenario file."""
 
 import argparse
+import os
 import sys
-from pathlib import Path
+from collections.abc import Iterable
 
 from invis_sim.cli import CliError
 from invis_sim.cli.messages import print_message
-from invis_sim.recording.capture import Capture, CaptureError
+from invis_sim.cli.output_files import check_output_files, is_journal, write_output
+from invis_sim.recording.capture import Capture, CaptureError, is_capture
 from invis_sim.recording.capture import capture as capture_outlet
 
 __all__ = ["capture"]
@@ -17,8 +19,7 @@ def capture(args: argparse.Namespace) -> int:
 
     Raises CliError for a file that cannot be written; ClientError if there is no connection.
     """
-    outputs = [Path(name) for name in (args.output, args.raw) if name is not None]
-    _check_outputs(outputs)
+    check_output_files({"-o": (args.output, is_capture), "--raw": (args.raw, is_journal)}, {})
     key = None if args.pseudonym_key is None else args.pseudonym_key.encode()
     try:
         captured = capture_outlet(
@@ -36,26 +37,17 @@ def capture(args: argparse.Namespace) -> int:
     sys.stdout.write(captured.to_toml())
     sys.stdout.flush()
     _print_summary(captured, args.keep_identity)
-    if not outputs or not (args.yes or _agreed(outputs)):
-        return 0
     contents = {args.output: captured.to_toml().encode(), args.raw: captured.to_jsonl()}
-    for path in outputs:
+    contents.pop(None, None)  # the option that is not given
+    if not contents or not (args.yes or _agreed(contents)):
+        return 0
+    for path, content in contents.items():
         try:
-            path.write_bytes(contents[str(path)])
+            write_output(path, content)
         except OSError as error:
             raise CliError(f"cannot write {path}: {error.strerror}") from None
         print_message(f"written: {path}")
     return 0
-
-
-def _check_outputs(outputs: list[Path]) -> None:
-    """Refuse, before anything is done, what could not be written in the end."""
-    if len({path.resolve() for path in outputs}) < len(outputs):
-        raise CliError("-o and --raw are the same file", status=2)
-    for path in outputs:
-        if path.is_dir() or not path.parent.is_dir():
-            why = "is a directory" if path.is_dir() else "is in a directory that does not exist"
-            raise CliError(f"{path} {why}", status=2)
 
 
 def _print_progress(text: str) -> None:
@@ -73,12 +65,12 @@ def _print_summary(captured: Capture, keep_identity: bool) -> None:
         print_message(f"{captured.replaced} values were replaced by pseudonyms")
 
 
-def _agreed(outputs: list[Path]) -> bool:
+def _agreed(paths: Iterable[str]) -> bool:
     """Ask whether to write, where there is a terminal to ask at."""
     if not sys.stdin.isatty():
         return True
     named = " and ".join(
-        f"{path} (which exists)" if path.exists() else str(path) for path in outputs
+        f"{path} (which exists)" if os.path.exists(path) else path for path in paths
     )
     print(f"write {named}? [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -10,15 +10,16 @@ import trio
 
 from invis_sim.cli import CliError
 from invis_sim.cli.gauntlet_reports import check_paths, write_reports
+from invis_sim.cli.output_files import write_output
 from invis_sim.cli.signals import STOP_SIGNALS, on_signals
 from invis_sim.gauntlet.command import PlaceholderError, check_placeholders, transports_of
 from invis_sim.gauntlet.expect import (
     ExpectError,
     KnownFailures,
     compare,
+    encode,
     read,
     renew,
-    write,
 )
 from invis_sim.gauntlet.options import Options
 from invis_sim.gauntlet.plan import make_plan
@@ -63,6 +64,8 @@ def gauntlet(args: argparse.Namespace) -> int:
         )
     check_paths(args)
     known = KnownFailures() if args.expect is None else _read(args.expect)
+    if args.write_expect is not None and os.path.isfile(args.write_expect):
+        _read(args.write_expect)  # what cannot be renewed is said before the run
     try:
         report = trio.run(_main, options)
     except (CannotStart, SelectionError) as error:
@@ -87,12 +90,12 @@ def _read(path: str) -> KnownFailures:
 
 def _renewed(path: str, report: Report, known: KnownFailures) -> KnownFailures:
     """Write the list of known failures as it is now. Raises CliError."""
-    before = _read(path) if not known.cases and os.path.exists(path) else known
+    before = _read(path) if not known.cases and os.path.isfile(path) else known
     renewed = renew(report, before)
     try:
-        write(path, renewed)
-    except ExpectError as error:
-        raise CliError(*error.problems) from None
+        write_output(path, encode(renewed))
+    except OSError as error:
+        raise CliError(f"--write-expect {path}: {error.strerror}") from None
     return renewed
 
 

@@ -2,13 +2,15 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
+from typing import NamedTuple
 
 from invis_sim.cli import CliError
+from invis_sim.cli.output_files import check_output_files, write_output
 from invis_sim.cli.streams import write_utf8
+from invis_sim.gauntlet.expect import is_list
 from invis_sim.gauntlet.report.html import html_report
 from invis_sim.gauntlet.report.junit import junit_report
 from invis_sim.gauntlet.report.markdown import markdown_report
@@ -19,11 +21,36 @@ __all__ = ["check_paths", "write_reports"]
 
 STDOUT = "-"
 
-FORMS: dict[str, Callable[[Report], bytes]] = {
-    "json": encode,
-    "junit": junit_report,
-    "markdown": lambda report: markdown_report(report).encode("utf-8", "replace"),
-    "html": lambda report: html_report(report).encode("utf-8", "replace"),
+
+class Form(NamedTuple):
+    """A form of the report.
+
+    encode: makes it. begins: what its files have near their beginning.
+    """
+
+    encode: Callable[[Report], bytes]
+    begins: re.Pattern[bytes]
+
+    def is_own(self, head: bytes) -> bool:
+        """Return whether a file that begins like this is a report of this form."""
+        return self.begins.search(head) is not None
+
+
+FORMS: dict[str, Form] = {
+    "json": Form(
+        encode, re.compile(rb'\A\s*{\s*"version":\s*\d+,\s*"seed":\s*\d+,\s*"command":\s*\[')
+    ),
+    "junit": Form(
+        junit_report, re.compile(rb'\A<\?xml .*\s<testsuites [^>]*>\s*<testsuite name="invis-sim g')
+    ),
+    "markdown": Form(
+        lambda report: markdown_report(report).encode("utf-8", "replace"),
+        re.compile(rb"\A## \S+ invis-sim gauntlet\r?\n"),
+    ),
+    "html": Form(
+        lambda report: html_report(report).encode("utf-8", "replace"),
+        re.compile(rb'\A<!doctype html>.*<meta name="generator" content="invis-sim g', re.DOTALL),
+    ),
 }
 """The options that take a file, each with what is written there."""
 
@@ -33,19 +60,27 @@ def check_paths(args: argparse.Namespace) -> None:
     given = {name: getattr(args, name) for name in FORMS}
     if sum(path == STDOUT for path in given.values()) > 1:
         raise CliError("only one report can go to stdout", status=2)
-    problems = []
-    for name, path in {**given, "write-expect": args.write_expect}.items():
-        if path is None or path == STDOUT:
-            continue
-        folder = Path(path).parent
-        if Path(path).is_dir():
-            problems.append(f"--{name} {path}: it is a folder")
-        elif not folder.is_dir():
-            problems.append(f"--{name} {path}: there is no folder {folder}")
-        elif not os.access(path if Path(path).exists() else folder, os.W_OK):
-            problems.append(f"--{name} {path}: no permission to write it")
-    if problems:
-        raise CliError(*problems, status=2)
+    inputs = {"the scenario": args.scenario}
+    # A list may be renewed where it is; a report may not take its place.
+    if args.expect is not None and not _is_same(args.expect, args.write_expect):
+        inputs["the list of known failures"] = args.expect
+    check_output_files(
+        {
+            "--write-expect": (args.write_expect, is_list),
+            **{
+                f"--{name}": (None if path == STDOUT else path, FORMS[name].is_own)
+                for name, path in given.items()
+            },
+        },
+        inputs,
+    )
+
+
+def _is_same(path: str, other: str | None) -> bool:
+    try:
+        return other is not None and os.path.samefile(path, other)
+    except (OSError, ValueError):  # one is not there; or no path, as with a NUL
+        return False
 
 
 def write_reports(report: Report, args: argparse.Namespace) -> None:
@@ -55,15 +90,15 @@ def write_reports(report: Report, args: argparse.Namespace) -> None:
     """
     problems = []
     text = True
-    for name, encoded in FORMS.items():
+    for name, form in FORMS.items():
         path = getattr(args, name)
         if path == STDOUT:
             text = False
             write_utf8()
-            _write_stdout(encoded(report))
+            _write_stdout(form.encode(report))
         elif path is not None:
             try:
-                _replace(path, encoded(report))
+                write_output(path, form.encode(report))
             except OSError as error:
                 problems.append(f"--{name} {path}: {error.strerror}")
     if text:
@@ -75,18 +110,3 @@ def write_reports(report: Report, args: argparse.Namespace) -> None:
 def _write_stdout(data: bytes) -> None:
     if sys.stdout is not None:  # it is None if the descriptor is closed
         sys.stdout.write(data.decode())
-
-
-def _replace(path: str, data: bytes) -> None:
-    """Write a file, whole or not at all; a device or a pipe as it is. Raises OSError."""
-    if Path(path).exists() and not Path(path).is_file():
-        Path(path).write_bytes(data)
-        return
-    unfinished = Path(f"{path}.{os.getpid()}")
-    try:
-        unfinished.write_bytes(data)
-        os.replace(unfinished, path)
-    except OSError:
-        with suppress(OSError):
-            unfinished.unlink()
-        raise

@@ -1,4 +1,4 @@
-"""The files that options such as `--ready-file` and `--journal` name.
+"""The files that options such as `--ready-file`, `--journal` and `--html` name.
 
 A mistyped option must not cost the user a file. So before anything is written, each path is
 checked: an existing file is replaced only where it is empty, or one that the same option wrote
@@ -24,12 +24,19 @@ __all__ = [
     "is_pipe",
     "is_ready_file",
     "open_output",
+    "replace_file",
+    "write_output",
 ]
 
-MAX_FIRST_LINE_BYTES = 65536
-"""How much of an existing file is read to see what it is: more than any line that says so."""
+MAX_HEAD_BYTES = 65536
+"""How much of an existing file is read to see what it is: more than any beginning that says so."""
 
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
+
+_CANNOT_REPLACE = (errno.EACCES, errno.EPERM, errno.EBUSY)
+"""What the system says where a file may be written and not replaced: its folder is not ours, or a
+container has this file alone mounted.
+"""
 
 _STANDARD_STREAMS = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 
@@ -39,8 +46,8 @@ def check_output_files(
 ) -> None:
     """Check that every path can be written without a loss. Nothing is touched.
 
-    files: option → its path, or None where it is not given; and whether a first line is that of a
-    file which the option may replace.
+    files: option → its path, or None where it is not given; and whether the beginning of a file is
+    that of one which the option may replace.
     inputs: what a file that is read is called in messages → its path.
 
     Raises CliError (status 2) with a problem for each path that cannot be used.
@@ -63,21 +70,25 @@ def check_output_files(
         target = path if why else os.path.realpath(path)  # a NUL has none
         if not why and target in paths and not _is_device(path):
             why = f"is also the file of {paths[target]}"
-        paths[target] = option
+        if not why:
+            paths[target] = option
+            with suppress(OSError):  # there is none yet
+                if not _is_device(path):  # one file may have two names, by hard links
+                    known[_identity(os.stat(path))] = f"also the file of {option}"
         if why:
             problems.append(f"{option} {path or repr(path)}: {why}")
     if problems:
         raise CliError(*problems, status=2)
 
 
-def is_ready_file(line: bytes) -> bool:
-    """Return whether a file that begins with this line is a ready file."""
-    return {"sn", "pid", "seed"} <= _object(line).keys()
+def is_ready_file(head: bytes) -> bool:
+    """Return whether a file that begins like this is a ready file."""
+    return {"sn", "pid", "seed"} <= _first_object(head).keys()
 
 
-def is_journal(line: bytes) -> bool:
-    """Return whether a file that begins with this line is a journal."""
-    return _object(line).get("entry") == "journal"
+def is_journal(head: bytes) -> bool:
+    """Return whether a file that begins like this is a journal."""
+    return _first_object(head).get("entry") == "journal"
 
 
 def inherited_descriptor(path: str) -> int | None:
@@ -118,6 +129,57 @@ def open_output(path: str) -> IO[str]:
     return file
 
 
+def write_output(path: str, content: bytes) -> None:
+    """Write a file, whole or not at all; a pipe, a device or a descriptor as it is.
+
+    Raises OSError.
+    """
+    descriptor = inherited_descriptor(path)
+    if descriptor is not None:
+        _write(os.dup(descriptor), content)
+        return
+    target = os.path.realpath(path)  # what a symlink names is replaced, and the symlink stays
+    if os.path.isfile(target) or not os.path.exists(target):
+        try:
+            replace_file(target, content)
+        except OSError as error:
+            if error.errno not in _CANNOT_REPLACE:
+                raise
+        else:
+            return
+    _write(target, content)
+
+
+def _write(target: str | int, content: bytes) -> None:
+    with open(target, "wb") as stream:
+        stream.write(content)
+
+
+def replace_file(target: str, content: bytes) -> None:
+    """Replace a file at once, so that a reader sees the whole content or none of it. Its
+    permissions stay.
+
+    Raises OSError.
+    """
+    folder, name = os.path.split(target)
+    unfinished = os.path.join(folder, f".{name}.{os.getpid()}.{os.urandom(4).hex()}")
+    made = False
+    try:
+        # Exclusively: a file or a symlink of this name belongs to somebody else.
+        with open(unfinished, "xb") as file:
+            made = True
+            with suppress(FileNotFoundError):
+                # Before there is anything to read in it: it may be private.
+                os.chmod(unfinished, stat.S_IMODE(os.stat(target).st_mode))
+            file.write(content)
+        os.replace(unfinished, target)
+    except OSError:
+        if made:
+            with suppress(OSError):
+                os.unlink(unfinished)
+        raise
+
+
 def _lock(descriptor: int) -> None:
     """Lock a file until it is closed, where the system can. Raises OSError if it is locked."""
     try:
@@ -146,20 +208,25 @@ def _problem(
         try:
             status = os.stat(path)
         except FileNotFoundError:
+            if path.endswith("/"):
+                return "Is a directory"
             target = os.path.realpath(path)  # of a symlink, which may name a file to be made
-            os.stat(os.path.dirname(target))
-            return "Is a directory" if path.endswith("/") else ""
+            folder = os.path.dirname(target)
+            os.stat(folder)
+            return "" if os.access(folder, os.W_OK | os.X_OK) else os.strerror(errno.EACCES)
         if stat.S_ISDIR(status.st_mode):
             return "Is a directory"
         if name := known.get(_identity(status)):
             return f"is {name}"
         if stat.S_ISREG(status.st_mode):
             with open(path, "rb") as file:
-                line = file.readline(MAX_FIRST_LINE_BYTES)
-            if line and not is_own(line):
+                head = file.read(MAX_HEAD_BYTES)
+            if head and not is_own(head):
                 return "exists, and invis-sim did not write it; name another file, or delete it"
         elif not (stat.S_ISFIFO(status.st_mode) or stat.S_ISCHR(status.st_mode)):
             return "expected a file or a pipe"
+        if not os.access(path, os.W_OK):
+            return os.strerror(errno.EACCES)
     except OSError as error:
         return error.strerror or str(error)
     except ValueError as error:  # what Python says of a path with a NUL character
@@ -177,10 +244,10 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _object(line: bytes) -> dict[str, Any]:
-    """Return the JSON object in a line; an empty one where it holds none."""
+def _first_object(head: bytes) -> dict[str, Any]:
+    """Return the JSON object in the first line; an empty one where it holds none."""
     try:
-        found = json.loads(line)
+        found = json.loads(head.partition(b"\n")[0])
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -9,10 +9,11 @@ from contextlib import contextmanager, suppress
 
 from invis_sim.cli import CliError
 from invis_sim.cli.output_files import (
-    MAX_FIRST_LINE_BYTES,
+    MAX_HEAD_BYTES,
     inherited_descriptor,
     is_ready_file,
     open_output,
+    replace_file,
 )
 
 __all__ = ["ready_file", "remove_stale_ready_file"]
@@ -46,31 +47,16 @@ def ready_file(path: str, text: str, warn: Callable[[str], None]) -> Iterator[No
         yield
         return
     target = os.path.realpath(path)  # what a symlink names is replaced, and the symlink stays
-    _replace(path, target, text.encode())
+    try:
+        replace_file(target, text.encode())
+    except OSError as error:
+        raise CliError(f"--ready-file {path}: {error.strerror}") from None
     try:
         yield
     finally:
         with suppress(OSError):
             if _read(target) == text.encode():
                 os.unlink(target)
-
-
-def _replace(path: str, target: str, content: bytes) -> None:
-    """Replace the file at once, so that a reader sees the whole content or none of it."""
-    folder, name = os.path.split(target)
-    unfinished = os.path.join(folder, f".{name}.{os.getpid()}.{os.urandom(4).hex()}")
-    made = False
-    try:
-        # Exclusively: a file or a symlink of this name belongs to somebody else.
-        with open(unfinished, "xb") as file:
-            made = True
-            file.write(content)
-        os.replace(unfinished, target)
-    except OSError as error:
-        if made:
-            with suppress(OSError):
-                os.unlink(unfinished)
-        raise CliError(f"--ready-file {path}: {error.strerror}") from None
 
 
 def _write_to_stream(path: str, text: str, warn: Callable[[str], None]) -> None:
@@ -100,7 +86,7 @@ def _read(path: str) -> bytes:
     if _is_stream(path):
         return b""
     with open(path, "rb") as file:
-        return file.read(MAX_FIRST_LINE_BYTES)
+        return file.read(MAX_HEAD_BYTES)
 
 
 def _runs(pid: object) -> bool:

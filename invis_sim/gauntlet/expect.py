@@ -2,9 +2,8 @@
 fails when one more comes, or when one of them is mended.
 """
 
-import os
+import re
 from collections.abc import Collection, Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +17,16 @@ from invis_sim.scenario.toml_text import to_toml
 from invis_sim.schema.build import build
 from invis_sim.schema.fields import Path as KeyPath
 
-__all__ = ["ExpectError", "KnownFailure", "KnownFailures", "compare", "read", "renew", "write"]
+__all__ = [
+    "ExpectError",
+    "KnownFailure",
+    "KnownFailures",
+    "compare",
+    "encode",
+    "is_list",
+    "read",
+    "renew",
+]
 
 FIRST_REASON = "not examined yet"
 """What is written as the reason of a failure: its author knows it, the gauntlet does not."""
@@ -28,6 +36,11 @@ COMMENTS = (
     "on one of these that passes, and on cases that are not listed here.\n"
     "--write-expect writes it and keeps the reasons: say why each is known, or where to find more."
 )
+
+_LIST = re.compile(
+    rb"# Known failures of a client\b|^(?:\[known\b|known\s*[.=]|cases\s*=)", re.MULTILINE
+)
+"""What a list has near its beginning, with our comments or without."""
 
 
 class ExpectError(ValueError):
@@ -167,14 +180,11 @@ def renew(report: Report, before: KnownFailures) -> KnownFailures:
     return KnownFailures(tuple(sorted(cases)), dict(sorted(known.items())))
 
 
-def write(path: str, expected: KnownFailures) -> None:
-    """Write the file, whole or not at all. Raises ExpectError."""
-    text = to_toml(msgspec.to_builtins(expected), (COMMENTS,))
-    unfinished = Path(f"{path}.{os.getpid()}")
-    try:
-        unfinished.write_text(text, encoding="utf-8")
-        os.replace(unfinished, path)
-    except OSError as error:
-        with suppress(OSError):
-            unfinished.unlink()
-        raise ExpectError([f"{path}: {error.strerror}"]) from None
+def encode(expected: KnownFailures) -> bytes:
+    """Return the content of the file."""
+    return to_toml(msgspec.to_builtins(expected), (COMMENTS,)).encode()
+
+
+def is_list(head: bytes) -> bool:
+    """Return whether a file that begins like this seems to be a list of known failures."""
+    return _LIST.search(head) is not None

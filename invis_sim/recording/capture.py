@@ -28,7 +28,10 @@ from invis_sim.scenario.export import scenario_of, scenario_text
 from invis_sim.scenario.listen import Listen
 from invis_sim.scenario.model import Scenario
 
-__all__ = ["Capture", "CaptureError", "async_capture", "capture"]
+__all__ = ["Capture", "CaptureError", "async_capture", "capture", "is_capture"]
+
+TITLE = "Captured from an outlet by `invis-sim capture`."
+"""The first line of a scenario file that was captured, as a comment."""
 
 REPLY_SECONDS = 5.0
 """How long a reply may take. Clients that were published wait for 5 to 10 s."""
@@ -64,7 +67,7 @@ class Capture(msgspec.Struct, frozen=True):
 
     def to_toml(self) -> str:
         """Return the text of the scenario file, with the notes as comments at its top."""
-        return scenario_text(self.scenario, self.notes)
+        return scenario_text(self.scenario, (TITLE, *self.notes))
 
     def to_jsonl(self) -> bytes:
         """Return the exchanges as a journal file, which can be replayed."""
@@ -73,6 +76,11 @@ class Capture(msgspec.Struct, frozen=True):
             *map(encode_entry, self.exchanges),
         ]
         return b"".join(line + b"\n" for line in lines)
+
+
+def is_capture(head: bytes) -> bool:
+    """Return whether a file that begins like this is a scenario that was captured."""
+    return head.startswith(f"# {TITLE}".encode())
 
 
 def capture(host: str, **options: Any) -> Capture:

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from invis_sim.cli import main
+from invis_sim.gauntlet.result import encode
 from tests.cli.process import INVIS_SIM, cli_here
+from tests.gauntlet.reports import report
 from tests.gauntlet.support import client, script
 from tests.support import TIMEOUT
 
@@ -76,9 +78,11 @@ def test_the_report_as_json() -> None:
 def test_every_form_of_the_report_is_written_in_one_run(tmp_path: Path) -> None:
     names = {"json": "a.json", "junit": "b.xml", "markdown": "c.md", "html": "d.html"}
     given = [word for form, name in names.items() for word in (f"--{form}", f"{tmp_path}/{name}")]
+    (tmp_path / "a.json").write_bytes(encode(report()))  # that of an earlier run
     ended = cli_here(*FAIL, *given, "--", *client())
     assert ended.stdout.startswith("1 of 1 cases as expected")
     begins = {name: (tmp_path / name).read_text(encoding="utf-8")[:5] for name in names.values()}
+    assert (tmp_path / "a.json").read_bytes() != encode(report())
     assert begins == {"a.json": '{\n  "', "b.xml": "<?xml", "c.md": "## ✅ ", "d.html": "<!doc"}
     assert len(list(tmp_path.iterdir())) == len(names)
 
@@ -116,8 +120,8 @@ def test_a_broken_baseline_writes_no_list(tmp_path: Path) -> None:
         (("gauntlet", "--probe", "--stays", "--", "x"), "a client that stays is not run again"),
         (("gauntlet", "--ws-port", "0", "--", "x"), "--ws-port: expected a number from 1 to 65535"),
         (("gauntlet", "--speed", "inf", "--", "x"), "above 0, up to 100, found inf"),
-        (("gauntlet", "--html", "/no/x", "--", "x"), "--html /no/x: there is no folder /no"),
-        (("gauntlet", "--json", "/", "--", "x"), "--json /: it is a folder"),
+        (("gauntlet", "--html", "/no/x", "--", "x"), "--html /no/x: No such file or directory"),
+        (("gauntlet", "--json", "/", "--", "x"), "--json /: Is a directory"),
         (("gauntlet", "--json", "-", "--html", "-", "--", "x"), "only one report can go to stdout"),
         (("gauntlet", "--expect", "/no/x", "--", "x"), "/no/x: No such file or directory"),
         (("gauntlet", "client", "{host}", "--", "x"), "unrecognized arguments"),

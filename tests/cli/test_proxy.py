@@ -65,3 +65,18 @@ def test_what_cannot_be_is_said_in_one_line_without_a_traceback(
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_neither_the_scenario_of_a_proxy_nor_a_recording_is_overwritten(tmp_path: Path) -> None:
+    scenario, recording = tmp_path / "my.toml", tmp_path / "seen.jsonl"
+    scenario.write_text("seed = 1\n")
+    recording.write_text('{"entry":"journal","sn":"0003C44076","started":1.0}\n')
+    before = scenario.read_bytes(), recording.read_bytes()
+    for command, path, name in (
+        (("proxy", "192.0.2.7", str(scenario)), scenario, "the scenario"),
+        (("replay", str(recording)), recording, "the recording"),
+    ):
+        ended = cli_here(*command, "--record", str(path))
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert ended.stderr == f"invis-sim: --journal {path}: is {name}\n"
+    assert (scenario.read_bytes(), recording.read_bytes()) == before

@@ -13,9 +13,10 @@ from invis_sim.gauntlet.expect import (
     KnownFailure,
     KnownFailures,
     compare,
+    encode,
+    is_list,
     read,
     renew,
-    write,
 )
 from invis_sim.gauntlet.result import CaseResult, Report
 from invis_sim.gauntlet.verdict import VERDICTS, Verdict
@@ -105,11 +106,10 @@ def test_the_list_is_written_with_reasons_kept_and_what_was_not_run_left(tmp_pat
         "fail/always/ws": KnownFailure("wrong", "ticket 12"),
     }
     assert set(renewed.cases) == {*EVERY, "close/middle/ws"}
-    path = str(tmp_path / "known.toml")
-    write(path, renewed)
-    assert read(path) == renewed
-    assert compare(report(), read(path), [*EVERY, "close/middle/ws"]).as_expected
-    assert [one.name for one in tmp_path.iterdir()] == ["known.toml"]
+    path = tmp_path / "known.toml"
+    path.write_bytes(encode(renewed))
+    assert read(str(path)) == renewed
+    assert compare(report(), read(str(path)), [*EVERY, "close/middle/ws"]).as_expected
 
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
@@ -127,9 +127,14 @@ def test_what_is_written_is_what_is_read(
     listed = KnownFailures(
         tuple(cases), {name: KnownFailure(*entry) for name, entry in known.items()}
     )
+    content = encode(listed)
+    without_comments = content.partition(b"\n\n")[2]
+    assert is_list(content)
+    assert is_list(without_comments)
     with tempfile.TemporaryDirectory() as folder:
-        write(f"{folder}/known.toml", listed)
-        assert read(f"{folder}/known.toml") == listed
+        path = Path(folder) / "known.toml"
+        path.write_bytes(content)
+        assert read(str(path)) == listed
 
 
 @pytest.mark.parametrize(
@@ -156,8 +161,6 @@ def test_a_file_that_is_wrong_is_an_error_with_the_line(
     assert str(error.value).startswith(str(path))
 
 
-def test_a_file_that_cannot_be_read_or_written_is_an_error(tmp_path: Any) -> None:
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Any) -> None:
     with pytest.raises(ExpectError, match="nope: No such file"):
         read(f"{tmp_path}/nope")
-    with pytest.raises(ExpectError, match="nope/x: No such file"):
-        write(f"{tmp_path}/nope/x", LISTED)

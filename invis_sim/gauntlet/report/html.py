@@ -27,6 +27,7 @@ def html_report(report: Report) -> str:
             '<html lang="en">',
             '<meta charset="utf-8">',
             f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">',
+            '<meta name="generator" content="invis-sim gauntlet">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{escape(headline(report))}</title>",
             f"<style>{style}</style>",
