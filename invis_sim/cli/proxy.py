@@ -2,6 +2,8 @@
 
 import argparse
 
+import msgspec
+
 from invis_sim.cli import CliError
 from invis_sim.cli.run import load_scenario, run_outlet
 from invis_sim.recording.device import Device
@@ -23,10 +25,13 @@ def proxy(args: argparse.Namespace) -> int:
         read_only=args.read_only,
         sn_known=args.sn is not None,
     )
+    scenario = proxy_scenario(load_scenario(args.scenario))
+    if args.scenario == "default":  # its description is of the simulated outlet
+        scenario = msgspec.structs.replace(scenario, description="")
     how = "a read-only proxy" if device.read_only else "a proxy"
     return run_outlet(
         args,
-        proxy_scenario(load_scenario(args.scenario)),
+        scenario,
         {"the scenario": args.scenario},
         about=f"InvisOutlet at {device.host}, behind {how}",
         servers=servers_of(device),

@@ -44,6 +44,7 @@ def test_the_log_of_a_proxy_begins_with_the_device_and_what_is_done_to_it() -> N
     ports = ("--listen-tcp-port", "0", "--listen-ws-port", "0")
     with process("proxy", "192.0.2.7", "--read-only", "--fault", "drop", *ports) as proxy:
         assert proxy.line().startswith("InvisOutlet at 192.0.2.7, behind a read-only proxy, seed ")
+        assert proxy.line().startswith("  TCP ")
 
 
 @pytest.mark.parametrize(
