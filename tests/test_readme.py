@@ -5,9 +5,9 @@ checked.
   pyproject.toml is only parsed.
 - ```python: runs, in a process and a folder of its own; with pytest where it has tests, behind the
   fixtures that the same section has shown before.
-- ```console: each `$ invis-sim …` is understood. `send` asks an outlet that runs for the test, and
-  `watch` watches one for a moment; a file that does not exist is the TOML shown last before; all
-  but `run` must end with status 0.
+- ```console: each `$ invis-sim …` is understood. `send` asks an outlet that runs for the test,
+  `watch` watches one for a moment, and `do`, `tail`, `clock` and `export` steer one; a file that
+  does not exist is the TOML shown last before; all but `run` must end with status 0.
 
 An HTML comment just above a block says what else it is: `<!-- tests/examples/… -->`: the same as
 that file, which is tested there. `<!-- not run -->`: a sketch. `<!-- status N -->`: its commands
@@ -247,6 +247,10 @@ def run_commands(block: Block) -> None:
                 ports = ["--tcp-port", str(sim.tcp_address[1]), "--ws-port", str(ws_port)]
                 there = [arguments[0], sim.tcp_address[0], *arguments[2:], *ports, "--pause", "0"]
                 assert main([*there, *more]) == status, f"{block}: {arguments}"
+        elif arguments[0] in ("do", "tail", "clock", "export"):
+            with start_simulator(control=True) as sim:
+                end = ["--seconds", "0.1"] if arguments[0] == "tail" else []
+                assert main([*arguments, *end, "--at", sim.control_url]) == status, str(block)
         else:
             assert main(arguments) == status, f"{block}: {arguments}"
 
@@ -312,11 +316,19 @@ def test_commands_that_are_wrong_are_noticed(
         "$ invis-sim check good.toml | head\n$ ls\n$ invis-sim run &\n",
         "$ .venv/bin/invis-sim run flaky --fault drop:when.nth=2",
         "$ invis-sim send 127.0.0.1:3333 20  # ask\n{}\n",
+        "$ invis-sim do 'push = 9'\n$ invis-sim tail --callback 9\n",
     )
     for text in good:
         run_commands(block_of("console", text))
     run_commands(block_of("console", "$ invis-sim send ws://127.0.0.1:8080/ws 77", "status 1"))
-    for command in ("run --prot 1", "run flakey", "send 127.0.0.1 77", "faults dealy", "chekc"):
+    for command in (
+        "run --prot 1",
+        "run flakey",
+        "send 127.0.0.1 77",
+        "faults dealy",
+        "chekc",
+        "do push=8",
+    ):
         with pytest.raises((AssertionError, SystemExit, CliError)):
             run_commands(block_of("console", f"$ invis-sim {command}"))
 

@@ -68,6 +68,30 @@ def test_the_node_example_passes(pytestconfig: pytest.Config, tmp_path: Path) ->
     assert "# pass 3" in done.stdout
 
 
+def test_the_node_example_that_steers_an_outlet_passes(tmp_path: Path) -> None:
+    """It needs no package, and so no npm."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("there is no Node here")
+    version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+    if int(version.strip().lstrip("v").partition(".")[0]) < 18:
+        pytest.skip(f"the example needs Node 18, this is {version.strip()}")
+    for file in ("node-steering/steer.test.js", "node/outlet.js"):
+        shutil.copy(HERE / file, tmp_path)
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    done = subprocess.run(
+        [node, "--test", "--test-reporter=tap"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=NODE_TIMEOUT,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "# pass 1" in done.stdout
+
+
 # GitHub Actions
 
 
