@@ -9,6 +9,7 @@ const MAX_ENTRIES = 5000; // kept
 const MAX_CHARACTERS = 16_000_000; // of all that are kept: some have 100 KB each
 const MAX_ROWS = 400; // shown; of more that match, the newest
 const FLUSH_MILLISECONDS = 60; // entries that come together are shown together
+const REST = 9; // how much longer the page rests than it shows rows: it must answer its user
 const SPOKEN_ROWS = 10; // of more at once, a screen reader reads none
 
 export function createJournal({ path, showAlert }) {
@@ -17,9 +18,12 @@ export function createJournal({ path, showAlert }) {
   const log = byId("log");
   const views = new Map(); // run → the view of its outlet
   const changed = new Set(); // records to be shown
+  const orders = new WeakMap(); // row → its place among all
+  let order = 0;
   let characters = 0;
   let run = null;
   let timer = null;
+  let rest = FLUSH_MILLISECONDS;
   let remarks = 0;
   const filter = createFilter(() => showAll());
 
@@ -27,19 +31,27 @@ export function createJournal({ path, showAlert }) {
     const before = records.get(key);
     if (before !== undefined) characters -= before.raw.length;
     characters += record.raw.length;
-    records.set(key, before === undefined ? record : Object.assign(before, record));
+    records.set(key, before === undefined ? { ...record, order: ++order } : Object.assign(before, record));
     changed.add(records.get(key));
-    for (const [oldest, { raw, row }] of records) {
+    timer ??= setTimeout(flush, rest);
+  }
+
+  /** Forget the oldest where there are too many: many at once, since the first of a Map that has
+   * lost many others is found slowly. */
+  function trim() {
+    for (const [oldest, record] of records) {
       if (records.size <= MAX_ENTRIES && characters <= MAX_CHARACTERS) break;
       records.delete(oldest);
-      characters -= raw.length;
-      row?.element.remove();
+      changed.delete(record);
+      characters -= record.raw.length;
+      record.row?.element.remove();
     }
-    timer ??= setTimeout(flush, FLUSH_MILLISECONDS);
   }
 
   function flush() {
     timer = null;
+    const began = performance.now();
+    trim();
     const atEnd = byId("newest").checked;
     setAttribute(log, "aria-live", changed.size > SPOKEN_ROWS ? "off" : null);
     const fresh = [];
@@ -49,13 +61,25 @@ export function createJournal({ path, showAlert }) {
       else record.row.update();
     }
     changed.clear();
+    if (fresh.length >= MAX_ROWS) log.replaceChildren();
     for (const record of fresh.slice(-MAX_ROWS)) {
       record.row = createRow(record);
-      log.append(record.row.element);
+      insert(record.row.element, record.order);
     }
     while (log.children.length > MAX_ROWS) log.firstElementChild.remove();
     count();
     if (atEnd) log.scrollTop = log.scrollHeight;
+    rest = Math.max(FLUSH_MILLISECONDS, REST * (performance.now() - began));
+  }
+
+  /** Put a row in its place: nearly always the last. An exchange that comes again when it is finished
+   * may get its row only then. */
+  function insert(element, nth) {
+    let before = log.lastElementChild;
+    while (before !== null && orders.get(before) > nth) before = before.previousElementSibling;
+    orders.set(element, nth);
+    if (before === null) log.prepend(element);
+    else before.after(element);
   }
 
   function showAll() {

@@ -239,6 +239,23 @@ def test_a_row_opens_and_shows_the_bytes_of_both_directions(sim: SimulatorHandle
     assert reply[:16].hex(" ") in sent.locator("details pre").inner_text()
 
 
+def test_very_many_entries_leave_the_newest(sim: SimulatorHandle, tab: Tab) -> None:
+    tab.open(sim)
+    late = faults.Delay(seconds=1000, overtake=True, when=faults.When(callback=12))
+    sim.inject(late)
+    with connect(sim.tcp_address) as client:
+        client.sendall(make_request(12))
+        client.sendall(make_request(20) * 600)
+        tab.wait("#row-count", "400 of")
+        sim.clock.advance(1000)
+        tab.find("#filter-callback").fill("12")
+        tab.wait("[role=log] .fault", "delay")
+        tab.wait_for_count("[role=log] > details", 1)
+        tab.press("Show all")
+        tab.wait_for_count("[role=log] > details", 400)
+        assert tab.row("20 available updates").count() == 1
+
+
 def test_rows_are_filtered(sim: SimulatorHandle, tab: Tab) -> None:
     sim.inject(faults.Fail(when=faults.When(callback=12)))
     with connect(sim.tcp_address) as client:
