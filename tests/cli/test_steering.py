@@ -1,7 +1,9 @@
 """`do`, `tail`, `clock` and `export`: a running outlet, steered from a shell."""
 
 import json
+import queue
 import re
+import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -10,11 +12,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+import trio
 
-from invis_sim import __version__
+from invis_sim import __version__, open_simulator
 from invis_sim.journal.text import summary
+from invis_sim.server.runtime import open_runtime
 from invis_sim.testing.handle import SimulatorHandle
-from tests.cli.process import cli_here
+from tests.cli.process import cli_here, process
 from tests.support import SN, TIMEOUT, connect
 from tests.web.support import QUIET, steered
 
@@ -197,6 +201,27 @@ def test_another_outlet_at_the_same_address_is_followed_from_its_start() -> None
     ]
 
 
+def test_a_signal_ends_it_as_it_should(sim: SimulatorHandle) -> None:
+    with process("tail", "--at", sim.control_url) as running:
+        assert running.process.stderr is not None
+        assert "following" in running.process.stderr.readline()
+        assert running.end(signal.SIGTERM) == (0, "", "")
+
+
+def test_of_several_outlets_each_line_has_the_serial_number() -> None:
+    with two_outlets() as (url, names):
+        assert steer(url, "do", "push = 9") == ""
+        options = ("--after", "0", "--kind", "command")
+        lines = steer(url, "tail", *options, "--count", "2").splitlines()
+        assert {line.partition("  ")[0] for line in lines} == set(names)
+        assert all(line.endswith("API: push 9") for line in lines)
+        # And of one of them as if it were alone.
+        assert steer(url, "do", "push = 12", "--sn", names[0]) == ""
+        lines = steer(url, "tail", *options, "--count", "2", "--sn", names[0]).splitlines()
+        assert [line.rpartition("API: ")[2] for line in lines] == ["push 9", "push 12"]
+        assert steer(url, "export", "--sn", names[1]).count(names[1]) == 1
+
+
 # export
 
 
@@ -358,6 +383,34 @@ def test_a_missing_and_a_wrong_token_are_said(monkeypatch: pytest.MonkeyPatch) -
 
 
 # Helpers
+
+
+@contextmanager
+def two_outlets() -> Iterator[tuple[str, tuple[str, str]]]:
+    """The URL where two outlets of one process are steered, and their serial numbers."""
+    names = ("0003C40001", "0003C40002")
+    urls: queue.SimpleQueue[str] = queue.SimpleQueue()
+    scope = trio.CancelScope()
+    tokens: list[trio.lowlevel.TrioToken] = []
+
+    async def run() -> None:
+        tokens.append(trio.lowlevel.current_trio_token())
+        with scope:
+            async with (
+                open_runtime() as runtime,
+                open_simulator(QUIET, sn=names[0], control=True, runtime=runtime) as first,
+                open_simulator(QUIET, sn=names[1], control=True, runtime=runtime),
+            ):
+                urls.put(first.control_url)
+                await trio.sleep_forever()
+
+    thread = threading.Thread(target=trio.run, args=(run,))
+    thread.start()
+    try:
+        yield urls.get(timeout=TIMEOUT), names
+    finally:
+        tokens[0].run_sync_soon(scope.cancel)
+        thread.join(TIMEOUT)
 
 
 @contextmanager
