@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from tests.bench import recording, throughput
 from tests.bench.clients import LoadError, raise_file_limit
+from tests.bench.control import control
 from tests.bench.cores import PLACEMENTS, place
 from tests.bench.delays import delays
 from tests.bench.framer import framer
@@ -43,6 +44,7 @@ def main() -> int:
         "rules": partial(throughput.rules, *load),
         "outlets": partial(throughput.outlets, *load),
         "journal": partial(throughput.journal, *load),
+        "control": partial(control, *load),
         "delays": partial(delays, BURSTS),
         "pushes": partial(pushes, chosen.rounds),
         "proxy": partial(recording.proxy, *load),
@@ -75,6 +77,7 @@ SECTIONS = (
     "rules",
     "outlets",
     "journal",
+    "control",
     "delays",
     "pushes",
     "proxy",

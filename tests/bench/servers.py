@@ -77,10 +77,11 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Outlet:
-    """A running simulator."""
+    """A running simulator. control_url: of its control server, where it has one."""
 
     tcp: Server
     ws: Server
+    control_url: str | None = None
 
     def on(self, transport: Transport) -> Server:
         """The one of its two sides."""
@@ -123,6 +124,7 @@ def run_simulator(name: str, command: str, *arguments: str, prefix: str = "") ->
             yield Outlet(
                 Server(name, process.pid, "tcp", tcp["host"], tcp["port"]),
                 Server(name, process.pid, "ws", url.hostname, url.port, url.path),
+                ready["control"] and ready["control"]["url"],
             )
         finally:
             stop(process)

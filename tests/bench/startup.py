@@ -4,6 +4,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -12,43 +14,48 @@ from tests.bench.servers import ROOT, outlet_command, stop, wait_until_ready
 
 __all__ = ["startup"]
 
-GOAL = Goal(at_most=1.6)
+GOALS = {"run": Goal(at_most=1.6), "run --control": Goal(at_most=3.0)}
+"""Command → the ratio to the import."""
+
+OPTIONS = {"run": (), "run --control": ("--control", "0")}
+"""Command → its options."""
+
 IMPORT = "import trio_websocket"
 
 
 def startup(rounds: int) -> None:
-    """The simulator, and an interpreter that only imports what it is built on."""
+    """The simulator, without control and with it, and an interpreter that imports what it is built
+    on, and nothing else.
+    """
     heading("startup: from process start to ready, and an import")
-    _seconds_until_ready()  # so that the compiled modules are there
-    _seconds_of_import()
-    ours: list[float] = []
-    theirs: list[float] = []
-    for number in range(rounds):
-        if number % 2:
-            theirs.append(_seconds_of_import())
-            ours.append(_seconds_until_ready())
-        else:
-            ours.append(_seconds_until_ready())
-            theirs.append(_seconds_of_import())
-    ratios = Ratios([mine / other for mine, other in zip(ours, theirs, strict=True)])
-    table(
-        ("", "ms", "ratio", "", "goal"),
-        ("invis-sim run", f"{median(ours) * 1000:.0f}", "", "", ""),
-        (
-            f'python -c "{IMPORT}"',
-            f"{median(theirs) * 1000:.0f}",
-            ratios.shown,
-            ratios.range,
-            GOAL.verdict(ratios.middle),
-        ),
-    )
+    measured: dict[str, Callable[[], float]] = {
+        **{name: partial(_seconds_until_ready, *options) for name, options in OPTIONS.items()},
+        IMPORT: _seconds_of_import,
+    }
+    taken: dict[str, list[float]] = {name: [] for name in measured}
+    for number in range(-1, rounds):  # the first one, so that the compiled modules are there
+        for name in list(measured)[:: 1 if number % 2 else -1]:
+            seconds = measured[name]()
+            if number >= 0:
+                taken[name].append(seconds)
+    rows = [("", "ms", "ratio", "", "goal")]
+    for name, goal in GOALS.items():
+        pairs = zip(taken[name], taken[IMPORT], strict=True)
+        ratios = Ratios([ours / theirs for ours, theirs in pairs])
+        verdict = goal.verdict(ratios.middle)
+        rows.append((f"invis-sim {name}", _shown(taken[name]), ratios.shown, ratios.range, verdict))
+    table(*rows, (f'python -c "{IMPORT}"', _shown(taken[IMPORT]), "", "", ""))
 
 
-def _seconds_until_ready() -> float:
+def _shown(seconds: list[float]) -> str:
+    return f"{median(seconds) * 1000:.0f}"
+
+
+def _seconds_until_ready(*options: str) -> float:
     with tempfile.TemporaryDirectory(prefix="invis-sim-bench-") as folder:
         ready_file = Path(folder, "ready.json")
         started = time.perf_counter()
-        process = subprocess.Popen(outlet_command(ready_file), cwd=ROOT)
+        process = subprocess.Popen(outlet_command(ready_file, *options), cwd=ROOT)
         try:
             wait_until_ready(process, ready_file)
             return time.perf_counter() - started

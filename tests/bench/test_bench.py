@@ -11,10 +11,11 @@ import pytest
 
 from tests.bench.clients import LoadError, Target, run_batch
 from tests.bench.contest import interleave
+from tests.bench.control import event_reader, latencies
 from tests.bench.idle import used_meanwhile
 from tests.bench.packets import REPLY
 from tests.bench.pushes import run_telling
-from tests.bench.servers import PEERS, Server, Transport, run_outlet, run_peer
+from tests.bench.servers import PEERS, Outlet, Server, ServerError, Transport, run_outlet, run_peer
 
 GOOD = json.dumps(REPLY).encode()
 
@@ -65,6 +66,28 @@ def test_a_client_that_does_not_read_is_there_to_the_end(tmp_path: Path) -> None
     assert len(changes) == 2
     entries = [json.loads(line) for line in kept.read_text("utf-8").splitlines()]
     assert [entry.get("outcome") for entry in entries].count("push") == 2 * (2 + 1 + 1)
+
+
+def test_commands_and_long_polls_are_measured_while_events_are_read(tmp_path: Path) -> None:
+    kept = tmp_path / "journal.jsonl"
+    options = ("--control", "0", "--journal", str(kept))
+    with run_outlet("ours", "", *options) as outlet, event_reader(outlet):
+        commands, polls = latencies(outlet, 3)
+    assert len(commands) == len(polls) == 3
+    assert min(*commands, *polls) > 0
+    entries = [json.loads(line) for line in kept.read_text("utf-8").splitlines()]
+    assert [entry.get("kind") for entry in entries].count("command") == 3
+    outcomes = [entry.get("outcome") for entry in entries]
+    assert outcomes.count("success") == 3 + 1  # the target's own
+
+
+def test_an_outlet_without_control_has_no_events_to_read() -> None:
+    server = Server("ours", 0, "tcp", "127.0.0.1", 1)
+    with (
+        pytest.raises(ServerError, match="no control server"),
+        event_reader(Outlet(tcp=server, ws=server)),
+    ):
+        pass
 
 
 def test_an_idle_server_is_watched() -> None:
