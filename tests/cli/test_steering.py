@@ -19,7 +19,7 @@ from invis_sim.journal.text import summary
 from invis_sim.server.runtime import open_runtime
 from invis_sim.testing.handle import SimulatorHandle
 from tests.cli.process import cli_here, process
-from tests.support import SN, TIMEOUT, connect
+from tests.support import SN, TIMEOUT, connect, exchange
 from tests.web.support import QUIET, steered
 
 
@@ -164,6 +164,14 @@ def test_time_that_ends_before_the_count_is_a_failure(sim: SimulatorHandle) -> N
     assert (done.returncode, done.stdout) == (1, "")
 
 
+def test_an_exchange_that_comes_again_when_it_is_done_is_printed_once() -> None:
+    with steered(f'{QUIET}\n[[faults]]\nkind = "delay"\nseconds = 0.02') as (sim, _):
+        with connect(sim.tcp_address) as client, repeated(lambda: exchange(client)):
+            options = ("--kind", "exchange", "--count", "4", "--log", "json")
+            lines = steer(sim, "tail", *options).splitlines()
+        assert len({json.loads(line)["number"] for line in lines}) == 4
+
+
 def test_a_lost_connection_costs_no_entry() -> None:
     with steered(f'{QUIET}\n[listen]\ncontrol_allow_hosts = ["127.0.0.1"]') as (sim, _):
         sim.push(9)
@@ -179,6 +187,10 @@ def test_a_lost_connection_costs_no_entry() -> None:
         numbers = [json.loads(line)["number"] for line in done.stdout.splitlines()]
         assert numbers == list(range(1, 21))
         assert relay.cuts >= 2
+        # Only what is missing is asked for.
+        positions = re.findall(rb"Last-Event-ID: \w+=(\d+)", relay.asked)
+        assert positions[0] == b"0"
+        assert all(int(one) > 0 for one in positions[1:])
         assert "the connection was closed; connecting again\n" in done.stderr
         assert f"following {relay.url} again" in done.stderr
 
@@ -435,11 +447,13 @@ class Relay:
     """Passes connections on to a server, and cuts them after some events.
 
     to: the URL of the server. cut_after: of how many events. between: called while cut.
+    asked: what clients have sent.
     """
 
     def __init__(self, to: str, cut_after: int, between: Callable[[], None]) -> None:
         self.to = to
         self.cuts = 0
+        self.asked = b""
         self._cut_after = cut_after
         self._between = between
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -466,7 +480,7 @@ class Relay:
     def _pass_on(self, client: socket.socket) -> None:
         host, _, port = self.to.removeprefix("http://").strip("/").rpartition(":")
         with client, connect((host, int(port))) as server:
-            upwards = threading.Thread(target=_copy, args=(client, server))
+            upwards = threading.Thread(target=self._copy, args=(client, server))
             upwards.start()
             events = 0
             with suppress(OSError):
@@ -483,9 +497,9 @@ class Relay:
         if events >= self._cut_after:
             self._between()
 
-
-def _copy(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_RDWR)
+    def _copy(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                self.asked += data
+                target.sendall(data)
+            target.shutdown(socket.SHUT_RDWR)
