@@ -81,7 +81,7 @@ def test_problems_name_the_command_and_nothing_is_carried_out(sim: SimulatorHand
         ("push=1979-05-27", "'push=1979-05-27': expected no date or time, found 1979-05-27"),
     ],
 )
-def test_what_is_no_command_is_said(sim: SimulatorHandle, command: str, problem: str) -> None:
+def test_a_wrong_command_is_reported(sim: SimulatorHandle, command: str, problem: str) -> None:
     assert refused(sim, "do", command) == (2, f"invis-sim: {problem}")
 
 
@@ -117,7 +117,7 @@ def test_time_is_paused_advanced_and_sped_up(sim: SimulatorHandle) -> None:
         (("pause", "1"), "pause takes no value, found '1'"),
     ],
 )
-def test_what_is_no_time_is_said(arguments: tuple[str, ...], problem: str) -> None:
+def test_a_wrong_time_is_reported(arguments: tuple[str, ...], problem: str) -> None:
     assert refused("1", "clock", *arguments) == (2, f"invis-sim: {problem}")
 
 
@@ -279,7 +279,7 @@ def test_nothing_that_listens_is_said() -> None:
 
 
 @pytest.mark.parametrize("at", ["ftp://x", "http://", "http://a@b/", "localhost:99999", "::1"])
-def test_what_is_no_address_is_said(at: str) -> None:
+def test_a_wrong_address_is_reported(at: str) -> None:
     assert refused(at, "clock") == (
         2,
         f"invis-sim: --at {at!r}: expected a URL such as http://127.0.0.1:3334, HOST:PORT or PORT",
@@ -294,7 +294,7 @@ def test_the_address_may_come_from_the_environment(
     assert cli_here("do", "push=9", "--at", "1").returncode == 1
 
 
-def test_the_ports_of_the_outlet_itself_are_told_apart(sim: SimulatorHandle) -> None:
+def test_the_ports_of_the_outlet_itself_are_recognised(sim: SimulatorHandle) -> None:
     status, line = refused(str(sim.tcp_address[1]), "clock", "--timeout", "0.05")
     assert (status, "no answer within 0.05 s; is this the port of --control?" in line) == (1, True)
     status, line = refused(sim.ws_url.replace("ws://", "http://"), "clock")
