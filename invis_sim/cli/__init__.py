@@ -26,6 +26,7 @@ from invis_sim.cli.recording_arguments import add_recording_commands
 from invis_sim.cli.steer_arguments import add_steering_commands
 from invis_sim.cli.streams import wait_for_slow_readers
 from invis_sim.client.errors import AddressError, ClientError
+from invis_sim.schema.manual import NO_MANUALS, has_manuals
 
 __all__ = ["CliError", "main"]
 
@@ -111,7 +112,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="invis-sim",
         description="A simulated InvisOutlet: its JSON protocol over TCP and WebSocket.",
-        epilog="Run `invis-sim COMMAND --help` for details.",
+        epilog="Run `invis-sim COMMAND --help` for details."
+        + ("" if has_manuals() else f" {NO_MANUALS}"),
     )
     parser.add_argument("-V", "--version", action="version", version=f"invis-sim {__version__}")
     commands = parser.add_subparsers(

@@ -2,7 +2,6 @@
 
 import argparse
 import difflib
-import inspect
 import json
 import textwrap
 
@@ -15,6 +14,7 @@ from invis_sim.protocol.printable import printable
 from invis_sim.scenario.bundled import bundled
 from invis_sim.scenario.json_schema import scenario_schema
 from invis_sim.scenario.loading import ScenarioError, load
+from invis_sim.schema.manual import NO_MANUALS, has_manuals, manual
 
 __all__ = ["check", "faults", "scenarios", "schema"]
 
@@ -66,15 +66,15 @@ def schema(args: argparse.Namespace) -> int:
 
 
 def _catalogue() -> str:
-    parts = []
+    parts = [] if has_manuals() else [NO_MANUALS, ""]
     for layer in LAYERS:
         kinds = [fault for fault in KINDS.values() if fault.layer == layer]
         if not kinds:
             continue
         parts.append(f"{layer}:")
         for fault in kinds:
-            summary = (inspect.getdoc(fault) or "").partition("\n")[0]
-            parts.append(f"  {fault.kind():18} {summary}")
+            summary = manual(fault).partition("\n")[0]
+            parts.append(f"  {fault.kind():18} {summary}".rstrip())
             parts.append("")
             parts.append(textwrap.indent(_toml(fault), " " * 21))
             parts.append("")
@@ -84,23 +84,26 @@ def _catalogue() -> str:
 
 def _manual(fault: type[Fault]) -> str:
     transports = " and ".join({"tcp": "TCP", "ws": "WebSocket"}[name] for name in fault.transports)
-    common = (inspect.getdoc(Fault) or "").partition("\n\n")[2]
-    conditions = (inspect.getdoc(When) or "").partition("\n\n")[2]
+    manuals: tuple[str, ...] = (NO_MANUALS,)
+    if has_manuals():
+        manuals = (
+            manual(fault),
+            *_on_open_connections(fault),
+            "",
+            "Keys of every kind:",
+            "",
+            manual(Fault).partition("\n\n")[2],
+            "",
+            "Keys of `when`; all given conditions must match:",
+            "",
+            manual(When).partition("\n\n")[2],
+        )
     return "\n".join(
         (
             f"{fault.kind()}  ({fault.layer} layer; {transports})",
             f"In Python: invis_sim.faults.{fault.__name__}",
             "",
-            inspect.getdoc(fault) or "",
-            *_on_open_connections(fault),
-            "",
-            "Keys of every kind:",
-            "",
-            common,
-            "",
-            "Keys of `when`; all given conditions must match:",
-            "",
-            conditions,
+            *manuals,
             "",
             "Example:",
             "",

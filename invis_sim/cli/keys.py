@@ -1,7 +1,6 @@
 """`invis-sim keys`: the manual of scenario files."""
 
 import argparse
-import inspect
 import json
 import re
 import textwrap
@@ -17,6 +16,7 @@ from invis_sim.scenario.model import Scenario
 from invis_sim.scenario.steps import Step
 from invis_sim.schema.describe import describe, did_you_mean
 from invis_sim.schema.fields import Field, fields, key_docs
+from invis_sim.schema.manual import NO_MANUALS, has_manuals, manual
 
 __all__ = ["keys"]
 
@@ -67,9 +67,10 @@ def _overview(tables: dict[str, type[msgspec.Struct]]) -> str:
     }
     return "\n".join(
         (
+            *(() if has_manuals() else (NO_MANUALS, "")),
             "A scenario file is TOML. Every key has a default. At the top, before any table:",
             "",
-            *_rows({name: documented[name] for name in top}),
+            *_rows({name: documented.get(name, "") for name in top}),
             "",
             "Tables; `invis-sim keys TABLE` shows the keys of one:",
             "",
@@ -77,7 +78,7 @@ def _overview(tables: dict[str, type[msgspec.Struct]]) -> str:
             "",
             "Lists of tables:",
             "",
-            *_rows({f"[[{name}]]": documented[name] for name in lists}),
+            *_rows({f"[[{name}]]": documented.get(name, "") for name in lists}),
             "",
             "`invis-sim faults` is the manual of [[faults]], `invis-sim keys steps` is that of",
             "[[steps]] and of the commands for `invis-sim run --do` and Python.",
@@ -88,18 +89,18 @@ def _overview(tables: dict[str, type[msgspec.Struct]]) -> str:
 def _rows(texts: dict[str, str]) -> Iterator[str]:
     """Yield the texts beside their names, in columns."""
     for name, text in texts.items():
-        first, *rest = textwrap.wrap(text, WIDTH - NAME_WIDTH)
-        yield f"  {name:{NAME_WIDTH - 2}}{first}"
+        first, *rest = textwrap.wrap(text, WIDTH - NAME_WIDTH) or [""]
+        yield f"  {name:{NAME_WIDTH - 2}}{first}".rstrip()
         yield from (f"{'':{NAME_WIDTH}}{line}" for line in rest)
 
 
 def _first_sentence(struct: type[msgspec.Struct]) -> str:
-    summary = (inspect.getdoc(struct) or "").partition("\n\n")[0].replace("\n", " ")
-    return summary.partition(". ")[0].rstrip(".") + "."
+    summary = manual(struct).partition("\n\n")[0].replace("\n", " ")
+    return summary and summary.partition(". ")[0].rstrip(".") + "."
 
 
 def _manual(name: str, struct: type[msgspec.Struct]) -> str:
-    head = (inspect.getdoc(struct) or "").partition("\n\n")[0]
+    head = manual(struct).partition("\n\n")[0] if has_manuals() else NO_MANUALS
     has_commands = struct is Step
     parts = [f"[[{name}]]" if has_commands else f"[{name}]", "", head, ""]
     if has_commands:
@@ -109,7 +110,7 @@ def _manual(name: str, struct: type[msgspec.Struct]) -> str:
             parts += ["Commands, executed in this order:", ""]
         default = "" if has_commands else _format_default(field)
         parts += _wrap(f"{key}{f' = {default}' if default else ''}", "", "    ")
-        for line in (field.doc, f"({_expected(field)})"):
+        for line in filter(None, (field.doc, f"({_expected(field)})")):
             parts += _wrap(line, "    ", "    ")
         parts.append("")
     return "\n".join(parts).rstrip()

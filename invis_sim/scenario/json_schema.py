@@ -7,7 +7,6 @@ Editors disagree on the draft that they know, whatever `$schema` says: taplo (Ev
 knows draft 7, tombi also 2020-12. So there are only keywords that mean the same in both.
 """
 
-import inspect
 from typing import Any
 
 import msgspec
@@ -17,6 +16,7 @@ from invis_sim.faults.catalogue import KINDS
 from invis_sim.faults.fault import Fault
 from invis_sim.scenario.model import Scenario
 from invis_sim.schema.fields import key_docs, structs_in
+from invis_sim.schema.manual import NO_MANUALS, manual
 
 __all__ = ["scenario_schema"]
 
@@ -37,7 +37,9 @@ def scenario_schema() -> dict[str, Any]:
     for kind in kinds:
         definition = definitions[kind.__name__]
         definition["title"] = kind.kind()
-        definition["properties"]["kind"]["description"] = definition["description"].split("\n\n")[0]
+        definition["properties"]["kind"]["description"] = (
+            manual(kind).split("\n\n")[0] or NO_MANUALS
+        )
     # What a step sets is any part of the state; no key of that is required.
     definitions["Step"]["properties"]["set"]["$ref"] = _REF.format(name=OutletState.__name__)
     scenario = definitions.pop(Scenario.__name__)
@@ -45,7 +47,7 @@ def scenario_schema() -> dict[str, Any]:
     fault = _REF.format(name=Fault.__name__)
     definitions[Fault.__name__] = {
         "title": Fault.__name__,
-        "description": inspect.getdoc(Fault),
+        "description": manual(Fault) or NO_MANUALS,
         "oneOf": [{"$ref": _REF.format(name=kind.__name__)} for kind in kinds],
     }
     scenario["properties"]["faults"] |= {"type": "array", "items": {"$ref": fault}}
@@ -58,7 +60,7 @@ def scenario_schema() -> dict[str, Any]:
 
 def _document(schema: dict[str, Any], struct: type[msgspec.Struct]) -> None:
     """Add what the struct's docstring says about each key to the property of that key."""
-    schema["description"] = inspect.getdoc(struct)
+    schema["description"] = manual(struct) or NO_MANUALS
     for name, text in key_docs(struct).items():
         if name in schema.get("properties", {}):
             known = schema["properties"][name].get("description")

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache, lru_cache
 from pathlib import Path as FilePath
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 import tomli
@@ -22,6 +22,9 @@ from invis_sim.schema.build import Problem, values_checked
 from invis_sim.schema.describe import did_you_mean, format_path, format_value
 from invis_sim.schema.fields import Path, fields
 
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
 __all__ = [
     "ScenarioError",
     "ScenarioSource",
@@ -35,8 +38,10 @@ __all__ = [
 
 __tracebackhide__ = hide_frames
 
-ScenarioSource: TypeAlias = Scenario | str | FilePath | None
-"""A scenario, the path of a file, the name of a bundled one, TOML text, or None for the default."""
+ScenarioSource: TypeAlias = "Scenario | str | FilePath | Traversable | None"
+"""A scenario, the path of a file, the name of a bundled one, TOML text, a resource of a package, or
+None for the default.
+"""
 
 MAX_CACHED_TEXTS = 32
 """How many texts are kept with the scenarios that they say. A test suite starts an outlet of the
@@ -59,10 +64,10 @@ class ScenarioError(ValueError):
         return type(self), ([*self.problems],), self.__dict__
 
 
-def load(source: str | FilePath) -> Scenario:
+def load(source: "str | FilePath | Traversable") -> Scenario:
     """The scenario in a file.
 
-    source: a path, or the name of a bundled scenario.
+    source: a path, the name of a bundled scenario, or a resource of a package.
 
     Raises ScenarioError.
     """
@@ -144,7 +149,7 @@ def resolve(
 
 def _require_source(source: object) -> None:
     """Raises ScenarioError for what cannot be the source of a scenario."""
-    if not isinstance(source, Scenario | str | FilePath):
+    if not (isinstance(source, Scenario | str | FilePath) or hasattr(source, "read_bytes")):
         expected = "a Scenario, a path, the name of a shipped scenario, TOML text or None"
         raise ScenarioError([f"scenario: expected {expected}, found {format_value(source)}"])
 
@@ -240,7 +245,9 @@ def with_faults(scenario: Scenario, faults: Iterable[Fault]) -> Scenario:
         return msgspec.structs.replace(scenario, faults=every)
 
 
-def _find(source: str | FilePath) -> FilePath:
+def _find(source: "str | FilePath | Traversable") -> "FilePath | Traversable":
+    if not isinstance(source, str | FilePath):
+        return source
     path = FilePath(source)
     if path.is_file() or path.suffix == ".toml" or path.parent != FilePath():
         return path

@@ -103,8 +103,12 @@ def _fields() -> list[tuple[str, Any, Any]]:
     return fields
 
 
-def _manual(conditions: type[msgspec.Struct]) -> str:
-    """Return the docstring of a table with conditions and commands: a part for each key."""
+def _manual(conditions: type[msgspec.Struct]) -> str | None:
+    """Return the docstring of a table with conditions and commands: a part for each key. None where
+    Python has stripped those it is made of.
+    """
+    if conditions.__doc__ is None:
+        return None
     parts = [inspect.cleandoc(conditions.__doc__ or "")]
     for key, command in COMMANDS.items():
         summary = inspect.cleandoc(command.__doc__ or "").partition("\n\n")[0]

@@ -13,6 +13,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from invis_sim.schema.manual import manual
+
 __all__ = [
     "MISSING",
     "Field",
@@ -223,14 +225,12 @@ def _own_key_docs(struct: type[msgspec.Struct]) -> dict[str, str]:
     A key's part begins, on a line of its own or after a full stop, with `name: …` (or
     `name, name: …`) and ends before the next one, or at a blank line.
     """
-    import inspect  # only for manuals and schemas: it would slow down every start
-
     keys = "|".join(map(re.escape, struct.__struct_encode_fields__))
     names = rf"(?:{keys})(?:, (?:{keys}))*"
     begins = re.compile(rf"({names}): (.*)")
     parts: dict[str, list[str]] = {}
     current: list[str] = []
-    text = re.sub(rf"\. (?={names}: )", ".\n", inspect.getdoc(struct) or "")
+    text = re.sub(rf"\. (?={names}: )", ".\n", manual(struct))
     for line in text.splitlines():
         if match := begins.fullmatch(line):
             current = [match[2]]

@@ -1,6 +1,5 @@
 """The OpenAPI 3.1 document, made from the table of operations and the structs that they name."""
 
-import inspect
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -11,6 +10,7 @@ from invis_sim import __version__
 from invis_sim.scenario.json_schema import scenario_schema
 from invis_sim.scenario.steps import CommandTable
 from invis_sim.schema.fields import fields, key_docs
+from invis_sim.schema.manual import NO_MANUALS, manual
 from invis_sim.web.operation import Operation
 
 __all__ = ["ProblemDocument", "openapi"]
@@ -112,8 +112,8 @@ def _redirected(node: Any) -> Any:
 
 
 def _operation(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
-    manual = inspect.getdoc(operation.handler) or ""
-    first = re.split(r"(?<=[.:])\s", manual, maxsplit=1)[0]
+    text = manual(operation.handler) or NO_MANUALS
+    first = re.split(r"(?<=[.:])\s", text, maxsplit=1)[0]
     answer: dict[str, Any] = {"description": "It was carried out."}
     if operation.answer is not None:
         answer["content"] = {operation.media: {"schema": schemas.of(operation.answer)}}
@@ -122,7 +122,7 @@ def _operation(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
     document: dict[str, Any] = {
         "operationId": _identifier(operation),
         "summary": first.rstrip(".:"),
-        "description": manual,
+        "description": text,
         "parameters": [*_path_parameters(operation), *_query_parameters(operation, schemas)],
         "responses": {
             str(operation.status): answer,

@@ -1,19 +1,13 @@
-"""The scenarios that ship with the package do what they say, and are found wherever it is."""
+"""The scenarios that ship with the package do what they say."""
 
 import json
-import os
 import re
-import shutil
-import subprocess
-import sys
 import typing
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-import tomli
 
 from invis_sim import start_simulator
 from invis_sim.device.outlet import Outlet
@@ -29,8 +23,6 @@ from invis_sim.protocol.transport import Transport
 from invis_sim.scenario.bundled import bundled
 from invis_sim.scenario.loading import load
 from invis_sim.scenario.model import Listen
-
-ROOT = Path(__file__).parents[2]
 
 NAMES = [
     "aura",
@@ -93,27 +85,6 @@ def test_each_runs_with_each_of_its_transports_alone(name: str) -> None:
     for only in load(name).transports:
         with start_simulator(name, tcp=only == "tcp", ws=only == "ws") as sim:
             assert sim.tcp_address if only == "tcp" else sim.ws_url
-
-
-def test_they_lie_where_they_are_looked_for_after_installation(tmp_path: Path) -> None:
-    build = tomli.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"]
-    wheel = build["targets"]["wheel"]
-    ignored = shutil.ignore_patterns("__pycache__")
-    for package in wheel["packages"]:
-        shutil.copytree(ROOT / package, tmp_path / package, ignore=ignored)
-    for source, target in wheel["force-include"].items():
-        shutil.copytree(ROOT / source, tmp_path / target)
-    code = "from invis_sim.scenario import bundled; print(*bundled().values())"
-    found = subprocess.run(
-        [sys.executable, "-P", "-c", code],
-        env={**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    folder = tmp_path / "invis_sim" / "scenarios"
-    assert found.stdout.split() == [str(folder / f"{name}.toml") for name in NAMES]
 
 
 class Client:

@@ -1,6 +1,9 @@
 """The files of the page, in `static/`."""
 
-from pathlib import Path
+from collections.abc import Iterator
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import PurePosixPath
 
 from starlette.responses import Response
 
@@ -9,7 +12,8 @@ from invis_sim.web.request import Call
 
 __all__ = ["OPERATIONS"]
 
-FOLDER = Path(__file__).parent.parent / "static"
+FOLDER = files("invis_sim.web") / "static"
+"""In a folder or in a zip file, as the package is."""
 
 MEDIA_TYPES = {
     ".html": "text/html",
@@ -23,8 +27,8 @@ MEDIA_TYPES = {
 """Suffix → media type of the files that are served; others are not."""
 
 
-def _operation(path: str, file: Path) -> Operation:
-    media = MEDIA_TYPES[file.suffix]
+def _operation(path: str, file: Traversable) -> Operation:
+    media = MEDIA_TYPES[_suffix(file)]
     text = media.startswith("text/") or media.endswith(("json", "xml"))
 
     def handler(call: Call) -> Response:
@@ -34,12 +38,21 @@ def _operation(path: str, file: Path) -> Operation:
     return Operation(method="GET", path=path, handler=handler, media=media)
 
 
+def _files(folder: Traversable, path: str = "/") -> Iterator[tuple[str, Traversable]]:
+    """Yield the files in a folder and in those below it, each with its path."""
+    for entry in sorted(folder.iterdir(), key=lambda one: one.name):
+        if entry.is_dir():
+            yield from _files(entry, f"{path}{entry.name}/")
+        else:
+            yield f"{path}{entry.name}", entry
+
+
+def _suffix(file: Traversable) -> str:
+    return PurePosixPath(file.name).suffix
+
+
 # An operation for each file that is there, so that no path of a client ever names a file.
 OPERATIONS = (
     _operation("/", FOLDER / "index.html"),
-    *(
-        _operation(f"/{file.relative_to(FOLDER).as_posix()}", file)
-        for file in sorted(FOLDER.rglob("*"))
-        if file.suffix in MEDIA_TYPES
-    ),
+    *(_operation(path, file) for path, file in _files(FOLDER) if _suffix(file) in MEDIA_TYPES),
 )
