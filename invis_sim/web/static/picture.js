@@ -30,9 +30,12 @@ export function createPicture({ command, patch }) {
       setText(byId(`shown${number}`), on ? "on" : "off");
       setText(byId(`name${number}`), state.names[`outlet${number}`]);
     });
-    attached = state.faceplate.attached && state.firmware.PM !== null;
+    // A bare outlet has none that could be put on.
+    const hasNone = state.faceplate.attached && state.firmware.PM === null;
+    attached = state.faceplate.attached && !hasNone;
+    setAttribute(byId("faceplate"), "disabled", hasNone);
     setAttribute(byId("faceplate"), "aria-checked", attached ? "true" : "false");
-    setText(byId("faceplate-status"), faceplateWords(view, attached));
+    setText(byId("faceplate-status"), faceplateWords(view, attached, hasNone));
     byId("picture").dataset.faceplate = !attached ? "off" : view.faceplate_online ? "on" : "silent";
     show(byId("lens"), view.faceplate_online);
     setAttribute(byId("faceplate-restart"), "disabled", !view.faceplate_online);
@@ -47,7 +50,8 @@ export function createPicture({ command, patch }) {
   return { render };
 }
 
-function faceplateWords(view, attached) {
+function faceplateWords(view, attached, hasNone) {
+  if (hasNone) return "this outlet has none";
   if (!attached) return "taken off";
   return view.faceplate_online ? "" : "does not answer";
 }

@@ -99,6 +99,14 @@ def test_the_faceplate_is_taken_off_and_put_on(sim: SimulatorHandle, tab: Tab) -
     assert sim.state.faceplate.attached
 
 
+def test_a_bare_outlet_has_no_faceplate_to_put_on(tab: Tab) -> None:
+    with start_simulator(QUIET.replace('"pro"', '"bare"'), control=True) as sim:
+        tab.open(sim)
+        tab.wait("#faceplate-status", "this outlet has none")
+        assert tab.role("switch", "Faceplate").is_disabled()
+        tab.leave()
+
+
 def test_a_slider_makes_a_reading_constant(sim: SimulatorHandle, tab: Tab) -> None:
     tab.open(sim)
     with tab.answered("/state"):
@@ -254,6 +262,21 @@ def test_very_many_entries_leave_the_newest(sim: SimulatorHandle, tab: Tab) -> N
         tab.press("Show all")
         tab.wait_for_count("[role=log] > details", 400)
         assert tab.row("20 available updates").count() == 1
+
+
+def test_a_row_that_is_read_stays_in_view(sim: SimulatorHandle, tab: Tab) -> None:
+    tab.open(sim)
+    with connect(sim.tcp_address) as client:
+        exchange(client, callback=12)
+        row = tab.row("12 device information")
+        row.locator("summary").first.click()
+        client.sendall(make_request(20) * 100)
+        tab.wait_for_count("[role=log] > details", 102)
+        assert not tab.find("#newest").is_checked()
+        tab.find("#newest").check()
+        tab.row("20 available updates").wait_for()
+        at = "document.querySelector('#log')"
+        assert tab.page.evaluate(f"{at}.scrollTop + {at}.clientHeight >= {at}.scrollHeight - 8")
 
 
 def test_rows_are_filtered(sim: SimulatorHandle, tab: Tab) -> None:
