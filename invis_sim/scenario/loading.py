@@ -1,5 +1,6 @@
 """A TOML file → a validated `Scenario`, or every problem of the file with its line."""
 
+import pathlib
 import re
 from collections.abc import Iterable
 from contextlib import suppress
@@ -248,8 +249,9 @@ def with_faults(scenario: Scenario, faults: Iterable[Fault]) -> Scenario:
 def _find(source: "str | FilePath | Traversable") -> "FilePath | Traversable":
     if not isinstance(source, str | FilePath):
         return source
-    path = FilePath(source)
-    if path.is_file() or path.suffix == ".toml" or path.parent != FilePath():
+    # Not the name that was imported: tools that fake the file system for a test replace this one.
+    path = pathlib.Path(source)
+    if path.is_file() or path.suffix == ".toml" or path.parent != pathlib.Path():
         return path
     names = bundled()
     if str(source) in names:

@@ -511,3 +511,21 @@ def test_what_an_option_has_switched_off_does_not_hide_other_mistakes() -> None:
 def test_what_the_tests_write_as_toml_is_read_as_the_same(document: str) -> None:
     data = tomllib.loads(document)
     assert tomllib.loads(to_toml(data)) == data
+
+
+def test_a_file_is_found_in_a_file_system_that_a_test_has_faked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class FakePath(type(Path())):  # type: ignore[misc]
+        """As pyfakefs does it: it replaces what `pathlib` hands out."""
+
+        def is_file(self, **_: object) -> bool:
+            return str(self) == "only-in-memory"
+
+        def read_bytes(self) -> bytes:
+            return b"seed = 7\n"
+
+    with monkeypatch.context() as replaced:
+        replaced.setattr("pathlib.Path", lambda *parts: FakePath(*parts))
+        loaded = load("only-in-memory")
+    assert loaded.seed == 7
