@@ -19,10 +19,18 @@ LONG_INTEGER = re.compile(rb"[0-9]{%d}" % (sys.int_info.str_digits_check_thresho
 
 
 class TooManyDigits(ValueError):
-    """An integer is longer than `MAX_DIGITS`."""
+    """An integer is longer than `MAX_DIGITS`.
+
+    digits: how many it has.
+    """
 
     def __init__(self, digits: int) -> None:
         super().__init__(f"an integer of {digits} digits; at most {MAX_DIGITS} are read")
+        self.digits = digits
+
+    def __reduce__(self) -> tuple[type["TooManyDigits"], tuple[int], dict[str, object]]:
+        # What a copy is made from; by default it would be the message.
+        return type(self), (self.digits,), self.__dict__
 
 
 def parse_int(digits: str) -> int:
