@@ -15,8 +15,9 @@ from invis_sim.journal.budget import JournalBudget
 from invis_sim.journal.entries import Entry, Event, Exchange, Outcome
 from invis_sim.journal.filter import EntryFilter
 from invis_sim.journal.jsonl import JournalHeader, decode_line, encode_entry, encode_header
+from invis_sim.journal.memory import memory_of, memory_of_args
 from invis_sim.journal.queries import JournalQueries
-from invis_sim.journal.stream import MAX_WAITING, Subscription
+from invis_sim.journal.stream import MAX_WAITING, MAX_WAITING_BYTES, Subscription
 from invis_sim.protocol.packets import Note, Request
 from invis_sim.protocol.transport import Transport
 from invis_sim.schema.build import check
@@ -27,7 +28,9 @@ MAX_ENTRIES = 10_000
 """How many entries are kept: minutes of a busy client, at about 8 MB with small packets."""
 
 MAX_BYTES = 16 * 2**20
-"""How many bytes, received and sent, are kept: a fault may send packets of a megabyte."""
+"""How much memory is kept: a fault may send packets of a megabyte, a client may ask with as many
+small values.
+"""
 
 AnyEvent = TypeVar("AnyEvent", bound=Event)
 
@@ -39,8 +42,8 @@ class Journal(JournalQueries):
 
     started: the wall-clock time of the start, in seconds since the epoch; entries count from there.
     sn: the serial number of the outlet, which each new entry gets.
-    max_entries, max_bytes: how much is kept (bytes as received and sent); the oldest are forgotten
-    first. The newest entry is kept, however many bytes it has.
+    max_entries, max_bytes: how much is kept (bytes: about the memory that the contents take); the
+    oldest are forgotten first. The newest entry is kept, however many bytes it has.
     budget: what this journal shares with others; it may lower the bounds.
     header: what else its first line in a file says.
     """
@@ -118,6 +121,8 @@ class Journal(JournalQueries):
             latency,
         )
         size = 0 if received is None else len(received)
+        if request is not None and request.args is not msgspec.UNSET and received is not None:
+            size += memory_of_args(received)
         for data in sent:
             size += len(data)
         entries = self._entries
@@ -141,6 +146,10 @@ class Journal(JournalQueries):
             if self._entries and self._entries[0].number <= exchange.number:  # it is kept
                 self._bytes += len(data)
                 self._trim()
+            subscriptions = self._subscriptions
+        for subscription in subscriptions:
+            if not subscription.done:  # else it does not have the exchange yet
+                subscription.grew(exchange, len(data))
 
     def finish(self, exchange: Exchange) -> None:
         """Record that nothing more of the exchange will be sent. Idempotent."""
@@ -177,6 +186,7 @@ class Journal(JournalQueries):
         )
         with self._lock:
             self._entries.append(event)
+            self._bytes += memory_of(event)
             self._trim()
             subscriptions = self._subscriptions
         for subscription in subscriptions:
@@ -198,8 +208,10 @@ class Journal(JournalQueries):
         after: int | None = None,
         done: bool = False,
         max_waiting: int = MAX_WAITING,
+        max_waiting_bytes: int = MAX_WAITING_BYTES,
         wait_when_full: float = 0.0,
         on_ready: Callable[[], None] | None = None,
+        on_loss: Callable[[], None] | None = None,
     ) -> Subscription:
         """Return a subscription to the entries that come; read it, and close it.
 
@@ -208,12 +220,15 @@ class Journal(JournalQueries):
         kept; None: with new ones only.
         done: deliver exchanges when they are finished, in that order, as a file needs them; else
         when they are recorded, while `sent` may still grow.
-        max_waiting: how many entries may wait to be read, ≥ 1; of more, the oldest are lost, and
-        counted by `dropped`.
+        max_waiting, max_waiting_bytes: how many entries may wait to be read, and about how much
+        memory they may take, ≥ 1; of more, the oldest are lost, and counted by `dropped`. The
+        newest one waits, however many bytes it has.
         wait_when_full: how many seconds the recording thread, and with it the outlet, waits for
         room before entries are lost: once, until the reader has caught up.
         on_ready: called in the recording thread when an entry comes and none was waiting (not for
         those of `after`: read them). One that raises closes the subscription.
+        on_loss: the same, called once, when the first entry is lost. The reader may be one that
+        never reads again.
 
         Raises ValueError for a filter or a number that cannot be.
         """
@@ -221,8 +236,10 @@ class Journal(JournalQueries):
             check(EntryFilter | None, filter, "filter"),
             done=done,
             max_waiting=max_waiting,
+            max_waiting_bytes=max_waiting_bytes,
             wait_when_full=wait_when_full,
             on_ready=on_ready,
+            on_loss=on_loss,
             unsubscribe=self._unsubscribe,
         )
         with self._lock:
@@ -265,9 +282,7 @@ class Journal(JournalQueries):
         entries = self._entries
         most = self._max_entries
         while len(entries) > most or (self._bytes > self._max_bytes and len(entries) > 1):
-            oldest = entries.popleft()
-            if isinstance(oldest, Exchange):
-                self._bytes -= _size(oldest)
+            self._bytes -= memory_of(entries.popleft())
 
     # Files
 
@@ -318,7 +333,7 @@ class Journal(JournalQueries):
                 entries.append(decoded)
         # `run --journal` writes exchanges when they are finished, so not in the order of numbers.
         entries.sort(key=lambda entry: entry.number)
-        size = sum(_size(entry) for entry in entries if isinstance(entry, Exchange))
+        size = sum(map(memory_of, entries))
         journal = cls(
             header.started,
             header.sn,
@@ -330,13 +345,6 @@ class Journal(JournalQueries):
         journal._bytes = size
         journal._last_number = entries[-1].number if entries else 0
         return journal
-
-
-def _size(exchange: Exchange) -> int:
-    size = 0 if exchange.received is None else len(exchange.received)
-    for data in exchange.sent:
-        size += len(data)
-    return size
 
 
 def _is_whole(line: bytes) -> bool:

@@ -12,14 +12,18 @@ from typing import Annotated, NamedTuple, Self
 
 import msgspec
 
-from invis_sim.journal.entries import Entry
+from invis_sim.journal.entries import Entry, Exchange
 from invis_sim.journal.filter import EntryFilter
+from invis_sim.journal.memory import memory_of
 from invis_sim.schema.build import check
 
-__all__ = ["MAX_WAITING", "Batch", "Subscription"]
+__all__ = ["MAX_WAITING", "MAX_WAITING_BYTES", "Batch", "Subscription"]
 
 MAX_WAITING = 10_000
 """How many entries wait for a reader: as many as a journal keeps, about 8 MB."""
+
+MAX_WAITING_BYTES = 16 * 2**20
+"""How much memory their contents may take. A reader that is stuck may hold as much again."""
 
 
 class Batch(NamedTuple):
@@ -41,7 +45,7 @@ class Subscription:
     the block. After `close`, what was waiting can still be read.
 
     done: whether exchanges are delivered when they are finished, instead of when they are recorded.
-    error: what `on_ready` raised, which has closed the subscription.
+    error: what `on_ready` or `on_loss` raised, which has closed the subscription.
     """
 
     def __init__(
@@ -50,21 +54,27 @@ class Subscription:
         *,
         done: bool,
         max_waiting: int,
+        max_waiting_bytes: int,
         wait_when_full: float,
         on_ready: Callable[[], None] | None,
+        on_loss: Callable[[], None] | None,
         unsubscribe: Callable[["Subscription"], None],
     ) -> None:
         check(Annotated[int, msgspec.Meta(ge=1)], max_waiting, "max_waiting")
+        check(Annotated[int, msgspec.Meta(ge=1)], max_waiting_bytes, "max_waiting_bytes")
         check(Annotated[float, msgspec.Meta(ge=0)], wait_when_full, "wait_when_full")
         self.done = done
         self.error: Exception | None = None
         self._filter = entry_filter
         self._max_waiting = max_waiting
+        self._max_bytes = max_waiting_bytes
         self._wait_when_full = wait_when_full
         self._on_ready = on_ready
+        self._on_loss = on_loss
         self._unsubscribe = unsubscribe
         self._changed = threading.Condition()  # guards all that follows
         self._waiting: deque[Entry] = deque()
+        self._bytes = 0  # of those that wait
         self._dropped = 0
         self._last_dropped: Entry | None = None
         self._closed = False
@@ -102,6 +112,7 @@ class Subscription:
         with self._changed:
             batch = Batch(list(self._waiting), self._dropped, self._last_dropped)
             self._waiting.clear()
+            self._bytes = 0
             self._dropped = 0
             self._last_dropped = None
             self._too_slow = False
@@ -126,7 +137,7 @@ class Subscription:
                 if not self._waiting:  # another thread was faster
                     continue
                 # One at a time: who leaves the loop can still read the others.
-                entry = self._waiting.popleft()
+                entry = self._pop()
                 if not self._waiting:
                     self._too_slow = False
                 self._changed.notify_all()
@@ -154,26 +165,66 @@ class Subscription:
         with self._changed:
             if self._closed:
                 return
-            if len(self._waiting) >= self._max_waiting and not self._too_slow:
+            if not self._too_slow and not self._has_room():
                 self._too_slow = not self._changed.wait_for(self._has_room, self._wait_when_full)
             first = not self._waiting
             self._append(entry)
             if first:
                 self._changed.notify_all()
-        # Without the lock: what is called may read, close, or make the journal record. Only for the
-        # first, because a reader that has not read since then knows already.
+        # Only for the first, because a reader that has not read since then knows already.
         if first and self._on_ready is not None:
-            try:
-                self._on_ready()
-            except Exception as error:  # a defect of one subscriber must not reach a client
-                self.error = error
-                self.close()
+            self._call(self._on_ready)
+        self._report_loss()
+
+    def grew(self, exchange: Exchange, size: int) -> None:
+        """Count that so many more bytes of the exchange were sent, if it still waits. Never
+        raises.
+        """
+        with self._changed:
+            # All that was recorded after the oldest one that waits does, if the filter matches it.
+            if not self._waiting or exchange.number < self._waiting[0].number:
+                return
+            if self._filter is None or self._filter.matches(exchange):
+                self._bytes += size
+                self._trim()
+        self._report_loss()
+
+    def _report_loss(self) -> None:
+        if self._dropped and self._on_loss is not None:
+            on_loss, self._on_loss = self._on_loss, None
+            self._call(on_loss)
+
+    def _call(self, function: Callable[[], None]) -> None:
+        """Call what the subscriber gave, without the lock: it may read, close, or make the journal
+        record. A defect of one subscriber must not reach a client.
+        """
+        try:
+            function()
+        except Exception as error:
+            self.error = error
+            self.close()
 
     def _has_room(self) -> bool:
-        return self._closed or len(self._waiting) < self._max_waiting
+        room = len(self._waiting) < self._max_waiting and self._bytes < self._max_bytes
+        return self._closed or room
 
     def _append(self, entry: Entry) -> None:
-        if len(self._waiting) >= self._max_waiting:
-            self._dropped += 1
-            self._last_dropped = self._waiting.popleft()
         self._waiting.append(entry)
+        self._bytes += memory_of(entry)
+        self._trim()
+
+    def _trim(self) -> None:
+        """Lose the oldest entries that exceed the bounds."""
+        waiting = self._waiting
+        while len(waiting) > self._max_waiting or (
+            self._bytes > self._max_bytes and len(waiting) > 1
+        ):
+            self._dropped += 1
+            self._last_dropped = self._pop()
+
+    def _pop(self) -> Entry:
+        entry = self._waiting.popleft()
+        # What is sent of it while it leaves may count once too often, or not at all: start anew
+        # whenever none waits.
+        self._bytes = self._bytes - memory_of(entry) if self._waiting else 0
+        return entry

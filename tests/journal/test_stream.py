@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim.journal import (
+    Batch,
     Connected,
     Entry,
     EntryFilter,
@@ -97,9 +98,79 @@ def test_of_too_many_entries_the_oldest_are_dropped_and_counted() -> None:
         assert subscription.read_batch() == ([last], 0, None)
 
 
-def test_there_must_be_room_for_one_entry() -> None:
-    with pytest.raises(ValueError, match="max_waiting: expected a whole number from 1, found 0"):
-        Journal().subscribe(max_waiting=0)
+def test_of_entries_that_take_too_much_memory_the_oldest_are_dropped_but_not_the_newest() -> None:
+    journal = Journal()
+    with journal.subscribe(max_waiting_bytes=3000) as subscription:
+        entries = [record(journal, bytes(1000)) for _ in range(5)]
+        assert subscription.read_batch() == (entries[2:], 2, entries[1])
+        entries = [record(journal, bytes(1000)), record(journal, bytes(9000))]
+        assert subscription.read_batch() == (entries[1:], 1, entries[0])
+        entries = [record(journal, bytes(1000)) for _ in range(3)]
+        assert next(iter(subscription)) is entries[0]  # which makes room for one more
+        entries.append(record(journal, bytes(1000)))
+        assert subscription.read_batch() == (entries[1:], 0, None)
+    with journal.subscribe(after=0, max_waiting_bytes=3000) as subscription:
+        assert subscription.read_batch().entries == entries[1:]
+
+
+def test_what_is_sent_of_an_entry_while_it_waits_counts() -> None:
+    journal = Journal()
+    with journal.subscribe(max_waiting_bytes=3000) as subscription:
+        read = record(journal)
+        assert subscription.read() == [read]
+        slow, newer = record(journal), record(journal)
+        for _ in range(100):
+            journal.sent(read, bytes(1000))  # it waits no more
+        assert subscription.dropped == 0
+        for _ in range(3):
+            journal.sent(slow, bytes(1000))
+        assert subscription.read_batch() == ([newer], 1, slow)
+
+
+def test_what_is_sent_of_entries_that_are_not_wanted_counts_nothing() -> None:
+    journal = Journal()
+    wanted = EntryFilter(connection=1)
+    with journal.subscribe(wanted, max_waiting_bytes=3000) as subscription:
+        entries = [record(journal), record(journal)]
+        for _ in range(5):
+            journal.sent(record(journal, connection=2), bytes(1000))
+        assert subscription.read_batch() == (entries, 0, None)
+
+
+def test_a_slow_reader_is_waited_for_where_too_much_memory_waits() -> None:
+    journal = Journal()
+    subscription = journal.subscribe(max_waiting_bytes=1000, wait_when_full=TIMEOUT)
+    entries = [record(journal, bytes(1000))]
+    recording = threading.Thread(target=lambda: entries.append(record(journal, bytes(1000))))
+    recording.start()
+    batches: list[Batch] = []
+    while recording.is_alive() or not batches:
+        batches.append(subscription.read_batch())
+    recording.join()
+    batches.append(subscription.read_batch())
+    assert [entry for batch in batches for entry in batch.entries] == entries
+    assert sum(batch.dropped for batch in batches) == 0
+
+
+def test_the_first_loss_is_reported_at_once_to_a_reader_that_never_reads() -> None:
+    journal = Journal()
+    losses: list[int] = []
+    subscription = journal.subscribe(
+        max_waiting=2, on_loss=lambda: losses.append(journal.last_number)
+    )
+    for _ in range(5):
+        event(journal)
+    assert losses == [3]
+    subscription.read()
+    for _ in range(5):
+        event(journal)
+    assert losses == [3]
+
+
+@pytest.mark.parametrize("bound", ["max_waiting", "max_waiting_bytes"])
+def test_there_must_be_room_for_one_entry(bound: str) -> None:
+    with pytest.raises(ValueError, match=f"{bound}: expected a whole number from 1, found 0"):
+        Journal().subscribe(**{bound: 0})  # type: ignore[arg-type]
 
 
 def test_on_ready_is_called_when_the_first_entry_waits() -> None:
