@@ -35,6 +35,10 @@ wait only ends a batch of which one connection failed at that moment.
 """
 
 
+STALL_SECONDS = 1.0
+"""How long the end of a command waits at most for a reader that takes nothing."""
+
+
 def text_line(entry: Entry, started: float, place: str | None = None) -> str:
     """Return the entry as one line for a human.
 
@@ -210,7 +214,6 @@ class JournalWriter:
     open a pipe waits for its reader. log_format: how entries become lines.
     first: the text before the first entry.
     on_error: called, in the thread, when writing fails; nothing more is written then.
-    on_dropped: called, in the thread, the first time that entries are missing.
     """
 
     def __init__(
@@ -221,26 +224,33 @@ class JournalWriter:
         first: str,
         *,
         on_error: Callable[[OSError], None] = lambda error: None,
-        on_dropped: Callable[[], None] = lambda: None,
     ) -> None:
         self._stream = stream
         self._subscription = subscription
         self._format = log_format
         self._first = first
         self._on_error = on_error
-        self._on_dropped = on_dropped
-        self._warned = False
         self._opened = not callable(stream)
+        self._written = 0
         self._thread = threading.Thread(target=self._run, name="invis-sim-writer", daemon=True)
         self._thread.start()
 
-    def close(self, seconds: float = 0.5) -> None:
+    def close(self, seconds: float = 0.5) -> bool:
         """End the subscription, and wait until the remaining entries are written.
 
-        seconds: how long to wait at most.
+        seconds: how long to wait at most. Where nothing at all is written for STALL_SECONDS, the
+        wait ends before.
+
+        Returns whether all is written, or the writer has failed and said so.
         """
         self._subscription.close()
-        self._thread.join(seconds if self._opened else 0)  # else nothing reads the pipe
+        deadline = time.monotonic() + (seconds if self._opened else 0)  # else nothing reads it
+        while self._thread.is_alive() and (left := deadline - time.monotonic()) > 0:
+            written = self._written
+            self._thread.join(min(left, STALL_SECONDS))
+            if self._written == written:
+                break
+        return not self._thread.is_alive()
 
     def _run(self) -> None:
         try:
@@ -267,9 +277,6 @@ class JournalWriter:
 
     def _lines(self, batch: Batch) -> Iterator[str]:
         if batch.last_dropped is not None:
-            if not self._warned:
-                self._warned = True
-                self._on_dropped()
             yield from self._format.dropped(batch.dropped, batch.last_dropped)
         for entry in batch.entries:
             yield from self._format.lines(entry)
@@ -277,7 +284,35 @@ class JournalWriter:
     def _write(self, lines: Iterable[str]) -> None:
         for line in lines:
             self._output.write(line + "\n")
+            self._written += 1
         self._output.flush()
+
+
+class _LineQueue(queue.Queue[str | None]):
+    """A queue of lines, and of None for their end, whose size is about the memory that they
+    take.
+    """
+
+    PER_LINE = 100  # what a string takes beside its characters, and its place in the queue
+
+    def _init(self, maxsize: int) -> None:
+        super()._init(maxsize)
+        self._size = 0
+
+    def _qsize(self) -> int:
+        return self._size
+
+    def _put(self, item: str | None) -> None:
+        super()._put(item)
+        self._size += self._weight(item)
+
+    def _get(self) -> str | None:
+        item: str | None = super()._get()
+        self._size -= self._weight(item)
+        return item
+
+    def _weight(self, item: str | None) -> int:
+        return self.PER_LINE + len(item or "")
 
 
 class LineWriter:
@@ -287,14 +322,14 @@ class LineWriter:
     failed: called, in the thread, when writing fails.
     """
 
-    MAX_WAITING = 20_000
-    """Lines in the queue: enough for a burst of packets while a terminal scrolls."""
+    MAX_WAITING = 16 * 2**20
+    """Bytes in the queue, about: enough for a burst of packets while a terminal scrolls."""
 
     def __init__(self, stream: IO[str], failed: Callable[[OSError], None]) -> None:
         self._stream = stream
         self._failed = failed
         self._broken = False
-        self._queue: queue.Queue[str | None] = queue.Queue(self.MAX_WAITING)
+        self._queue = _LineQueue(self.MAX_WAITING)
         self._thread = threading.Thread(target=self._run, name="invis-sim-writer", daemon=True)
         self._thread.start()
 

@@ -13,20 +13,19 @@ import textwrap
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import ExitStack
 from functools import partial
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 import trio
 
 from invis_sim.cli import CliError
+from invis_sim.cli.journal_output import MAX_WAITING_LINES, write_journal
 from invis_sim.cli.log import JournalWriter, JsonLog, LogFormat, TextLog
-from invis_sim.cli.messages import print_message
+from invis_sim.cli.messages import print_message, warn
 from invis_sim.cli.output_files import (
     check_output_files,
     is_journal,
-    is_pipe,
     is_ready_file,
-    open_output,
 )
 from invis_sim.cli.ready_file import ready_file, remove_stale_ready_file
 from invis_sim.cli.signals import STOP_SIGNALS, on_signals
@@ -34,7 +33,6 @@ from invis_sim.cli.stdin import watch_stdin
 from invis_sim.cli.streams import dup_stdout, write_utf8
 from invis_sim.commands.command import Command, CommandError
 from invis_sim.faults.fault import Fault
-from invis_sim.journal.jsonl import encode_header
 from invis_sim.protocol.printable import printable
 from invis_sim.scenario.from_keys import parse_commands
 from invis_sim.scenario.inline_fault import MAX_SHOWN, parse_fault
@@ -63,14 +61,6 @@ MAKE_VARIABLES = {"--tcp-port": "TCP_PORT", "--ws-port": "WS_PORT", "--control":
 
 JOIN_SIGNALS = tuple(one for one in signal.Signals if one.name == "SIGUSR1")
 """The signal that reconnects the outlet after a network reset; Windows does not have it."""
-
-MAX_WAITING_LINES = 20_000
-"""How many entries wait for a slow terminal or disk before some are lost: about 16 MB."""
-
-JOURNAL_WAIT_SECONDS = 1.0
-"""How long the outlet waits once for a slow disk before the journal file loses entries: a fast test
-run loses nothing, and a disk that hangs does not stop the outlet.
-"""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -262,7 +252,7 @@ async def _main(
             scenario, speed=args.speed, owns_loop=True, commands=commands, by="command line", **more
         ) as simulator:
             if args.journal is not None:
-                _write_journal(simulator, args, after)
+                write_journal(simulator, args, after)
             with ExitStack() as during:
                 during.enter_context(on_signals(JOIN_SIGNALS, join))
                 if args.ready_file is not None:
@@ -290,7 +280,11 @@ def _log_to_stdout(simulator: Simulator, log: str, about: str, stack: ExitStack)
         first = _banner(simulator, about)
         log_format = TextLog(simulator.journal.started, hint)
     # From the first entry on: commands and outages of the start are logged as well.
-    subscription = simulator.journal.subscribe(after=0, max_waiting=MAX_WAITING_LINES)
+    subscription = simulator.journal.subscribe(
+        after=0,
+        max_waiting=MAX_WAITING_LINES,
+        on_loss=partial(warn, "stdout is read too slowly, so lines are missing"),
+    )
     writer = JournalWriter(dup_stdout(), subscription, log_format, first)
     stack.callback(writer.close)
 
@@ -357,43 +351,6 @@ def _warn_if_exposed(simulator: Simulator) -> None:
 
 def _host_and_port(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _write_journal(simulator: Simulator, args: argparse.Namespace, stack: ExitStack) -> None:
-    """Write the journal to a file, from a thread, until the stack ends. An exchange is written when
-    nothing more of it will be sent. Raises CliError.
-    """
-
-    path: str = args.journal
-
-    def warn(problem: str) -> None:
-        print_message(f"invis-sim: --journal {path}: {problem}")
-
-    file: IO[str] | Callable[[], IO[str]]
-    try:
-        # The writer closes it. It also opens a pipe, which waits for a reader: the outlet does not.
-        file = partial(open_output, path) if is_pipe(path) else open_output(path)
-    except OSError as error:
-        raise CliError(f"--journal {path}: {error.strerror}") from None
-    journal = simulator.journal
-    header = msgspec.structs.replace(
-        journal.header, scenario=args.scenario, options=tuple(args.words)
-    )
-    subscription = journal.subscribe(
-        after=0,
-        done=True,
-        max_waiting=MAX_WAITING_LINES,
-        wait_when_full=JOURNAL_WAIT_SECONDS,
-    )
-    writer = JournalWriter(
-        file,
-        subscription,
-        JsonLog(),
-        encode_header(header).decode(),
-        on_error=lambda error: warn(f"{error.strerror}; continuing without it"),
-        on_dropped=lambda: warn("the disk is too slow, so entries are missing"),
-    )
-    stack.callback(writer.close, seconds=5)
 
 
 def _ready(simulator: Simulator) -> dict[str, Any]:

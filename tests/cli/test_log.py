@@ -392,21 +392,28 @@ def test_a_push_is_not_held_back_for_long() -> None:
 
 @pytest.mark.parametrize("wait_when_full", [0.0, 0.05])
 def test_a_slow_stream_loses_entries_and_the_loss_is_told(wait_when_full: float) -> None:
-    journal, stream, warned = Journal(), Stalled(), []
+    journal, stream = Journal(), Stalled()
     subscription = journal.subscribe(max_waiting=10, wait_when_full=wait_when_full)
-    writer = JournalWriter(
-        stream, subscription, TextLog(0.0), "first", on_dropped=lambda: warned.append(True)
-    )
+    writer = JournalWriter(stream, subscription, TextLog(0.0), "first")
     assert stream.asked.wait(TIMEOUT)
     assert returns(record_all(journal, 1, 101))
-    assert warned == []
     stream.may.set()
     writer.close(TIMEOUT)
     first, dropped, *kept = stream.text.splitlines()
     assert first == "first"
     assert dropped == "(90 lines dropped: output too slow)"
     assert [one.split()[-1] for one in kept] == [str(number) for number in range(91, 101)]
-    assert warned == [True]
+
+
+def test_the_end_waits_for_a_stream_only_while_it_takes_something() -> None:
+    journal, stream = Journal(), Stalled()
+    writer = JournalWriter(stream, journal.subscribe(), PlainLog(), "first")
+    assert stream.asked.wait(TIMEOUT)
+    began = time.monotonic()
+    assert not writer.close(3600)
+    assert time.monotonic() - began < TIMEOUT
+    stream.may.set()
+    assert writer.close(TIMEOUT)
 
 
 def test_a_journal_file_that_loses_entries_says_so_and_can_be_read() -> None:
@@ -499,7 +506,7 @@ def test_all_that_was_written_is_there_in_order_when_the_writer_is_closed() -> N
 def test_a_slow_stream_is_waited_for_where_nothing_may_be_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(LineWriter, "MAX_WAITING", 10)
+    monkeypatch.setattr(LineWriter, "MAX_WAITING", 10 * 101)
     stream = Stalled()
     writer = LineWriter(stream, fails)
     writing = write_all(writer, 0, 100)
@@ -511,7 +518,7 @@ def test_a_slow_stream_is_waited_for_where_nothing_may_be_lost(
 
 
 def test_a_full_disk_is_told_of_once_and_blocks_no_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LineWriter, "MAX_WAITING", 10)
+    monkeypatch.setattr(LineWriter, "MAX_WAITING", 10 * 101)
     failures: list[OSError] = []
     stream = Full()
     writer = LineWriter(stream, failures.append)
@@ -525,6 +532,22 @@ def test_a_full_disk_is_told_of_once_and_blocks_no_one(monkeypatch: pytest.Monke
     writer.close(TIMEOUT)
     assert time.monotonic() - began < TIMEOUT / 2
     assert [error.strerror for error in failures] == ["No space left on device"]
+
+
+def test_long_lines_wait_in_smaller_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LineWriter, "MAX_WAITING", 10_000)
+    stream = Stalled()
+    writer = LineWriter(stream, fails)
+    writer.write("")
+    assert stream.asked.wait(TIMEOUT)
+    full = []
+    for line in ("x" * 5000, "y" * 4000, "z" * 1000):
+        writer.write(line)
+        full.append(writer.full)
+    assert full == [False, False, True]
+    stream.may.set()
+    writer.close(TIMEOUT)
+    assert len(stream.text) == 10_004
 
 
 def test_lines_for_a_stream_that_stalls_for_good_do_not_hold_up_the_end() -> None:

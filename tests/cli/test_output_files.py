@@ -17,7 +17,7 @@ from invis_sim.cli.output_files import open_output
 from invis_sim.cli.ready_file import ready_file, remove_stale_ready_file
 from invis_sim.protocol.printable import printable
 from tests.cli.process import cli_here, outlet, process, quiet_outlet
-from tests.support import SN, TIMEOUT
+from tests.support import SN, TIMEOUT, make_request
 
 WRITING = pytest.mark.parametrize("option", ["--ready-file", "--journal"])
 
@@ -325,3 +325,28 @@ def test_a_journal_is_written_to_a_pipe_as_it_happens(tmp_path: Path) -> None:
     os.set_blocking(reading, True)
     with open(reading) as stream:
         assert len(Journal.load(stream.read().splitlines()).exchanges(callback=20)) == 1
+
+
+def test_a_pipe_that_is_opened_and_not_read_is_reported_and_holds_up_no_client(
+    tmp_path: Path,
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    about = f"invis-sim: --journal {pipe}: "
+    with (
+        quiet_outlet(tmp_path, "--log", "quiet", "--journal", str(pipe)) as it,
+        it.connect() as client,
+    ):
+        # Arguments of which some 50 requests take all the memory that may wait.
+        request = make_request(99, [[[]]] * 1500)
+        for _ in range(200):
+            client.sendall(request)
+            assert json.loads(client.recv(65536))["PUBACK"] == 0
+        assert it.exchange()["PUBACK"] == 1
+        assert it.process.stderr is not None
+        missing = "it is written too slowly, so entries are missing\n"
+        assert it.process.stderr.readline() == about + missing
+        last = "the last entries could not be written\n"
+        assert it.end() == (0, "", about + last)
+    os.close(reading)

@@ -121,18 +121,21 @@ def test_a_request_of_aiohttp_is_answered(outlet: SimulatorHandle) -> None:
 
 
 def test_the_heartbeat_of_aiohttp_finds_the_outlet_alive_while_it_is_busy() -> None:
-    async def converse(url: str) -> Any:
+    async def converse(outlet: SimulatorHandle) -> Any:
         async with (
             asyncio.timeout(TIMEOUT),
             aiohttp.ClientSession() as session,
-            # Without a pong, this gives up half a heartbeat after its first ping.
-            session.ws_connect(url, heartbeat=0.05) as client,
+            # Without a pong, this gives up half a heartbeat after its first ping: so long a
+            # heartbeat that a busy machine does not matter. Pongs are then messages, too.
+            session.ws_connect(outlet.ws_url, heartbeat=1.0, autoping=False) as client,
         ):
             await client.send_str(make_request().decode())
+            assert (await client.receive()).type is aiohttp.WSMsgType.PONG
+            outlet.clock.advance(3600)
             return await client.receive_json()
 
-    with start_simulator("[[faults]]\nkind = 'delay'\nseconds = 0.4") as outlet:
-        assert asyncio.run(converse(outlet.ws_url)) == success(221040)
+    with start_simulator("[[faults]]\nkind = 'delay'\nseconds = 3600") as outlet:
+        assert asyncio.run(converse(outlet)) == success(221040)
 
 
 def test_pings_of_websockets_are_answered(outlet: SimulatorHandle) -> None:

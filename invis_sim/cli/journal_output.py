@@ -1,0 +1,73 @@
+"""The option `--journal`: everything that happens, in a file."""
+
+import argparse
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from typing import IO
+
+import msgspec
+
+from invis_sim.cli import CliError
+from invis_sim.cli.log import JournalWriter, JsonLog
+from invis_sim.cli.messages import print_message, warn
+from invis_sim.cli.output_files import is_pipe, open_output
+from invis_sim.journal.jsonl import encode_header
+from invis_sim.server.simulator import Simulator
+
+__all__ = ["MAX_WAITING_LINES", "write_journal"]
+
+MAX_WAITING_LINES = 20_000
+"""How many entries wait for a slow terminal or disk before some are lost: about 16 MB. Of those
+with long contents, as many wait as make 16 MB more.
+"""
+
+JOURNAL_WAIT_SECONDS = 1.0
+"""How long the outlet waits once for a slow disk before the journal file loses entries: a fast test
+run loses nothing, and a disk that hangs does not stop the outlet.
+"""
+
+JOURNAL_CLOSE_SECONDS = 5.0
+"""How long the end waits for a slow disk, as long as it takes anything."""
+
+
+def write_journal(simulator: Simulator, args: argparse.Namespace, stack: ExitStack) -> None:
+    """Write the journal to a file, from a thread, until the stack ends. An exchange is written when
+    nothing more of it will be sent. Raises CliError.
+    """
+
+    path: str = args.journal
+    file: IO[str] | Callable[[], IO[str]]
+    try:
+        # The writer closes it. It also opens a pipe, which waits for a reader: the outlet does not.
+        file = partial(open_output, path) if is_pipe(path) else open_output(path)
+    except OSError as error:
+        raise CliError(f"--journal {path}: {error.strerror}") from None
+    journal = simulator.journal
+    header = msgspec.structs.replace(
+        journal.header, scenario=args.scenario, options=tuple(args.words)
+    )
+    subscription = journal.subscribe(
+        after=0,
+        done=True,
+        max_waiting=MAX_WAITING_LINES,
+        wait_when_full=JOURNAL_WAIT_SECONDS,
+        on_loss=partial(
+            warn, f"--journal {path}: it is written too slowly, so entries are missing"
+        ),
+    )
+    writer = JournalWriter(
+        file,
+        subscription,
+        JsonLog(),
+        encode_header(header).decode(),
+        on_error=lambda error: print_message(
+            f"invis-sim: --journal {path}: {error.strerror}; continuing without it"
+        ),
+    )
+
+    def close() -> None:
+        if not writer.close(JOURNAL_CLOSE_SECONDS):
+            warn(f"--journal {path}: the last entries could not be written")
+
+    stack.callback(close)
