@@ -343,7 +343,6 @@ def test_a_pipe_that_is_opened_and_not_read_is_reported_and_holds_up_no_client(
         for _ in range(200):
             client.sendall(request)
             assert json.loads(client.recv(65536))["PUBACK"] == 0
-        assert it.exchange()["PUBACK"] == 1
         assert it.process.stderr is not None
         missing = "it is written too slowly, so entries are missing\n"
         assert it.process.stderr.readline() == about + missing
