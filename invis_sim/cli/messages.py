@@ -7,7 +7,7 @@ from invis_sim.protocol.printable import printable
 
 __all__ = ["print_message", "warn"]
 
-WARNING_SECONDS = 0.1
+WARNING_SECONDS = 1.0
 """How long a warning may take before what it is about goes on."""
 
 
