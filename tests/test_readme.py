@@ -219,7 +219,8 @@ def run_commands(block: Block) -> None:
     status = int(block.remark.removeprefix("status ")) if block.remark else 0
     for arguments in commands(block):
         for word in arguments:
-            if word.endswith(".toml") and not Path(word).exists():
+            written = arguments[0] == "capture"  # it refuses a file that it did not write
+            if word.endswith(".toml") and not (written or Path(word).exists()):
                 Path(word).parent.mkdir(parents=True, exist_ok=True)
                 Path(word).write_text(scenario_before(block), encoding="utf-8")
         if "--help" in arguments or "--version" in arguments:
