@@ -102,10 +102,10 @@ def parse_object(document: bytes, noun: str) -> tuple[dict[str, Any], list[Note]
         raise MalformedPacket(f"not JSON: {error.msg}", offset) from None
     except _NotJsonConstant as error:
         name = error.args[0]
-        offset = next(p.offset for p in iter_values(document) if p.token.startswith(name.encode()))
+        offset = _offset_of(document, re.compile(name.encode()))
         raise MalformedPacket(f"not JSON: {name}", offset) from None
     except TooManyDigits as error:
-        offset = next(p.offset for p in iter_values(document) if _has_too_many_digits(p.token))
+        offset = _offset_of(document, _TOO_MANY_DIGITS)
         raise MalformedPacket(str(error), offset) from None
     except RecursionError:
         _check_depth(document)
@@ -127,8 +127,13 @@ def _reject_constant(name: str) -> NoReturn:
     raise _NotJsonConstant(name)
 
 
-def _has_too_many_digits(token: bytes) -> bool:
-    return len(token.lstrip(b"-")) > MAX_DIGITS and token.lstrip(b"-").isdigit()
+# The decoder stops at these digits, whatever follows them: the document may be broken there too.
+_TOO_MANY_DIGITS = re.compile(rb"-?[0-9]{%d}" % (MAX_DIGITS + 1))
+
+
+def _offset_of(document: bytes, token: re.Pattern[bytes]) -> int:
+    """Return where the first value that begins like this is; 0 where it cannot be found."""
+    return next((one.offset for one in iter_values(document) if token.match(one.token)), 0)
 
 
 def _check_depth(document: bytes) -> None:

@@ -111,6 +111,14 @@ def test_a_packet_id_may_be_any_integer(digits: str, sign: str) -> None:
     assert parse_request(document).packet_id == integer(written)
 
 
+@pytest.mark.parametrize("end", [b"", b"x", b".5", b"e2", b'"', b"}"])
+def test_too_many_digits_are_refused_whatever_follows_them(end: bytes) -> None:
+    with pytest.raises(MalformedPacket):
+        parse_packet(b"9" * 4301 + end)
+    with pytest.raises(MalformedPacket):
+        parse_request(b'{"packetID":1,"payload":' + b"9" * 4301 + end)
+
+
 @pytest.mark.parametrize("sign", ["", "-"])
 @pytest.mark.parametrize("digits", [MAX_DIGITS + 1, 60_000])
 def test_an_integer_with_too_many_digits_is_refused_where_it_is(sign: str, digits: int) -> None:
