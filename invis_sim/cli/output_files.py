@@ -229,8 +229,8 @@ def _problem(
             return os.strerror(errno.EACCES)
     except OSError as error:
         return error.strerror or str(error)
-    except ValueError as error:  # what Python says of a path with a NUL character
-        return str(error)
+    except ValueError:  # each version of Python says it in other words
+        return "a path has no NUL character in it"
     return ""
 
 

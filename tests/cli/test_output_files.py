@@ -94,7 +94,7 @@ def test_neither_option_overwrites_what_the_other_wrote(tmp_path: Path, option: 
         ("loop", "Too many levels of symbolic links"),
         ("dangling", "No such file or directory"),
         ("socket", "expected a file or a pipe"),
-        ("a\0b", "embedded null byte"),
+        ("a\0b", "a path has no NUL character in it"),
         ("/dev/fd/987", "Bad file descriptor"),
     ],
 )
