@@ -248,6 +248,9 @@ class JsonFramer:
         length = len(buffer)
         while position < length:
             if self._at_line_start:
+                if buffer[position] in b"\r\x00":  # but not a space: it may indent what is nested
+                    position += 1
+                    continue
                 self._at_line_start = False
                 if buffer[position] == _BRACE:
                     break

@@ -668,3 +668,11 @@ def test_at_the_end_of_a_stream_that_leaves_nothing_there_is_nothing_to_say(stre
     framer = JsonFramer()
     framer.feed(stream)
     assert framer.finish() is None
+
+
+def test_a_request_is_found_behind_a_line_of_blanks_that_ends_with_nul() -> None:
+    """Even in pieces too short to be known as the beginning of a request."""
+    framer = JsonFramer()
+    framer.feed(b"{]\n")
+    assert framer.feed(b" \n\0") == framer.feed(b'{"pac') == []
+    assert framer.feed(b'ketID":1}') == [b'{"packetID":1}']
