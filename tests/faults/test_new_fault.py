@@ -50,11 +50,11 @@ def copy_with_the_new_fault(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("copy")
     for name in ("invis_sim", "scenarios"):
         shutil.copytree(ROOT / name, folder / name)
-    for name in ("README.md", "pyproject.toml", "tests/__init__.py", "tests/support.py"):
+    for name in ("pyproject.toml", "tests/__init__.py", "tests/support.py"):
         (folder / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
     shutil.copytree(ROOT / "tests/faults", folder / "tests/faults")
-    shutil.copy(ROOT / "tests/test_catalogue_table.py", folder / "tests")
+    shutil.copytree(ROOT / "tests/guides", folder / "tests/guides")
     _, _, section = GUIDE.read_text(encoding="utf-8").partition("\n## A new fault")
     path = re.search(r"`invis_sim/(faults/kinds/\w+\.py)`", section)
     assert path is not None
@@ -87,7 +87,7 @@ def test_the_example_of_the_guide_is_known_everywhere(copy: Path) -> None:
 
 
 def test_the_tests_of_the_catalogue_pass_with_the_example_of_the_guide(copy: Path) -> None:
-    tests = ("tests/faults/test_catalogue.py", "tests/test_catalogue_table.py")
+    tests = ("tests/faults/test_catalogue.py", "tests/guides/test_catalogue_table.py")
     # Of what is tested for each kind, the new one is enough.
     said = run(copy, "-m", "pytest", "-q", *tests, "-k", "capitals or not [")
     assert " passed" in said

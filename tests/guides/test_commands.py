@@ -1,0 +1,138 @@
+"""Each `$ invis-sim …` in the documents does what it should.
+
+`send` and `watch` ask an outlet that runs for the test, and `do`, `tail`, `clock` and `export`
+steer one. A file that does not exist is the TOML shown last before. `run`, `proxy` and `replay`,
+which do not end, are only parsed with their scenarios; a gauntlet lists its cases. The others must
+end with status 0, or with that of the remark above the block.
+"""
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from invis_sim.cli import CliError, _parser
+from invis_sim.cli.run import load_scenario, with_options
+from invis_sim.scenario import Scenario
+from invis_sim.testing.block import start_simulator
+from invis_sim.testing.handle import SimulatorHandle
+from tests.cli.process import cli_here
+from tests.guides.blocks import Block, block_of, scenario_before, shown
+
+Sim = SimulatorHandle
+
+
+@pytest.mark.parametrize("block", shown("console"), ids=str)
+def test_the_commands_of_a_console_block_do_what_they_should(
+    block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_commands(block)
+
+
+def commands(block: Block) -> list[list[str]]:
+    """The arguments of each `$ invis-sim …`; a command may go on in the next line behind a \\."""
+    text = block.text.replace("\\\n", " ")
+    found = re.findall(r"^\$ (?:\S*/)?invis-sim +([^\n]*)$", text, re.MULTILINE)
+    return [without_the_rest(shlex.split(line, comments=True)) for line in found]
+
+
+def without_the_rest(words: list[str]) -> list[str]:
+    """The words of the command alone: without `&`, `| …` and `> …` behind it."""
+    ends = [n for n, word in enumerate(words) if word in ("&", "|", ">", ">>", "&&", ";")]
+    return words[: ends[0]] if ends else words
+
+
+def run_commands(block: Block) -> None:
+    """Run each command of the block in this process, and insist on its status."""
+    status = int(block.remark.removeprefix("status ")) if block.remark else 0
+    for arguments in commands(block):
+        write_missing_scenarios(arguments, block)
+        if arguments[0] == "run":
+            chosen = _parser().parse_args(arguments)
+            assert isinstance(with_options(load_scenario(chosen.scenario), chosen), Scenario)
+        elif arguments[0] in ("proxy", "replay"):
+            _parser().parse_args(arguments)
+        else:
+            with as_here(arguments) as words:
+                done = cli_here(*words)
+            assert done.returncode == status, f"{block}: {words}: {done.stdout}{done.stderr}"
+
+
+def write_missing_scenarios(arguments: Sequence[str], block: Block) -> None:
+    """Write the scenario files that the command is to read."""
+    if arguments[0] == "capture":  # it refuses a file that it did not write
+        return
+    for path in map(Path, arguments):
+        if path.suffix == ".toml" and not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(scenario_before(block), encoding="utf-8")
+
+
+@contextmanager
+def as_here(arguments: list[str]) -> Iterator[list[str]]:
+    """The arguments as they are meant, with an outlet of this test, for a moment."""
+    command, *rest = arguments
+    if command in ("send", "watch"):
+        with start_simulator() as sim:
+            end = ["--seconds", "0.1"] if command == "watch" else []
+            yield [command, *(address_of(sim, word) for word in rest), *end]
+    elif command in ("capture", "compare"):
+        with start_simulator() as sim:
+            (host, port), ws_port = sim.tcp_address, urlsplit(sim.ws_url).port
+            ports = ["--tcp-port", str(port), "--ws-port", str(ws_port), "--pause", "0"]
+            end = ["--yes", "--listen", "0"] if command == "capture" else []
+            yield [command, host, *rest[1:], *ports, *end]
+    elif command in ("do", "tail", "clock", "export"):
+        with start_simulator(control=True) as sim:
+            end = ["--seconds", "0.1"] if command == "tail" and "--seconds" not in rest else []
+            yield [*arguments, *end, "--at", sim.control_url]
+    elif command == "gauntlet":
+        own = rest[: rest.index("--")] if "--" in rest else rest
+        yield [command, *own, *(() if "--list" in own else ("--list",))]
+    else:
+        yield arguments
+
+
+def address_of(sim: Sim, word: str) -> str:
+    """The address of the outlet that runs for the test, in place of one that is shown."""
+    if word.startswith("ws://"):
+        assert urlsplit(word).path == urlsplit(sim.ws_url).path
+        return sim.ws_url
+    return "{}:{}".format(*sim.tcp_address) if re.search(r":\d+$", word) else word
+
+
+def test_commands_that_are_right_are_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for text in (
+        "$ invis-sim check good.toml | head\n$ ls\n$ invis-sim run &\n",
+        "$ .venv/bin/invis-sim run flaky --fault drop:when.nth=2",
+        "$ invis-sim send 127.0.0.1:3333 20  # ask\n{}\n",
+        "$ invis-sim do 'push = 9'\n$ invis-sim tail --callback 9\n",
+        "$ invis-sim gauntlet --only drop -- my-client {address}\n",
+    ):
+        run_commands(block_of("console", text))
+    run_commands(block_of("console", "$ invis-sim send ws://127.0.0.1:8080/ws 77", "status 1"))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "run --prot 1",
+        "run flakey",
+        "send 127.0.0.1:3333 77",
+        "faults dealy",
+        "chekc",
+        "do push=8",
+        "gauntlet --only dorp -- my-client",
+    ],
+)
+def test_commands_that_are_wrong_are_noticed(command: str) -> None:
+    with pytest.raises((AssertionError, SystemExit, CliError)):
+        run_commands(block_of("console", f"$ invis-sim {command}"))
