@@ -66,3 +66,14 @@ class Case(msgspec.Struct, frozen=True):
         return tuple(
             cls(expectation, value, reason, {key: value, **keys}, **more) for value in values
         )
+
+    @classmethod
+    def once(cls, key: str, values: Iterable[str], reason: str) -> tuple[Self, ...]:
+        """Return a case for each value of a key in which the fault applies a single time.
+
+        What a good client does then depends on its needs: it asks again, or says so.
+        """
+        return tuple(
+            cls("either", f"{value}-once", reason, {key: value}, when={"first": 1})
+            for value in values
+        )

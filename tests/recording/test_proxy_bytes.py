@@ -14,7 +14,7 @@ from invis_sim.protocol.frames import BINARY, CLOSE, FIN, PING, PONG, TEXT, Fram
 from invis_sim.testing.handle import SimulatorHandle
 from invis_sim.testing.proxy import start_proxy
 from tests.server.frames import HANDSHAKE, client_frame
-from tests.server.peers import TcpPeer, WebSocketPeer
+from tests.server.peers import Peer, TcpPeer, WebSocketPeer
 from tests.server.support import reply_text, wait_for_end, wait_until
 from tests.support import TIMEOUT, make_request
 
@@ -112,6 +112,20 @@ def streams(words: tuple[bytes, ...]) -> st.SearchStrategy[list[bytes]]:
     return st.lists(st.sampled_from(words), max_size=6)
 
 
+def check_every_byte_arrives(
+    client: Peer, device: Peer, said: list[bytes], answered: list[bytes]
+) -> None:
+    """Send in both directions, end both, and see that each end gets what the other one sent."""
+    for piece in said:
+        client.send(piece)
+    for piece in answered:
+        device.send(piece)
+    client.half_close()
+    assert device.read_to_end() == b"".join(said)
+    device.close()
+    assert client.read_to_end() == b"".join(answered)
+
+
 few = settings(max_examples=20)
 
 
@@ -121,14 +135,7 @@ def test_every_byte_arrives_over_tcp(
     between: Between, said: list[bytes], answered: list[bytes]
 ) -> None:
     with between.pair() as (client, device):
-        for piece in said:
-            client.send(piece)
-        for piece in answered:
-            device.send(piece)
-        client.half_close()
-        assert device.read_to_end() == b"".join(said)
-        device.close()
-        assert client.read_to_end() == b"".join(answered)
+        check_every_byte_arrives(client, device, said, answered)
 
 
 @few
@@ -140,14 +147,7 @@ def test_every_frame_arrives_over_websocket(
     between: Between, said: list[bytes], answered: list[bytes]
 ) -> None:
     with between.web_pair() as (client, device):
-        for piece in said:
-            client.send(piece)
-        for piece in answered:
-            device.send(piece)
-        client.half_close()
-        assert device.read_to_end() == b"".join(said)
-        device.close()
-        assert client.read_to_end() == b"".join(answered)
+        check_every_byte_arrives(client, device, said, answered)
 
 
 def test_what_is_unfinished_arrives_at_the_end(between: Between) -> None:

@@ -135,15 +135,8 @@ class AcceptClose(ConnectionFault, frozen=True, tag="accept_close"):
         *Case.each(
             "notice", "how", ("close", "reset"), "Each connection ends before it is of use."
         ),
-        *(
-            Case(
-                "either",
-                f"{how}-once",
-                "Only the first connection ends: connect again, or say so.",
-                {"how": how},
-                when={"first": 1},
-            )
-            for how in ("close", "reset")
+        *Case.once(
+            "how", ("close", "reset"), "Only the first connection ends: connect again, or say so."
         ),
     )
 

@@ -1,6 +1,6 @@
 """Faults of delivery that end a connection, or its half, around a packet."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
@@ -10,6 +10,19 @@ from invis_sim.faults.fault import Context, DeliveryFault
 
 __all__ = ["CloseConnection", "HalfCloseConnection", "ResetConnection", "StallConnection"]
 
+_EARLY: Final[tuple[Moment, ...]] = ("before", "middle")
+_ALWAYS: Final = Case.each(
+    "notice", "moment", _EARLY, "The stream ends each time before the reply is whole."
+)
+_ONCE: Final = Case.once(
+    "moment", _EARLY, "Only the first reply is lost: connect again, or say so."
+)
+_WHOLE: Final = Case(
+    "survive",
+    "after",
+    "The reply is whole; a connection that ended can be opened again.",
+    {"moment": "after"},
+)
 
 CloseCode = Annotated[
     int,
@@ -36,18 +49,8 @@ class CloseConnection(DeliveryFault, frozen=True, tag="close"):
         when = { nth = 2, per = "connection" }
     """
     cases = (
-        *Case.each(
-            "notice",
-            "moment",
-            ("before", "middle"),
-            "The connection ends each time before the reply is whole.",
-        ),
-        Case(
-            "survive",
-            "after",
-            "The reply is whole; a connection that ended can be opened again.",
-            {"moment": "after"},
-        ),
+        *_ALWAYS,
+        _WHOLE,
         *(
             Case(
                 "notice",
@@ -58,16 +61,7 @@ class CloseConnection(DeliveryFault, frozen=True, tag="close"):
             )
             for code in (1000, 1001, 1008, 1012, 4000)
         ),
-        *(
-            Case(
-                "either",
-                f"{moment}-once",
-                "Only the first reply is lost: connect again, or say so.",
-                {"moment": moment},
-                when={"first": 1},
-            )
-            for moment in ("before", "middle")
-        ),
+        *_ONCE,
     )
 
     moment: Moment = "before"
@@ -108,28 +102,14 @@ class ResetConnection(DeliveryFault, frozen=True, tag="reset"):
         when = { callback = 20, probability = 0.05 }
     """
     cases = (
-        *Case.each(
-            "notice",
-            "moment",
-            ("before", "middle"),
-            "The connection ends each time before the reply is whole.",
-        ),
+        *_ALWAYS,
         Case(
             "either",
             "after",
             "The reply was sent, and the reset may have overtaken it.",
             {"moment": "after"},
         ),
-        *(
-            Case(
-                "either",
-                f"{moment}-once",
-                "Only the first reply is lost: connect again, or say so.",
-                {"moment": moment},
-                when={"first": 1},
-            )
-            for moment in ("before", "middle")
-        ),
+        *_ONCE,
     )
 
     moment: Moment = "before"
@@ -155,28 +135,9 @@ class HalfCloseConnection(DeliveryFault, frozen=True, tag="half_close"):
         moment = "after"
     """
     cases = (
-        *Case.each(
-            "notice",
-            "moment",
-            ("before", "middle"),
-            "The stream ends each time before the reply is whole.",
-        ),
-        Case(
-            "survive",
-            "after",
-            "The reply is whole; a connection that ended can be opened again.",
-            {"moment": "after"},
-        ),
-        *(
-            Case(
-                "either",
-                f"{moment}-once",
-                "Only the first reply is lost: connect again, or say so.",
-                {"moment": moment},
-                when={"first": 1},
-            )
-            for moment in ("before", "middle")
-        ),
+        *_ALWAYS,
+        _WHOLE,
+        *_ONCE,
     )
 
     moment: Moment = "after"
@@ -206,7 +167,7 @@ class StallConnection(DeliveryFault, frozen=True, tag="stall"):
         *Case.each(
             "notice",
             "moment",
-            ("before", "middle"),
+            _EARLY,
             "A request needs a time-out, also where half of its reply has come.",
         ),
         Case(
@@ -215,16 +176,7 @@ class StallConnection(DeliveryFault, frozen=True, tag="stall"):
             "This reply is whole; later ones on this connection never come.",
             {"moment": "after"},
         ),
-        *(
-            Case(
-                "either",
-                f"{moment}-once",
-                "Only the first connection hangs: connect again, or say so.",
-                {"moment": moment},
-                when={"first": 1},
-            )
-            for moment in ("before", "middle")
-        ),
+        *Case.once("moment", _EARLY, "Only the first connection hangs: connect again, or say so."),
     )
 
     moment: Moment = "before"

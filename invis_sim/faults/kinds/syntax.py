@@ -54,15 +54,10 @@ class MalformedJson(TextFault, frozen=True, tag="malformed_json"):
             ("extra_brace", "two_values"),
             "The reply is whole, and more text follows: use the reply, or say so.",
         ),
-        *(
-            Case(
-                "either",
-                f"{how}-once",
-                "Only the first reply is broken: ask again, or say so.",
-                {"how": how},
-                when={"first": 1},
-            )
-            for how in ("truncate", "missing_brace", "extra_brace")
+        *Case.once(
+            "how",
+            ("truncate", "missing_brace", "extra_brace"),
+            "Only the first reply is broken: ask again, or say so.",
         ),
     )
 
