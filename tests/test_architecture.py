@@ -15,6 +15,7 @@ import invis_sim
 PACKAGE = Path(invis_sim.__file__).parent
 
 LAYERS = {
+    "guides": 1,
     "protocol": 1,
     "schema": 1,
     "device": 2,
@@ -48,7 +49,7 @@ for *Appointment*, `FaultSession` for *Lane*, `ConnectionPlan` for *Welcome*, `n
 *ordinal*, `close_frame` for *goodbye*, `timeout` for *patience*, `MAX` for *MOST*.
 """
 
-NO_IO = ("protocol", "schema", "device", "faults", "journal", "commands", "scenario")
+NO_IO = ("guides", "protocol", "schema", "device", "faults", "journal", "commands", "scenario")
 
 FILES = sorted(path for package in LAYERS for path in (PACKAGE / package).rglob("*.py"))
 

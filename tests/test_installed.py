@@ -50,6 +50,7 @@ def test_the_scenarios_lie_where_they_are_looked_for_after_installation(tmp_path
 FROM_A_ZIP_FILE = """
 import invis_sim
 from invis_sim.gauntlet.report.html import _resource
+from invis_sim.guides import guides
 from invis_sim.scenario.bundled import bundled
 from invis_sim.scenario.loading import load, resolve
 from invis_sim.web.api.page import FOLDER, OPERATIONS
@@ -63,10 +64,11 @@ for operation in OPERATIONS:
     assert operation.handler(None).body, operation.path
     print(operation.path)
 assert _resource("page.css") and _resource("page.js")
+assert len(guides()) > 5 and all(guide.read_text("utf-8") for guide in guides().values())
 """
 
 
-def test_the_scenarios_and_the_page_are_found_in_a_zip_file(tmp_path: Path) -> None:
+def test_the_scenarios_the_guides_and_the_page_are_found_in_a_zip_file(tmp_path: Path) -> None:
     install(tmp_path / "wheel")
     package = Path(shutil.make_archive(str(tmp_path / "package"), "zip", tmp_path / "wheel"))
     paths = [operation.path for operation in OPERATIONS]

@@ -173,6 +173,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     scenarios.set_defaults(function="info:scenarios")
 
+    guide = commands.add_parser(
+        "guide",
+        help="list the guides, or print one",
+        description="List the guides, the manual of invis-sim by subject, or print one.",
+    )
+    guide.set_defaults(function="guide:guide")
+    guide.add_argument("name", nargs="?", metavar="GUIDE", help="e.g. first-steps")
+
     keys = commands.add_parser(
         "keys",
         help="show the keys a scenario file accepts",

@@ -8,6 +8,7 @@ import msgspec
 
 from invis_sim.cli import _parser
 from invis_sim.faults.catalogue import KINDS
+from invis_sim.guides import guides
 from invis_sim.scenario.bundled import bundled
 
 __all__ = ["completion"]
@@ -79,7 +80,7 @@ def _argument(action: argparse.Action) -> Argument:
     )
 
 
-_WORDS = {"SCENARIO": (*bundled(),), "KIND": (*KINDS,)}
+_WORDS = {"SCENARIO": (*bundled(),), "KIND": (*KINDS,), "GUIDE": (*guides(),)}
 """What a value of this metavar may be, among others, where the parser does not say so itself."""
 
 _FILES = ("SCENARIO", "FILE", "PATH", "JOURNAL")

@@ -43,6 +43,7 @@ CASES = [
     (["run", "update-su"], {"update-succeeds"}),
     (["run", "--seed", "3", "update-su"], {"update-succeeds"}),
     (["faults", "dela"], {"delay"}),
+    (["guide", "gaunt"], {"gauntlet"}),
     (["clock", "re"], {"resume"}),
     (["check", "mine"], {"mine.toml"}),
     (["run", "--journal", "mi"], {"mine.toml"}),

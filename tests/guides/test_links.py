@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from invis_sim.guides.html import anchor as anchor_of
 from tests.guides.blocks import DOCUMENTS
 
 _LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 
 
-def anchors(text: str) -> set[str]:
-    """The anchors that GitHub makes of the headings."""
-    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+def anchors(document: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return set(map(anchor_of, headings))
 
 
 def broken_links(document: Path) -> list[str]:
@@ -22,9 +22,7 @@ def broken_links(document: Path) -> list[str]:
     for match in _LINK.finditer(text):
         path, anchor = match.groups()
         target = (document.parent / path).resolve() if path else document
-        if not target.exists() or (
-            anchor and anchor not in anchors(target.read_text(encoding="utf-8"))
-        ):
+        if not target.exists() or (anchor and anchor not in anchors(target)):
             broken.append(match[0])
     return broken
 
