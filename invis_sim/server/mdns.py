@@ -6,16 +6,19 @@ the Home Assistant integration]
 
 import ipaddress
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import trio
 
 from invis_sim.device.device_info import faceplate_sn
 from invis_sim.device.outlet import Outlet
-from invis_sim.server.threads import run_in_thread
 
 if TYPE_CHECKING:
-    from zeroconf import ServiceInfo, Zeroconf
+    from zeroconf import ServiceInfo
+
+    from invis_sim.server.net.responder import Responder, Service
 
 __all__ = ["SERVICE_TYPE", "Announcement", "MdnsUnavailable", "reachable_addresses"]
 
@@ -39,10 +42,28 @@ class MdnsUnavailable(Exception):
         return type(self), (), self.__dict__
 
 
+class _Message(msgspec.Struct, frozen=True):
+    """What the network is told of an outlet.
+
+    host, port: where it listens. sn: of its name, and of the host name that only it has.
+    properties: of the TXT record; a text: why there can be none.
+    """
+
+    host: str
+    port: int
+    sn: str
+    properties: dict[str, str] | str
+
+    @property
+    def name(self) -> str:
+        return f"{self.sn}.{SERVICE_TYPE}"
+
+
 class Announcement:
     """The announcement of one outlet.
 
-    outlet: who it is. host: an IP address at which it listens. port: where.
+    outlet: who it is. responder: announces it; made with the first outlet that is announced.
+    address: returns the host and the port to announce at the moment.
     hostname: in the TXT record; "": none; None: the serial number.
     log_error: called with what went wrong, in words; the outlet goes on.
 
@@ -52,8 +73,8 @@ class Announcement:
     def __init__(
         self,
         outlet: Outlet,
-        host: str,
-        port: int,
+        responder: "Callable[[], Responder]",
+        address: Callable[[], tuple[str, int]],
         hostname: str | None,
         log_error: Callable[[str], None],
     ) -> None:
@@ -62,15 +83,13 @@ class Announcement:
         except ImportError:
             raise MdnsUnavailable from None
         self._zeroconf: Any = zeroconf
+        self._responder = responder()
         self._outlet = outlet
-        # Without the interface of a link-local address: who reads the announcement has its own.
-        self._host = ipaddress.ip_address(host.partition("%")[0])
-        self._port = port
+        self._address = address
         self._hostname = hostname
         self._log_error = log_error
         self._wanted = True
         self._changed = trio.Event()
-        self._token = trio.lowlevel.current_trio_token()
 
     def set_visible(self, visible: bool) -> None:
         """Announce the outlet, or withdraw it, from now on."""
@@ -78,79 +97,71 @@ class Announcement:
         self._changed.set()
 
     def refresh(self) -> None:
-        """Announce again if name or TXT record have changed."""
+        """Announce again if address, name or TXT record have changed."""
         self._changed.set()
-
-    def _message(self) -> tuple[str, dict[str, str] | str]:
-        """What there is to say now: the name, and the properties, or why they cannot be."""
-        try:
-            return self._name(), self._properties()
-        except ValueError as error:
-            return self._name(), str(error)
 
     async def run(self) -> None:
         """Keep what the network knows up to date, until it is cancelled; then withdraws it."""
-        try:
-            network = await run_in_thread(self._join)
-        except OSError as error:
-            self._log_error(f"mDNS is not possible on {self._host}: {error.strerror or error}")
-            return
-        announced: ServiceInfo | None = None
-        tried: tuple[str, dict[str, str] | str] | None = None  # also what could not be said
+        service: Service | None = None
+        tried: _Message | None = None  # also what could not be said
         try:
             while True:
                 self._changed = trio.Event()
+                if service is not None and service.error is not None:
+                    assert tried is not None
+                    self._report(tried, service.error)
+                    await self._responder.withdraw(service)
+                    service = None
                 message = self._message() if self._wanted else None
                 if message != tried:
-                    if announced is not None:
-                        await run_in_thread(self._withdraw, network, announced)
-                        announced = None
+                    if service is not None:
+                        await self._responder.withdraw(service)
+                        service = None
                     tried = message
-                    if message is not None:
-                        announced = await run_in_thread(self._announce, network)
+                    service = None if message is None else self._announce(message)
                     continue  # there may be something else to say by now
                 await self._changed.wait()
         finally:
-            with trio.CancelScope(shield=True):
-                await run_in_thread(network.close)  # which also says goodbye
+            if service is not None:
+                await self._responder.withdraw(service)
 
-    def _join(self) -> "Zeroconf":
-        everywhere = self._host.is_unspecified
-        choice = self._zeroconf.InterfaceChoice.All if everywhere else [str(self._host)]
-        version = self._zeroconf.IPVersion
-        only = version.V4Only if self._host.version == 4 else version.V6Only
-        joined: Zeroconf = self._zeroconf.Zeroconf(interfaces=choice, ip_version=only)
-        return joined
-
-    def _announce(self, network: "Zeroconf") -> "ServiceInfo | None":
-        """Announce the outlet, in a thread; None where that cannot be."""
-        try:
-            info = self._info()
-            network.register_service(info)
-        except (self._zeroconf.Error, OSError, ValueError) as error:
-            why = str(error) or type(error).__name__
-            if isinstance(error, self._zeroconf.NonUniqueNameException):
-                why = "there is one already; give this one a serial number of its own"
-            words = f"mDNS: it cannot be announced as {self._name()}: {why}"
-            self._log_from_thread(words)
+    def _announce(self, message: _Message) -> "Service | None":
+        """Begin to announce an outlet; None where that cannot be."""
+        if isinstance(message.properties, str):
+            self._log_refusal(message, message.properties)
             return None
-        return info
+        host = ipaddress.ip_address(message.host)
+        return self._responder.announce(host, partial(self._info, message), self.refresh)
 
-    def _withdraw(self, network: "Zeroconf", info: "ServiceInfo") -> None:
-        """Withdraw the announcement, in a thread."""
-        try:
-            network.unregister_service(info)
-        except (self._zeroconf.Error, OSError) as error:
+    def _report(self, message: _Message, error: Exception) -> None:
+        from invis_sim.server.net.responder import NoNetwork
+
+        if isinstance(error, NoNetwork):
+            self._log_error(f"mDNS is not possible on {message.host}: {error}")
+        elif isinstance(error, self._zeroconf.Error | OSError | ValueError):
+            taken = (
+                self._zeroconf.NonUniqueNameException,  # elsewhere on the network
+                self._zeroconf.ServiceNameAlreadyRegistered,  # in this process
+            )
             why = str(error) or type(error).__name__
-            words = f"mDNS: {info.name} cannot be taken back: {why}"
-            self._log_from_thread(words)
+            if isinstance(error, taken):
+                why = "there is one already; give this one a serial number of its own"
+            self._log_refusal(message, why)
+        else:
+            raise error
 
-    def _log_from_thread(self, words: str) -> None:
-        # With the token, as this is no thread of trio's.
-        trio.from_thread.run_sync(self._log_error, words, trio_token=self._token)
+    def _log_refusal(self, message: _Message, why: str) -> None:
+        self._log_error(f"mDNS: it cannot be announced as {message.name}: {why}")
 
-    def _name(self) -> str:
-        return f"{self._outlet.state.device.sn}.{SERVICE_TYPE}"
+    def _message(self) -> _Message:
+        """What there is to say now."""
+        properties: dict[str, str] | str
+        try:
+            properties = self._properties()
+        except ValueError as error:
+            properties = str(error)
+        host, port = self._address()
+        return _Message(host, port, self._outlet.state.device.sn, properties)
 
     def _properties(self) -> dict[str, str]:
         """What there is to say about the outlet. Raises ValueError where that is too long."""
@@ -174,26 +185,24 @@ class Announcement:
                 raise ValueError(f"{key} and its value have {size} bytes; {MAX_TEXT_BYTES} fit")
         return properties
 
-    def _info(self) -> "ServiceInfo":
-        state = self._outlet.state
-        addresses = [str(self._host)]
-        if self._host.is_unspecified:
-            addresses = reachable_addresses(self._host.version, self._own_addresses())
+    def _info(self, message: _Message) -> "ServiceInfo":
+        """Return the message as python-zeroconf has it, in the thread of the responder."""
+        from invis_sim.server.net.responder import own_addresses
+
+        # Without the interface of a link-local address: who reads the announcement has its own.
+        host = message.host.partition("%")[0]
+        ip = ipaddress.ip_address(host)
         info: ServiceInfo = self._zeroconf.ServiceInfo(
             SERVICE_TYPE,
-            self._name(),
-            parsed_addresses=addresses,
-            port=self._port,
-            properties=self._properties(),
-            server=f"{state.device.sn}.local.",
+            message.name,
+            parsed_addresses=(
+                reachable_addresses(ip.version, own_addresses()) if ip.is_unspecified else [host]
+            ),
+            port=message.port,
+            properties=message.properties,
+            server=f"{message.sn}.local.",
         )
         return info
-
-    def _own_addresses(self) -> list[str]:
-        import ifaddr  # which python-zeroconf brings along
-
-        ips = [one.ip for adapter in ifaddr.get_adapters() for one in adapter.ips]
-        return [str(ip[0] if isinstance(ip, tuple) else ip) for ip in ips]
 
 
 def reachable_addresses(version: int, addresses: Iterable[str]) -> list[str]:

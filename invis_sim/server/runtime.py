@@ -1,11 +1,12 @@
 """What the outlets of one event loop share, so that they do not slow each other down.
 
 The poller listens to the clients of all of them: one that believed to be alone would hold the event
-loop while the others' clients wait. The journals share a budget of memory. Both come with the first
-outlet of an event loop and go with the last. A clock can be shared too, by those who want one.
+loop while the others' clients wait. The journals share a budget of memory, and those that are
+announced by mDNS a responder. They come with the first outlet of an event loop and go with the
+last. A clock can be shared too, by those who want one.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from invis_sim.server.net.poller import Poller
 from invis_sim.server.nursery import open_cancelled_nursery
 
 if TYPE_CHECKING:
+    from invis_sim.server.net.responder import Responder
     from invis_sim.server.simulator import Simulator
 
 __all__ = ["ControlAddress", "Runtime", "open_runtime"]
@@ -38,6 +40,15 @@ class _Shared:
         self.users = 0
         self.poller = Poller.create_if_supported(owns_loop=owns_loop)
         self.budget = JournalBudget(MAX_JOURNAL_ENTRIES, MAX_JOURNAL_BYTES)
+        self._responder: Responder | None = None
+
+    def responder(self) -> "Responder":
+        """Return what answers mDNS queries. It takes python-zeroconf."""
+        if self._responder is None:
+            from invis_sim.server.net.responder import Responder  # here, for that is an extra
+
+            self._responder = Responder()
+        return self._responder
 
     async def close(self) -> None:
         if self.poller is not None:
@@ -63,14 +74,22 @@ class Runtime:
     clock: the time of all outlets of this runtime.
     poller: listens to many clients at once; None: the system has no epoll.
     budget: how much the journals may keep together.
+    responder: returns what answers mDNS queries for all outlets; it takes python-zeroconf.
     outlets: those that run in it, the oldest first.
     control: where they are steered over HTTP; None: they are not.
     """
 
-    def __init__(self, clock: Clock, poller: Poller | None, budget: JournalBudget) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        poller: Poller | None,
+        budget: JournalBudget,
+        responder: "Callable[[], Responder]",
+    ) -> None:
         self.clock = clock
         self.poller = poller
         self.budget = budget
+        self.responder = responder
         self.outlets: list[Simulator] = []
         self.control: ControlAddress | None = None
 
@@ -124,7 +143,7 @@ async def open_runtime_and_nursery(
     try:
         async with open_cancelled_nursery() as nursery:
             nursery.start_soon(clock.run)
-            yield Runtime(clock, shared.poller, shared.budget), nursery
+            yield Runtime(clock, shared.poller, shared.budget, shared.responder), nursery
     finally:
         shared.users -= 1
         if not shared.users:

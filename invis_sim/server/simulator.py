@@ -366,14 +366,21 @@ class Simulator(
         self._timeline.close()
 
     def _announce(self) -> Announcement:
-        host, port = self._address("tcp" if self.has("tcp") else "ws")
-        if self.scenario.listen.mdns_port is not None:
-            port = self.scenario.listen.mdns_port
         try:
-            hostname = self.scenario.listen.mdns_hostname
-            return Announcement(self._outlet, host, port, hostname, self._log_error)
+            return Announcement(
+                self._outlet,
+                self.runtime.responder,
+                self._announced_address,
+                self.scenario.listen.mdns_hostname,
+                self._log_error,
+            )
         except MdnsUnavailable as error:
             raise StartError(str(error)) from None
+
+    def _announced_address(self) -> tuple[str, int]:
+        host, port = self._address("tcp" if self.has("tcp") else "ws")
+        other = self.scenario.listen.mdns_port
+        return host, port if other is None else other
 
     async def _serve(self, sock: socket.socket, transport: Transport) -> None:
         self._last_number += 1

@@ -1,19 +1,14 @@
 """What the network is told by mDNS, seen by python-zeroconf; all of it on this machine alone."""
 
 import builtins
-import os
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from itertools import count
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-import zeroconf
 
 from invis_sim.device.state import Device
 from invis_sim.scenario import Scenario
@@ -21,86 +16,20 @@ from invis_sim.scenario.model import Listen
 from invis_sim.server.mdns import SERVICE_TYPE, reachable_addresses
 from invis_sim.server.net.listeners import StartError
 from invis_sim.testing.block import start_simulator
+from tests.server.mdns import announced, browsing, new_sn, shorten_pauses, txt
 from tests.server.peers import Peers, address
-from tests.server.support import event_texts, outlet, wait_until
+from tests.server.support import event_texts, wait_until
 from tests.support import TIMEOUT
-
-_numbers = count(1)
 
 
 @pytest.fixture(autouse=True)
-def nobody_else_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Shortens the pauses, of milliseconds, in which python-zeroconf gives other machines time to
-    object, and to miss the first packet: there is this one alone.
-    """
-    for name in ("_CHECK_TIME", "_REGISTER_TIME", "_UNREGISTER_TIME"):
-        monkeypatch.setattr(zeroconf._core, name, 50)
-    monkeypatch.setattr(zeroconf._core, "_PROBE_RANDOM_DELAY_INTERVAL", (1, 2), raising=False)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    shorten_pauses(monkeypatch)
 
 
 @pytest.fixture(name="sn")
 def serial_number() -> str:
-    """One that no other test announces at the same time."""
-    return f"{os.getpid() % 0x100000:05X}{next(_numbers):05X}"
-
-
-def announced(sn: str, **more: Any) -> Scenario:
-    device = more.pop("device", Device(sn=sn))
-    return outlet(device=device, listen=Listen(mdns=True, **more))
-
-
-class Browser:
-    """Who is there, as somebody on the network sees it."""
-
-    def __init__(self, network: zeroconf.Zeroconf) -> None:
-        self._network = network
-        self._there: set[str] = set()
-        self.ends = 0  # how often somebody was taken back
-        self._news = threading.Condition()
-        self._browser = zeroconf.ServiceBrowser(network, SERVICE_TYPE, handlers=[self._changed])
-
-    def _changed(
-        self,
-        zeroconf: zeroconf.Zeroconf,
-        service_type: str,
-        name: str,
-        state_change: zeroconf.ServiceStateChange,
-    ) -> None:
-        with self._news:
-            if state_change.name == "Removed":
-                self._there.discard(name)
-                self.ends += 1
-            else:
-                self._there.add(name)
-            self._news.notify_all()
-
-    def wait(self, condition: Callable[[set[str]], bool]) -> None:
-        with self._news:
-            assert self._news.wait_for(lambda: condition(self._there), TIMEOUT), self._there
-
-    def wait_for(self, sn: str) -> zeroconf.ServiceInfo:
-        """What is told of the outlet, once it is there."""
-        name = f"{sn}.{SERVICE_TYPE}"
-        self.wait(lambda there: name in there)
-        info = self._network.get_service_info(SERVICE_TYPE, name, int(TIMEOUT * 1000))
-        assert info is not None
-        return info
-
-    def wait_for_end(self, sn: str) -> None:
-        self.wait(lambda there: f"{sn}.{SERVICE_TYPE}" not in there)
-
-
-@contextmanager
-def browsing() -> Iterator[Browser]:
-    network = zeroconf.Zeroconf(interfaces=["127.0.0.1"])
-    try:
-        yield Browser(network)
-    finally:
-        network.close()
-
-
-def txt(info: zeroconf.ServiceInfo) -> dict[str, str | None]:
-    return dict(info.decoded_properties)
+    return new_sn()
 
 
 @pytest.mark.parametrize(

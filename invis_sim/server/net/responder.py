@@ -1,0 +1,249 @@
+"""Answers mDNS queries for every outlet of an event loop, with python-zeroconf.
+
+All of it runs in one thread with an asyncio loop of its own, which starts with the first service
+and ends with the last. There is one set of sockets for each network interface, however many
+services and addresses there are on it: a thousand outlets open as many as one does.
+"""
+
+import asyncio
+import ipaddress
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any, TypeAlias
+
+import ifaddr  # which python-zeroconf brings along
+import msgspec
+import trio
+import zeroconf
+from zeroconf import InterfaceChoice, IPVersion, ServiceInfo
+from zeroconf.asyncio import AsyncZeroconf
+
+__all__ = ["NoNetwork", "Responder", "Service", "own_addresses"]
+
+IPAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+Subnet: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+Interface: TypeAlias = str | int
+
+
+class NoNetwork(Exception):
+    """There can be no mDNS on a network; the message says why."""
+
+
+class Service:
+    """A service that is announced, or is about to be. `Responder.announce` makes one.
+
+    error: why it is not announced; None: it is, or will be in a moment.
+    """
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.ended = trio.Event()
+
+
+class Responder:
+    """Announces services, and answers queries about them. Its methods are for trio's thread."""
+
+    def __init__(self) -> None:
+        self._thread: _LoopThread | None = None
+        self._services = 0
+        # In the thread alone, from here on.
+        self._interfaces = _Interfaces()
+        self._networks: dict[tuple[IPVersion, Interface | None], _Network] = {}
+
+    def announce(
+        self, host: IPAddress, info: Callable[[], ServiceInfo], on_failure: Callable[[], None]
+    ) -> Service:
+        """Announce a service on the network of an address, until it is withdrawn.
+
+        host: of this machine; one that stands for all addresses: on every network.
+        info: makes what is announced, in the thread of the responder.
+        on_failure: called in trio's thread when the service cannot be announced; `error` says why.
+        """
+        if self._thread is None:
+            self._thread = _LoopThread()
+        self._services += 1
+        service = Service()
+        thread = self._thread
+
+        def end(error: Exception | None) -> None:
+            service.error = error
+            service.ended.set()
+            if error is not None:
+                on_failure()
+
+        def report(done: asyncio.Task[None]) -> None:
+            error = None if done.cancelled() else done.exception()
+            assert error is None or isinstance(error, Exception)
+            thread.tell(end, error)
+
+        def start() -> None:
+            service.task = thread.loop.create_task(self._keep(host, info))
+            service.task.add_done_callback(report)
+
+        thread.call(start)
+        return service
+
+    async def withdraw(self, service: Service) -> None:
+        """Tell the network that a service is gone, once; return when that is done."""
+        thread = self._thread
+        assert thread is not None
+
+        def cancel() -> None:
+            assert service.task is not None
+            service.task.cancel()
+
+        thread.call(cancel)
+        with trio.CancelScope(shield=True):
+            await service.ended.wait()
+            self._services -= 1
+            if not self._services:
+                self._thread = None
+                await thread.stop()
+
+    # In the thread
+
+    async def _keep(self, host: IPAddress, make_info: Callable[[], ServiceInfo]) -> None:
+        """Announce a service until the task is cancelled; then say goodbye."""
+        info = make_info()
+        version = IPVersion.V4Only if host.version == 4 else IPVersion.V6Only
+        interface = None if host.is_unspecified else self._interfaces.find(host)
+        place = (version, interface)
+        network = self._networks.get(place)
+        if network is None:
+            network = self._networks[place] = _open_network(version, interface)
+        network.users += 1
+        try:
+            # Shielded, for it is opened for others as well; and python-zeroconf leaves sockets open
+            # where it is closed before.
+            await asyncio.shield(network.opened)
+            await _announce(network.zeroconf, info)
+        finally:
+            network.users -= 1
+            if not network.users:
+                del self._networks[place]
+                if not self._networks:
+                    self._interfaces = _Interfaces()  # they may be others when they are used again
+                await asyncio.wait([network.opened])
+                await AsyncZeroconf(zc=network.zeroconf).async_close()
+
+
+class _LoopThread:
+    """A thread that runs an asyncio loop."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._ended = trio.Event()
+        self._token = trio.lowlevel.current_trio_token()
+        self._thread = threading.Thread(target=self._run, name="invis-sim-mdns", daemon=True)
+        self._thread.start()
+
+    def call(self, function: Callable[[], object]) -> None:
+        """Call the function in the thread, soon; in the order of the calls."""
+        self.loop.call_soon_threadsafe(function)
+
+    def tell(self, function: Callable[..., object], *args: Any) -> None:
+        """Call the function in trio's thread, soon."""
+        with suppress(trio.RunFinishedError):  # where the host program has left this thread behind
+            self._token.run_sync_soon(function, *args)
+
+    async def stop(self) -> None:
+        """End the thread."""
+        self.call(self.loop.stop)
+        await self._ended.wait()
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self.loop.run_forever()
+        finally:
+            # Of python-zeroconf's own loop, old versions leave the descriptors open.
+            self.loop.close()
+            self.tell(self._ended.set)
+
+
+class _Network(msgspec.Struct):
+    """The sockets for mDNS on one network interface, or on all of them.
+
+    opened: done when they are open. users: how many services use them.
+    """
+
+    zeroconf: zeroconf.Zeroconf
+    opened: asyncio.Task[None]
+    users: int = 0
+
+
+def _open_network(version: IPVersion, interface: Interface | None) -> _Network:
+    """Open the sockets for an interface; None: for all. Raises NoNetwork."""
+    choice: Any = InterfaceChoice.All if interface is None else [interface]
+    try:
+        zc = zeroconf.Zeroconf(interfaces=choice, ip_version=version)
+    except (OSError, RuntimeError) as error:  # RuntimeError: none has an address of this version
+        raise NoNetwork(getattr(error, "strerror", None) or str(error)) from error
+    return _Network(zc, asyncio.get_running_loop().create_task(zc.async_wait_for_start()))
+
+
+class _Interfaces:
+    """The network interfaces of this machine, by address."""
+
+    def __init__(self) -> None:
+        self._by_address: dict[str, Interface] = {}
+        self._by_subnet: dict[Subnet, Interface] = {}
+
+    def find(self, host: IPAddress) -> Interface:
+        """Return the interface that has an address, as python-zeroconf wants to know it: by its
+        first address or its index, so that all addresses on it share its sockets.
+        """
+        found = self._look(host)
+        if found is None:  # an address that the machine has got meanwhile
+            self._scan()
+            found = self._look(host)
+        return str(host) if found is None else found
+
+    def _look(self, host: IPAddress) -> Interface | None:
+        found = self._by_address.get(str(host))
+        if found is None:  # such as 127.0.0.5: its system has all of 127.0.0.0/8
+            found = next((one for net, one in self._by_subnet.items() if host in net), None)
+        return found
+
+    def _scan(self) -> None:
+        for adapter in ifaddr.get_adapters():
+            first: Interface | None = None
+            for ip in adapter.ips:
+                text = _text(ip.ip)
+                if ip.is_IPv4:
+                    first = text if first is None else first
+                    self._by_address[text] = first
+                    subnet = ipaddress.ip_network(f"{text}/{ip.network_prefix}", strict=False)
+                    self._by_subnet[subnet] = first
+                elif adapter.index is not None:
+                    # A link-local address may be that of several interfaces.
+                    for name in (text, f"{text}%{ip.nice_name}"):
+                        self._by_address[name] = adapter.index
+
+
+async def _announce(zc: zeroconf.Zeroconf, info: ServiceInfo) -> None:
+    """Announce a service until the task is cancelled; then say goodbye. Raises zeroconf.Error."""
+    announcing: asyncio.Future[Any] | None = None
+    try:
+        announcing = asyncio.ensure_future(await zc.async_register_service(info))
+        await asyncio.get_running_loop().create_future()  # which only a cancellation ends
+    finally:
+        # Cancelled while other machines were asked whether they have the name, it is not there.
+        if zc.registry.async_get_info_name(info.name) is info:
+            if announcing is not None:
+                announcing.cancel()  # or it would announce once more after the goodbye
+            await (await zc.async_unregister_service(info))
+
+
+def own_addresses() -> list[str]:
+    """Return every address of this machine, of both versions of IP."""
+    import ifaddr
+
+    return [_text(ip.ip) for adapter in ifaddr.get_adapters() for ip in adapter.ips]
+
+
+def _text(ip: str | Iterable[Any]) -> str:
+    """Return an address as ifaddr has it, without the scope of one of IPv6."""
+    return ip if isinstance(ip, str) else str(next(iter(ip)))
