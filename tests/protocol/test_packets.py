@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim.protocol.callbacks import Callback
-from invis_sim.protocol.json_object import MAX_NOTES
+from invis_sim.protocol.json_object import MAX_NOTES, parse_object
 from invis_sim.protocol.json_stream import MAX_DEPTH, JsonFramer
 from invis_sim.protocol.json_text import MAX_DIGITS
 from invis_sim.protocol.packets import (
@@ -23,6 +23,7 @@ from invis_sim.protocol.packets import (
     Reply,
     Request,
     encode_json,
+    parse_common_request,
     parse_packet,
     parse_request,
 )
@@ -101,6 +102,27 @@ def test_a_plain_request_is_read_like_one_with_more_in_it(
     with_more = plain[:last_braces] + b',"other":0' + plain[last_braces:]
     expected = Request(packet_id=packet_id, callback=callback)
     assert parse_request(plain) == parse_request(with_more) == expected
+
+
+NUMBERS = st.sampled_from(
+    ["20", "-0", "-1", "2" * 19, "1" * 4000, "20.0", "2e1", "0.5", "020", "+1", "true", "null", '"20"']
+)
+
+
+@given(NUMBERS, NUMBERS, NUMBERS, st.permutations(range(3)), st.integers(1, 3))
+def test_the_fast_way_reads_what_the_thorough_way_reads_without_a_note(
+    packet_id: str, again: str, callback: str, order: list[int], count: int
+) -> None:
+    payload = f'"payload":{{"callbackName":{callback}}}'
+    keys = (f'"packetID":{packet_id}', payload, f'"packet\\u0049D":{again}')
+    document = f"{{{','.join(keys[at] for at in order[:count])}}}".encode()
+    common = parse_common_request(document)
+    if common is not None:
+        fields, notes = parse_object(document, "a request")
+        read = (fields["packetID"], fields["payload"]["callbackName"])
+        assert (common.packet_id, common.callback) == read
+        assert [type(value) for value in read] == [int, int]
+        assert not notes
 
 
 @pytest.mark.parametrize("digits", ["-0", "0", "-1", "1" * 18, "1" * 19, "9" * MAX_DIGITS])

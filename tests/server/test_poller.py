@@ -23,15 +23,18 @@ pytestmark = pytest.mark.skipif(not hasattr(select, "epoll"), reason="there is n
 
 
 class Ticks:
-    """A clock that only passes when it is read."""
+    """A clock that only passes when it is read.
+
+    reads: how often it was.
+    """
 
     def __init__(self, seconds: float) -> None:
+        self.reads = 0
         self._seconds = seconds
-        self._now = 0.0
 
     def __call__(self) -> float:
-        self._now += self._seconds
-        return self._now
+        self.reads += 1
+        return self.reads * self._seconds
 
 
 class Calls(trio.abc.Instrument):
@@ -99,6 +102,77 @@ def test_a_poller_gives_way_to_a_task_that_has_something_to_do(
 ) -> None:
     monkeypatch.setattr(module, "monotonic", Ticks(module.BUSY_POLL_SECONDS / 1000))
     assert flood(True, 1, stops=True) == 1
+
+
+@pytest.mark.parametrize(("owns_loop", "least", "most"), [(True, 10, 15), (False, 1, 2)])
+def test_a_poller_spins_once_after_a_request_if_it_owns_its_loop_and_never_when_idle(
+    owns_loop: bool, least: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Ticks(module.SPIN_SECONDS / 10)
+    monkeypatch.setattr(module, "monotonic", clock)
+
+    async def run() -> None:
+        with ExitStack() as stack:
+            one, other = (stack.enter_context(end) for end in socket.socketpair())
+            poller = Poller(owns_loop=owns_loop)
+            answered = trio.Event()
+
+            def handle() -> None:
+                one.recv(1)
+                answered.set()
+
+            poller.add(one.fileno(), handle)
+            await trio.testing.wait_all_tasks_blocked()
+            assert clock.reads == 0
+            other.send(b"x")
+            with trio.fail_after(TIMEOUT):
+                await answered.wait()
+            await trio.testing.wait_all_tasks_blocked()
+            await poller.close()
+
+    trio.run(run)
+    assert least <= clock.reads <= most
+
+
+def test_tasks_and_timers_have_their_turn_while_every_spin_pays_off(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each request comes in the middle of a spin, so the poller never has to sleep."""
+    calls = Calls()
+    reads_until_asked = 5
+
+    async def run() -> None:
+        with ExitStack() as stack:
+            one, other = (stack.enter_context(end) for end in socket.socketpair())
+            clock = Ticks(module.SPIN_SECONDS / 10)
+            answered_at = 0
+
+            def monotonic() -> float:  # read between two polls, so a client can ask meanwhile
+                if clock.reads - answered_at == reads_until_asked:
+                    other.send(b"x")
+                return clock()
+
+            def handle() -> None:
+                nonlocal answered_at
+                one.recv(1)
+                answered_at = clock.reads
+                calls.add()
+                if calls.most > 10_000:  # so that the test ends where the poller would not
+                    poller.stop_busy_polling()
+
+            monkeypatch.setattr(module, "monotonic", monotonic)
+            poller = Poller(owns_loop=True)
+            poller.add(one.fileno(), handle)
+            other.send(b"x")
+            with trio.fail_after(TIMEOUT):
+                for _ in range(5):
+                    await trio.sleep(0.0001)
+                    await trio.lowlevel.checkpoint()
+            await poller.close()
+
+    trio.run(run, instruments=[calls])
+    in_a_turn = 10 * module.BUSY_POLL_SECONDS / module.SPIN_SECONDS / reads_until_asked
+    assert 5 <= calls.most <= in_a_turn
 
 
 def test_a_delayed_reply_and_another_outlet_are_served_while_a_client_floods() -> None:

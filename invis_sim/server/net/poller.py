@@ -16,6 +16,7 @@ from collections.abc import Callable
 import trio
 
 from invis_sim.server.machine_clock import monotonic
+from invis_sim.server.net.spin_credit import SpinCredit
 
 __all__ = ["Poller"]
 
@@ -27,13 +28,19 @@ BUSY_POLL_SECONDS = 0.001
 """How long a poller that owns its event loop may hold it, after a request, for the next one: longer
 than a fast client takes to ask again, shorter than a person or a timer would notice."""
 
+SPIN_SECONDS = 0.00005
+"""How long a poller that owns its event loop polls without waiting, after a request, before it
+sleeps: to be woken costs more than to answer a request. A fast client asks again within 20 µs."""
+
 
 class Poller:
     """Calls handlers when their sockets have something to read.
 
     owns_loop: whether nothing but simulators runs in this event loop. Then the poller need not go
     through the whole loop between two requests that follow each other closely: it waits for the
-    next one itself, for a moment (`BUSY_POLL_SECONDS`), unless another task has something to do.
+    next one itself, for a moment (`BUSY_POLL_SECONDS`), unless another task has something to do. At
+    the beginning of that moment it polls without waiting (`SPIN_SECONDS`), as long as that pays off
+    (`SpinCredit`).
 
     Its task starts with the first socket. `close` ends it.
 
@@ -44,6 +51,7 @@ class Poller:
         self._epoll = select.epoll()
         self._handlers: dict[int, Callable[[], None]] = {}
         self._busy_poll_seconds = BUSY_POLL_SECONDS if owns_loop else 0.0
+        self._spin_credit = SpinCredit()
         self._others_wait = False
         self._started = False
         self._scope = trio.CancelScope()
@@ -93,9 +101,24 @@ class Poller:
                                 handler()
                         if self._others_wait or monotonic() >= until:
                             break
-                        ready = self._epoll.poll(self._busy_poll_seconds, MAX_SOCKETS_PER_TURN)
+                        ready = self._poll_briefly()
         finally:
             self._ended.set()
+
+    def _poll_briefly(self) -> list[tuple[int, int]]:
+        """Return the sockets that have something to read within a moment, and their events."""
+        poll, credit = self._epoll.poll, self._spin_credit
+        if credit.take_chance():
+            ready = poll(0, MAX_SOCKETS_PER_TURN)
+            if ready:
+                return ready
+            until = monotonic() + SPIN_SECONDS
+            while not ready and monotonic() < until:
+                ready = poll(0, MAX_SOCKETS_PER_TURN)
+            credit.record(bool(ready))
+            if ready:
+                return ready
+        return poll(self._busy_poll_seconds, MAX_SOCKETS_PER_TURN)
 
     async def close(self) -> None:
         """Stop listening, and return when the descriptor is closed."""
