@@ -43,6 +43,7 @@ format: environment ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+bench: EXTRAS := test,lint,bench
 bench: environment ## measure against hand-written servers, side by side
 	$(BIN)/python -m tests.bench $(BENCH_ARGS)
 

@@ -63,7 +63,7 @@ class _CommonRequest(msgspec.Struct, frozen=True, gc=False, forbid_unknown_field
 _decode_common = msgspec.json.Decoder(_CommonRequest).decode
 
 _QUOTES = 2 * len(("packetID", "payload", "callbackName"))
-"""How many quotes the request of the most common form has; with more of them, a key appears again."""
+"""How many quotes the request of the most common form has; with more, a key appears again."""
 
 
 def parse_common_request(document: bytes) -> Request | None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ __all__ = [
     "ServerError",
     "Transport",
     "firmware",
+    "missing_of",
     "outlet_command",
     "run_many_outlets",
     "run_outlet",
@@ -38,10 +40,21 @@ ROOT = Path(__file__).parents[2]
 START_SECONDS = 20.0
 
 PEERS: dict[Transport, dict[str, str]] = {
-    "tcp": {"asyncio streams": "asyncio_streams"},
-    "ws": {"websockets": "websockets_library", "trio-websocket": "trio_websocket_loop"},
+    "tcp": {
+        "asyncio streams": "asyncio_streams",
+        "trio loop, msgspec": "trio_loop",
+        "streams on uvloop": "uvloop_streams",
+    },
+    "ws": {
+        "websockets": "websockets_library",
+        "trio-websocket": "trio_websocket_loop",
+        "picows on uvloop": "picows_library",
+    },
 }
 """Transport → name of the peer → its module in `tests.bench.peers`."""
+
+NEEDS = {"streams on uvloop": ("uvloop",), "picows on uvloop": ("picows", "uvloop")}
+"""Name of the peer → what it needs that not every environment of the tests has."""
 
 
 class ServerError(Exception):
@@ -157,6 +170,11 @@ def wait_until_ready(process: subprocess.Popen[bytes], ready_file: Path) -> None
         if time.monotonic() > patience:
             raise ServerError(f"invis-sim is not ready after {START_SECONDS:g} s")
         time.sleep(0.0005)
+
+
+def missing_of(peer: str) -> list[str]:
+    """The packages that a peer needs and that are not installed."""
+    return [package for package in NEEDS.get(peer, ()) if find_spec(package) is None]
 
 
 @contextmanager

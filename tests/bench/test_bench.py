@@ -15,7 +15,16 @@ from tests.bench.control import event_reader, latencies
 from tests.bench.idle import used_meanwhile
 from tests.bench.packets import REPLY
 from tests.bench.pushes import run_telling
-from tests.bench.servers import PEERS, Outlet, Server, ServerError, Transport, run_outlet, run_peer
+from tests.bench.servers import (
+    PEERS,
+    Outlet,
+    Server,
+    ServerError,
+    Transport,
+    missing_of,
+    run_outlet,
+    run_peer,
+)
 
 GOOD = json.dumps(REPLY).encode()
 
@@ -41,6 +50,8 @@ def test_every_request_is_sent_and_answered_once(transport: Transport, tmp_path:
     ("transport", "peer"), [(transport, peer) for transport in PEERS for peer in PEERS[transport]]
 )
 def test_the_peers_answer_what_the_outlet_answers(transport: Transport, peer: str) -> None:
+    if missing := missing_of(peer):
+        pytest.skip(f"not installed: {', '.join(missing)}")
     with run_outlet() as outlet, run_peer(peer, transport) as other:
         ours, theirs = Target(outlet.on(transport)), Target(other)
         assert ours.reply == theirs.reply

@@ -1,5 +1,7 @@
 """Polling without waiting: as long as it pays off, and hardly ever where it does not."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +27,7 @@ def test_what_never_pays_off_is_tried_ever_more_rarely() -> None:
     tries = [at for at, spun in enumerate(taken) if spun]
     first = MAX_CREDIT // COST
     assert tries[:first] == list(range(first))
-    pauses = [later - earlier - 1 for earlier, later in zip(tries, tries[1:], strict=False)]
+    pauses = [later - earlier - 1 for earlier, later in pairwise(tries)]
     assert pauses[first - 1 :][:3] == [MIN_PAUSE, 2 * MIN_PAUSE, 4 * MIN_PAUSE]
     assert pauses[-1] == max(pauses) == MAX_PAUSE
 

@@ -22,9 +22,13 @@ FIRMWARE = {
 
 def answer(text: str | bytes) -> str:
     """The reply to a request, both as JSON."""
-    request = json.loads(text)
+    return json.dumps(reply_to(json.loads(text)), separators=(",", ":"))
+
+
+def reply_to(request: Any) -> dict[str, Any]:
+    """The reply to a request, both as plain data."""
     reply: dict[str, Any] = {"sn": SN, "packetID": request["packetID"], "PUBACK": 0}
     if request["payload"]["callbackName"] == 20:
         reply["PUBACK"] = 1
         reply["payload"] = {"callbackName": 20, "callbackArgs": FIRMWARE}
-    return json.dumps(reply, separators=(",", ":"))
+    return reply
