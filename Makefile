@@ -17,7 +17,7 @@ BIN := $(VENV)/bin
 PORTS = $(if $(TCP_PORT),--tcp-port $(TCP_PORT)) $(if $(WS_PORT),--ws-port $(WS_PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-minimum lint format bench clean environment
+.PHONY: help run test test-minimum lint format guides bench clean environment
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -42,6 +42,9 @@ lint: environment ## check format, lint and types
 format: environment ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+guides: environment ## write the reference parts of invis_sim/guides from the code
+	$(BIN)/python -m tests.guides.reference
 
 bench: EXTRAS := test,lint,bench
 bench: environment ## measure against hand-written servers, side by side

@@ -18,7 +18,7 @@ from invis_sim.journal.text import format_callback
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.packets import Push, encode_json, parse_request
 
-__all__ = ["callbacks", "example_exchange", "products_with"]
+__all__ = ["callbacks", "description", "example_exchange", "products_with"]
 
 WIDTH = 98
 """Columns of a line: it fits a terminal of 100."""
@@ -100,27 +100,27 @@ def _takes(manual: CallbackManual) -> str:
     return (manual.takes or "").partition(":")[0].partition(", and")[0]
 
 
-def _manual(callback: Callback) -> str:
+def description(callback: Callback) -> list[str]:
+    """Return which products have a callback, what it takes, and what it returns: a line each."""
     manual = MANUAL[callback]
-    parts = [format_callback(callback), ""]
     if manual.takes is None:
-        parts += _wrap("Pushed: ", manual.returns)
-    else:
-        does = "changes something" if callback in MUTATING_CALLBACKS else "reads"
-        names = {"bare": "a bare outlet", "pro": "an InvisDeco Pro", "aura": "an InvisDeco Aura"}
-        products = products_with(callback)
-        having = (
-            "every product"
-            if len(products) == len(names)
-            else " and ".join(names[product] for product in products)
-        )
-        parts += [f"On {having}; it {does}.", ""]
-        parts += _wrap("Takes: ", manual.takes)
-        parts += _wrap("Returns: ", manual.returns)
+        return [f"Pushed: {manual.returns}."]
+    does = "changes something" if callback in MUTATING_CALLBACKS else "reads"
+    names = {"bare": "a bare outlet", "pro": "an InvisDeco Pro", "aura": "an InvisDeco Aura"}
+    products = products_with(callback)
+    having = (
+        "every product"
+        if len(products) == len(names)
+        else " and ".join(names[product] for product in products)
+    )
+    return [f"On {having}; it {does}.", f"Takes: {manual.takes}.", f"Returns: {manual.returns}."]
+
+
+def _manual(callback: Callback) -> str:
+    parts = [format_callback(callback), ""]
+    for line in description(callback):
+        parts += textwrap.wrap(line, WIDTH, subsequent_indent="    ")
+        parts += [""] if line.startswith("On ") else []
     parts += ["", "Example:", ""]
     parts += [f"    {line}" for line in example_exchange(callback)]
     return "\n".join(parts)
-
-
-def _wrap(head: str, text: str) -> list[str]:
-    return textwrap.wrap(f"{head}{text}.", WIDTH, subsequent_indent="    ")

@@ -11,18 +11,20 @@ from invis_sim.faults.catalogue import KINDS
 from invis_sim.guides import guides
 from invis_sim.scenario.bundled import bundled
 
-__all__ = ["completion"]
+__all__ = ["Argument", "Command", "commands_of", "completion"]
 
 
 class Argument(msgspec.Struct, frozen=True):
     """An option, or an argument with a place.
 
-    flags: as `("-o", "--output")`; none: it has a place. help: in one line.
+    flags: as `("-o", "--output")`; none: it has a place. metavar: how manuals name its value.
+    help: in one line.
     takes_value: whether an option is followed by a value. words: what the value may be.
     is_file: whether it may be any file.
     """
 
     flags: tuple[str, ...]
+    metavar: str
     help: str
     takes_value: bool
     words: tuple[str, ...]
@@ -30,10 +32,11 @@ class Argument(msgspec.Struct, frozen=True):
 
 
 class Command(msgspec.Struct, frozen=True):
-    """A command with its arguments."""
+    """A command with its arguments. help: in a line; description: all of it."""
 
     name: str
     help: str
+    description: str
     arguments: tuple[Argument, ...]
 
     @property
@@ -54,18 +57,19 @@ class Command(msgspec.Struct, frozen=True):
 
 def completion(args: argparse.Namespace) -> int:
     """Print the script."""
-    print(_SCRIPTS[args.shell](tuple(_commands(_parser()))), end="")
+    print(_SCRIPTS[args.shell](tuple(commands_of(_parser()))), end="")
     return 0
 
 
-def _commands(parser: argparse.ArgumentParser) -> Iterator[Command]:
+def commands_of(parser: argparse.ArgumentParser) -> Iterator[Command]:
+    """Yield the commands that a parser understands."""
     (subparsers,) = (
         action for action in parser._actions if isinstance(action, argparse._SubParsersAction)
     )
     helps = {action.dest: action.help or "" for action in subparsers._get_subactions()}
     for name, one in subparsers.choices.items():
         arguments = tuple(_argument(action) for action in one._actions)
-        yield Command(name, helps[name], arguments)
+        yield Command(name, helps[name], one.description or "", arguments)
 
 
 def _argument(action: argparse.Action) -> Argument:
@@ -73,6 +77,7 @@ def _argument(action: argparse.Action) -> Argument:
     words = tuple(map(str, action.choices or _WORDS.get(metavar, ())))
     return Argument(
         flags=tuple(action.option_strings),
+        metavar=metavar,
         help=" ".join((action.help or "").replace("%%", "%").split()),
         takes_value=action.nargs != 0,
         words=words,
@@ -176,7 +181,9 @@ def _zsh_case(command: Command) -> str:
         value = f":value:{_zsh_action(one)}" if one.takes_value else ""
         specs += (shlex.quote(f"*{flag}[{text}]{value}") for flag in one.flags)
     if command.placed:
-        every = Argument((), "", True, command.words, any(one.is_file for one in command.placed))
+        every = Argument(
+            (), "", "", True, command.words, any(one.is_file for one in command.placed)
+        )
         specs.append(shlex.quote(f"*:argument:{_zsh_action(every)}"))
     lines = " \\\n                    ".join(specs)
     return f"                {command.name}) _arguments \\\n                    {lines} ;;\n"

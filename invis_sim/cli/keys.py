@@ -18,7 +18,7 @@ from invis_sim.schema.describe import describe, did_you_mean
 from invis_sim.schema.fields import Field, fields, key_docs
 from invis_sim.schema.manual import NO_MANUALS, has_manuals, manual
 
-__all__ = ["keys"]
+__all__ = ["expected_value", "first_paragraph", "format_default", "keys", "tables"]
 
 WIDTH = 98
 """Columns of a line: it fits a terminal of 100, and the longest default fits it."""
@@ -33,21 +33,26 @@ _INLINE_TABLE = re.compile(r"\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
 
 def keys(args: argparse.Namespace) -> int:
     """Print the tables of a scenario file, or the keys of one. Raises CliError."""
-    tables: dict[str, type[msgspec.Struct]] = dict(_tables(Scenario))
+    found = tables()
     if args.table is None:
-        print(_overview(tables))
+        print(_overview(found))
         return 0
     name = args.table.strip("[]")
-    if name not in tables:
-        hint = _FAULTS if name == "faults" else did_you_mean(name, tables)
-        hint = hint or f"; known tables: {', '.join(tables)}"
+    if name not in found:
+        hint = _FAULTS if name == "faults" else did_you_mean(name, found)
+        hint = hint or f"; known tables: {', '.join(found)}"
         raise CliError(f"unknown table {name!r}{hint}", status=2)
-    print(_manual(name, tables[name]))
+    print(_manual(name, found[name]))
     return 0
 
 
+def tables() -> dict[str, type[msgspec.Struct]]:
+    """Return the tables of a scenario file, by the name that a file has in brackets."""
+    return dict(_tables(Scenario))
+
+
 def _tables(owner: type[msgspec.Struct], path: str = "") -> Iterator[tuple[str, type[Any]]]:
-    """Yield the tables in a struct, by the name that a file has in brackets."""
+    """Yield the tables in a struct, and those in them."""
     for key, field in fields(owner).items():
         # Which keys a fault has depends on its kind; `invis-sim faults` shows them.
         if field.section is not None and field.section is not Fault:
@@ -55,14 +60,14 @@ def _tables(owner: type[msgspec.Struct], path: str = "") -> Iterator[tuple[str, 
             yield from _tables(field.section, f"{path}{key}.")
 
 
-def _overview(tables: dict[str, type[msgspec.Struct]]) -> str:
+def _overview(found: dict[str, type[msgspec.Struct]]) -> str:
     documented = key_docs(Scenario)
     known = fields(Scenario)
     lists = [key for key, field in known.items() if field.element is not None]
-    top = [key for key in known if key not in {*tables, *lists}]
+    top = [key for key in known if key not in {*found, *lists}]
     summaries = {
         f"[{name}]": _first_sentence(struct)
-        for name, struct in tables.items()
+        for name, struct in found.items()
         if name.partition(".")[0] not in lists
     }
     return "\n".join(
@@ -94,8 +99,13 @@ def _rows(texts: dict[str, str]) -> Iterator[str]:
         yield from (f"{'':{NAME_WIDTH}}{line}" for line in rest)
 
 
+def first_paragraph(struct: type[msgspec.Struct]) -> str:
+    """Return what the manual of a table begins with, in one line."""
+    return manual(struct).partition("\n\n")[0].replace("\n", " ")
+
+
 def _first_sentence(struct: type[msgspec.Struct]) -> str:
-    summary = manual(struct).partition("\n\n")[0].replace("\n", " ")
+    summary = first_paragraph(struct)
     return summary and summary.partition(". ")[0].rstrip(".") + "."
 
 
@@ -108,15 +118,15 @@ def _manual(name: str, struct: type[msgspec.Struct]) -> str:
     for key, field in fields(struct).items():
         if has_commands and key == next(iter(COMMANDS)):
             parts += ["Commands, executed in this order:", ""]
-        default = "" if has_commands else _format_default(field)
+        default = "" if has_commands else format_default(field)
         parts += _wrap(f"{key}{f' = {default}' if default else ''}", "", "    ")
-        for line in filter(None, (field.doc, f"({_expected(field)})")):
+        for line in filter(None, (field.doc, f"({expected_value(field)})")):
             parts += _wrap(line, "    ", "    ")
         parts.append("")
     return "\n".join(parts).rstrip()
 
 
-def _expected(field: Field) -> str:
+def expected_value(field: Field) -> str:
     """Return what the value of a key must be."""
     if field.table is Fault:  # its keys depend on its kind
         return "a table as in [[faults]]; see `invis-sim faults`"
@@ -130,7 +140,7 @@ def _wrap(text: str, first_indent: str, indent: str) -> list[str]:
     return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
-def _format_default(field: Field) -> str:
+def format_default(field: Field) -> str:
     """Return the default of a key as TOML; "" if it is a table, or if the key is omitted."""
     default = field.default
     if default is msgspec.NODEFAULT or default is None or isinstance(default, msgspec.Struct):

@@ -1,8 +1,8 @@
 """Takes a guide apart: from Markdown to blocks, and from the text of a block to spans.
 
 This is the part of Markdown that the guides use: headings with #, paragraphs, lists of one level,
-tables, and code between fences; in a text `code`, **strong** and [links](guide.md). HTML comments
-are for those who write the guides, and are dropped.
+tables, and code between fences; in a text `code`, **strong**, [links](guide.md), and a \\* for a *.
+HTML comments are for those who write the guides, and are dropped.
 """
 
 import re
@@ -136,7 +136,7 @@ def spans(text: str) -> Iterator[Span]:
     position = 0
     for match in _SPAN.finditer(text):
         if match.start() > position:
-            yield Span("text", text[position : match.start()])
+            yield Span("text", _unescaped(text[position : match.start()]))
         position = match.end()
         if match["code"]:
             yield Span("code", match["code"])
@@ -145,7 +145,11 @@ def spans(text: str) -> Iterator[Span]:
         else:
             yield Span("link", match["link"], match["target"])
     if position < len(text):
-        yield Span("text", text[position:])
+        yield Span("text", _unescaped(text[position:]))
+
+
+def _unescaped(text: str) -> str:
+    return text.replace("\\*", "*")
 
 
 def linked_guide(target: str) -> tuple[str, str] | None:

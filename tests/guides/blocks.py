@@ -58,7 +58,7 @@ class Block:
 
 
 _FENCE = re.compile(
-    r"(?:^ *<!-- *(?P<remark>[^\n]*?) *-->\n\n?)?"
+    r"(?:^ *<!-- (?P<remark>(?!end )[^\n]*?) -->\n\n?)?"
     r"^(?P<indent> *)```(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=indent)```$",
     re.MULTILINE | re.DOTALL,
 )

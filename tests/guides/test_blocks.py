@@ -7,7 +7,6 @@ import tomllib
 
 import pytest
 
-from invis_sim.device.state import Quirks
 from invis_sim.scenario import Scenario, parse
 from tests.guides.blocks import ALL, ROOT, Block, as_scenario, block_of, blocks, shown
 
@@ -67,10 +66,3 @@ def test_toml_that_is_good_is_accepted() -> None:
     check_toml(block_of("toml", 'seed = 1\n[[faults]]\nkind = "drop"\n'))
     check_toml(block_of("toml", '# late\nkind = "delay"\nseconds = 1\n'))
     check_toml(block_of("toml", '[project.optional-dependencies]\ntest = ["invis-sim"]\n'))
-
-
-def test_the_table_of_quirks_has_each_of_them_once() -> None:
-    text = (ROOT / "invis_sim/guides/scenarios.md").read_text("utf-8")
-    (table,) = re.findall(r"\| about \| quirks \|\n\|---\|---\|\n((?:\|.*\n)+)", text)
-    named = re.findall(r"`(\w+)`", re.sub(r"; and .*", "", table))
-    assert sorted(named) == sorted(Quirks.__struct_fields__)
