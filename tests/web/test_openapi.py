@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped, unused-ignore]
+import jsonschema_rs
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
@@ -55,16 +55,16 @@ def test_bodies_are_what_a_scenario_says(document: Any) -> None:
         return resolved(document, content["application/json"]["schema"])
 
     commands = body("/api/outlets/{sn}/commands", "post")
-    jsonschema.validate({"push": 9}, commands)
-    jsonschema.validate([{"inject": {"kind": "delay", "seconds": 2}}], commands)
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({"pish": 9}, commands)
+    jsonschema_rs.validate(commands, {"push": 9})
+    jsonschema_rs.validate(commands, [{"inject": {"kind": "delay", "seconds": 2}}])
+    with pytest.raises(jsonschema_rs.ValidationError):
+        jsonschema_rs.validate(commands, {"pish": 9})
     faults = body("/api/outlets/{sn}/faults", "post")
-    jsonschema.validate({"kind": "drop"}, faults)
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({"kind": "drip"}, faults)
+    jsonschema_rs.validate(faults, {"kind": "drop"})
+    with pytest.raises(jsonschema_rs.ValidationError):
+        jsonschema_rs.validate(faults, {"kind": "drip"})
     state = body("/api/outlets/{sn}/state", "patch")
-    jsonschema.validate({"outlets": {"states": [1, 0]}}, state)
+    jsonschema_rs.validate(state, {"outlets": {"states": [1, 0]}})
     assert set(COMMANDS) <= set(document["components"]["schemas"]["CommandTable"]["properties"])
 
 
@@ -86,10 +86,10 @@ def test_answers_are_what_it_says(client: Client, document: Any, path: str) -> N
     template = path.partition("?")[0].replace(OUTLET, "/api/outlets/{sn}")
     answer = document["paths"][template]["get"]["responses"]["200"]
     schema = answer["content"]["application/json"]["schema"]
-    jsonschema.validate(client.get(path), resolved(document, schema))
+    jsonschema_rs.validate(resolved(document, schema), client.get(path))
 
 
 def test_problems_are_what_it_says(client: Client, document: Any) -> None:
     problem = client.refused("POST", f"{OUTLET}/commands", {"pish": 9}).body
     schema = document["components"]["schemas"]["ProblemDocument"]
-    jsonschema.validate(problem, resolved(document, schema))
+    jsonschema_rs.validate(resolved(document, schema), problem)
