@@ -2,7 +2,7 @@
 
 import argparse
 
-__all__ = ["count", "duration", "port", "seconds", "speed", "wait_seconds", "whole"]
+__all__ = ["control_port", "count", "duration", "port", "seconds", "speed", "wait_seconds", "whole"]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -63,6 +63,15 @@ def port(text: str) -> int:
     if not 1 <= number <= 65535:
         raise argparse.ArgumentTypeError(f"expected a port, 1 to 65535, found {text!r}")
     return number
+
+
+def control_port(text: str) -> int:
+    """Parse the port of --control, which is optional: a word behind it may be an argument."""
+    try:
+        return int(text)
+    except ValueError:
+        problem = f"expected a port, found {text!r}; write {text!r} before --control"
+        raise argparse.ArgumentTypeError(problem) from None
 
 
 def duration(text: str) -> float:

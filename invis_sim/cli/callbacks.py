@@ -1,12 +1,12 @@
 """`invis-sim callbacks`: the manual of the protocol's callbacks."""
 
 import argparse
-import textwrap
 from typing import get_args
 
 import msgspec
 
 from invis_sim.cli import CliError
+from invis_sim.cli.width import text_width, wrap
 from invis_sim.device.effects import Answer
 from invis_sim.device.firmware import FaceplateFirmware, FirmwareInventory, OutletFirmware
 from invis_sim.device.handlers import MUTATING_CALLBACKS
@@ -19,9 +19,6 @@ from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.packets import Push, encode_json, parse_request
 
 __all__ = ["callbacks", "description", "example_exchange", "products_with"]
-
-WIDTH = 98
-"""Columns of a line: it fits a terminal of 100."""
 
 PACKET_ID = 221_040
 """Of the example; any number of six digits."""
@@ -90,7 +87,8 @@ def _overview() -> str:
     lines = []
     for callback, manual in MANUAL.items():
         takes = "push only" if manual.takes is None else _takes(manual)
-        lines.append(f"{format_callback(callback):30} {takes}")
+        head = f"{format_callback(callback):30} "
+        lines += wrap(f"{head}{takes}", text_width(), indent=" " * len(head))
     lines += ["", "Run `invis-sim callbacks N` for details of one, with an example."]
     return "\n".join(lines)
 
@@ -119,7 +117,7 @@ def description(callback: Callback) -> list[str]:
 def _manual(callback: Callback) -> str:
     parts = [format_callback(callback), ""]
     for line in description(callback):
-        parts += textwrap.wrap(line, WIDTH, subsequent_indent="    ")
+        parts += wrap(line, text_width(), indent="    ")
         parts += [""] if line.startswith("On ") else []
     parts += ["", "Example:", ""]
     parts += [f"    {line}" for line in example_exchange(callback)]

@@ -3,13 +3,23 @@
 import argparse
 import shlex
 from collections.abc import Iterator
+from functools import cache
+from typing import get_args
 
 import msgspec
 
-from invis_sim.cli import _parser
+from invis_sim.cli.arguments import make_parser
+from invis_sim.cli.keys import tables
+from invis_sim.cli.parser import Parser
+from invis_sim.commands.registry import COMMANDS
+from invis_sim.device.state import OutletState
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.guides import guides
+from invis_sim.journal.entries import ENTRY_KINDS
+from invis_sim.protocol.callbacks import Callback
+from invis_sim.protocol.transport import Transport
 from invis_sim.scenario.bundled import bundled
+from invis_sim.schema.fields import fields
 
 __all__ = ["Argument", "Command", "commands_of", "completion"]
 
@@ -57,24 +67,21 @@ class Command(msgspec.Struct, frozen=True):
 
 def completion(args: argparse.Namespace) -> int:
     """Print the script."""
-    print(_SCRIPTS[args.shell](tuple(commands_of(_parser()))), end="")
+    print(_SCRIPTS[args.shell](tuple(commands_of(make_parser()))), end="")
     return 0
 
 
-def commands_of(parser: argparse.ArgumentParser) -> Iterator[Command]:
+def commands_of(parser: Parser) -> Iterator[Command]:
     """Yield the commands that a parser understands."""
-    (subparsers,) = (
-        action for action in parser._actions if isinstance(action, argparse._SubParsersAction)
-    )
-    helps = {action.dest: action.help or "" for action in subparsers._get_subactions()}
-    for name, one in subparsers.choices.items():
-        arguments = tuple(_argument(action) for action in one._actions)
+    helps = {action.dest: action.help or "" for action in parser.command_actions}
+    for name, one in parser.commands.items():
+        arguments = tuple(map(_argument, one._actions))
         yield Command(name, helps[name], one.description or "", arguments)
 
 
 def _argument(action: argparse.Action) -> Argument:
     metavar = action.metavar if isinstance(action.metavar, str) else ""
-    words = tuple(map(str, action.choices or _WORDS.get(metavar, ())))
+    words = tuple(map(str, action.choices or _words().get(metavar, ())))
     return Argument(
         flags=tuple(action.option_strings),
         metavar=metavar,
@@ -85,15 +92,39 @@ def _argument(action: argparse.Action) -> Argument:
     )
 
 
-_WORDS = {"SCENARIO": (*bundled(),), "KIND": (*KINDS,), "GUIDE": (*guides(),)}
-"""What a value of this metavar may be, among others, where the parser does not say so itself."""
+@cache
+def _words() -> dict[str, tuple[str, ...]]:
+    """Return what the value of a metavar may be, where the parser does not say so itself."""
+    callbacks = tuple(str(int(callback)) for callback in Callback)
+    return {
+        "SCENARIO": (*bundled(),),
+        "GUIDE": (*guides(),),
+        "KIND": (*KINDS,),
+        "KIND[:key=value,…]": (*KINDS,),
+        "ENTRY": (*sorted(ENTRY_KINDS),),
+        "ENTRY[,ENTRY…]": (*sorted(ENTRY_KINDS),),
+        "TABLE": (*tables(),),
+        "CALLBACK": callbacks,
+        "T": get_args(Transport),
+        "COMMAND=VALUE": (*COMMANDS,),
+        "KEY=VALUE": (*_state_keys(OutletState),),
+    }
+
+
+def _state_keys(owner: type[msgspec.Struct], path: str = "") -> Iterator[str]:
+    for key, field in fields(owner).items():
+        if field.section is None:
+            yield f"{path}{key}"
+        else:
+            yield from _state_keys(field.section, f"{path}{key}.")
+
 
 _FILES = ("SCENARIO", "FILE", "PATH", "JOURNAL")
 """How the metavars of files begin."""
 
 
 def _bash(commands: tuple[Command, ...]) -> str:
-    names = " ".join(one.name for one in commands)
+    names = " ".join(("--help", "--version", *(one.name for one in commands)))
     cases = "".join(map(_bash_case, commands))
     return f"""\
 # bash completion of invis-sim: source <(invis-sim completion bash)

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from invis_sim.cli import CliError
 from invis_sim.cli.control_client import ControlClient
-from invis_sim.cli.messages import print_message
+from invis_sim.cli.messages import print_warning
 from invis_sim.cli.streams import write_utf8
 
 __all__ = ["export"]
@@ -20,7 +20,7 @@ def export(args: argparse.Namespace) -> int:
             raise CliError(f"{server.url}: which outlet? --sn takes one of: {there}", status=2)
         text = server.get(f"/api/outlets/{quote(serials[0], safe='')}/scenario")
         if omitted := server.headers.get("omitted"):
-            print_message(f"invis-sim: not in the scenario: {omitted}")
+            print_warning(f"not in the scenario: {omitted}")
     write_utf8()
     print(text, end="")
     return 0

@@ -2,57 +2,65 @@
 wait for that.
 """
 
-import argparse
 from typing import Any
 
 from invis_sim.cli.argument_types import seconds, speed, whole
+from invis_sim.cli.parser import add_command
 
 __all__ = ["add_gauntlet"]
 
 EPILOG = """\
-The command is started once per case, without a shell. It learns where the outlet is from
+The command is started once for each case, without a shell. It gets the address of the outlet by
 placeholders in its arguments, {host} {port} {transport} {address} {tcp_port} {ws_port}
-{ws_url} {sn} {control_url} {case}, and from the environment: INVIS_HOST and so on. Its exit
-status says what came of it. 0: it reached its goal; 77: the case is not for it; any other: it
-could not reach its goal, and has noticed that.
+{ws_url} {sn} {control_url} {case}, or by environment variables: INVIS_HOST and so on.
 
-Exit status of the gauntlet: 0: all as expected; 1: not; 2: the command line or a file is wrong;
-3: the client does not reach its goal even undisturbed; 130: interrupted.
+Exit status of the command: 0: it reached its goal; 77: the case is not for it; any other: it
+noticed that it cannot reach its goal.
+
+Exit status of the gauntlet: 0: every case ended as expected; 1: some did not; 2: the command line
+or a file is wrong; 3: the client fails even when nothing goes wrong; 130: interrupted.
 """
 
 
 def add_gauntlet(commands: Any) -> None:
     """Add the command to the commands of a parser."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "gauntlet",
+        "gauntlet:gauntlet",
         help="run a client through everything that can go wrong",
-        usage="invis-sim gauntlet [SCENARIO] [options] -- COMMAND [ARG...]",
+        usage="%(prog)s [OPTION...] [SCENARIO] -- COMMAND [ARG...]",
         description=(
-            "Run a client through everything that can go wrong, and report what it survived."
+            "Run a client once for each thing that can go wrong, and report what it survived. The "
+            "client is any command that asks an outlet something and ends."
         ),
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=(
+            "invis-sim gauntlet -- my-client --host {host} --port {port}",
+            "invis-sim gauntlet --only 'close/*' --html out.html -- my-client {address}",
+            "invis-sim gauntlet --list",
+        ),
     )
-    parser.set_defaults(function="gauntlet:gauntlet", command=())
+    parser.set_defaults(command=())
     parser.add_argument(
         "scenario",
         nargs="?",
         default="default",
         metavar="SCENARIO",
-        help="the outlet: a scenario file, or the name of a bundled one (default: default)",
+        help="the outlet: a scenario file, or the name of a bundled scenario (default: default)",
     )
     parser.add_argument(
         "--transport",
         choices=("tcp", "ws", "both"),
-        help="which transports are tried (default: those that the placeholders are about)",
+        help="which transports to try (default: those that the placeholders name)",
     )
     parser.add_argument(
         "--plan",
         choices=("faults", "device", "all"),
         default="faults",
         help=(
-            "what the client is taken through: everything that can go wrong, what happens to an "
-            "outlet in its own life, or both (default: faults)"
+            "what to try: faults; device: what a sound outlet does, such as restarts and updates; "
+            "all: both (default: faults)"
         ),
     )
     parser.add_argument(
@@ -70,19 +78,22 @@ def add_gauntlet(commands: Any) -> None:
         help="do not run these cases (repeatable)",
     )
     parser.add_argument(
-        "--list", action="store_true", help="list the cases with what is expected, and run none"
+        "--list", action="store_true", help="list the cases and what is expected; run nothing"
     )
     parser.add_argument(
-        "--jobs", type=whole, metavar="N", help="how many run at a time (default: 3 per core)"
+        "--jobs", type=whole, metavar="N", help="how many cases run at a time (default: 3 per core)"
     )
     parser.add_argument(
         "--timeout",
         type=seconds,
         metavar="S",
-        help="end the client after so many seconds (default: 20, or 10 times its undisturbed run)",
+        help="stop the client after this many seconds (default: 20, or 10 times its first run)",
     )
     parser.add_argument(
-        "--seed", type=whole, metavar="N", help="random seed; reuse it to reproduce a run"
+        "--seed",
+        type=whole,
+        metavar="N",
+        help="the seed of random numbers; reuse it to repeat a run",
     )
     for transport, name in (("tcp", "TCP"), ("ws", "WebSocket")):
         parser.add_argument(
@@ -97,18 +108,18 @@ def add_gauntlet(commands: Any) -> None:
     parser.add_argument(
         "--callback",
         type=whole,
-        metavar="N",
+        metavar="CALLBACK",
         help="aim faults at replies about this callback (default: the client's first request)",
     )
     parser.add_argument(
         "--probe",
         action="store_true",
-        help="run the client once more when the fault is gone: has it recovered?",
+        help="run the client again when the fault is gone, to see whether it has recovered",
     )
     parser.add_argument(
         "--stays",
         action="store_true",
-        help="the client runs on: does it ask and get answers again when the fault is gone?",
+        help="for a client that does not end: see whether it is answered again after the fault",
     )
     parser.add_argument(
         "--speed",
@@ -120,12 +131,12 @@ def add_gauntlet(commands: Any) -> None:
     parser.add_argument(
         "--expect",
         metavar="FILE",
-        help="a list of known failures: only what differs from it is a failure",
+        help="a list of known failures: fail only where the result differs from it",
     )
     parser.add_argument(
         "--write-expect",
         metavar="FILE",
-        help="write what fails to a list of known failures; reasons in it are kept",
+        help="write the failures to such a list; the reasons in it are kept",
     )
     for form, title in (
         ("json", "JSON"),
@@ -136,5 +147,5 @@ def add_gauntlet(commands: Any) -> None:
         parser.add_argument(
             f"--{form}",
             metavar="FILE",
-            help=f"write the report as {title} to a file; -: to stdout, in place of the text",
+            help=f"write the report as {title} to a file; -: to stdout, instead of the text",
         )

@@ -7,6 +7,7 @@ import textwrap
 
 from invis_sim.cli import CliError
 from invis_sim.cli.streams import write_utf8
+from invis_sim.cli.width import reflow, text_width, wrap
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.faults.fault import LAYERS, ConnectionFault, Fault
 from invis_sim.faults.when import When
@@ -53,7 +54,7 @@ def scenarios(args: argparse.Namespace) -> int:
     width = max(map(len, files))
     for name, path in files.items():
         description = load(path).description
-        lines = textwrap.wrap(description, 98 - width) or [""]
+        lines = wrap(description, text_width() - width - 2) or [""]
         print(f"{name:{width}}  " + f"\n{'':{width}}  ".join(lines))
     return 0
 
@@ -74,7 +75,8 @@ def _catalogue() -> str:
         parts.append(f"{layer}:")
         for fault in kinds:
             summary = manual(fault).partition("\n")[0]
-            parts.append(f"  {fault.kind():18} {summary}".rstrip())
+            head = f"  {fault.kind():18} "
+            parts += wrap(f"{head}{summary}".rstrip(), text_width(), indent=" " * len(head))
             parts.append("")
             parts.append(textwrap.indent(_toml(fault), " " * 21))
             parts.append("")
@@ -87,16 +89,16 @@ def _manual(fault: type[Fault]) -> str:
     manuals: tuple[str, ...] = (NO_MANUALS,)
     if has_manuals():
         manuals = (
-            manual(fault),
+            reflow(manual(fault)),
             *_on_open_connections(fault),
             "",
             "Keys of every kind:",
             "",
-            manual(Fault).partition("\n\n")[2],
+            reflow(manual(Fault)).partition("\n\n")[2],
             "",
             "Keys of `when`; all given conditions must match:",
             "",
-            manual(When).partition("\n\n")[2],
+            reflow(manual(When)).partition("\n\n")[2],
         )
     return "\n".join(
         (
@@ -121,7 +123,7 @@ def _on_open_connections(fault: type[Fault]) -> tuple[str, ...]:
         words = f"It also acts on {open_then}, and ceases to when it is disabled or removed."
     else:
         words = f"It acts on new connections; {open_then} stay as they are."
-    return "", *textwrap.wrap(words, 98)
+    return "", *wrap(words, text_width())
 
 
 def _toml(fault: type[Fault]) -> str:

@@ -10,7 +10,7 @@ import msgspec
 
 from invis_sim.cli import CliError
 from invis_sim.cli.log import JournalWriter, JsonLog
-from invis_sim.cli.messages import print_message, warn
+from invis_sim.cli.messages import print_warning, warn
 from invis_sim.cli.output_files import is_pipe, open_output
 from invis_sim.journal.jsonl import encode_header
 from invis_sim.server.simulator import Simulator
@@ -61,8 +61,8 @@ def write_journal(simulator: Simulator, args: argparse.Namespace, stack: ExitSta
         subscription,
         JsonLog(),
         encode_header(header).decode(),
-        on_error=lambda error: print_message(
-            f"invis-sim: --journal {path}: {error.strerror}; continuing without it"
+        on_error=lambda error: print_warning(
+            f"--journal {path}: {error.strerror}; continuing without it"
         ),
     )
 

@@ -2,14 +2,13 @@
 
 import argparse
 import json
-import re
-import textwrap
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from invis_sim.cli import CliError
+from invis_sim.cli.width import reflow, text_width, wrap
 from invis_sim.commands.registry import COMMANDS
 from invis_sim.faults.fault import Fault
 from invis_sim.scenario.model import Scenario
@@ -20,15 +19,10 @@ from invis_sim.schema.manual import NO_MANUALS, has_manuals, manual
 
 __all__ = ["expected_value", "first_paragraph", "format_default", "keys", "tables"]
 
-WIDTH = 98
-"""Columns of a line: it fits a terminal of 100, and the longest default fits it."""
-
 NAME_WIDTH = 40
 """Columns of a name in the overview: the longest is [preferences.acc_prefs.homeAwayMode]."""
 
 _FAULTS = "; `invis-sim faults` is the manual of [[faults]]"
-
-_INLINE_TABLE = re.compile(r"\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}")
 
 
 def keys(args: argparse.Namespace) -> int:
@@ -85,8 +79,11 @@ def _overview(found: dict[str, type[msgspec.Struct]]) -> str:
             "",
             *_rows({f"[[{name}]]": documented.get(name, "") for name in lists}),
             "",
-            "`invis-sim faults` is the manual of [[faults]], `invis-sim keys steps` is that of",
-            "[[steps]] and of the commands for `invis-sim run --do` and Python.",
+            *wrap(
+                "`invis-sim faults` is the manual of [[faults]], `invis-sim keys steps` is that of "
+                "[[steps]] and of the commands for `invis-sim run --do` and Python.",
+                text_width(),
+            ),
         )
     )
 
@@ -94,7 +91,7 @@ def _overview(found: dict[str, type[msgspec.Struct]]) -> str:
 def _rows(texts: dict[str, str]) -> Iterator[str]:
     """Yield the texts beside their names, in columns."""
     for name, text in texts.items():
-        first, *rest = textwrap.wrap(text, WIDTH - NAME_WIDTH) or [""]
+        first, *rest = wrap(text, text_width() - NAME_WIDTH) or [""]
         yield f"  {name:{NAME_WIDTH - 2}}{first}".rstrip()
         yield from (f"{'':{NAME_WIDTH}}{line}" for line in rest)
 
@@ -110,8 +107,9 @@ def _first_sentence(struct: type[msgspec.Struct]) -> str:
 
 
 def _manual(name: str, struct: type[msgspec.Struct]) -> str:
-    head = manual(struct).partition("\n\n")[0] if has_manuals() else NO_MANUALS
+    head = reflow(manual(struct).partition("\n\n")[0]) if has_manuals() else NO_MANUALS
     has_commands = struct is Step
+    width = text_width()
     parts = [f"[[{name}]]" if has_commands else f"[{name}]", "", head, ""]
     if has_commands:
         parts += ["When:", ""]
@@ -119,9 +117,9 @@ def _manual(name: str, struct: type[msgspec.Struct]) -> str:
         if has_commands and key == next(iter(COMMANDS)):
             parts += ["Commands, executed in this order:", ""]
         default = "" if has_commands else format_default(field)
-        parts += _wrap(f"{key}{f' = {default}' if default else ''}", "", "    ")
+        parts += wrap(f"{key}{f' = {default}' if default else ''}", width, indent="    ")
         for line in filter(None, (field.doc, f"({expected_value(field)})")):
-            parts += _wrap(line, "    ", "    ")
+            parts += wrap(line, width, "    ", "    ")
         parts.append("")
     return "\n".join(parts).rstrip()
 
@@ -131,13 +129,6 @@ def expected_value(field: Field) -> str:
     if field.table is Fault:  # its keys depend on its kind
         return "a table as in [[faults]]; see `invis-sim faults`"
     return describe(msgspec.inspect.type_info(field.annotation))
-
-
-def _wrap(text: str, first_indent: str, indent: str) -> list[str]:
-    """Return the text in lines; an inline table stays in one line, so that it can be copied."""
-    joined = _INLINE_TABLE.sub(lambda match: match[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
-    lines = textwrap.wrap(joined, WIDTH, initial_indent=first_indent, subsequent_indent=indent)
-    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
 def format_default(field: Field) -> str:

@@ -69,7 +69,7 @@ def _write_to_stream(path: str, text: str, warn: Callable[[str], None]) -> None:
     except BrokenPipeError:
         pass  # its reader has left
     except OSError as error:
-        warn(f"invis-sim: --ready-file {path}: {error.strerror}")
+        warn(f"--ready-file {path}: {error.strerror}")
 
 
 def _is_stream(path: str) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 from invis_sim.cli.argument_types import port, wait_seconds
 from invis_sim.cli.outlet_options import add_outlet_options
+from invis_sim.cli.parser import add_command
 from invis_sim.client.ports import TCP_PORT, WS_PORT
 
 __all__ = ["add_recording_commands"]
@@ -14,17 +15,21 @@ _HOST = "the outlet: a name or an address"
 
 def add_recording_commands(commands: Any) -> None:
     """Add `capture`, `compare`, `proxy` and `replay` to the commands of a parser."""
-    capture = commands.add_parser(
+    capture = add_command(
+        commands,
         "capture",
+        "capture:capture",
         help="save a real outlet as a scenario",
         description=(
             "Read all that can be read of an outlet without changing anything, listen for pushes, "
             "and print a scenario that answers the same. Serial numbers, addresses, names and "
-            "passwords are replaced by pseudonyms, wherever they occur. "
-            "Example: invis-sim capture 192.168.1.20 -o mine.toml --raw mine.jsonl"
+            "passwords are replaced by pseudonyms, wherever they occur."
+        ),
+        examples=(
+            "invis-sim capture 192.168.1.20",
+            "invis-sim capture 192.168.1.20 -o mine.toml --raw mine.jsonl",
         ),
     )
-    capture.set_defaults(function="capture:capture")
     _add_device(capture)
     capture.add_argument("-o", "--output", metavar="FILE.toml", help="write the scenario here")
     capture.add_argument(
@@ -47,42 +52,53 @@ def add_recording_commands(commands: Any) -> None:
     )
     capture.add_argument("--yes", action="store_true", help="write without asking")
 
-    compare = commands.add_parser(
+    compare = add_command(
+        commands,
         "compare",
+        "compare:compare",
         help="show where an outlet and the simulated one differ",
         description=(
             "Show where an outlet and the simulated one differ: in the keys, types and values of "
-            "their replies. Exit status 0: in values at most; 1: in more than values. "
-            "Example: invis-sim compare 192.168.1.20 pro"
+            "their replies. Exit status 0: at most values differ; 1: keys or types differ."
+        ),
+        examples=(
+            "invis-sim compare 192.168.1.20 pro",
+            "invis-sim compare mine.jsonl --json",
         ),
     )
-    compare.set_defaults(function="compare:compare")
     _add_device(compare, "the outlet, or a journal file of it, such as `capture --raw` writes")
     compare.add_argument(
         "scenario",
         nargs="?",
         metavar="SCENARIO",
-        help="a file, or the name of a bundled one (default: what `capture` would make of it)",
+        help=(
+            "a scenario file, or the name of a bundled scenario (default: the one that `capture` "
+            "would write)"
+        ),
     )
     compare.add_argument("--json", action="store_true", help="print one JSON document")
 
-    proxy = commands.add_parser(
+    proxy = add_command(
+        commands,
         "proxy",
-        help="stand between clients and a real outlet",
+        "proxy:proxy",
+        help="relay between clients and a real outlet, with faults",
         description=(
-            "Stand between clients and a real outlet until Ctrl-C, on both transports: hand on "
-            "everything as it is, log it, and let go wrong what a scenario or --fault says. "
-            "Example: invis-sim proxy 192.168.1.20 --fault delay:seconds=2 --record seen.jsonl"
+            "Relay between clients and a real outlet until Ctrl-C, on both transports: pass on "
+            "every byte, log it, and apply the faults of a scenario and of --fault."
+        ),
+        examples=(
+            "invis-sim proxy 192.168.1.20 --record seen.jsonl",
+            "invis-sim proxy 192.168.1.20 --fault delay:seconds=2 --read-only",
         ),
     )
-    proxy.set_defaults(function="proxy:proxy")
     _add_ports(proxy, "device_", "of the outlet ")
     proxy.add_argument(
         "scenario",
         nargs="?",
         default="default",
         metavar="SCENARIO",
-        help="its faults and steps: a file, or the name of a bundled one (default: none)",
+        help="its faults and steps: a file, or the name of a bundled scenario (default: none)",
     )
     proxy.add_argument(
         "--read-only",
@@ -91,24 +107,26 @@ def add_recording_commands(commands: Any) -> None:
     )
     add_outlet_options(proxy, "listen-")
 
-    replay = commands.add_parser(
+    replay = add_command(
+        commands,
         "replay",
-        help="answer as a recording shows",
+        "replay:replay",
+        help="run an outlet that answers as a recorded one did",
         description=(
-            "Answer until Ctrl-C as a recording shows: a journal file of `proxy --record`, of "
-            "`run --journal` or of `capture --raw`. Requests are matched by callback and "
-            "arguments. Example: invis-sim replay seen.jsonl --latency"
+            "Run an outlet until Ctrl-C that answers as the recorded one did. A recording is a "
+            "journal file of `proxy --record`, of `run --journal` or of `capture --raw`. Requests "
+            "are matched by callback and arguments."
         ),
+        examples=("invis-sim replay seen.jsonl", "invis-sim replay seen.jsonl --latency"),
     )
-    replay.set_defaults(function="replay:replay")
-    replay.add_argument("recording", metavar="JOURNAL", help="a journal file")
+    replay.add_argument("recording", metavar="JOURNAL", help="the recording: a journal file")
     replay.add_argument(
         "--strict",
         action="store_true",
         help="answer what was not recorded with PUBACK 0 (default: as a simulated outlet)",
     )
     replay.add_argument(
-        "--latency", action="store_true", help="reply as late as was recorded (default: at once)"
+        "--latency", action="store_true", help="reply after the recorded time (default: at once)"
     )
     add_outlet_options(replay)
 
@@ -120,7 +138,7 @@ def _add_device(parser: argparse.ArgumentParser, about: str = _HOST) -> None:
         type=wait_seconds,
         default=0.1,
         metavar="SECONDS",
-        help="how long to rest between two requests (default: 0.1)",
+        help="how long to wait between two requests (default: 0.1)",
     )
 
 
@@ -129,12 +147,12 @@ def _add_ports(
 ) -> None:
     """Add where the outlet is. prefix: of the attributes. whose: ports these are, for the help."""
     parser.add_argument(f"{prefix}host", metavar="HOST", help=about)
-    for transport, default in (("tcp", TCP_PORT), ("ws", WS_PORT)):
+    for transport, name, default in (("tcp", "TCP", TCP_PORT), ("ws", "WebSocket", WS_PORT)):
         parser.add_argument(
             f"--{transport}-port",
             type=port,
             dest=f"{prefix}{transport}_port",
             default=default,
             metavar="N",
-            help=f"{whose}(default: {default})",
+            help=f"the {name} port {whose}(default: {default})",
         )

@@ -16,7 +16,7 @@ import msgspec
 import trio
 
 from invis_sim.cli import CliError
-from invis_sim.cli.messages import print_message
+from invis_sim.cli.messages import print_error, print_note, print_warning
 from invis_sim.cli.run import with_options
 from invis_sim.cli.saved_file import SavedFile
 from invis_sim.commands.command import CommandError
@@ -95,17 +95,17 @@ class _Reloader:
             done = simulator.carry_out_reload(self._as_set(scenario, simulator.scenario), "reload")
         except (CliError, ScenarioError, CommandError) as error:
             for problem in error.problems:
-                print_message(f"invis-sim: {problem}")
-            print_message("invis-sim: nothing was reloaded; the outlet runs on as it was")
+                print_error(problem)
+            print_note("nothing was reloaded; the outlet runs on as it was")
             return
         # What changes is in the log.
         if done.fixed:
-            print_message(
-                f"invis-sim: {self._path}: cannot change while the outlet runs: "
+            print_warning(
+                f"{self._path}: cannot change while the outlet runs: "
                 f"{', '.join(done.fixed)}; restart it for that"
             )
         elif not done.changed:
-            print_message(f"invis-sim: {self._path}: saved, and nothing changes")
+            print_note(f"{self._path}: saved, and nothing changes")
 
     def _as_set(self, scenario: Scenario, running: Scenario) -> Scenario:
         """Return the scenario with what runs in place of each key that --set has given: it still

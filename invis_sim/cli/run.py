@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import sys
-import textwrap
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -21,7 +20,7 @@ import trio
 from invis_sim.cli import CliError
 from invis_sim.cli.journal_output import MAX_WAITING_LINES, write_journal
 from invis_sim.cli.log import JournalWriter, JsonLog, LogFormat, TextLog
-from invis_sim.cli.messages import print_message, warn
+from invis_sim.cli.messages import print_warning, warn
 from invis_sim.cli.output_files import (
     check_output_files,
     is_journal,
@@ -31,6 +30,7 @@ from invis_sim.cli.ready_file import ready_file, remove_stale_ready_file
 from invis_sim.cli.signals import STOP_SIGNALS, on_signals
 from invis_sim.cli.stdin import watch_stdin
 from invis_sim.cli.streams import dup_stdout, write_utf8
+from invis_sim.cli.width import text_width, wrap
 from invis_sim.commands.command import Command, CommandError
 from invis_sim.faults.fault import Fault
 from invis_sim.protocol.printable import printable
@@ -173,7 +173,7 @@ def with_options(scenario: Scenario, args: argparse.Namespace) -> Scenario:
         raise CliError(*problems, status=2) from None
     unreachable = ", ".join(dict.fromkeys(scenario.unreachable_faults))
     if unreachable and args.log != "text":  # which shows them as its journal has them
-        print_message(f"invis-sim: with these options, some faults never apply: {unreachable}")
+        print_warning(f"with these options, some faults never apply: {unreachable}")
     scenario = _with_faults(scenario, args.faults)
     listen = scenario.listen
     return override(
@@ -257,7 +257,7 @@ async def _main(
                 during.enter_context(on_signals(JOIN_SIGNALS, join))
                 if args.ready_file is not None:
                     text = json.dumps(_ready(simulator)) + "\n"
-                    during.enter_context(ready_file(args.ready_file, text, print_message))
+                    during.enter_context(ready_file(args.ready_file, text, print_warning))
                 if args.log != "quiet" and sys.stdout is not None:
                     _log_to_stdout(simulator, args.log, about, after)
                 _warn_if_exposed(simulator)
@@ -299,9 +299,7 @@ def _banner(simulator: Simulator, about: str) -> str:
         key = "" if control.token is None else f"?token={control.token}"
         lines.insert(0, f"Steer it in a browser: {control.url}{key}")
     if scenario.description:
-        lines += textwrap.wrap(
-            scenario.description, 98, initial_indent="  ", subsequent_indent="  "
-        )
+        lines += wrap(scenario.description, text_width(), "  ", "  ")
     if simulator.has("tcp"):
         lines.append(f"  TCP        {_host_and_port(*simulator.tcp_address)}")
     if simulator.has("ws"):
@@ -343,9 +341,8 @@ def _warn_if_exposed(simulator: Simulator) -> None:
         if not ipaddress.ip_address(host).is_loopback
     ]
     if exposed:
-        print_message(
-            f"invis-sim: other machines can reach this outlet ({', '.join(exposed)}); "
-            "it has no password"
+        print_warning(
+            f"other machines can reach this outlet ({', '.join(exposed)}); it has no password"
         )
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from invis_sim.cli import CliError
 from invis_sim.cli.control_client import ControlClient, ControlLost
 from invis_sim.cli.log import text_line
-from invis_sim.cli.messages import print_message
+from invis_sim.cli.messages import print_note, print_warning
 from invis_sim.cli.signals import STOP_SIGNALS
 from invis_sim.cli.streams import write_utf8
 from invis_sim.journal.jsonl import JournalHeader, decode_line
@@ -89,7 +89,7 @@ class _Tail:
                     for event in self._events(server):
                         if event is None:
                             again = " again" if connected else ""
-                            print_message(f"invis-sim: following {server.url}{again}")
+                            print_note(f"following {server.url}{again}")
                             connected, last = True, ""
                         elif self._print(event):
                             return 0
@@ -100,7 +100,7 @@ class _Tail:
                     raise
                 if str(error) != last:  # printed once, not for every attempt
                     last = str(error)
-                    print_message(f"invis-sim: {last}; connecting again")
+                    print_warning(f"{last}; connecting again")
             time.sleep(max(0.0, min(self._retry, self._remaining())))
             if self._remaining() <= 0:
                 return 0 if self._left is None else 1
@@ -171,7 +171,7 @@ class _Tail:
             return False
         data = json.loads(event["data"])
         if event.get("event") == "lost":
-            print_message(f"invis-sim: {data['lost']} entries of {data['sn']} are missing")
+            print_warning(f"{data['lost']} entries of {data['sn']} are missing")
             return False
         self._note_position(event["id"])
         sn, number = data["sn"], data["number"]

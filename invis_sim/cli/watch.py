@@ -9,7 +9,7 @@ from typing import Any
 import trio
 
 from invis_sim.cli.log import LineWriter
-from invis_sim.cli.messages import print_message
+from invis_sim.cli.messages import print_message, print_note, print_warning
 from invis_sim.cli.signals import STOP_SIGNALS, on_signals
 from invis_sim.cli.streams import dup_stdout, write_utf8
 from invis_sim.client.connection import check_address
@@ -85,12 +85,12 @@ class _Watcher:
                     connected = True
                     last_error = ""
                     again = " again" if item.number > 1 else ""
-                    print_message(f"invis-sim: watching {self._address}{again}")
+                    print_note(f"watching {self._address}{again}")
                 elif not (reconnect and connected):
                     raise item.error
                 elif str(item.error) != last_error:  # printed once, not for every attempt
                     last_error = str(item.error)
-                    print_message(f"invis-sim: {last_error}; connecting again")
+                    print_warning(f"{last_error}; connecting again")
 
     async def _print_packet(self, packet: bytes) -> None:
         try:

@@ -43,16 +43,6 @@ def test_a_command_line_that_makes_no_sense_is_status_2_and_one_line(
     assert line.endswith("--help)")
 
 
-@pytest.mark.parametrize(
-    "command", ["run", "check", "faults", "scenarios", "keys", "schema", "send"]
-)
-def test_each_command_explains_itself(command: str) -> None:
-    assert command in cli_here("--help").stdout
-    ended = cli_here(command, "--help")
-    assert ended.returncode == 0
-    assert ended.stdout.startswith(f"usage: invis-sim {command}")
-
-
 def test_check_tells_every_problem_of_every_file(tmp_path: Path) -> None:
     good, bad, worse = (tmp_path / name for name in ("good.toml", "bad.toml", "worse.toml"))
     good.write_text('description = "Fine."\n')

@@ -293,7 +293,7 @@ def test_a_descriptor_that_cannot_be_written_is_reported(tmp_path: Path) -> None
         path = f"/dev/fd/{readable.fileno()}"
         with ready_file(path, "line\n", warn):
             assert reported.wait(TIMEOUT)
-        assert texts == [f"invis-sim: --ready-file {path}: Bad file descriptor"]
+        assert texts == [f"--ready-file {path}: Bad file descriptor"]
 
 
 # The journal of two outlets

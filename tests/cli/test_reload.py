@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim import open_simulator
-from invis_sim.cli import _parser
+from invis_sim.cli.arguments import make_parser
 from invis_sim.cli.reload import prepare_reload
 from invis_sim.cli.run import load_scenario, with_options
 from invis_sim.cli.saved_file import EMPTY_SECONDS, QUIET_SECONDS, SavedFile
@@ -120,7 +120,7 @@ def run_watching(
     path = folder / "s.toml"
     path.write_text(BEFORE)
     ports = ("--tcp-port", "0", "--ws-port", "0")
-    args = _parser().parse_args(["run", str(path), "--watch", *ports, *options])
+    args = make_parser().parse_args(["run", str(path), "--watch", *ports, *options])
     beside = prepare_reload(args)
 
     async def run() -> None:

@@ -434,7 +434,8 @@ def test_to_be_told_to_join_changes_nothing_where_it_is_on_the_network(tmp_path:
 
 def test_the_help_says_how_to_reconnect_it() -> None:
     text = " ".join(cli_here("run", "--help").stdout.split())
-    assert "After a network reset (callback 6), send SIGUSR1 to reconnect the outlet." in text
+    assert "SIGUSR1 reconnects it after a network reset (callback 6)." in text
+    assert "Ctrl-C, SIGTERM or SIGHUP (a terminal that closes) stops the outlet" in text
 
 
 # Where its output goes
@@ -614,13 +615,16 @@ def test_where_it_cannot_listen_for_another_reason_nothing_is_said_of_free_ports
             ("--no-tcp", "--no-ws"),
             ["invis-sim: with these options, tcp and ws are both false"],
         ),
-        (("--seed", "one"), ["invis-sim run: argument --seed: expected a whole number"]),
-        (("--speed", "0"), ["invis-sim run: argument --speed: expected a number above 0, or inf"]),
-        (("--speed", "nan"), ["invis-sim run: argument --speed: expected a number above 0"]),
-        (("--log", "loud"), ["invis-sim run: argument --log: invalid choice: 'loud'"]),
-        (("--tcp-port",), ["invis-sim run: argument --tcp-port: expected one argument"]),
-        (("one", "two"), ["invis-sim: unrecognized arguments: two"]),
-        (("--bogus",), ["invis-sim: unrecognized arguments: --bogus"]),
+        (("--seed", "one"), ["invis-sim run: --seed: expected a whole number"]),
+        (("--speed", "0"), ["invis-sim run: --speed: expected a number above 0, or inf"]),
+        (("--speed", "nan"), ["invis-sim run: --speed: expected a number above 0"]),
+        (
+            ("--log", "loud"),
+            ["invis-sim run: --log: expected one of text, json, quiet, found 'loud'"],
+        ),
+        (("--tcp-port",), ["invis-sim run: --tcp-port: expected one argument"]),
+        (("one", "two"), ["invis-sim run: unexpected argument 'two'"]),
+        (("--bogus",), ["invis-sim run: unknown option --bogus"]),
         (("no-such-scenario",), ["invis-sim: 'no-such-scenario' is neither a file nor"]),
         (("slow-update",), ["invis-sim: 'slow-update' is neither a file nor"]),
         (("no/such/file.toml",), ["invis-sim: no/such/file.toml: No such file or directory"]),

@@ -240,8 +240,8 @@ def test_the_wrong_path_is_status_1_and_says_where_the_right_one_is() -> None:
             ("http://127.0.0.1/ws", "--reconnect"),
             "expected HOST[:PORT], PORT or ws://HOST[:PORT]/ws",
         ),
-        (("127.0.0.1", "--callback", "nine"), "argument --callback: expected a whole number"),
-        (("127.0.0.1", "--seconds", "0"), "argument --seconds: expected a number of seconds"),
+        (("127.0.0.1", "--callback", "nine"), "--callback: expected a whole number"),
+        (("127.0.0.1", "--seconds", "0"), "--seconds: expected a number of seconds"),
         ((), "the following arguments are required: ADDRESS"),
     ],
 )

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from invis_sim.cli import _parser
+from invis_sim.cli.arguments import make_parser
 
 HERE = Path(__file__).parent
 JOB = HERE / "github" / "outlet.yml"
@@ -110,7 +110,7 @@ def test_the_commands_of_the_job_for_github_are_good() -> None:
     commands = [shlex.split(line.rstrip("&")) for line in lines if line.startswith("invis-sim ")]
     assert len(commands) == 3
     for _, *arguments in commands:
-        assert _parser().parse_args(arguments)
+        assert make_parser().parse_args(arguments)
 
 
 def test_the_steps_of_the_job_for_github_pass(tmp_path: Path) -> None:

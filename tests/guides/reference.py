@@ -7,7 +7,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from invis_sim.cli import _parser
+from invis_sim.cli.arguments import make_parser
 from invis_sim.cli.callbacks import description, example_exchange
 from invis_sim.cli.completion import Argument, commands_of
 from invis_sim.cli.keys import expected_value, first_paragraph, format_default, tables
@@ -144,10 +144,12 @@ def _http() -> str:
 
 def _command_line() -> str:
     parts = []
-    for command in commands_of(_parser()):
+    for command in commands_of(make_parser()):
         parts.append(f"### invis-sim {command.name}\n")
         parts.append(f"{' '.join(command.description.split())}\n")
-        arguments = [one for one in command.arguments if one.flags != ("-h", "--help")]
+        # Every command has these; the guide says so once.
+        of_all = (("-h", "--help"), ("--color",))
+        arguments = [one for one in command.arguments if one.flags not in of_all]
         if arguments:
             rows = ((_code(_written(one)), _sentence(one.help)) for one in arguments)
             parts.append(_table(("argument", "what it is"), rows))

@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from invis_sim.cli import CliError, _parser
+from invis_sim.cli import CliError
+from invis_sim.cli.arguments import make_parser
 from invis_sim.cli.run import load_scenario, with_options
 from invis_sim.scenario import Scenario
 from invis_sim.testing.block import start_simulator
@@ -53,10 +54,10 @@ def run_commands(block: Block) -> None:
     for arguments in commands(block):
         write_missing_scenarios(arguments, block)
         if arguments[0] == "run":
-            chosen = _parser().parse_args(arguments)
+            chosen = make_parser().parse_args(arguments)
             assert isinstance(with_options(load_scenario(chosen.scenario), chosen), Scenario)
         elif arguments[0] in ("proxy", "replay"):
-            _parser().parse_args(arguments)
+            make_parser().parse_args(arguments)
         else:
             with as_here(arguments) as words:
                 done = cli_here(*words)
