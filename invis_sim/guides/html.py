@@ -44,7 +44,7 @@ def _element(block: Block) -> str:
             others = "".join(_row("td", row) for row in rows)
             # What is wider than the window is scrolled, by keyboard too.
             return (
-                '<div class="wide" tabindex="0" role="group" aria-label="table"><table>'
+                '<div class="wide" tabindex="0" role="group" aria-label="Table"><table>'
                 f"<thead>{first}</thead><tbody>{others}</tbody></table></div>"
             )
         case Code(_, text):

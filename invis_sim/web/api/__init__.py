@@ -8,6 +8,7 @@ from invis_sim.web.api import (
     connections,
     events,
     faults,
+    guides,
     journal,
     outlets,
     page,
@@ -51,6 +52,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *_API,
     _DOCUMENT,
     *update_service.OPERATIONS,
+    *guides.OPERATIONS,
     *page.OPERATIONS,
 )
 """All of them; the page's files come last."""

@@ -403,6 +403,23 @@ def test_there_is_no_barrier(scenario: str, size: Any, scheme: str, tab: Tab) ->
         tab.leave()
 
 
+@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (NARROW, "dark")])
+def test_the_guides_are_a_link_away_and_have_no_barrier(size: Any, scheme: str, tab: Tab) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    with start_simulator(control=True) as sim:
+        tab.open(sim, size, scheme)
+        tab.role("link", "Guides").click()
+        for guide in ("Send us your outlet", "faults"):
+            tab.role("link", guide).click()
+            tab.page.get_by_role("heading", level=1).wait_for()
+            found = Axe().run(tab.page)
+            assert found.violations_count == 0, found.generate_report()
+            width = tab.page.evaluate("document.documentElement.scrollWidth")
+            assert width == size["width"]
+        tab.leave()
+
+
 def test_what_is_refused_is_said_and_forgotten(sim: SimulatorHandle, tab: Tab) -> None:
     tab.open(sim)
     tab.press("Update outlet")
