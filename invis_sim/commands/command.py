@@ -23,6 +23,7 @@ from invis_sim.schema.fields import Path
 __all__ = [
     "MAX_SUMMARY_CHARACTERS",
     "ClearJournal",
+    "ClockChanged",
     "ComeOnline",
     "Command",
     "CommandEffect",
@@ -101,8 +102,18 @@ class ReloadSteps(msgspec.Struct, frozen=True):
     steps: tuple[Any, ...]
 
 
+class ClockChanged(msgspec.Struct, frozen=True):
+    """Record that someone has changed how time passes, which concerns every outlet.
+
+    by: who has. text: what, as a command.
+    """
+
+    by: str
+    text: str
+
+
 CommandEffect: TypeAlias = (
-    Effect | DisconnectClients | ComeOnline | ClearJournal | ResetSteps | ReloadSteps
+    Effect | DisconnectClients | ComeOnline | ClearJournal | ResetSteps | ReloadSteps | ClockChanged
 )
 """What a command may cause."""
 

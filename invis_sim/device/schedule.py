@@ -46,6 +46,11 @@ class Timer:
         self._schedule = schedule
 
     @property
+    def pending(self) -> bool:
+        """Whether it is still to run."""
+        return self._queued and not self._cancelled
+
+    @property
     def cancelled(self) -> bool:
         """Whether it was cancelled."""
         return self._cancelled

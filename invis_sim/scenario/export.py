@@ -57,7 +57,7 @@ def running_scenario(
 
     original: what the outlet was made from.
     faults: identity and fault, in the order in which they are applied, with `enabled` as its switch
-    is now. steps: those that are left; their times count from the start of the new outlet.
+    is now. steps: what is left of them; their times count from the start of the new outlet.
 
     Raises ValueError where the outlet has become one that no scenario can say.
     """

@@ -5,7 +5,8 @@ type that `annotation` gives it. So a new command needs no line here.
 """
 
 import inspect
-from typing import TYPE_CHECKING, Annotated, Any
+import math
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import msgspec
 
@@ -29,6 +30,10 @@ class AfterRequest(Checked, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     callback: int
     nth: Annotated[int, msgspec.Meta(ge=1)] = 1
+
+
+WHOLE = 1e-6
+"""By how much whole seconds may be missed: simulated time is a float."""
 
 
 class _HasCommands(Checked, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,6 +97,29 @@ class _Conditions(_HasCommands, frozen=True, kw_only=True, forbid_unknown_fields
             raise ValueError("every_seconds: does not go with after_request; after_seconds does")
         if not _commands(self):
             raise ValueError(f"step has no action; expected one of {', '.join(COMMANDS)}")
+
+    def when_due_in(self, seconds: float, *, repeats: bool) -> Self:
+        """Return the step that does the same in an outlet that starts when this one is due in so
+        many seconds. Only whole seconds count as passed, so that the same is returned for a while.
+
+        repeats: whether what it waits for is its next period.
+        """
+        whole = self.every_seconds if repeats else self.after_seconds
+        assert whole is not None
+        left = whole - max(0, math.floor(whole - seconds + WHOLE))
+        if repeats and left == whole:
+            return msgspec.structs.replace(self, after_seconds=None)
+        return msgspec.structs.replace(self, after_seconds=left, after_request=None)
+
+    def when_counted(self, requests: int) -> Self | None:
+        """Return the step that does the same in an outlet that starts when so many of the requests
+        that this one waits for have been answered; None: it waits for none any more.
+        """
+        after = self.after_request
+        if after is None or requests >= after.nth:
+            return None
+        left = AfterRequest(callback=after.callback, nth=after.nth - requests)
+        return msgspec.structs.replace(self, after_request=left)
 
 
 def _fields() -> list[tuple[str, Any, Any]]:

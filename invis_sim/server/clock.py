@@ -19,7 +19,7 @@ from itertools import count
 
 import trio
 
-from invis_sim.device.effects import Effect
+from invis_sim.commands.command import ClockChanged, CommandEffect
 from invis_sim.device.schedule import Schedule
 from invis_sim.schema.numbers import check_seconds, check_speed
 from invis_sim.server.tasks import wait_for_other_tasks
@@ -114,10 +114,7 @@ class Clock:
 
     @speed.setter
     def speed(self, speed: float) -> None:
-        speed = check_speed(speed)
-        self._set_sim(self._sim())
-        self._speed = speed
-        self._set_rate()
+        self.change(speed=check_speed(speed))
 
     @property
     def paused(self) -> bool:
@@ -131,33 +128,60 @@ class Clock:
 
     def pause(self) -> None:
         """Stop time. Requests are still answered; whatever waits goes on waiting."""
-        self._set_sim(self._sim())
-        self._paused = True
-        self._set_rate()
+        self.change(paused=True)
 
     def resume(self) -> None:
         """Let time pass again."""
-        self._set_sim(self._sim())
-        self._paused = False
-        self._set_rate()
+        self.change(paused=False)
 
-    async def advance(self, seconds: float) -> None:
+    def change(
+        self, *, speed: float | None = None, paused: bool | None = None, by: str = "python"
+    ) -> None:
+        """Change how time passes.
+
+        speed: as the property. paused: whether time stops. None: as it is.
+        by: who asks for it, for the journals of the outlets.
+
+        Raises ValueError for another speed.
+        """
+        texts = []
+        if speed is not None:
+            speed = check_speed(speed)
+            texts.append(f"clock speed {speed:g}")
+        if paused is not None:
+            texts.append("clock pause" if paused else "clock resume")
+        self._set_sim(self._sim())
+        self._speed = self._speed if speed is None else speed
+        self._paused = self._paused if paused is None else paused
+        self._set_rate()
+        for text in texts:
+            self._record(by, text)
+
+    def _record(self, by: str, text: str) -> None:
+        for timeline in tuple(self._timelines):
+            timeline.clock_changed(ClockChanged(by, text))
+
+    async def advance(self, seconds: float, *, by: str = "python") -> None:
         """Move time forward, also while it is paused, and return when all that falls due by then
         has happened.
 
-        seconds: simulated, 0 to 1e9.
+        seconds: simulated, 0 to 1e9. by: who asks for it, for the journals of the outlets.
 
         Raises ValueError for another number, RuntimeError where time cannot pass, since a timer
         always sets another one that is due at once.
         """
         seconds = check_seconds(seconds, MAX_ADVANCE_SECONDS)
+        self._record(by, f"clock advance {seconds:g}")
         await self._run_until(self._sim() + seconds)
 
-    async def settle(self) -> None:
+    async def settle(self, *, by: str = "python") -> None:
         """Move time forward until no timer is left but rhythms, also while it is paused.
+
+        by: who asks for it, for the journals of the outlets.
 
         Raises RuntimeError where that does not come to an end.
         """
+        self._record(by, "clock settle")
         await wait_for_other_tasks()
         for _ in range(MAX_TIMERS_TO_SETTLE):
             due = self._next_due(daemon=False)
@@ -205,7 +229,9 @@ class Clock:
 
     # Its timers
 
-    def timeline(self, schedule: Schedule, apply: Callable[[Iterable[Effect]], None]) -> "Timeline":
+    def timeline(
+        self, schedule: Schedule, apply: Callable[[Iterable[CommandEffect]], None]
+    ) -> "Timeline":
         """Return the time of one outlet, which starts now. See `Timeline`."""
         timeline = Timeline(self, schedule, apply, self._sim())
         self._timelines.add(timeline)

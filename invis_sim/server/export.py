@@ -19,5 +19,5 @@ def export(outlet: Simulator) -> tuple[Scenario, tuple[str, ...]]:
         (armed.identity, msgspec.structs.replace(armed.fault, enabled=armed.enabled))
         for armed in outlet.pipeline
     ]
-    steps = [handle.step for handle in outlet.steps]
+    steps = [left for handle in outlet.steps if (left := handle.left) is not None]
     return running_scenario(outlet.scenario, outlet.state, faults, steps, outlet.seed)

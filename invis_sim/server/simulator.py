@@ -17,6 +17,7 @@ import trio
 from invis_sim import __version__
 from invis_sim.commands.command import (
     ClearJournal,
+    ClockChanged,
     ComeOnline,
     Command,
     CommandEffect,
@@ -43,6 +44,7 @@ from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario
 from invis_sim.scenario.diff import Reloaded, changes_between
 from invis_sim.scenario.from_keys import build_step, checked, parse_commands
+from invis_sim.scenario.steps import Step
 from invis_sim.schema.build import check
 from invis_sim.server.acceptor import Acceptor
 from invis_sim.server.addresses import AddressMethods
@@ -139,7 +141,9 @@ class Simulator(
             self._record,
             self._online_changed,
         )
-        self._steps = StepRunner(scenario.steps, self._timeline, schedule, self._perform_step)
+        self._steps = StepRunner(
+            scenario.steps, self._timeline, schedule, self._perform_step, self._record_command
+        )
 
     # Who and where it is
 
@@ -196,11 +200,16 @@ class Simulator(
         (armed,) = set(self._faults) - before
         return armed
 
-    def carry_out_reload(self, scenario: Scenario, by: str) -> Reloaded:
-        """Reload a checked scenario. by: who asks, for the journal. Raises CommandError."""
+    def carry_out_reload(
+        self, scenario: Scenario, by: str, then: Sequence[Command] = ()
+    ) -> Reloaded:
+        """Reload a checked scenario. by: who asks, for the journal. then: commands that are carried
+        out after it: all of it or nothing. Raises CommandError.
+        """
         difference = changes_between(self.scenario, scenario)
         if difference.command is not None:
-            self._carry_out((difference.command,), by)
+            then = (difference.command, *then)
+        self._carry_out(then, by)
         self.scenario = difference.scenario
         return Reloaded(difference.changed, difference.fixed)
 
@@ -211,7 +220,11 @@ class Simulator(
 
         Raises CommandError.
         """
-        return self._steps.add(build_step(keys))
+        return self.add_step(build_step(keys), "python")
+
+    def add_step(self, step: Step, by: str) -> StepHandle:
+        """Add a checked step. by: who asks for it, for the journal."""
+        return self._steps.add(step, by)
 
     def _perform_step(self, commands: Sequence[Command], by: str) -> None:
         # One by one: a step has no author waiting for an error, so what can be done is done.
@@ -220,7 +233,7 @@ class Simulator(
                 self._carry_out((command,), by)
             except CommandError as error:
                 why = str(error).removeprefix(f"{command.key}: ")
-                self._record(CommandGiven, by=by, command=command.summary(), error=why)
+                self._record_command(by, command.summary(), why)
 
     def rehearse(self, commands: Sequence[Command]) -> None:
         """Change nothing. Raises CommandError where the commands cannot be carried out now."""
@@ -239,7 +252,7 @@ class Simulator(
         for command, effects in apply_all(commands, self._target()):
             if ClearJournal() in effects:
                 self.journal.clear()  # before the command is recorded, which would be lost
-            self._record(CommandGiven, by=by, command=command.summary())
+            self._record_command(by, command.summary())
             self.journal.sn = self._outlet.sn  # which the command may have changed
             self.apply_effects(effects)
             self.apply_effects(self._outages.sync())
@@ -286,6 +299,8 @@ class Simulator(
                 self._steps.restart() if restart else self._steps.reset_counts()
             case ReloadSteps(steps):
                 self._steps.reload(steps)
+            case ClockChanged(by, text):
+                self._record_command(by, text)
         return ()
 
     def _push(self, push: Push, spared: Connection | None) -> None:
@@ -388,6 +403,9 @@ class Simulator(
 
     def _record(self, event: type[Event], **fields: Any) -> None:
         self.journal.add(event, self._context.seconds(), **fields)
+
+    def _record_command(self, by: str, command: str, error: str | None = None) -> None:
+        self._record(CommandGiven, by=by, command=command, error=error)
 
     def _log_error(self, text: str) -> None:
         self._record(ServerError, text=text)

@@ -4,10 +4,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
-from invis_sim.commands.command import Command
+from invis_sim.commands.command import MAX_SUMMARY_CHARACTERS, Command
 from invis_sim.device.schedule import Schedule, Timer
 from invis_sim.protocol.hidden_frames import hide_frames
+from invis_sim.scenario.export import step_table
 from invis_sim.scenario.steps import Step
+from invis_sim.schema.describe import shorten, to_toml_text
 from invis_sim.server.timeline import Timeline
 
 __all__ = ["StepHandle", "StepRunner"]
@@ -36,6 +38,7 @@ class StepRunner:
     steps: in file order; of those that are due at once, the first comes first.
     timeline, schedule: where their timers are set.
     perform: carries out commands: (commands, who gives them, in words).
+    record: records a change of the steps: (who asks for it, what it is).
 
     after_requests: the steps that wait for a request, by its callback; empty: none does.
     """
@@ -46,11 +49,13 @@ class StepRunner:
         timeline: Timeline,
         schedule: Schedule,
         perform: Callable[[Sequence[Command], str], None],
+        record: Callable[[str, str], None],
     ) -> None:
         self._initial = tuple(steps)
         self._timeline = timeline
         self._schedule = schedule
         self._perform = perform
+        self._record = record
         self._requests: Counter[int | None] = Counter()
         self.after_requests: dict[int | None, list[_RunningStep]] = defaultdict(list)
         self._running: dict[int, _RunningStep] = {}
@@ -65,8 +70,15 @@ class StepRunner:
         for step in self._initial:
             self._add(step, of_scenario=True)
 
-    def add(self, step: Step) -> "StepHandle":
-        """Add a step; its times, and the requests that it waits for, count from now."""
+    def add(self, step: Step, by: str) -> "StepHandle":
+        """Add a step; its times, and the requests that it waits for, count from now.
+
+        by: who asks for it, for the journal.
+        """
+        text = to_toml_text(step_table(step))
+        self._record(
+            by, shorten(f"add step {self._last_number + 1} {text}", MAX_SUMMARY_CHARACTERS)
+        )
         return self._add(step, of_scenario=False)
 
     def _add(self, step: Step, *, of_scenario: bool) -> "StepHandle":
@@ -85,11 +97,14 @@ class StepRunner:
         self._timeline.changed()
         return StepHandle(self, running)
 
-    def remove(self, running: _RunningStep) -> None:
-        """Remove a step. One that is not there is no error."""
+    def remove(self, running: _RunningStep, by: str) -> None:
+        """Remove a step. One that is not there is no error. by: as in `add`."""
         # By the step itself: after `restart`, another one has its number.
-        if self._running.get(running.number) is not running:
-            return
+        if self._running.get(running.number) is running:
+            self._record(by, f"remove step {running.number}")
+            self._remove(running)
+
+    def _remove(self, running: _RunningStep) -> None:
         del self._running[running.number]
         for timer in running.timers:
             timer.cancel()
@@ -100,6 +115,19 @@ class StepRunner:
             if not waiting:
                 del self.after_requests[after.callback]
 
+    def left(self, running: _RunningStep) -> Step | None:
+        """Return what is left of a step: the step that does the same in an outlet that starts now.
+        None: it has been carried out, and can only happen again if requests are counted anew.
+        """
+        step, after = running.step, running.step.after_request
+        timer = next((one for one in running.timers if one.pending), None)
+        if timer is not None:
+            seconds = timer.due - self._timeline.now()
+            return step.when_due_in(seconds, repeats=timer.interval is not None)
+        if after is None:
+            return None
+        return step.when_counted(self._requests[after.callback] - running.counted)
+
     def reset_counts(self) -> None:
         """Count requests from zero again."""
         self._requests.clear()
@@ -109,7 +137,7 @@ class StepRunner:
     def restart(self) -> None:
         """Begin the steps of the scenario again, as at the start of the outlet; added ones go."""
         for running in tuple(self._running.values()):
-            self.remove(running)
+            self._remove(running)
         self._last_number = 0
         self.reset_counts()
         self._start()
@@ -128,7 +156,7 @@ class StepRunner:
         for running in tuple(self._running.values()):
             if running.of_scenario and running.step in old:
                 old.remove(running.step)
-                self.remove(running)
+                self._remove(running)
         for step in new:
             self._add(step, of_scenario=True)
 
@@ -176,6 +204,16 @@ class StepHandle:
         self.number = running.number
         self.step = running.step
 
-    def remove(self) -> None:
-        """Take the step away. One that is gone already is no error."""
-        self._runner.remove(self._running)
+    @property
+    def left(self) -> Step | None:
+        """What is left of it: the step that does the same in an outlet that starts now. None: it
+        has been carried out, and can only happen again if requests are counted anew.
+        """
+        return self._runner.left(self._running)
+
+    def remove(self, by: str = "python") -> None:
+        """Take the step away. One that is gone already is no error.
+
+        by: who asks for it, for the journal.
+        """
+        self._runner.remove(self._running, by)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NewType
 
 import trio
 
+from invis_sim.commands.command import ClockChanged, CommandEffect
 from invis_sim.device.effects import Effect
 from invis_sim.device.schedule import Schedule, Timer
 
@@ -27,7 +28,7 @@ SimTime = NewType("SimTime", float)
 class Timeline:
     """The time of one outlet: simulated seconds since it started, and timers in its schedule.
 
-    `Clock.timeline` makes one. apply: called with the effects of a timer.
+    `Clock.timeline` makes one. apply: called with the effects of a timer, or of a change of time.
 
     due: when the next timer is, by the clock; for the clock alone.
     """
@@ -36,7 +37,7 @@ class Timeline:
         self,
         clock: "Clock",
         schedule: Schedule,
-        apply: Callable[[Iterable[Effect]], None],
+        apply: Callable[[Iterable[CommandEffect]], None],
         started: float,
     ) -> None:
         self.clock = clock
@@ -61,6 +62,10 @@ class Timeline:
         clock = self.clock  # its `_sim_at`, written out: this is asked for each request
         sim = clock._sim_base + (moment - clock._real_base) * clock._rate
         return SimTime(sim - self._started)
+
+    def clock_changed(self, effect: ClockChanged) -> None:
+        """Apply the effect of a change of how time passes."""
+        self._apply((effect,))
 
     def changed(self) -> None:
         """Look at the schedule again: a timer was set or cancelled in it."""

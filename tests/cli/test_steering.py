@@ -1,7 +1,6 @@
 """`do`, `tail`, `clock` and `export`: a running outlet, steered from a shell."""
 
 import json
-import queue
 import re
 import signal
 import socket
@@ -12,15 +11,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-import trio
 
-from invis_sim import __version__, open_simulator
+from invis_sim import __version__
 from invis_sim.journal.text import summary
-from invis_sim.server.runtime import open_runtime
 from invis_sim.testing.handle import SimulatorHandle
 from tests.cli.process import cli_here, process
 from tests.support import SN, TIMEOUT, connect, exchange
-from tests.web.support import QUIET, steered
+from tests.web.support import QUIET, several, steered
 
 
 @pytest.fixture
@@ -221,7 +218,7 @@ def test_a_signal_ends_it_as_it_should(sim: SimulatorHandle) -> None:
 
 
 def test_of_several_outlets_each_line_has_the_serial_number() -> None:
-    with two_outlets() as (url, names):
+    with several() as (url, names, *_):
         assert steer(url, "do", "push = 9") == ""
         options = ("--after", "0", "--kind", "command")
         lines = steer(url, "tail", *options, "--count", "2").splitlines()
@@ -395,34 +392,6 @@ def test_a_missing_and_a_wrong_token_are_said(monkeypatch: pytest.MonkeyPatch) -
 
 
 # Helpers
-
-
-@contextmanager
-def two_outlets() -> Iterator[tuple[str, tuple[str, str]]]:
-    """The URL where two outlets of one process are steered, and their serial numbers."""
-    names = ("0003C40001", "0003C40002")
-    urls: queue.SimpleQueue[str] = queue.SimpleQueue()
-    scope = trio.CancelScope()
-    tokens: list[trio.lowlevel.TrioToken] = []
-
-    async def run() -> None:
-        tokens.append(trio.lowlevel.current_trio_token())
-        with scope:
-            async with (
-                open_runtime() as runtime,
-                open_simulator(QUIET, sn=names[0], control=True, runtime=runtime) as first,
-                open_simulator(QUIET, sn=names[1], control=True, runtime=runtime),
-            ):
-                urls.put(first.control_url)
-                await trio.sleep_forever()
-
-    thread = threading.Thread(target=trio.run, args=(run,))
-    thread.start()
-    try:
-        yield urls.get(timeout=TIMEOUT), names
-    finally:
-        tokens[0].run_sync_soon(scope.cancel)
-        thread.join(TIMEOUT)
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from invis_sim.device.effects import Effect, Log
+from invis_sim.commands.command import CommandEffect
+from invis_sim.device.effects import Log
 from invis_sim.device.schedule import Schedule
 from invis_sim.server.clock import Clock
 from invis_sim.server.timeline import Timeline
@@ -32,14 +33,14 @@ def nothing() -> None:
     pass
 
 
-def ignore(effects: Iterable[Effect]) -> None:
+def ignore(effects: Iterable[CommandEffect]) -> None:
     pass
 
 
 def live(
     use: Callable[[Clock, Timeline], Awaitable[None]],
     speed: float = 1.0,
-    apply: Callable[[Iterable[Effect]], None] = ignore,
+    apply: Callable[[Iterable[CommandEffect]], None] = ignore,
 ) -> None:
     """Run a clock with one timeline, on a clock of trio's that jumps, while it is used."""
 
@@ -115,7 +116,7 @@ def test_timers_that_are_set_while_it_sleeps_run_in_time() -> None:
 
 
 def test_the_effects_of_a_timer_are_applied_at_its_time() -> None:
-    applied: list[tuple[float, tuple[Effect, ...]]] = []
+    applied: list[tuple[float, tuple[CommandEffect, ...]]] = []
     timelines: list[Timeline] = []
 
     async def use(clock: Clock, timeline: Timeline) -> None:

@@ -67,7 +67,7 @@ def order(journal: Journal) -> list[str]:
         match event:
             case OutageStarted(name=name) | OutageEnded(name=name):
                 found.append(f"{type(event).__name__} {name}")
-            case CommandGiven(by=by):
+            case CommandGiven(by=by) if by.startswith("step"):
                 found.append(by)
     return found
 

@@ -140,6 +140,35 @@ def test_every_problem_of_a_list_has_its_path(client: Client) -> None:
     ]
 
 
+def test_the_journal_has_every_change_with_who_asked_for_it(
+    sim: SimulatorHandle, client: Client
+) -> None:
+    step = {"after_seconds": 60, "push": 9}
+    number = client.send("POST", f"{OUTLET}/steps", step)["number"]
+    client.send("DELETE", f"{OUTLET}/steps/{number}")
+    client.send("PATCH", "/api/clock", {"speed": 2, "paused": True})
+    client.send("POST", "/api/clock/advance", {"seconds": 1})
+    client.send("POST", "/api/clock/settle")
+    added = sim.at(**step)
+    sim.clock.resume()
+    sim.clock.speed = 0.5
+    added.remove()
+    added.remove()
+    given = sim.journal.events(kind="command")
+    assert [f"{one.by}: {one.command}" for one in given] == [  # type: ignore[attr-defined]
+        f"API: add step {number} {{ after_seconds = 60.0, push = 9 }}",
+        f"API: remove step {number}",
+        "API: clock speed 2",
+        "API: clock pause",
+        "API: clock advance 1",
+        "API: clock settle",
+        f"python: add step {number + 1} {{ after_seconds = 60.0, push = 9 }}",
+        "python: clock resume",
+        "python: clock speed 0.5",
+        f"python: remove step {number + 1}",
+    ]
+
+
 def test_commands_for_all_outlets_are_answered_for_each(
     sim: SimulatorHandle, client: Client
 ) -> None:

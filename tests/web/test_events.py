@@ -50,9 +50,10 @@ def test_an_exchange_comes_again_when_it_is_finished_and_is_not_missed() -> None
             other, _ = events.next()
             assert begun == other == str(entry["number"] - 1)  # the id waits for what is unfinished
             sim.clock.advance(1000)
+            assert events.next()[1]["command"] == "clock advance 1000"
             number, again = events.next()
             assert (again["number"], again["sent"] != []) == (entry["number"], True)
-            assert int(number) == entry["number"] + 1
+            assert int(number) == entry["number"] + 2
         with client.events(Last_Event_ID=begun) as events:
             assert events.next()[1]["number"] == entry["number"]
 

@@ -125,7 +125,10 @@ def test_no_text_of_a_body_is_the_name_of_something_to_use(
     for (method, tail), bodies in BODIES.items():
         path = f"{'/api' if tail.startswith('/clock') else OUTLET}{tail}".replace("{id}", "one")
         for body in bodies:
+            before = client.get(f"{OUTLET}/journal")
             client.send(method, path, body)
+            new = client.get(f"{OUTLET}/journal")[len(before) :]
+            assert tail == "/verify" or [one for one in new if one.get("by") == "API"], path
             for bait in baits:
                 for one in baited(body, bait):
                     client.request(method, path, one)

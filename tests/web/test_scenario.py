@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from invis_sim.scenario import parse
 from invis_sim.scenario.bundled import bundled
-from tests.support import connect, exchange
+from invis_sim.scenario.from_keys import build_step
+from tests.server.support import event_texts
+from tests.support import connect, exchange, make_request
 from tests.web.support import OUTLET, QUIET, Client, steered
 
 PATH = f"{OUTLET}/scenario"
@@ -109,6 +112,89 @@ def test_a_step_that_is_over_is_not_taken_again() -> None:
         sim.clock.advance(20)
         assert sim.state.outlets.states == (0, 0)
         assert client.get(f"{OUTLET}/steps") == []
+
+
+def test_steps_have_the_time_that_is_left_to_them() -> None:
+    steps = """
+        [[steps]]
+        after_seconds = 100
+        push = 9
+        [[steps]]
+        every_seconds = 45
+        sample = true
+        [[steps]]
+        after_request = { callback = 12, nth = 3 }
+        reboot = true
+        [[steps]]
+        after_request = { callback = 20 }
+        push = 11
+        [[steps]]
+        after_seconds = 10
+        push = 12
+    """
+    slow = {"speed": 1e-6}  # no second passes by itself
+    with steered(QUIET + steps, **slow) as (sim, client), connect(sim.tcp_address) as outlet:
+        sim.clock.advance(60)
+        for callback in (12, 20):
+            outlet.sendall(make_request(callback))
+            sim.wait_for_request(callback=callback)
+        left = [one["left"] for one in client.get(f"{OUTLET}/steps")]
+        assert left == [
+            {"after_seconds": 40.0, "push": 9},
+            {"after_seconds": 30.0, "every_seconds": 45.0, "sample": True},
+            {"after_request": {"callback": 12, "nth": 2}, "reboot": True},
+            None,
+        ]
+        text = text_of(client)
+        assert parse(text).steps == tuple(build_step(one) for one in left if one is not None)
+    with steered(text, **slow) as (sim, client):
+        assert text_of(client) == text
+        given = []
+        for seconds in (39, 1):
+            sim.clock.advance(seconds)
+            given.append([one for one in event_texts(sim, "command") if one.startswith("step")])
+        assert given == [["step 2: sample"], ["step 2: sample", "step 1: push 9"]]
+
+
+SWITCHED = (
+    f"{QUIET}\n[outlets]\nstates = [1, 0]\n[[faults]]\nkind = 'fail'\nwhen = {{callback = 9}}\n"
+)
+
+
+def test_what_was_changed_since_the_start_stays_as_when_a_file_is_saved() -> None:
+    with steered() as (sim, client):
+        client.request("PUT", PATH, SWITCHED.encode(), TOML)
+        sim.set(outlets={"states": [0, 1]})
+        assert client.request("PUT", PATH, SWITCHED.encode(), TOML).body["changed"] == []
+        assert sim.state.outlets.states == (0, 1)
+
+
+def test_with_a_reset_the_outlet_is_as_the_scenario_begins() -> None:
+    with steered() as (sim, client), connect(sim.tcp_address) as outlet:
+        for _ in range(2):
+            answer = client.request("PUT", f"{PATH}?reset=all", SWITCHED.encode(), TOML)
+            assert answer.status == 200
+            assert sim.state.outlets.states == (1, 0)
+            assert [(one.name, one.applied, one.enabled) for one in sim.faults] == [
+                ("fail", 0, True)
+            ]
+            outlet.recv(4096)
+            assert exchange(outlet, callback=9)["PUBACK"] == 0
+            sim.set(outlets={"states": [0, 1]})
+            outlet.recv(4096)
+            client.send("POST", f"{OUTLET}/faults", {"kind": "drop"})
+            sim.faults["fail"].enabled = False
+        client.request("PUT", f"{PATH}?reset=faults,counters", SWITCHED.encode(), TOML)
+        assert sim.state.outlets.states == (0, 1)
+        assert len(sim.faults) == 1
+
+
+def test_a_reset_of_something_unknown_is_a_problem_and_nothing_is_reloaded() -> None:
+    with steered() as (sim, client):
+        before = sim.scenario
+        problem = client.request("PUT", f"{PATH}?reset=everything", SWITCHED.encode(), TOML)
+        assert (problem.status, problem.body["problems"][0]["path"]) == (422, "reset")
+        assert sim.scenario == before
 
 
 def test_the_text_is_a_file_that_the_command_line_takes(tmp_path: Path) -> None:

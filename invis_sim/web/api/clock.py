@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from invis_sim.server.clock import Clock
+from invis_sim.web.api.commands import BY
 from invis_sim.web.operation import Operation
 from invis_sim.web.problems import HttpProblem, invalid
 from invis_sim.web.request import Call
@@ -55,10 +56,8 @@ def get_clock(call: Call) -> ClockView:
 def patch_clock(call: Call) -> ClockView:
     """Change how fast time passes, or stop it. Requests are answered all the same."""
     patch, clock = call.body(ClockPatch), call.runtime.clock
-    if patch.speed is not None:
-        clock.speed = math.inf if patch.speed == "inf" else patch.speed
-    if patch.paused is not None:
-        clock.pause() if patch.paused else clock.resume()
+    speed = math.inf if patch.speed == "inf" else patch.speed
+    clock.change(speed=speed, paused=patch.paused, by=BY)
     return view(clock)
 
 
@@ -68,7 +67,7 @@ async def advance(call: Call) -> ClockView:
     """
     seconds = call.body(Advance).seconds
     try:
-        await call.runtime.clock.advance(seconds)
+        await call.runtime.clock.advance(seconds, by=BY)
     except RuntimeError as error:
         raise HttpProblem(409, str(error)) from None
     except ValueError as error:
@@ -79,7 +78,7 @@ async def advance(call: Call) -> ClockView:
 async def settle(call: Call) -> ClockView:
     """Move time forward until no timer is left but periodic ones."""
     try:
-        await call.runtime.clock.settle()
+        await call.runtime.clock.settle(by=BY)
     except RuntimeError as error:
         raise HttpProblem(409, str(error)) from None
     return view(call.runtime.clock)

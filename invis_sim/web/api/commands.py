@@ -1,6 +1,6 @@
 """Commands, given over HTTP."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -9,6 +9,7 @@ from invis_sim.commands.command import Command
 from invis_sim.scenario.steps import CommandTable
 from invis_sim.scenario.validation import validate
 from invis_sim.schema.build import Problem
+from invis_sim.server.several import do_on_all
 from invis_sim.server.simulator import Simulator
 from invis_sim.web.operation import Operation
 from invis_sim.web.problems import HttpProblem, invalid
@@ -65,14 +66,6 @@ def parse(body: Any) -> tuple[Command, ...]:
     return tuple(commands)
 
 
-def _do_everywhere(outlets: Sequence[Simulator], commands: Sequence[Command]) -> None:
-    if len(outlets) > 1:
-        for outlet in outlets:
-            outlet.rehearse(commands)
-    for outlet in outlets:
-        outlet.do(*commands, by=BY)
-
-
 async def give(call: Call) -> Done:
     """Carry out a command, or a list of them in its order: all or none. `{"push": 9}`, or
     `[{"faceplate": "off"}, {"push": 9}]`; several keys of one object are carried out in the order
@@ -80,7 +73,7 @@ async def give(call: Call) -> Done:
     """
     commands = parse(call.json())
     await call.outlet.wait_for_pending_connections()
-    _do_everywhere(call.outlets, commands)
+    do_on_all(call.outlets, commands, BY)
     return done(call.outlet)
 
 
@@ -92,7 +85,7 @@ async def give_to_all(call: Call) -> dict[str, Done]:
     for outlet in call.outlets:
         await outlet.wait_for_pending_connections()
     outlets = call.outlets
-    _do_everywhere(outlets, commands)
+    do_on_all(outlets, commands, BY)
     return {outlet.sn: done(outlet) for outlet in outlets}
 
 

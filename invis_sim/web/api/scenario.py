@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import msgspec
 from starlette.responses import Response
 
+from invis_sim.commands.reset import Reset, What
 from invis_sim.scenario import Scenario, ScenarioError, parse
 from invis_sim.scenario.diff import Reloaded
 from invis_sim.scenario.export import scenario_text
@@ -32,12 +34,25 @@ def get_scenario(call: Call) -> Response:
     return Response(scenario_text(scenario), headers=headers, media_type=f"{TOML}; charset=utf-8")
 
 
+class PutQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """reset: what goes back to the start of the new scenario in the same moment, as the command
+    `reset` says it: "all", or some of "faults", "state", "counters", "journal", "seed", "steps"
+    with commas. Omitted: what was changed since the start stays.
+    """
+
+    reset: What | tuple[What, ...] | None = None
+
+
 def put_scenario(call: Call) -> Reloaded:
     """Run another scenario from now on: TOML as `application/toml`, or the same as JSON. What
-    differs from the present one is carried out, whole or not at all. Connections stay, and faults
-    and steps that did not change, with their counts. `fixed`: what cannot change while it runs.
+    differs between it and the scenario before is carried out, whole or not at all, as when a file
+    is saved under `--watch`: connections stay, faults and steps that did not change go on with
+    their counts, and what was changed since the start and is the same in both scenarios stays
+    changed. With `?reset=all` the outlet is then exactly as the new scenario begins, whatever
+    happened before: for a test that needs a known start. `fixed`: what cannot change while it runs.
     """
-    return call.outlet.carry_out_reload(_parse(call), BY)
+    reset = call.query(PutQuery).reset
+    return call.outlet.carry_out_reload(_parse(call), BY, () if reset is None else (Reset(reset),))
 
 
 def _parse(call: Call) -> Scenario:
@@ -60,5 +75,7 @@ PATH = "/api/outlets/{sn}/scenario"
 
 OPERATIONS = (
     Operation(method="GET", path=PATH, handler=get_scenario, answer=str, media=TOML),
-    Operation(method="PUT", path=PATH, handler=put_scenario, body=Any, answer=Reloaded),
+    Operation(
+        method="PUT", path=PATH, handler=put_scenario, body=Any, query=PutQuery, answer=Reloaded
+    ),
 )

@@ -5,8 +5,10 @@ from typing import Any
 import msgspec
 
 from invis_sim.scenario.export import step_table
+from invis_sim.scenario.from_keys import build_step
 from invis_sim.scenario.steps import Step
 from invis_sim.server.step_runner import StepHandle
+from invis_sim.web.api.commands import BY
 from invis_sim.web.operation import Operation
 from invis_sim.web.problems import HttpProblem
 from invis_sim.web.request import Call
@@ -18,15 +20,21 @@ class StepView(msgspec.Struct, frozen=True):
     """A step that is left.
 
     number: from 1. step: the table of a scenario file that makes it.
+    left: the same as it would be in an outlet that starts now: with the time and the requests that
+    are still to pass. null: it has been carried out, and waits for a reset of the counters.
     """
 
     number: int
     step: Any
+    left: Any
 
 
 def view(handle: StepHandle) -> StepView:
     """Return what a step is."""
-    return StepView(handle.number, step_table(handle.step))
+    left = handle.left
+    return StepView(
+        handle.number, step_table(handle.step), None if left is None else step_table(left)
+    )
 
 
 def list_steps(call: Call) -> list[StepView]:
@@ -41,18 +49,18 @@ def get_step(call: Call) -> StepView:
 
 def add_step(call: Call) -> StepView:
     """Add a step; its times, and the requests that it waits for, count from now."""
-    return view(call.outlet.at(**call.table()))
+    return view(call.outlet.add_step(build_step(call.table()), BY))
 
 
 def remove_steps(call: Call) -> None:
     """Remove all steps."""
     for handle in call.outlet.steps:
-        handle.remove()
+        handle.remove(BY)
 
 
 def remove_step(call: Call) -> None:
     """Remove one step."""
-    _found(call).remove()
+    _found(call).remove(BY)
 
 
 def _found(call: Call) -> StepHandle:

@@ -1,0 +1,45 @@
+"""Commands for several outlets: carried out on all of them, or on none."""
+
+from collections.abc import Iterable, Sequence
+
+from invis_sim.commands.command import Command, CommandError
+from invis_sim.protocol.hidden_frames import hide_frames
+from invis_sim.server.simulator import Simulator
+
+__all__ = ["do_on_all"]
+
+__tracebackhide__ = hide_frames
+
+MAX_NAMED = 5
+"""How many outlets a problem names: a wrong command for a thousand outlets is one problem."""
+
+
+def do_on_all(outlets: Sequence[Simulator], commands: Sequence[Command], by: str) -> None:
+    """Carry out the commands on every outlet, in order: on all of them, or on none.
+
+    by: who gives them, for the journals.
+
+    Raises CommandError, whose problems say which outlets they are of where there are several.
+    """
+    if len(outlets) > 1:
+        problems: dict[str, list[str]] = {}
+        for outlet in outlets:
+            try:
+                outlet.rehearse(commands)
+            except CommandError as error:
+                for problem in error.problems:
+                    problems.setdefault(problem, []).append(outlet.sn)
+        if problems:
+            raise CommandError(*(f"{text} ({_named(sns)})" for text, sns in problems.items()))
+    for outlet in outlets:
+        outlet.do(*commands, by=by)
+
+
+def _named(serial_numbers: Iterable[str]) -> str:
+    first, *others = serial_numbers
+    if not others:
+        return f"outlet {first}"
+    named, more = [first, *others[: MAX_NAMED - 1]], len(others) + 1 - MAX_NAMED
+    if more > 0:
+        return f"outlets {', '.join(named)} and {more} more"
+    return f"outlets {', '.join(named[:-1])} and {named[-1]}"
