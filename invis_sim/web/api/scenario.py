@@ -23,8 +23,9 @@ TOML = "application/toml"
 
 def get_scenario(call: Call) -> Response:
     """Return TOML that makes such an outlet again as it is now: its state, its faults with their
-    switches, the steps that are left, its seed. Loading it and asking again gives the same text.
-    The header `omitted` says what does not go together with what the outlet has become.
+    switches, the steps that are left, with the whole seconds and the requests that are still to
+    pass, its seed. Loading it and asking again gives the same text. The header `omitted` says what
+    does not go together with what the outlet has become.
     """
     try:
         scenario, omitted = export(call.outlet)
