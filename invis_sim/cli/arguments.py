@@ -64,7 +64,7 @@ def _add_run(commands: Any) -> None:
         examples=(
             "invis-sim run",
             "invis-sim run pro --control",
-            "invis-sim run update-succeeds --speed 10",
+            "invis-sim run update-succeeds --speed 10 --log full",
             "invis-sim run --fault 'delay:seconds=2,when={callback=20}'",
             "invis-sim run mine.toml --tcp-port 0 --ws-port 0 --ready-file outlet.json",
         ),

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import IO, Literal, TypeAlias
 
-__all__ = ["COLOR_CHOICES", "Paint", "Style", "choose_color", "paint_for"]
+__all__ = ["COLOR_CHOICES", "NO_COLORS", "Paint", "Style", "choose_color", "paint_for"]
 
 COLOR_CHOICES = ("auto", "always", "never")
 """The values of --color. "auto": on a terminal, unless the environment says otherwise."""
@@ -37,6 +37,10 @@ class Paint:
     def __call__(self, text: str, style: Style) -> str:
         """Return the text in the colour of the style."""
         return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if self.on and text else text
+
+
+NO_COLORS = Paint(False)
+"""Returns every text as it is."""
 
 
 def choose_color(words: Sequence[str]) -> None:

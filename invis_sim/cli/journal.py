@@ -3,20 +3,17 @@
 import argparse
 import sys
 import time
-from collections.abc import Iterator
 
 from invis_sim.cli import CliError
-from invis_sim.cli.log import text_line
+from invis_sim.cli.color import paint_for
+from invis_sim.cli.lines import LineFormat, columns_of
 from invis_sim.cli.streams import write_utf8
-from invis_sim.journal import Entry, EntryFilter, Exchange, Journal, JournalHeader, encode_entry
+from invis_sim.journal import Entry, EntryFilter, Journal, JournalHeader, encode_entry
 from invis_sim.journal.jsonl import encode_header
 from invis_sim.protocol.printable import printable
 from invis_sim.schema.fields import fields
 
 __all__ = ["journal"]
-
-INDENT = " " * 14
-"""As far as the time of a line reaches, so that bytes stand below what they belong to."""
 
 
 def journal(args: argparse.Namespace) -> int:
@@ -37,11 +34,10 @@ def journal(args: argparse.Namespace) -> int:
             print(encode_entry(entry).decode())
         return 0
     print(_about(loaded.header))
+    lines = LineFormat(paint_for(sys.stdout), columns_of(sys.stdout), full=args.bytes)
     for entry in entries:
-        print(text_line(entry, loaded.started))
-        if args.bytes and isinstance(entry, Exchange):
-            for line in _bytes(entry):
-                print(line)
+        for line in lines.lines(entry, loaded.started):
+            print(line)
     return 0
 
 
@@ -76,19 +72,3 @@ def _about(header: JournalHeader) -> str:
         parts.append(f"invis-sim {header.version}")
     command = " ".join(header.options) or header.scenario
     return printable(", ".join(parts) + (f": {command}" if command else ""))
-
-
-def _bytes(exchange: Exchange) -> Iterator[str]:
-    """Yield what was received (`>`) and sent (`<`), a line for each write."""
-    if exchange.received is not None:
-        yield f"{INDENT}> {_shown(exchange.received)}"
-    for data in exchange.sent:
-        yield f"{INDENT}< {_shown(data)}"
-
-
-def _shown(data: bytes) -> str:
-    """Return bytes as text where they are text, and in hexadecimal digits elsewhere."""
-    try:
-        return printable(data.decode())
-    except UnicodeDecodeError:
-        return data.hex(" ")

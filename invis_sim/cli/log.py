@@ -1,4 +1,4 @@
-"""The journal as lines of text or JSON, and writers of lines, each with a thread."""
+"""The journal as text or JSON, and writers of lines, each with a thread."""
 
 import queue
 import threading
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import IO, Protocol
 
+from invis_sim.cli.lines import PLAIN, LineFormat
 from invis_sim.journal import (
     Batch,
     Entry,
@@ -16,7 +17,6 @@ from invis_sim.journal import (
     Subscription,
     encode_entry,
 )
-from invis_sim.journal.text import short_location, summary
 
 __all__ = [
     "JournalWriter",
@@ -26,7 +26,6 @@ __all__ = [
     "PushGrouper",
     "TextLog",
     "WallClock",
-    "text_line",
 ]
 
 GROUPING_SECONDS = 0.25
@@ -37,17 +36,6 @@ wait only ends a batch of which one connection failed at that moment.
 
 STALL_SECONDS = 1.0
 """How long the end of a command waits at most for a reader that takes nothing."""
-
-
-def text_line(entry: Entry, started: float, place: str | None = None) -> str:
-    """Return the entry as one line for a human.
-
-    started: the wall-clock time of the start, in seconds since the epoch; see `WallClock`.
-    place: the column for the connection, as `tcp #1`; None: the entry's own.
-    """
-    moment = started + entry.seconds
-    clock = time.strftime("%H:%M:%S", time.localtime(moment)) + f".{int(moment * 1000) % 1000:03}"
-    return f"{clock}  {short_location(entry) if place is None else place:9} {summary(entry)}"
 
 
 class WallClock:
@@ -122,10 +110,11 @@ class TextLog:
     started: the wall-clock time of the start, in seconds since the epoch.
     join_hint: a line that follows when the outlet leaves the network and does not come back by
     itself; "": none.
+    lines: makes the lines.
     """
 
-    def __init__(self, started: float, join_hint: str = "") -> None:
-        self._grouper = PushGrouper(started)
+    def __init__(self, started: float, join_hint: str = "", lines: LineFormat = PLAIN) -> None:
+        self._grouper = PushGrouper(started, lines)
         self._join_hint = join_hint
 
     @property
@@ -155,11 +144,12 @@ class PushGrouper:
 
     A push that a fault was applied to has its own line, as has one with another text.
 
-    started: the wall-clock time of the start, in seconds since the epoch.
+    started: the wall-clock time of the start, in seconds since the epoch. lines: makes the lines.
     """
 
-    def __init__(self, started: float) -> None:
+    def __init__(self, started: float, lines: LineFormat = PLAIN) -> None:
         self._clock = WallClock(started)
+        self._lines = lines
         self._batch: dict[int, Exchange] = {}  # by connection; all of one push
 
     @property
@@ -171,7 +161,7 @@ class PushGrouper:
         """Return the lines that are complete; a push may wait for others of the same batch."""
         if not isinstance(entry, Exchange) or entry.recipients == 1:
             yield from self.flush()
-            yield text_line(entry, self._clock.started())
+            yield from self._lines.lines(entry, self._clock.started())
             return
         if not self._belongs(entry):
             yield from self.flush()
@@ -190,11 +180,11 @@ class PushGrouper:
         for pushes in alike.values():
             first, number = pushes[0], len(pushes)
             if number == 1:
-                yield text_line(first, self._clock.started())
+                yield from self._lines.lines(first, self._clock.started())
             else:
                 every = number == first.recipients
                 place = f"{number} clients" if every else f"{number} of {first.recipients}"
-                yield text_line(first, self._clock.started(), place)
+                yield from self._lines.lines(first, self._clock.started(), place)
 
     def _belongs(self, push: Exchange) -> bool:
         """Whether the push belongs to the batch that is held back."""

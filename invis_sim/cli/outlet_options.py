@@ -6,7 +6,7 @@ from invis_sim.cli.argument_types import control_port, speed, whole
 
 __all__ = ["LOGS", "add_outlet_options"]
 
-LOGS = ("text", "json", "quiet")
+LOGS = ("text", "full", "json", "quiet")
 """The values of --log."""
 
 
@@ -142,8 +142,8 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
         default="text",
         metavar="FORMAT",
         help=(
-            "text: a line for each exchange and event (default); json: as --journal writes it; "
-            "quiet: nothing"
+            "text: a line for each exchange and event (default); full: also the bytes that were "
+            "received and sent, when all are sent; json: as --journal writes it; quiet: nothing"
         ),
     )
     group.add_argument(

@@ -18,7 +18,9 @@ import msgspec
 import trio
 
 from invis_sim.cli import CliError
+from invis_sim.cli.color import paint_for
 from invis_sim.cli.journal_output import MAX_WAITING_LINES, write_journal
+from invis_sim.cli.lines import LineFormat, columns_of
 from invis_sim.cli.log import JournalWriter, JsonLog, LogFormat, TextLog
 from invis_sim.cli.messages import print_warning, warn
 from invis_sim.cli.output_files import (
@@ -172,7 +174,7 @@ def with_options(scenario: Scenario, args: argparse.Namespace) -> Scenario:
         problems = [_as_option_problem(problem, options) for problem in error.problems]
         raise CliError(*problems, status=2) from None
     unreachable = ", ".join(dict.fromkeys(scenario.unreachable_faults))
-    if unreachable and args.log != "text":  # which shows them as its journal has them
+    if unreachable and args.log not in ("text", "full"):  # which shows them as its journal has them
         print_warning(f"with these options, some faults never apply: {unreachable}")
     scenario = _with_faults(scenario, args.faults)
     listen = scenario.listen
@@ -278,10 +280,12 @@ def _log_to_stdout(simulator: Simulator, log: str, about: str, stack: ExitStack)
     else:
         hint = f"To reconnect it to the network: kill -USR1 {os.getpid()}" if JOIN_SIGNALS else ""
         first = _banner(simulator, about)
-        log_format = TextLog(simulator.journal.started, hint)
+        lines = LineFormat(paint_for(sys.stdout), columns_of(sys.stdout), full=log == "full")
+        log_format = TextLog(simulator.journal.started, hint, lines)
     # From the first entry on: commands and outages of the start are logged as well.
     subscription = simulator.journal.subscribe(
         after=0,
+        done=log == "full",  # then with all that was sent
         max_waiting=MAX_WAITING_LINES,
         on_loss=partial(warn, "stdout is read too slowly, so lines are missing"),
     )

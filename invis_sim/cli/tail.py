@@ -4,6 +4,7 @@ import argparse
 import http.client
 import json
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +12,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 from invis_sim.cli import CliError
+from invis_sim.cli.color import paint_for
 from invis_sim.cli.control_client import ControlClient, ControlLost
-from invis_sim.cli.log import text_line
+from invis_sim.cli.lines import LineFormat, columns_of
 from invis_sim.cli.messages import print_note, print_warning
 from invis_sim.cli.signals import STOP_SIGNALS
 from invis_sim.cli.streams import write_utf8
+from invis_sim.journal import Entry
 from invis_sim.journal.jsonl import JournalHeader, decode_line
 
 __all__ = ["tail"]
@@ -74,6 +77,7 @@ class _Tail:
         self._args = args
         self._deadline = None if args.seconds is None else time.monotonic() + args.seconds
         self._left = args.count
+        self._lines = LineFormat(paint_for(sys.stdout), columns_of(sys.stdout), label=self._label)
         self._retry = RETRY_SECONDS
         self._started: dict[str, float] = {}
         self._positions: dict[str, int] = {}
@@ -197,5 +201,7 @@ class _Tail:
             return line
         if isinstance(entry, JournalHeader):
             raise CliError(f"expected an entry, found {line}")
-        text = text_line(entry, self._started.get(sn, 0.0))
-        return f"{sn}  {text}" if len(self._positions) > 1 else text
+        return self._lines.line(entry, self._started.get(sn, 0.0))
+
+    def _label(self, entry: Entry) -> str:
+        return entry.sn if len(self._positions) > 1 else ""

@@ -39,7 +39,7 @@ CASES = [
     (["ru"], {"run"}),
     (["ta"], {"tail"}),
     (["run", "--lo"], {"--log"}),
-    (["run", "--log", ""], {"text", "json", "quiet"}),
+    (["run", "--log", ""], {"text", "full", "json", "quiet"}),
     (["run", "--color", "a"], {"auto", "always"}),
     (["run", "--fault", "acc"], {"accept_close"}),
     (["run", "--set", "sensors.lux_"], {"sensors.lux_valid"}),
@@ -75,7 +75,9 @@ def test_bash_completes_values_behind_an_equals_sign(tmp_path: Path) -> None:
     text = "source completion; COMP_WORDS=(invis-sim run --log = te) COMP_CWORD=4; _invis_sim"
     assert run_in("bash", f'{text}; echo "${{COMPREPLY[*]}}"', tmp_path) == ["text", ""]
     text = "source completion; COMP_WORDS=(invis-sim run --log =) COMP_CWORD=3; _invis_sim"
-    assert run_in("bash", f'{text}; echo "${{COMPREPLY[*]}}"', tmp_path)[0] == "text json quiet"
+    assert (
+        run_in("bash", f'{text}; echo "${{COMPREPLY[*]}}"', tmp_path)[0] == "text full json quiet"
+    )
 
 
 def test_fish_completes(tmp_path: Path) -> None:

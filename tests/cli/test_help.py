@@ -128,7 +128,7 @@ WRONG = [
     (
         ("run", "--log", "texxt"),
         " run",
-        "--log: expected one of text, json, quiet, found 'texxt'; did you mean 'text'?",
+        "--log: expected one of text, full, json, quiet, found 'texxt'; did you mean 'text'?",
     ),
     (
         ("run", "--control", "pro"),

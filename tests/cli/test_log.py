@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from invis_sim.cli.color import Paint
+from invis_sim.cli.lines import LineFormat
 from invis_sim.cli.log import (
     JournalWriter,
     JsonLog,
@@ -19,7 +21,6 @@ from invis_sim.cli.log import (
     PushGrouper,
     TextLog,
     WallClock,
-    text_line,
 )
 from invis_sim.faults.pipeline import AppliedFault
 from invis_sim.journal import (
@@ -41,9 +42,9 @@ def exchange(received: bytes, outcome: Any = "success", **more: Any) -> Exchange
     return Journal().record(0.25, "tcp", 3, received, request, outcome, **more)
 
 
-def line(entry: Entry) -> str:
+def line(entry: Entry, **more: Any) -> str:
     """The entry's line without the time of day, which depends on where we are."""
-    clock, _, rest = text_line(entry, started=1_000_000.5).partition("  ")
+    clock, _, rest = LineFormat(**more).line(entry, started=1_000_000.5).partition("  ")
     assert clock.endswith(":40.750")
     return rest
 
@@ -53,32 +54,32 @@ def line(entry: Entry) -> str:
     [
         (
             exchange(make_request()),
-            "tcp #3    callback 20 available updates  packetID 221040  PUBACK 1",
+            "tcp #3    20 available updates -> PUBACK 1  packetID 221040",
         ),
         (
             exchange(make_request(4711, packet_id=7), "failure", notes=(Note("not known", 32),)),
-            "tcp #3    callback 4711  packetID 7  PUBACK 0  note: not known (at byte 32)",
+            "tcp #3    callback 4711 -> PUBACK 0: not known (at byte 32)  packetID 7",
         ),
         (
             exchange(make_request(10, [1, 1], packet_id=7)),
-            "tcp #3    callback 10 control outlet [1,1]  packetID 7  PUBACK 1",
+            "tcp #3    10 control outlet [1,1] -> PUBACK 1  packetID 7",
         ),
         (
             exchange(
                 make_request(), faults=(AppliedFault("late", "0.100 s"), AppliedFault("drop"))
             ),
             (
-                "tcp #3    callback 20 available updates  packetID 221040  PUBACK 1"
-                "  fault late (0.100 s)  fault drop"
+                "tcp #3    20 available updates -> PUBACK 1"
+                "  fault late (0.100 s), drop  packetID 221040"
             ),
         ),
         (
             exchange(b"\x1b[31m\n\xff", "malformed", notes=(Note("odd", 0),)),
-            "tcp #3    malformed  note: odd (at byte 0)  '\\x1b[31m\\n\\xff'",
+            "tcp #3    malformed: odd (at byte 0)  '\\x1b[31m\\n\\xff'",
         ),
         (
             Closed(number=1, seconds=0.25, transport="ws", connection=12, reason="so"),
-            "ws #12    closed so",
+            "ws #12    closed: so",
         ),
         (
             ServerError(number=1, seconds=0.25, text="so"),
@@ -88,6 +89,90 @@ def line(entry: Entry) -> str:
 )
 def test_an_entry_is_a_line_that_a_human_can_read(entry: Entry, expected: str) -> None:
     assert line(entry) == expected
+
+
+REPLY = (
+    b'{"packetID":7,"PUBACK":1,"payload":{"callbackName":10,"callbackArgs":["' + b"x" * 80 + b'"]}}'
+)
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        (40, "10 control outlet [1,1] -> PUBACK 1"),
+        (80, '10 control outlet [1,1] -> PUBACK 1 ["xxxxxxxxxxxxxxxxx…'),
+        (140, f'10 control outlet [1,1] -> PUBACK 1 ["{"x" * 57}…  packetID 7'),
+        (None, f'10 control outlet [1,1] -> PUBACK 1 ["{"x" * 57}…  packetID 7'),
+    ],
+)
+def test_a_line_says_what_was_answered_as_far_as_it_fits_the_terminal(
+    columns: int | None, expected: str
+) -> None:
+    answered = exchange(make_request(10, [1, 1], packet_id=7), sent=(REPLY,), done=True)
+    assert line(answered, columns=lambda: columns) == f"tcp #3    {expected}"
+    late = exchange(
+        make_request(10, [1, 1], packet_id=7), sent=(REPLY,), faults=(AppliedFault("late", "2 s"),)
+    )
+    shown = line(late, columns=lambda: columns)
+    assert shown.startswith("tcp #3    10 control outlet [1,1] -> PUBACK 1  fault late (2 s)")
+    assert "x" not in shown  # it may not be what the outlet has answered
+
+
+@given(
+    st.integers(60, 200),
+    st.text(max_size=100),
+    st.lists(st.sampled_from(["delay", "split"]), max_size=2),
+)
+def test_a_line_fits_a_terminal_where_its_arguments_can_be_shortened(
+    columns: int, text: str, faults: list[str]
+) -> None:
+    entry = exchange(
+        make_request(10, text, packet_id=7),
+        sent=(REPLY,),
+        faults=tuple(AppliedFault(name, "0.1 s") for name in faults),
+    )
+    needed = 24 + len("10 control outlet  -> PUBACK 1  fault ") + 16 + 20 * len(faults)
+    whole = LineFormat(columns=lambda: columns).line(entry, started=0.0)
+    assert len(whole) <= max(columns, needed)
+
+
+def test_outcomes_and_faults_are_seen_by_their_colours() -> None:
+    paint = Paint(True)
+    for outcome, style in (("success", "32"), ("failure", "1;31"), ("no reply", "1;31")):
+        shown = line(exchange(make_request(), outcome, faults=(AppliedFault("drop"),)), paint=paint)
+        assert f"\x1b[{style}m -> " in shown
+        assert "\x1b[33m  fault drop\x1b[0m" in shown
+    assert "\x1b" not in line(exchange(b"\x1b[31m", "malformed"))
+
+
+@pytest.mark.parametrize(
+    ("transport", "sent", "expected"),
+    [
+        ("tcp", (b'{"a":1}', b"\xff\x00"), ['< {"a":1}', "< ff 00"]),
+        ("ws", (text_frame(b'{"a":1}'),), ['< {"a":1}']),
+        ("ws", (b"\x81\x7f",), ["< 81 7f"]),
+        ("tcp", (b"\x1b[31m",), ["< \\u001b[31m"]),
+    ],
+)
+def test_the_full_log_has_the_bytes_of_both_directions(
+    transport: Any, sent: tuple[bytes, ...], expected: list[str]
+) -> None:
+    received = make_request()
+    entry = Journal().record(
+        0.25, transport, 3, received, parse_request(received), "success", sent=sent, latency=0.25
+    )
+    _, *below = LineFormat(full=True).lines(entry, 0.0)
+    assert below[0] == f"{' ' * 14}> {received.decode()}"
+    expected[0] = expected[0].replace("< ", "< (after 0.250 s) ")
+    assert [one.strip() for one in below[1:]] == expected
+    assert [*LineFormat(full=True).lines(ServerError(number=1, seconds=0.0, text="x"), 0.0)][
+        1:
+    ] == []
+
+
+def test_a_line_begins_with_the_outlet_where_there_are_several() -> None:
+    entry = ServerError(number=1, seconds=0.0, text="so", sn="0003C44076")
+    assert LineFormat(label=lambda one: one.sn[-4:]).line(entry, 0.0).startswith("4076  ")
 
 
 def test_the_time_of_day_is_that_of_the_clock_as_it_is_set() -> None:

@@ -63,13 +63,11 @@ def test_it_says_who_it_is_where_it_listens_and_what_happens(tmp_path: Path) -> 
         with socket.create_connection(("127.0.0.1", int(tcp[1])), timeout=TIMEOUT) as client:
             client.sendall(make_request() + b"what?\n")
             clock = r"\d\d:\d\d:\d\d\.\d{3}  tcp #1    "
-            assert re.fullmatch(clock + r"connected 127\.0\.0\.1:\d+\n", it.line())
+            assert re.fullmatch(clock + r"connected from 127\.0\.0\.1:\d+\n", it.line())
             shown = it.line()
-            assert re.match(clock + "callback 20 .*packetID 221040  PUBACK 1  fault tardy", shown)
+            assert re.match(clock + "20 available updates -> PUBACK 1  fault tardy", shown)
             shown = it.line()
-            assert re.match(
-                clock + "malformed  note: expected '{', found 'w' [(]at byte 0[)]", shown
-            )
+            assert re.match(clock + "malformed: expected '{', found 'w' [(]at byte 0[)]", shown)
             assert "'what?'" in shown
         assert re.fullmatch(clock + "closed by the client\n", it.line())
         status, rest, err = it.end(signal.SIGINT)
@@ -192,7 +190,7 @@ def test_a_push_to_many_clients_is_one_line_and_the_journal_has_all(tmp_path: Pa
         last.sendall(make_request(10, [1, 1]))
         shown = [it.line().partition("  ")[2] for _ in range(3)]
         assert shown == [
-            "tcp #20   callback 10 control outlet [1,1]  packetID 221040  PUBACK 1\n",
+            "tcp #20   10 control outlet [1,1] -> PUBACK 1  packetID 221040\n",
             "19 of 20  push 9 outlet status [1,0]\n",
             "tcp #7    push 9 outlet status  fault delay (3600.000 s)\n",
         ]
@@ -620,7 +618,7 @@ def test_where_it_cannot_listen_for_another_reason_nothing_is_said_of_free_ports
         (("--speed", "nan"), ["invis-sim run: --speed: expected a number above 0"]),
         (
             ("--log", "loud"),
-            ["invis-sim run: --log: expected one of text, json, quiet, found 'loud'"],
+            ["invis-sim run: --log: expected one of text, full, json, quiet, found 'loud'"],
         ),
         (("--tcp-port",), ["invis-sim run: --tcp-port: expected one argument"]),
         (("one", "two"), ["invis-sim run: unexpected argument 'two'"]),

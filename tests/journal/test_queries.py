@@ -170,13 +170,10 @@ def test_what_was_received_instead_is_told() -> None:
     journal = an_hour()
     received = [
         "received:",
-        "     0.200 s  tcp #1   callback 20 available updates  packetID 101  PUBACK 1",
-        (
-            "     0.300 s  ws #2    callback 20 available updates  packetID 102  PUBACK 1"
-            "  fault late (2 s)"
-        ),
-        "     0.400 s  tcp #1   callback 7 factory reset  packetID 103  PUBACK 0",
-        "     0.500 s  ws #2    callback 99  packetID 102  PUBACK 0  fault late (2 s)",
+        "     0.200 s  tcp #1   20 available updates -> PUBACK 1  packetID 101",
+        ("     0.300 s  ws #2    20 available updates -> PUBACK 1  fault late (2 s)  packetID 102"),
+        "     0.400 s  tcp #1   7 factory reset -> PUBACK 0  packetID 103",
+        "     0.500 s  ws #2    callback 99 -> PUBACK 0  fault late (2 s)  packetID 102",
         "     0.600 s  tcp #1   malformed  'broken'",
     ]
     for check, first in (

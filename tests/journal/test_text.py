@@ -72,24 +72,24 @@ def test_a_push_of_which_a_fault_has_left_little_is_told_without_arguments(
 @pytest.mark.parametrize(
     ("args", "shown"),
     [
-        ("[1, 1]", "callback 10 control outlet [1,1]"),
-        ("null", "callback 10 control outlet null"),
-        ('{"a": "x\\ny"}', 'callback 10 control outlet {"a":"x\\ny"}'),
+        ("[1, 1]", "10 control outlet [1,1]"),
+        ("null", "10 control outlet null"),
+        ('{"a": "x\\ny"}', '10 control outlet {"a":"x\\ny"}'),
         ('"Küche \u2028\u009b\x7f\U000e0001"', None),
-        (f'"{"x" * 58}"', f'callback 10 control outlet "{"x" * 58}"'),
-        (f'"{"x" * 59}"', f'callback 10 control outlet "{"x" * 58}…'),
-        ("8" * 4300, f"callback 10 control outlet {'8' * 59}…"),
-        ('["\\ud800"]', 'callback 10 control outlet ["\\ud800"]'),
-        ("1e999", "callback 10 control outlet null"),
+        (f'"{"x" * 58}"', f'10 control outlet "{"x" * 58}"'),
+        (f'"{"x" * 59}"', f'10 control outlet "{"x" * 58}…'),
+        ("8" * 4300, f"10 control outlet {'8' * 59}…"),
+        ('["\\ud800"]', '10 control outlet ["\\ud800"]'),
+        ("1e999", "10 control outlet null"),
     ],
 )
 def test_a_request_is_told_with_its_arguments_shortened_where_they_are_long(
     args: str, shown: str | None
 ) -> None:
     if shown is None:  # what would do something to a terminal is written as JSON can write it
-        shown = r'callback 10 control outlet "Küche \u2028\u009b\u007f\udb40\udc01"'
+        shown = r'10 control outlet "Küche \u2028\u009b\u007f\udb40\udc01"'
     words = format_entry(asked_with(args))
-    assert words == f"   0.000 s  tcp #1   {shown}  packetID 7  PUBACK 0"
+    assert words == f"   0.000 s  tcp #1   {shown} -> PUBACK 0  packetID 7"
 
 
 def asked_with(args: str) -> Exchange:
@@ -100,7 +100,7 @@ def asked_with(args: str) -> Exchange:
 def test_a_request_without_a_usable_callback_is_told_with_its_arguments() -> None:
     received = b'{"packetID":7,"payload":{"callbackName":"x","callbackArgs":[1]}}'
     exchange = Journal().record(0.0, "tcp", 1, received, parse_request(received), "failure")
-    assert "callback ? [1]  packetID 7" in format_entry(exchange)
+    assert "callback ? [1] -> PUBACK 0  packetID 7" in format_entry(exchange)
 
 
 def test_a_push_in_two_writes_is_told_with_its_arguments() -> None:
@@ -123,12 +123,12 @@ def test_a_journal_as_text_is_its_newest_entries_in_words() -> None:
     journal = an_hour()
     assert str(journal) == format_entries(journal)
     assert str(journal).splitlines()[2] == (
-        "     0.200 s  tcp #1   callback 20 available updates  packetID 101  PUBACK 1"
+        "     0.200 s  tcp #1   20 available updates -> PUBACK 1  packetID 101"
     )
     for number in range(100):
         journal.add(Closed, 1.0, reason=f"number {number}")
     assert str(journal).splitlines()[0] == "  … 59 earlier entries omitted"
-    assert str(journal).endswith("closed number 99")
+    assert str(journal).endswith("closed: number 99")
     assert str(Journal()) == ""
 
 
@@ -165,7 +165,7 @@ OUTAGE: dict[str, Any] = {"name": "reboot", "identity": "reboot#1"}
 @pytest.mark.parametrize(
     ("event_type", "fields", "words"),
     [
-        (Connected, {"peer": "127.0.0.1:5000"}, "connected 127.0.0.1:5000"),
+        (Connected, {"peer": "127.0.0.1:5000"}, "connected from 127.0.0.1:5000"),
         (Closed, {"reason": "by fault accept_close"}, "closed by fault accept_close"),
         (FaultApplied, {"fault": "late", "detail": "2 s"}, "fault late (2 s)"),
         (FaultApplied, {"fault": "late"}, "fault late"),

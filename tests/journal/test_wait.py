@@ -44,7 +44,7 @@ def test_who_waits_in_vain_is_told_what_came() -> None:
         "timed out after 0.25 s waiting for a connection on ws",
         "received:",
         (
-            "     0.500 s  tcp #1   callback 20 available updates  packetID 221040  PUBACK 1"
+            "     0.500 s  tcp #1   20 available updates -> PUBACK 1  packetID 221040"
             "  (already waited for)"
         ),
     ]

@@ -789,13 +789,13 @@ def test_who_waits_in_vain_is_told_what_came_instead() -> None:
         " on tcp"
     )
     assert nearest == "nearest:"
-    assert "packetID 100002  PUBACK 0  note: " in again
+    assert "17 control color light -> PUBACK 0: " in again
     assert again.endswith("  (an earlier call has returned it)")
     assert other.endswith("(callback: expected 17, found 20 available updates)")
     assert heading == "received:"
-    assert "tcp #1   connected 127.0.0.1:" in connected
-    assert "callback 20 available updates  packetID 100001  PUBACK 1" in others[0]
-    assert "callback 17 control color light  packetID 100002  PUBACK 0" in others[1]
+    assert "tcp #1   connected from 127.0.0.1:" in connected
+    assert "20 available updates -> PUBACK 1 " in others[0]
+    assert "17 control color light -> PUBACK 0: " in others[1]
     assert ["(already waited for)" in line for line in others] == [False, True]
 
 

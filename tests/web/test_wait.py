@@ -80,7 +80,7 @@ def test_a_wait_in_vain_says_what_came_instead_the_nearest_first() -> None:
                 "packetID: expected 1, found 221040",
             ],
         ]
-        assert "callback 20 available updates" in problem.body["instead"][0]["text"]
+        assert "20 available updates -> PUBACK 1" in problem.body["instead"][0]["text"]
 
 
 def test_up_update_and_idle_are_waited_for() -> None:

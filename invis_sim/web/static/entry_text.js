@@ -7,8 +7,8 @@ const MAX_CHARACTERS = 80;
 const OUTCOMES = { success: "PUBACK 1", failure: "PUBACK 0" };
 
 const EVENTS = {
-  connected: ({ peer }) => `connected ${peer}`,
-  closed: ({ reason }) => `closed ${reason}`,
+  connected: ({ peer }) => `connected from ${peer}`,
+  closed: ({ reason }) => `closed${reason.startsWith("by ") ? "" : ":"} ${reason}`,
   fault: ({ fault, detail }) => `fault ${withDetail(fault, detail)}`,
   fault_note: ({ fault, text }) => `fault ${fault}: ${text}`,
   outage_started: ({ name, source, duration }) =>
