@@ -74,6 +74,19 @@ def test_it_says_who_it_is_where_it_listens_and_what_happens(tmp_path: Path) -> 
         assert (status, rest, err) == (0, "", "")
 
 
+def test_the_full_log_has_the_bytes_once_they_are_sent() -> None:
+    fault = ("--fault", "delay:seconds=0.05", "--color", "always")
+    with process("run", "--tcp-port", "0", "--no-ws", "--log", "full", *fault) as it:
+        tcp = next(line for line in banner(it) if "TCP" in line).rpartition(":")[2]
+        with socket.create_connection(("127.0.0.1", int(tcp)), timeout=TIMEOUT) as client:
+            exchange(client)
+        _, asked, received, sent = (it.line() for _ in range(4))
+        assert "20 available updates\x1b[32m -> PUBACK 1\x1b[0m" in asked
+        assert "\x1b[33m  fault delay (0.050 s)\x1b[0m" in asked
+        assert received == f"{' ' * 14}> {make_request().decode()}\n"
+        assert re.match(r" {14}< \(after 0\.\d+ s\) {\"sn\":.*,\"packetID\":221040,", sent)
+
+
 @pytest.mark.parametrize(
     ("scenario", "product"),
     [
