@@ -13,22 +13,18 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from invis_sim.cli import main
+from tests.cli.fork_server import ForkedProcess
 from tests.support import TIMEOUT, connect, exchange
 
+CAN_FORK = hasattr(socket, "send_fds") and sys.platform == "linux"
 INVIS_SIM = (sys.executable, "-m", "invis_sim")
 
 
 def cli(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
     """The command, run to its end."""
-    return subprocess.run(
-        [*INVIS_SIM, *arguments],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT,
-        check=False,
-        **more,
-    )
+    with process(*arguments, stdin=subprocess.DEVNULL, **more) as running:
+        out, err = running.process.communicate(timeout=TIMEOUT)
+        return subprocess.CompletedProcess(arguments, running.process.returncode, out, err)
 
 
 def cli_here(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -89,9 +85,17 @@ class Outlet:
 
 @contextmanager
 def process(*arguments: str, **more: Any) -> Iterator[Outlet]:
-    """`invis-sim` with these arguments; it is killed at the end of the block."""
+    """`invis-sim` with these arguments; it is killed at the end of the block.
+
+    more: streams, as for Popen. With anything else, such as an environment, it is a process that
+    does all of its imports, which takes longer.
+    """
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
-    with subprocess.Popen([*INVIS_SIM, *arguments], text=True, **streams) as running:
+    if CAN_FORK and streams.keys() <= {"stdin", "stdout", "stderr"}:
+        started: subprocess.Popen[str] = ForkedProcess(*arguments, **streams)
+    else:
+        started = subprocess.Popen([*INVIS_SIM, *arguments], text=True, **streams)
+    with started as running:
         watchdog = threading.Timer(TIMEOUT, running.kill)
         watchdog.start()
         try:
