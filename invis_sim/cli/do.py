@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from invis_sim.cli import CliError
 from invis_sim.cli.control_client import ControlClient, ControlProblem
@@ -20,11 +21,13 @@ _PLACE = re.compile(r"\[(\d+)\]\.?(.*)", re.DOTALL)
 
 
 def do(args: argparse.Namespace) -> int:
-    """Carry out the commands: in their order, all or none. Raises CliError."""
+    """Carry out the commands on the outlets that are selected: in their order, all or none, and on
+    all of them or on none. Raises CliError.
+    """
     tables = _tables(args.commands)
     with ControlClient(args) as server:
         try:
-            server.send("POST", f"{server.base}/commands", tables)
+            server.send("POST", _path(args), tables)
         except ControlProblem as problem:
             if not problem.found:
                 raise
@@ -32,6 +35,13 @@ def do(args: argparse.Namespace) -> int:
             lines = (*_as_typed(problem.found, args.commands), *further)
             raise CliError(*lines, status=problem.status) from None
     return 0
+
+
+def _path(args: argparse.Namespace) -> str:
+    """Return the path of commands for the outlets that are selected."""
+    selection = {"sn": args.sn, "search": args.search}
+    given = {key: value for key, value in selection.items() if value is not None}
+    return f"/api/commands{'?' if given else ''}{urlencode(given)}"
 
 
 def _tables(texts: Sequence[str]) -> list[dict[str, Any]]:

@@ -19,12 +19,14 @@ def add_steering_commands(commands: Any) -> None:
         help="change a running outlet: set, push, inject, ...",
         description=(
             "Carry out commands on an outlet that runs with --control, in their order: all of "
-            "them, or none if one is wrong. `invis-sim keys steps` lists the commands."
+            "them, or none if one is wrong; of several outlets, on all or on none. "
+            "`invis-sim keys steps` lists the commands."
         ),
         examples=(
             "invis-sim do 'push = 9'",
             "invis-sim do 'set = { sensors = { lux = 3 } }' 'sample = true'",
             "invis-sim do 'inject = { kind = \"delay\", seconds = 2 }'",
+            "invis-sim do --sn 0003C40001,0003C40002 'reboot = true'",
         ),
     )
     do.add_argument(
@@ -33,7 +35,12 @@ def add_steering_commands(commands: Any) -> None:
         metavar="COMMAND=VALUE",
         help="as a step of a scenario has it, e.g. faceplate=off",
     )
-    _add_server(do, "change only this outlet (default: every outlet there)")
+    do.add_argument(
+        "--search",
+        metavar="TEXT",
+        help="change only outlets with this in the serial number, a name or the description",
+    )
+    _add_server(do, "change only this outlet, or these, with commas (default: every outlet there)")
 
     tail = add_command(
         commands,

@@ -18,7 +18,7 @@ from invis_sim.protocol.hidden_frames import hide_frames
 from invis_sim.schema.build import check
 from invis_sim.server.unapplied import unapplied
 
-__all__ = ["FaultHandle", "FaultHandles", "FaultMethods"]
+__all__ = ["FaultHandle", "FaultHandles", "FaultMethods", "call_here"]
 
 __tracebackhide__ = hide_frames
 
@@ -28,6 +28,11 @@ T = TypeVar("T")
 class _Call(Protocol):
     def __call__(self, function: Callable[..., T], *args: Any) -> T:
         """Call a function where the outlet runs, and return what it returns."""
+
+
+def call_here(function: Callable[..., T], *args: Any) -> T:
+    """Call a function: the outlet runs in the caller's thread."""
+    return function(*args)
 
 
 class FaultHandle:

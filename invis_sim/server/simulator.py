@@ -10,7 +10,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import trio
 
@@ -49,7 +49,7 @@ from invis_sim.schema.build import check
 from invis_sim.server.acceptor import Acceptor
 from invis_sim.server.addresses import AddressMethods
 from invis_sim.server.clock import Clock
-from invis_sim.server.fault_handle import FaultHandle, FaultHandles, FaultMethods
+from invis_sim.server.fault_handle import FaultHandle, FaultHandles, FaultMethods, call_here
 from invis_sim.server.mdns import Announcement, MdnsUnavailable
 from invis_sim.server.net.listeners import ListenerGroup, StartError
 from invis_sim.server.outages import Outages
@@ -77,6 +77,7 @@ class Simulator(
     scenario: what it was made from.
     seed: of all that is random in this run.
     journal: what happened. waiters: what of it is waited for.
+    requests: how many were answered so far.
     runtime: what it shares with others.
     clock: its time, which can be sped up, paused and advanced.
     faults: what goes wrong; by name or one after the other, each with its switch `enabled`.
@@ -110,10 +111,11 @@ class Simulator(
         self.journal = Journal(time.time(), self._outlet.sn, budget=runtime.budget, header=header)
         WaitMethods.__init__(self, self.journal)
         self._faults = Pipeline(scenario.faults, self.seed)
-        self.faults = FaultHandles(self, self._faults, self.journal, _call)
+        self.faults = FaultHandles(self, self._faults, self.journal, call_here)
         self._nursery = nursery
         self._on_internal_error = on_internal_error
         self._last_number = 0  # of a connection
+        self.requests = 0
         self._had_faceplate = self._outlet.faceplate_online  # so that its return is noticed
         self._announcement: Announcement | None = None
         self._timeline = self.clock.timeline(schedule, self.apply_effects)
@@ -337,7 +339,8 @@ class Simulator(
         self._timeline.changed()
 
     def request_answered(self, callback: int | None) -> None:
-        """Carry out the steps that wait for this request."""
+        """Count the request, and carry out the steps that wait for it."""
+        self.requests += 1
         if self._steps.after_requests:
             self._steps.on_request(callback)
 
@@ -409,11 +412,3 @@ class Simulator(
 
     def _log_error(self, text: str) -> None:
         self._record(ServerError, text=text)
-
-
-T = TypeVar("T")
-
-
-def _call(function: Callable[..., T], *args: Any) -> T:
-    """Call a function: the outlet runs in this very thread."""
-    return function(*args)

@@ -9,11 +9,11 @@ from starlette.requests import Request
 
 from invis_sim.protocol.json_text import parse_int
 from invis_sim.schema.build import build, build_table
-from invis_sim.schema.describe import did_you_mean
 from invis_sim.schema.fields import Path, fields
 from invis_sim.server.runtime import Runtime
 from invis_sim.server.simulator import Simulator
 from invis_sim.web.problems import HttpProblem, invalid
+from invis_sim.web.selection import unknown_outlet
 
 __all__ = ["Call"]
 
@@ -43,9 +43,7 @@ class Call:
             return tuple(self.runtime.outlets)
         found = tuple(one for one in self.runtime.outlets if one.sn == sn)
         if not found:
-            there = [one.sn for one in self.runtime.outlets]
-            hint = did_you_mean(sn, there) or f"; there are: {', '.join(there[:20]) or 'none'}"
-            raise HttpProblem(404, f"no outlet has the serial number {sn!r}{hint}")
+            raise unknown_outlet(sn, self.runtime.outlets)
         return found
 
     @property

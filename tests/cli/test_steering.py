@@ -231,6 +231,21 @@ def test_of_several_outlets_each_line_has_the_serial_number() -> None:
         assert steer(url, "export", "--sn", names[1]).count(names[1]) == 1
 
 
+def test_a_command_is_for_the_outlets_that_are_selected() -> None:
+    with several(3) as outlets:
+        first, second, third = outlets.names
+        steer(outlets.url, "do", "push = 9", "--sn", f"{first},{third}")
+        steer(outlets.url, "do", "push = 12", "--search", second[-2:])
+        steer(outlets.url, "do", "push = 15", "--sn", f"{first},{second}", "--search", second)
+        given = [
+            [summary(one) for one in outlet.journal.events(kind="command")]
+            for outlet in outlets.outlets
+        ]
+        assert given == [["API: push 9"], ["API: push 12", "API: push 15"], ["API: push 9"]]
+        none = cli_here("do", "push = 9", "--at", outlets.url, "--search", "nothing")
+        assert (none.returncode, none.stderr.count("no outlet is selected")) == (1, 1)
+
+
 # export
 
 

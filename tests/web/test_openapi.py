@@ -73,6 +73,7 @@ def test_bodies_are_what_a_scenario_says(document: Any) -> None:
     [
         "/api/version",
         "/api/outlets",
+        "/api/overview",
         OUTLET,
         f"{OUTLET}/faults",
         f"{OUTLET}/steps",

@@ -11,6 +11,7 @@ from invis_sim.web.api import (
     guides,
     journal,
     outlets,
+    overview,
     page,
     scenario,
     state,
@@ -26,6 +27,7 @@ __all__ = ["OPERATIONS"]
 
 _API: tuple[Operation, ...] = (
     *outlets.OPERATIONS,
+    *overview.OPERATIONS,
     *state.OPERATIONS,
     *scenario.OPERATIONS,
     *faults.OPERATIONS,

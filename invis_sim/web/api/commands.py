@@ -14,6 +14,7 @@ from invis_sim.server.simulator import Simulator
 from invis_sim.web.operation import Operation
 from invis_sim.web.problems import HttpProblem, invalid
 from invis_sim.web.request import Call
+from invis_sim.web.selection import Selection
 
 __all__ = ["BY", "OPERATIONS", "Done", "carry_out", "done"]
 
@@ -78,13 +79,16 @@ async def give(call: Call) -> Done:
 
 
 async def give_to_all(call: Call) -> dict[str, Done]:
-    """Carry out commands on every outlet of the process: on all, or on none. The answer has the
-    serial number of each.
+    """Carry out commands on every outlet of the process, or on those that are selected: on all of
+    them, or on none. The answer has the serial number of each.
     """
+    selection = call.query(Selection)
     commands = parse(call.json())
-    for outlet in call.outlets:
+    for outlet in selection.of(call.outlets):
         await outlet.wait_for_pending_connections()
-    outlets = call.outlets
+    outlets = selection.of(call.outlets)  # which may have changed meanwhile
+    if not outlets:
+        raise HttpProblem(404, "no outlet is selected; /api/overview says which there are")
     do_on_all(outlets, commands, BY)
     return {outlet.sn: done(outlet) for outlet in outlets}
 
@@ -101,6 +105,7 @@ OPERATIONS = (
         method="POST",
         path="/api/commands",
         handler=give_to_all,
+        query=Selection,
         body=CommandTable | list[CommandTable],
         answer=dict[str, Done],
     ),

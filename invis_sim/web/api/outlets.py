@@ -11,6 +11,7 @@ from invis_sim.scenario.json_schema import scenario_schema
 from invis_sim.server.simulator import Simulator
 from invis_sim.web.operation import Operation
 from invis_sim.web.request import Call
+from invis_sim.web.selection import Selection
 
 __all__ = ["OPERATIONS", "OutletView"]
 
@@ -40,11 +41,13 @@ class Counters(msgspec.Struct, frozen=True):
     """How much has happened so far.
 
     journal: the number of the newest journal entry. connections: how many clients have connected.
+    requests: how many requests were answered.
     faults_applied: how often the faults that are there have applied.
     """
 
     journal: int
     connections: int
+    requests: int
     faults_applied: int
 
 
@@ -101,6 +104,7 @@ def view(outlet: Simulator) -> OutletView:
         counters=Counters(
             journal=outlet.journal.last_number,
             connections=outlet.last_connection,
+            requests=outlet.requests,
             faults_applied=sum(armed.applied for armed in outlet.pipeline),
         ),
     )
@@ -117,8 +121,10 @@ def schema(call: Call) -> dict[str, Any]:
 
 
 def list_outlets(call: Call) -> list[OutletView]:
-    """List the outlets of this process."""
-    return [view(outlet) for outlet in call.outlets]
+    """List the outlets of this process, or those that are selected; `/api/overview` has less of
+    each.
+    """
+    return [view(outlet) for outlet in call.query(Selection).of(call.outlets)]
 
 
 def get_outlet(call: Call) -> OutletView:
@@ -129,6 +135,12 @@ def get_outlet(call: Call) -> OutletView:
 OPERATIONS = (
     Operation(method="GET", path="/api/version", handler=version, answer=Version),
     Operation(method="GET", path="/api/schema", handler=schema, answer=dict[str, Any]),
-    Operation(method="GET", path="/api/outlets", handler=list_outlets, answer=list[OutletView]),
+    Operation(
+        method="GET",
+        path="/api/outlets",
+        handler=list_outlets,
+        query=Selection,
+        answer=list[OutletView],
+    ),
     Operation(method="GET", path="/api/outlets/{sn}", handler=get_outlet, answer=OutletView),
 )
