@@ -171,21 +171,6 @@ def test_no_outlet():
     assert "invis_gauntlet is for tests that use invis_sim" in text(result)
 
 
-def test_it_works_with_xdist(run: Run) -> None:
-    result = run(
-        CLIENT
-        + """
-@pytest.mark.invis_gauntlet(only="fail/always", transport="tcp", noticed=NoAnswer)
-def test_updates(invis_sim):
-    get_updates(invis_sim)
-""",
-        "-n",
-        "1",
-        beside="xdist",
-    )
-    result.assert_outcomes(passed=1)
-
-
 ASYNC = """
 import asyncio
 import pytest
@@ -203,7 +188,7 @@ async def get_updates(sim):
 """
 
 
-def test_it_works_beside_asyncio_and_anyio(run: Run) -> None:
+def test_it_works_beside_xdist_asyncio_and_anyio(run: Run) -> None:
     result = run(
         ASYNC
         + """
@@ -229,6 +214,7 @@ async def test_wrong(invis_sim):
     await get_updates(invis_sim)
     raise RuntimeError
 """,
-        beside=("asyncio", "anyio"),
+        *("-n", "1"),
+        beside=("xdist", "asyncio", "anyio"),
     )
     result.assert_outcomes(passed=4, xfailed=1)

@@ -172,11 +172,11 @@ def test_both(invis_sim):
 
 
 def test_pytest_lists_the_marker_the_fixtures_and_the_option(run: Run) -> None:
-    assert "@pytest.mark.invis_scenario(scenario=None" in text(run("", "--markers"))
-    fixtures = text(run("", "--fixtures"))
+    assert "@pytest.mark.invis_scenario(scenario=None" in text(run("", "--markers", here=True))
+    fixtures = text(run("", "--fixtures", here=True))
     assert "invis_sim_factory --" in fixtures
     assert "An outlet that runs until the test ends" in fixtures
-    assert "--invis-seed=SEED" in text(run("", "--help"))
+    assert "--invis-seed=SEED" in text(run("", "--help", here=True))
 
 
 # Seeds
@@ -331,11 +331,13 @@ def test_it(invis_sim):
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="/proc is Linux's")
 def test_whatever_a_test_starts_is_gone_when_it_ends(run: Run) -> None:
-    run("""
+    run(
+        """
 import gc, os, socket, threading
 import pytest
 
 places = []
+before = threading.enumerate()
 
 def test_warm_up(invis_sim):
     ask(invis_sim)
@@ -349,12 +351,14 @@ def test_it(invis_sim, invis_sim_factory, turn):
 
 def test_what_is_left():
     gc.collect()
-    assert [thread.name for thread in threading.enumerate()] == ["MainThread"]
+    assert threading.enumerate() == before
     for address, _ in places:
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(address)
     assert len({count for _, count in places}) == 1
-""").assert_outcomes(passed=12)
+""",
+        here=True,
+    ).assert_outcomes(passed=12)
 
 
 def test_the_journal_of_a_test_does_not_outlive_it(run: Run) -> None:
@@ -392,61 +396,6 @@ def test_it():
 # Beside others
 
 
-def test_beside_xdist(run: Run) -> None:
-    result = run(
-        """
-import pytest
-
-@pytest.mark.parametrize("turn", range(20))
-def test_it(invis_sim, turn):
-    assert invis_sim.seed == 7
-    assert ask(invis_sim)["PUBACK"] == 1
-
-def test_fails(invis_sim):
-    ask(invis_sim)
-    assert False
-""",
-        *("-n", "2", "--invis-seed=7"),
-        beside="xdist",
-    )
-    result.assert_outcomes(passed=20, failed=1)
-    result.stdout.fnmatch_lines(
-        ["*-- invis-sim --*", "repeat it with --invis-seed=7", "*PUBACK 1 *"]
-    )
-
-
-ASYNCIO_TEST = """
-    reader, writer = await asyncio.open_connection(*invis_sim.tcp_address)
-    writer.write(b'{"packetID": 221040, "payload": {"callbackName": 20}}')
-    assert (await invis_sim.async_wait_for_request(callback=20)).packet_id == 221040
-    assert json.loads(await reader.read(4096))["PUBACK"] == 0
-    writer.close()
-    await writer.wait_closed()
-"""
-
-
-def test_beside_pytest_asyncio(run: Run) -> None:
-    pytest.importorskip("pytest_asyncio")
-    run(
-        f"""
-import asyncio
-import invis_sim as package
-import pytest
-
-@pytest.mark.asyncio
-@pytest.mark.invis_scenario('[[faults]]\\nkind = "fail"')
-async def test_fixture(invis_sim):
-{ASYNCIO_TEST}
-
-@pytest.mark.asyncio
-async def test_block():
-    async with package.start_simulator('[[faults]]\\nkind = "fail"') as invis_sim:
-        {ASYNCIO_TEST.replace(chr(10), chr(10) + "    ")}
-""",
-        beside="asyncio",
-    ).assert_outcomes(passed=2)
-
-
 def test_beside_pytest_asyncio_in_its_automatic_mode(run: Run) -> None:
     pytest.importorskip("pytest_asyncio")
     run(
@@ -466,41 +415,9 @@ async def test_it(address, invis_sim):
     ).assert_outcomes(passed=1)
 
 
-def test_beside_the_plugin_of_anyio_on_both_of_its_backends(run: Run) -> None:
-    pytest.importorskip("anyio")
+def test_beside_unittest(run: Run) -> None:
     run(
         """
-import anyio
-import invis_sim as package
-import pytest
-
-ASK = b'{"packetID": 221040, "payload": {"callbackName": 20}}'
-
-@pytest.fixture(params=["asyncio", "trio"])
-def anyio_backend(request):
-    return request.param
-
-async def talk(sim):
-    async with await anyio.connect_tcp(*sim.tcp_address) as client:
-        await client.send(ASK)
-        assert (await sim.async_wait_for_request(callback=20)).packet_id == 221040
-        assert b'"PUBACK":1' in await client.receive()
-
-@pytest.mark.anyio
-async def test_fixture(invis_sim):
-    await talk(invis_sim)
-
-@pytest.mark.anyio
-async def test_block():
-    async with package.start_simulator() as sim:
-        await talk(sim)
-""",
-        beside="anyio",
-    ).assert_outcomes(passed=4)
-
-
-def test_beside_unittest(run: Run) -> None:
-    run("""
 import asyncio
 import unittest
 import invis_sim as package
@@ -536,28 +453,78 @@ class TestInALoop(unittest.IsolatedAsyncioTestCase):
         await self.sim.async_wait_for_request(callback=20)
         writer.close()
         await writer.wait_closed()
-""").assert_outcomes(passed=4)
+""",
+        here=True,
+    ).assert_outcomes(passed=4)
 
 
-def test_beside_all_of_them_at_once(run: Run) -> None:
-    run(
-        """
+ASYNCIO_TEST = """
+    reader, writer = await asyncio.open_connection(*invis_sim.tcp_address)
+    writer.write(b'{"packetID": 221040, "payload": {"callbackName": 20}}')
+    assert (await invis_sim.async_wait_for_request(callback=20)).packet_id == 221040
+    assert json.loads(await reader.read(4096))["PUBACK"] == 0
+    writer.close()
+    await writer.wait_closed()
+"""
+
+
+def test_beside_xdist_and_the_plugins_of_asyncio_and_anyio(run: Run) -> None:
+    for name in ("xdist", "pytest_asyncio", "anyio"):
+        pytest.importorskip(name)
+    result = run(
+        f"""
+import asyncio
+import anyio
+import invis_sim as package
 import pytest
 
-@pytest.mark.asyncio
-async def test_asyncio(invis_sim):
+FAIL = '[[faults]]\\nkind = "fail"'
+
+@pytest.mark.parametrize("turn", range(10))
+def test_plain(invis_sim, turn):
+    assert invis_sim.seed == 7
+    assert ask(invis_sim)["PUBACK"] == 1
+
+def test_fails(invis_sim):
     ask(invis_sim)
+    assert False
+
+@pytest.mark.asyncio
+@pytest.mark.invis_scenario(FAIL)
+async def test_asyncio_fixture(invis_sim):
+{ASYNCIO_TEST}
+
+@pytest.mark.asyncio
+async def test_asyncio_block():
+    async with package.start_simulator(FAIL) as invis_sim:
+        {ASYNCIO_TEST.replace(chr(10), chr(10) + "    ")}
+
+ASK = b'{{"packetID": 221040, "payload": {{"callbackName": 20}}}}'
+
+async def talk(sim):
+    async with await anyio.connect_tcp(*sim.tcp_address) as client:
+        await client.send(ASK)
+        assert (await sim.async_wait_for_request(callback=20)).packet_id == 221040
+        assert b'"PUBACK":1' in await client.receive()
 
 @pytest.mark.anyio
-async def test_anyio(invis_sim, anyio_backend_name):
-    ask(invis_sim)
+@pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
+async def test_anyio_fixture(invis_sim, anyio_backend):
+    await talk(invis_sim)
 
-def test_plain(invis_sim):
-    ask(invis_sim)
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
+async def test_anyio_block(anyio_backend):
+    async with package.start_simulator() as sim:
+        await talk(sim)
 """,
-        *("-n", "2", "-k", "not trio"),
+        *("-n", "2", "--invis-seed=7"),
         beside=NEIGHBOURS,
-    ).assert_outcomes(passed=3)
+    )
+    result.assert_outcomes(passed=16, failed=1)
+    result.stdout.fnmatch_lines(
+        ["*-- invis-sim --*", "repeat it with --invis-seed=7", "*PUBACK 1 *"]
+    )
 
 
 def test_without_pytest_unittest_runs_the_blocks_too(pytester: pytest.Pytester) -> None:
