@@ -21,6 +21,7 @@ from invis_sim.commands.command import CommandError
 from invis_sim.server.nursery import open_cancelled_nursery
 from invis_sim.server.runtime import Runtime
 from invis_sim.web.api import OPERATIONS
+from invis_sim.web.broadcast import Broadcasts
 from invis_sim.web.guard import READING, SECURITY_HEADERS, Guard
 from invis_sim.web.operation import Operation
 from invis_sim.web.problems import HttpProblem, invalid, problem_response
@@ -53,6 +54,11 @@ class ControlApp:
         self._runtime = runtime
         self._guard = guard
         self._on_internal_error = on_internal_error
+        self._broadcasts = Broadcasts()
+
+    async def run(self) -> None:
+        """Do what event streams wait for, until cancelled."""
+        await self._broadcasts.run()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":  # there is none; the same-origin policy would not cover it
@@ -126,7 +132,7 @@ class ControlApp:
                 405, f"{path} has no {request.method}, only {allowed}", headers={"allow": allowed}
             )
         operation, request.scope["path_params"] = found[method]
-        return await _carry_out(operation, Call(self._runtime, request, data))
+        return await _carry_out(operation, Call(self._runtime, self._broadcasts, request, data))
 
 
 async def _carry_out(operation: Operation, call: Call) -> Response:

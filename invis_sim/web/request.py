@@ -12,6 +12,7 @@ from invis_sim.schema.build import build, build_table
 from invis_sim.schema.fields import Path, fields
 from invis_sim.server.runtime import Runtime
 from invis_sim.server.simulator import Simulator
+from invis_sim.web.broadcast import Broadcasts
 from invis_sim.web.problems import HttpProblem, invalid
 from invis_sim.web.selection import unknown_outlet
 
@@ -23,12 +24,15 @@ S = TypeVar("S", bound=msgspec.Struct)
 class Call:
     """One request, as a handler sees it.
 
-    runtime: whose outlets are steered. request: the rest, as Starlette has it. data: the body, read
-    whole.
+    runtime: whose outlets are steered. broadcasts: what event streams share.
+    request: the rest, as Starlette has it. data: the body, read whole.
     """
 
-    def __init__(self, runtime: Runtime, request: Request, data: bytes) -> None:
+    def __init__(
+        self, runtime: Runtime, broadcasts: Broadcasts, request: Request, data: bytes
+    ) -> None:
         self.runtime = runtime
+        self.broadcasts = broadcasts
         self.request = request
         self.data = data
 

@@ -146,6 +146,7 @@ async def open_control(
         app = ControlApp(runtime, guard, on_internal_error)
         server = _Server(app, on_internal_error)
         async with open_cancelled_nursery() as nursery:
+            nursery.start_soon(app.run)
             try:
                 with runtime.controlled_at(address):
                     nursery.start_soon(partial(trio.serve_listeners, server.serve, listeners))

@@ -11,7 +11,7 @@ import pytest
 
 from tests.bench.clients import LoadError, Target, run_batch
 from tests.bench.contest import interleave
-from tests.bench.control import event_reader, latencies
+from tests.bench.control import event_reader, event_readers, latencies, request_latencies
 from tests.bench.idle import used_meanwhile
 from tests.bench.packets import REPLY
 from tests.bench.pushes import run_telling
@@ -89,6 +89,17 @@ def test_commands_and_long_polls_are_measured_while_events_are_read(tmp_path: Pa
     entries = [json.loads(line) for line in kept.read_text("utf-8").splitlines()]
     assert [entry.get("kind") for entry in entries].count("command") == 3
     outcomes = [entry.get("outcome") for entry in entries]
+    assert outcomes.count("success") == 3 + 1  # the target's own
+
+
+def test_requests_are_measured_while_many_streams_are_read(tmp_path: Path) -> None:
+    kept = tmp_path / "journal.jsonl"
+    options = ("--control", "0", "--journal", str(kept))
+    with run_outlet("ours", "", *options) as outlet, event_readers(outlet, 5):
+        taken = request_latencies(outlet, 3)
+    assert len(taken) == 3
+    assert min(taken) > 0
+    outcomes = [json.loads(line).get("outcome") for line in kept.read_text("utf-8").splitlines()]
     assert outcomes.count("success") == 3 + 1  # the target's own
 
 

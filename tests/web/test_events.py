@@ -2,7 +2,10 @@
 
 import json
 
+import pytest
+
 from invis_sim import faults
+from invis_sim.web import broadcast
 from tests.support import SN, connect, exchange, make_request
 from tests.web.support import OUTLET, steered
 
@@ -72,6 +75,22 @@ def test_the_events_of_all_outlets_have_an_id_of_all() -> None:
         client.do({"push": 9})
         with client.events("/api/events", Last_Event_ID=number) as again:
             assert again.next()[1]["number"] == 2
+
+
+def test_the_streams_of_an_outlet_share_a_limited_number_of_filters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(broadcast, "MAX_FILTERS", 2)
+    with (
+        steered() as (_, client),
+        client.events(),
+        client.events(f"{OUTLET}/events?kind=log"),
+        client.events(),
+    ):
+        problem = client.refused("GET", f"{OUTLET}/events?kind=command")
+        assert (problem.status, problem.body["limit"]) == (503, 2)
+        assert "2 filters" in problem.body["detail"]
+        assert "content-security-policy" in problem.headers
 
 
 def test_a_wrong_event_id_is_a_problem() -> None:
