@@ -100,9 +100,11 @@ class _Reloader:
             return
         # What changes is in the log.
         if done.fixed:
+            movable = {"listen.host", "listen.tcp_port", "listen.ws_port"}
+            hint = ", or move it with the command set" if movable & set(done.fixed) else ""
             print_warning(
-                f"{self._path}: cannot change while the outlet runs: "
-                f"{', '.join(done.fixed)}; restart it for that"
+                f"{self._path}: a reload does not change {', '.join(done.fixed)}; "
+                f"restart the outlet for that{hint}"
             )
         elif not done.changed:
             print_note(f"{self._path}: saved, and nothing changes")

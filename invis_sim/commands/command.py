@@ -11,6 +11,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import msgspec
 
+from invis_sim.commands.new_address import NewAddress
 from invis_sim.device.effects import Effect
 from invis_sim.device.outlet import Outlet
 from invis_sim.faults.pipeline import Pipeline
@@ -165,6 +166,13 @@ class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def injects(self) -> tuple[str, ...]:
         """Names of faults that exist because of the command."""
         return ()
+
+    @property
+    def new_address(self) -> NewAddress | None:
+        """Where the command makes the outlet listen; None: where it does. Whoever carries it out
+        does that, and first, because it may fail.
+        """
+        return None
 
     @property
     def needs_faceplate(self) -> bool:

@@ -1,4 +1,4 @@
-"""`set`: new values for what the outlet is and knows."""
+"""`set`: new values for what the outlet is and knows, and for where it listens."""
 
 from typing import Annotated, Any
 
@@ -6,12 +6,13 @@ import msgspec
 
 from invis_sim.commands.command import MAX_SUMMARY_CHARACTERS, Command, CommandError, Target
 from invis_sim.commands.methods import Commandable
+from invis_sim.commands.new_address import NewAddress
 from invis_sim.device.effects import Effect
 from invis_sim.device.state import OutletState
 from invis_sim.protocol.hidden_frames import hide_frames
 from invis_sim.schema.describe import format_path, shorten, to_toml_text
 
-__all__ = ["Patch", "SetMethod", "SetState"]
+__all__ = ["Patch", "SetMethod", "SetState", "Settings"]
 
 __tracebackhide__ = hide_frames
 
@@ -22,21 +23,37 @@ Patch = Annotated[
 """Tables of a scenario file that say what the outlet is and knows, with the keys to change."""
 
 
+class Settings(OutletState, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All that `set` can change.
+
+    listen: where the outlet listens.
+    """
+
+    listen: NewAddress = NewAddress()
+
+
 class SetState(Command, frozen=True):
     """New values of the outlet's state, in the tables and keys of a scenario file:
     { sensors = { lux = "inf" }, outlets = { states = [1, 0] } }. Clients get the same pushes as
-    after any other change.
+    after any other change. With { listen = { host = "127.0.0.2" } }, and tcp_port and ws_port, the
+    outlet moves to another address, and every connection to the one before ends.
     """
 
     key = "set"
-    # What `state` patches, for checks, schemas and forms.
-    patches = OutletState
 
     state: Patch
 
+    @property
+    def new_address(self) -> NewAddress | None:
+        listen = self.state.get("listen")
+        if not listen:
+            return None
+        return listen if isinstance(listen, NewAddress) else NewAddress(**listen)
+
     def apply(self, target: Target) -> tuple[Effect, ...]:
+        state = {key: value for key, value in self.state.items() if key != "listen"}
         try:
-            return target.outlet.set(self.state, target.now)
+            return target.outlet.set(state, target.now)
         except ValueError as error:
             raise CommandError(f"{self.key}.{error}") from None
 
@@ -63,7 +80,8 @@ class SetMethod(Commandable, command=SetState):
     """Adds `set`."""
 
     def set(self, **tables: Any) -> None:
-        """Change what the outlet is or knows: `set(outlets={"states": [1, 0]})`.
+        """Change what the outlet is or knows: `set(outlets={"states": [1, 0]})`; or move it to
+        another address: `set(listen={"host": "127.0.0.2"})`.
 
         tables: as in a scenario file, a table and the keys to change in it, or a struct in its
         place. Clients get the same pushes as after any other change.

@@ -16,6 +16,8 @@ class Outage(msgspec.Struct, frozen=True):
     swallows: whether attempts to connect get no answer at all.
     connections: how the open ones end at its start; None: they stay.
     faceplate: whether the faceplate is offline.
+    moves: whether the outlet is at another address afterwards. address: which; None: the next one
+    of its machine.
     identity: of the armed fault that it comes from; None: it is the outlet's own. Names may be
     shared, so what holds an outage holds it by this.
     """
@@ -26,6 +28,8 @@ class Outage(msgspec.Struct, frozen=True):
     swallows: bool = False
     connections: DisconnectMode | None = None
     faceplate: bool = False
+    moves: bool = False
+    address: str | None = None
     identity: str | None = None
 
     @property

@@ -7,7 +7,7 @@ import msgspec
 
 from invis_sim.device.state import Product
 from invis_sim.faults.case import Expectation
-from invis_sim.gauntlet.planned import USUAL_CALLBACK, PlannedCase, Target
+from invis_sim.gauntlet.planned import USUAL_CALLBACK, PlannedCase, Target, no_other_address
 from invis_sim.protocol.transport import DisconnectMode, Transport
 from invis_sim.scenario import Scenario
 from invis_sim.scenario.from_keys import build_step
@@ -140,8 +140,8 @@ def _cases() -> Iterator[DeviceCase]:
         "address",
         "changes",
         "either",
-        "The outlet has got another address, and this one is silent: find it again, or say so.",
-        {"reboot": {"seconds": 3600, "how": "blackhole"}},
+        "The outlet has got another address: find it again, or say so.",
+        {"inject": {"kind": "readdress", "how": "blackhole", "seconds": 0.3}},
     )
 
 
@@ -195,6 +195,8 @@ def _outlet(scenario: Scenario, text: str) -> Scenario:
 
 def _obstacle(scenario: Scenario, case: DeviceCase) -> str:
     """Return why the case cannot be run; "" if it can."""
+    if case.kind == "address":
+        return no_other_address(scenario)
     needs = {"faceplate/off": "bare", "faceplate/restart": "bare", "push/11": "bare"}
     lacking = needs.get(f"{case.kind}/{case.label}")
     if scenario.product == lacking:

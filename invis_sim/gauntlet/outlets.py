@@ -11,6 +11,7 @@ import msgspec
 import trio
 
 from invis_sim.gauntlet.planned import PlannedCase, scenario_of
+from invis_sim.protocol.address import host_and_port
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario
 from invis_sim.scenario.loading import override
@@ -53,11 +54,35 @@ class ClosedPort:
 class CaseOutlet(msgspec.Struct, frozen=True):
     """An outlet of a case that runs.
 
-    simulator: the outlet. values: of the placeholders of the command.
+    simulator: the outlet. case: what it is there for. closed, ports: as for `open_outlet`.
     """
 
     simulator: Simulator
-    values: dict[str, str]
+    case: PlannedCase
+    closed: ClosedPort
+    ports: Mapping[Transport, int]
+
+    @property
+    def values(self) -> dict[str, str]:
+        """Those of the placeholders of the command, with the address that it has at the moment."""
+        outlet, transport = self.simulator, self.case.transport
+        host, port = outlet.addresses[transport]
+        other = {"tcp": self.closed.number, "ws": self.closed.number, **self.ports}
+        elsewhere = f"ws://{host_and_port(host, other['ws'])}/ws"
+        url = outlet.ws_url if transport == "ws" else elsewhere
+        steered = {"control_url": outlet.control_url} if outlet.scenario.listen.control else {}
+        return {
+            **steered,
+            "host": host,
+            "port": str(port),
+            "tcp_port": str(port if transport == "tcp" else other["tcp"]),
+            "ws_port": str(port if transport == "ws" else other["ws"]),
+            "ws_url": url,
+            "address": url if transport == "ws" else host_and_port(host, port),
+            "transport": transport,
+            "sn": outlet.sn,
+            "case": self.case.id,
+        }
 
 
 @asynccontextmanager
@@ -89,7 +114,7 @@ async def open_outlet(
             )
         for _ in range(case.others):
             await stack.enter_async_context(_other_client(outlet))
-        yield CaseOutlet(outlet, _values(outlet, case, closed, ports))
+        yield CaseOutlet(outlet, case, closed, ports)
 
 
 async def _open_at_own_address(
@@ -129,28 +154,3 @@ async def _other_client(outlet: Simulator) -> AsyncIterator[None]:
         yield
     finally:
         await trio.aclose_forcefully(stream)
-
-
-def _values(
-    outlet: Simulator, case: PlannedCase, closed: ClosedPort, ports: Mapping[Transport, int]
-) -> dict[str, str]:
-    host, port = outlet.addresses[case.transport]
-    other = {"tcp": closed.number, "ws": closed.number, **ports}
-    url = outlet.ws_url if case.transport == "ws" else f"ws://{_shown(host)}:{other['ws']}/ws"
-    steered = {"control_url": outlet.control_url} if outlet.scenario.listen.control else {}
-    return {
-        **steered,
-        "host": host,
-        "port": str(port),
-        "tcp_port": str(port if case.transport == "tcp" else other["tcp"]),
-        "ws_port": str(port if case.transport == "ws" else other["ws"]),
-        "ws_url": url,
-        "address": url if case.transport == "ws" else f"{_shown(host)}:{port}",
-        "transport": case.transport,
-        "sn": outlet.sn,
-        "case": case.id,
-    }
-
-
-def _shown(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

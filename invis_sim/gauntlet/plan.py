@@ -6,9 +6,9 @@ from typing import Any, Literal, TypeAlias, get_args
 from invis_sim.faults.case import ASKED, Case
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.faults.fault import ConnectionFault, Fault
-from invis_sim.faults.kinds.device import FaceplateOffline
+from invis_sim.faults.kinds.device import FaceplateOffline, Readdress
 from invis_sim.gauntlet.device_plan import plan_device
-from invis_sim.gauntlet.planned import USUAL_CALLBACK, PlannedCase, Target
+from invis_sim.gauntlet.planned import USUAL_CALLBACK, PlannedCase, Target, no_other_address
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario
 from invis_sim.scenario.from_keys import build_step
@@ -112,6 +112,8 @@ def _obstacle(scenario: Scenario, fault: Fault, case: Case, target: Target) -> s
     """Return why the case cannot be run; "" if it can."""
     if isinstance(fault, FaceplateOffline) and scenario.product == "bare":
         return "this outlet has no faceplate"
+    if isinstance(fault, Readdress) and (why := no_other_address(scenario)):
+        return why
     try:
         with_faults(scenario, [fault])
     except ScenarioError as error:

@@ -1,19 +1,22 @@
 """A case of a plan, and the outlet that it needs."""
 
+import ipaddress
 from typing import Any
 
 import msgspec
 
 from invis_sim.faults.case import Expectation
 from invis_sim.faults.fault import Fault
+from invis_sim.protocol.address import is_ip_address
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario
 from invis_sim.scenario.inline_fault import parse_fault
 from invis_sim.scenario.loading import ScenarioError, with_faults
 from invis_sim.scenario.steps import Step
 from invis_sim.schema.describe import to_toml_text
+from invis_sim.server.net.listeners import has_address
 
-__all__ = ["USUAL_CALLBACK", "PlannedCase", "Target", "scenario_of"]
+__all__ = ["USUAL_CALLBACK", "PlannedCase", "Target", "no_other_address", "scenario_of"]
 
 USUAL_CALLBACK = 9
 """Where it is not known what the client asks for, and a case names a callback all the same."""
@@ -83,3 +86,10 @@ def scenario_of(scenario: Scenario, case: PlannedCase) -> Scenario:
     if case.step is not None:
         changed = msgspec.structs.replace(changed, steps=(*changed.steps, case.step))
     return changed
+
+
+def no_other_address(scenario: Scenario) -> str:
+    """Return why the outlet of a case cannot get another address here; "" if it can."""
+    host = scenario.listen.host if is_ip_address(scenario.listen.host) else "127.0.0.1"
+    other = str(ipaddress.ip_address(host) + 1)
+    return "" if has_address(other) else f"this machine has no address {other}"

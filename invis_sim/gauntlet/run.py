@@ -80,7 +80,8 @@ class _Gauntlet:
             seed=options.seed,
             tcp_port=0,
             ws_port=0,
-            mdns=False,
+            # Outlets of several cases at once have one serial number, and so one name.
+            mdns=options.scenario.listen.mdns and options.jobs == 1,
             control=options.control,
             control_port=0,
         )

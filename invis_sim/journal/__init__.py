@@ -11,6 +11,7 @@ No clock: the caller that records an entry says when it happened.
 
 from invis_sim.journal.budget import JournalBudget
 from invis_sim.journal.entries import (
+    AddressChanged,
     Closed,
     CommandGiven,
     Connected,
@@ -33,6 +34,7 @@ from invis_sim.journal.text import format_entries, format_entry
 from invis_sim.journal.wait import Expectation, Waiters
 
 __all__ = [
+    "AddressChanged",
     "Batch",
     "Closed",
     "CommandGiven",

@@ -16,6 +16,7 @@ from invis_sim.protocol.transport import Transport
 __all__ = [
     "ENTRY_KINDS",
     "EVENT_TYPES",
+    "AddressChanged",
     "Closed",
     "CommandGiven",
     "Connected",
@@ -45,6 +46,7 @@ EventKind: TypeAlias = Literal[
     "fault_note",
     "outage_started",
     "outage_ended",
+    "address_changed",
     "command",
     "log",
     "error",
@@ -208,6 +210,16 @@ class OutageEnded(Event, kw_only=True, frozen=True, tag="outage_ended"):
     identity: str | None = None
 
 
+class AddressChanged(Event, kw_only=True, frozen=True, tag="address_changed"):
+    """The outlet listens at another address from now on, or, where it is offline, when it is back.
+
+    tcp: `host:port`. ws: the URL. None: it has no such transport.
+    """
+
+    tcp: str | None = None
+    ws: str | None = None
+
+
 class CommandGiven(Event, kw_only=True, frozen=True, tag="command"):
     """Someone gave the simulator a command.
 
@@ -244,6 +256,7 @@ EVENT_TYPES: tuple[type[Event], ...] = (
     FaultNote,
     OutageStarted,
     OutageEnded,
+    AddressChanged,
     CommandGiven,
     DeviceLog,
     ServerError,

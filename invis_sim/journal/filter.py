@@ -66,8 +66,8 @@ class ExchangeFilter(Checked, frozen=True):
 class EntryFilter(Checked, frozen=True):
     """Which entries of all kinds; None: any.
 
-    kinds: "exchange", "connected", "closed", "fault", "outage_started", "outage_ended", "command",
-    "log", "error".
+    kinds: "exchange", "connected", "closed", "fault", "outage_started", "outage_ended",
+    "address_changed", "command", "log", "error".
     callback, packet_id: of an exchange; an event has neither, so it does not match.
     transport, connection: of the connection.
     fault: the name of one that was applied, or that an outage comes from.

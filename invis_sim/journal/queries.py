@@ -61,8 +61,8 @@ class JournalQueries:
     ) -> list[Event]:
         """Return the events that are kept and match, oldest first; None: any.
 
-        kind: "connected", "closed", "fault", "outage_started", "outage_ended", "command", "log",
-        "error". connection, transport: as in `exchanges`.
+        kind: "connected", "closed", "fault", "outage_started", "outage_ended",
+        "address_changed", "command", "log", "error". connection, transport: as in `exchanges`.
 
         Raises ValueError for a value that no event can have.
         """

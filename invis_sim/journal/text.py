@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import msgspec
 
 from invis_sim.journal.entries import (
+    AddressChanged,
     Closed,
     CommandGiven,
     Connected,
@@ -120,6 +121,9 @@ def _event(event: Event) -> Part:
             return Part(f"fault {name}: ended", "fault")
         case OutageEnded(name=name):
             return Part(f"{name}: back online", "outage")
+        case AddressChanged(tcp=tcp, ws=ws):
+            where = " and ".join(one for one in (tcp, ws) if one is not None)
+            return Part(f"now at {where}", "outage")
         case CommandGiven(by=by, command=command, error=None):
             return Part(f"{by}: {command}")
         case CommandGiven(by=by, command=command, error=error):

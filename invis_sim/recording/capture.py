@@ -17,6 +17,7 @@ from invis_sim.client.connection import OutletClient, connect
 from invis_sim.client.errors import ClientError, ConnectError, ConnectionLost, NoReply
 from invis_sim.journal.entries import Exchange, Outcome
 from invis_sim.journal.jsonl import JournalHeader, encode_entry, encode_header
+from invis_sim.protocol.address import host_and_port
 from invis_sim.protocol.frames import text_frame, unframe_text
 from invis_sim.protocol.packets import MalformedPacket, Push, parse_packet, parse_request
 from invis_sim.protocol.transport import Transport
@@ -112,10 +113,9 @@ async def async_capture(
     Raises ClientError if no transport can be connected to.
     """
     session = _Session(pause, timeout, progress)
-    shown_host = f"[{host}]" if ":" in host else host
     addresses: dict[Transport, str] = {
-        "tcp": f"{shown_host}:{tcp_port}",
-        "ws": f"ws://{shown_host}:{ws_port}/ws",
+        "tcp": host_and_port(host, tcp_port),
+        "ws": f"ws://{host_and_port(host, ws_port)}/ws",
     }
     errors: dict[Transport, ClientError] = {}
     for transport, address in addresses.items():

@@ -15,14 +15,15 @@ from invis_sim.schema.differences import differences
 __all__ = ["Difference", "Reloaded", "changes_between"]
 
 _FIXED = ("seed", "listen", "protocol")
-"""What an outlet has for as long as it runs: sockets, how it deals with clients, and its seed."""
+"""What a reload does not change: how an outlet deals with clients, its seed, and its sockets, for
+connections stay. The command `set` can move it to another address."""
 
 
 class Reloaded(msgspec.Struct, frozen=True):
     """What has come of a reload.
 
     changed: what has changed, in a few words each; none: the scenarios are the same.
-    fixed: the keys that differ and cannot change while the outlet runs.
+    fixed: the keys that differ and that a reload does not change.
     """
 
     changed: tuple[str, ...]

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from invis_sim.device.state import OutletState
+from invis_sim.commands.set_state import Settings
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.faults.fault import Fault
 from invis_sim.scenario.model import Scenario
@@ -26,11 +26,9 @@ _REF = "#/definitions/{name}"
 def scenario_schema() -> dict[str, Any]:
     """JSON Schema of a scenario file, as plain data; draft 7, and valid as 2020-12 too."""
     kinds = tuple(KINDS.values())
-    _, definitions = msgspec.json.schema_components(
-        (Scenario, OutletState, *kinds), ref_template=_REF
-    )
+    _, definitions = msgspec.json.schema_components((Scenario, Settings, *kinds), ref_template=_REF)
     definitions = _without_null(definitions)
-    mentioned = (Scenario, OutletState, *kinds)
+    mentioned = (Scenario, Settings, *kinds)
     for struct in {inner for outer in mentioned for inner in structs_in(outer)}:
         if struct is not Fault:
             _document(definitions[struct.__name__], struct)
@@ -40,8 +38,8 @@ def scenario_schema() -> dict[str, Any]:
         definition["properties"]["kind"]["description"] = (
             manual(kind).split("\n\n")[0] or NO_MANUALS
         )
-    # What a step sets is any part of the state; no key of that is required.
-    definitions["Step"]["properties"]["set"]["$ref"] = _REF.format(name=OutletState.__name__)
+    # What a step sets is any part of this; no key of it is required.
+    definitions["Step"]["properties"]["set"]["$ref"] = _REF.format(name=Settings.__name__)
     scenario = definitions.pop(Scenario.__name__)
     # Only the kinds of a fault can be in a file, which msgspec does not know of their base class.
     fault = _REF.format(name=Fault.__name__)

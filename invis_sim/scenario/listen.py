@@ -6,13 +6,13 @@ import msgspec
 
 from invis_sim.device.requests import PacketIds
 from invis_sim.device.state import Device, Quirks
+from invis_sim.protocol.address import Host, Port
 from invis_sim.protocol.json_stream import MAX_PACKET_BYTES
 from invis_sim.protocol.transport import Transport
 from invis_sim.schema.describe import quote
 
 __all__ = ["Listen", "Protocol", "transports_of"]
 
-Port = Annotated[int, msgspec.Meta(ge=0, le=65535, description="A port; 0: any free one.")]
 WebSocketPath = Annotated[
     str,
     msgspec.Meta(
@@ -20,15 +20,6 @@ WebSocketPath = Annotated[
         # writes in another way, is not here: the client would ask for another path.
         pattern=r"^/[A-Za-z0-9/._~!$&'()*+,;=:@-]*$(?!\n)",
         description="A path: / and then letters, digits and any of /._~!$&'()*+,;=:@-",
-    ),
-]
-Host = Annotated[
-    str,
-    msgspec.Meta(
-        min_length=1,
-        # Some systems take a number alone for an address.
-        pattern=r"[^0-9]",
-        description="An address or a name.",
     ),
 ]
 

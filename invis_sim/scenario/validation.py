@@ -7,13 +7,14 @@ from typing import Any
 
 import msgspec
 
-from invis_sim.commands.set_state import Patch
-from invis_sim.device.state import OutletState
+from invis_sim.commands.new_address import NewAddress
+from invis_sim.commands.set_state import Patch, Settings
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.faults.fault import Fault
 from invis_sim.faults.from_plain import build_fault, build_faults
 from invis_sim.faults.when import When
 from invis_sim.scenario.conflicts import conflicts
+from invis_sim.scenario.listen import Listen
 from invis_sim.scenario.model import Scenario
 from invis_sim.scenario.steps import CommandTable, Step
 from invis_sim.schema.build import Builder, Problem, Rules, build, build_table, check_fields
@@ -74,7 +75,7 @@ class _ScenarioRules(Rules):
         """What a step sets. It stays plain data, since it is a patch of a state that is not known
         before the step is taken.
         """
-        _, problems = build_table(OutletState, plain, path, rules=self)
+        _, problems = build_table(Settings, plain, path, rules=self)
         return plain, problems
 
 
@@ -100,9 +101,11 @@ def _placement_hint(key: str, struct: type[msgspec.Struct], value: Any) -> str:
         return "; it belongs in [[steps]]" if in_steps else ""
     if issubclass(struct, Fault):
         return ""
-    if struct is OutletState:  # what a step sets
+    if struct is Settings:  # what a step sets
         return "; a step cannot set it" if key in at_the_top else ""
-    if struct in (Step, CommandTable) and key in fields(OutletState):
+    if struct is NewAddress:
+        return "; it cannot change while the outlet runs" if key in fields(Listen) else ""
+    if struct in (Step, CommandTable) and key in fields(Settings):
         return "; it belongs in set"
     if key in at_the_top:
         return "; it belongs at the top of the file, before the first [table]"

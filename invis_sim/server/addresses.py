@@ -1,5 +1,6 @@
 """Where a running outlet is reached: by its clients, and by those who steer it over HTTP."""
 
+from invis_sim.protocol.address import host_and_port
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario
 from invis_sim.schema.build import check
@@ -31,8 +32,7 @@ class AddressMethods:
     def ws_url(self) -> str:
         """The URL of the WebSocket. Raises LookupError where the scenario has it off."""
         host, port = self._address("ws")
-        shown = f"[{host}]" if ":" in host else host
-        return f"ws://{shown}:{port}{self.scenario.listen.ws_path}"
+        return f"ws://{host_and_port(host, port)}{self.scenario.listen.ws_path}"
 
     def has(self, transport: Transport) -> bool:
         """Return whether the outlet has this transport. Raises ValueError for an unknown one."""

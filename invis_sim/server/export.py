@@ -20,4 +20,6 @@ def export(outlet: Simulator) -> tuple[Scenario, tuple[str, ...]]:
         for armed in outlet.pipeline
     ]
     steps = [left for handle in outlet.steps if (left := handle.left) is not None]
-    return running_scenario(outlet.scenario, outlet.state, faults, steps, outlet.seed)
+    listen = outlet.moves.so_far.in_place_of(outlet.scenario.listen)
+    original = msgspec.structs.replace(outlet.scenario, listen=listen)
+    return running_scenario(original, outlet.state, faults, steps, outlet.seed)

@@ -5,7 +5,7 @@ the Home Assistant integration]
 """
 
 import ipaddress
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,9 @@ import trio
 
 from invis_sim.device.device_info import faceplate_sn
 from invis_sim.device.outlet import Outlet
+from invis_sim.protocol.transport import Transport
+from invis_sim.scenario.listen import Listen
+from invis_sim.server.net.listeners import StartError
 
 if TYPE_CHECKING:
     from zeroconf import ServiceInfo
@@ -28,7 +31,7 @@ MAX_TEXT_BYTES = 255
 """Of a TXT entry, key and `=` included. [RFC 6763, 6.1]"""
 
 
-class MdnsUnavailable(Exception):
+class MdnsUnavailable(StartError):
     """python-zeroconf is not installed."""
 
     def __init__(self) -> None:
@@ -62,9 +65,9 @@ class _Message(msgspec.Struct, frozen=True):
 class Announcement:
     """The announcement of one outlet.
 
-    outlet: who it is. responder: announces it; made with the first outlet that is announced.
-    address: returns the host and the port to announce at the moment.
-    hostname: in the TXT record; "": none; None: the serial number.
+    outlet: who it is. listen: as what it is announced; see `Listen`.
+    addresses: returns host and port of each of its transports at the moment.
+    responder: returns what announces it; it takes python-zeroconf.
     log_error: called with what went wrong, in words; the outlet goes on.
 
     Raises MdnsUnavailable.
@@ -73,9 +76,9 @@ class Announcement:
     def __init__(
         self,
         outlet: Outlet,
+        listen: Listen,
+        addresses: Callable[[], Mapping[Transport, tuple[str, int]]],
         responder: "Callable[[], Responder]",
-        address: Callable[[], tuple[str, int]],
-        hostname: str | None,
         log_error: Callable[[str], None],
     ) -> None:
         try:
@@ -85,8 +88,8 @@ class Announcement:
         self._zeroconf: Any = zeroconf
         self._responder = responder()
         self._outlet = outlet
-        self._address = address
-        self._hostname = hostname
+        self._listen = listen
+        self._addresses = addresses
         self._log_error = log_error
         self._wanted = True
         self._changed = trio.Event()
@@ -160,7 +163,10 @@ class Announcement:
             properties = self._properties()
         except ValueError as error:
             properties = str(error)
-        host, port = self._address()
+        addresses = self._addresses()
+        host, port = addresses["tcp"] if "tcp" in addresses else addresses["ws"]
+        if self._listen.mdns_port is not None:
+            port = self._listen.mdns_port
         return _Message(host, port, self._outlet.state.device.sn, properties)
 
     def _properties(self) -> dict[str, str]:
@@ -168,7 +174,8 @@ class Announcement:
         state = self._outlet.state
         sn = state.device.sn
         # The early app takes the last four characters of the host name for those of MQTT topics.
-        hostname = sn if self._hostname is None else self._hostname
+        hostname = self._listen.mdns_hostname
+        hostname = sn if hostname is None else hostname
         properties = {"sn": sn, "device": state.device.device}
         if hostname:
             properties["hostname"] = hostname

@@ -22,10 +22,12 @@ from invis_sim.device.outlet import Outlet
 from invis_sim.device.schedule import Timer
 from invis_sim.faults.armed import ArmedFault, outage_of
 from invis_sim.faults.fault import ConnectionFault
+from invis_sim.faults.kinds.device import Readdress
 from invis_sim.faults.outage import Outage
 from invis_sim.faults.pipeline import Pipeline
 from invis_sim.journal import FaultNote, OutageEnded, OutageStarted
 from invis_sim.server.acceptor import Acceptor, Reach
+from invis_sim.server.net.listeners import has_address
 from invis_sim.server.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ class Outages:
 
     timeline, outlet, faults, acceptor, connections: what they act on.
     record: adds an event to the journal: (its type, its fields).
+    move: gives the outlet another address: the address, or None for the next one.
     online_changed: called when the outlet leaves the network or is back on it.
     """
 
@@ -80,6 +83,7 @@ class Outages:
         acceptor: Acceptor,
         connections: Mapping[int, "Connection"],
         record: Callable[..., object],
+        move: Callable[[str | None], None],
         online_changed: Callable[[bool], None],
     ) -> None:
         self._timeline = timeline
@@ -88,6 +92,7 @@ class Outages:
         self._acceptor = acceptor
         self._connections = connections
         self._record = record
+        self._move = move
         self._online_changed = online_changed
         self._active: list[_ActiveOutage] = []
         # Enabled faults → the timers at the times in their `when`.
@@ -123,6 +128,9 @@ class Outages:
                 active.blackholed = open_now
         self._active.append(active)
         effects += self._apply()
+        if outage.moves:
+            # At its start, so that no other program gets the new address meanwhile.
+            self._move(outage.address)
         if outage.seconds is not None:
             active.timer = self._timeline.after(outage.seconds, partial(self._end, active))
         return tuple(effects)
@@ -169,6 +177,8 @@ class Outages:
             text = "never applies: its transport is switched off"
         elif isinstance(fault, ConnectionFault) and not fault.lasts and self._connections:
             text = "waits for new connections; those that are open stay as they are"
+        elif isinstance(fault, Readdress) and fault.address and not has_address(fault.address):
+            text = f"cannot change the address: this machine has no {fault.address}"
         else:
             return
         self._record(FaultNote, fault=armed.name, text=text)

@@ -17,8 +17,9 @@ class ReloadMethods:
 
         scenario: as for `start_simulator`.
 
-        Returns what has changed, and what cannot change while the outlet runs. Raises ScenarioError
-        for a scenario that cannot be used, CommandError where the change is not possible now.
+        Returns what has changed, and what a reload does not change, such as where the outlet
+        listens (`set` does that). Raises ScenarioError for a scenario that cannot be used,
+        CommandError where the change is not possible now.
         """
         return self.carry_out_reload(resolve(scenario), "python")
 

@@ -50,7 +50,8 @@ from invis_sim.server.acceptor import Acceptor
 from invis_sim.server.addresses import AddressMethods
 from invis_sim.server.clock import Clock
 from invis_sim.server.fault_handle import FaultHandle, FaultHandles, FaultMethods, call_here
-from invis_sim.server.mdns import Announcement, MdnsUnavailable
+from invis_sim.server.mdns import Announcement
+from invis_sim.server.moves import Moves
 from invis_sim.server.net.listeners import ListenerGroup, StartError
 from invis_sim.server.outages import Outages
 from invis_sim.server.reload import ReloadMethods
@@ -80,6 +81,7 @@ class Simulator(
     requests: how many were answered so far.
     runtime: what it shares with others.
     clock: its time, which can be sped up, paused and advanced.
+    moves: the changes of its address.
     faults: what goes wrong; by name or one after the other, each with its switch `enabled`.
     """
 
@@ -134,6 +136,9 @@ class Simulator(
             poller=runtime.poller,
         )
         self._acceptor = Acceptor(nursery, listeners, self._serve, self._log_error)
+        self.moves = Moves(
+            self._acceptor, self._context.connections, self._record, lambda: self.ws_url
+        )
         self._outages = Outages(
             self._timeline,
             self._outlet,
@@ -141,6 +146,7 @@ class Simulator(
             self._acceptor,
             self._context.connections,
             self._record,
+            self.moves.carry_out_for_fault,
             self._online_changed,
         )
         self._steps = StepRunner(
@@ -251,6 +257,7 @@ class Simulator(
         )
 
     def _carry_out(self, commands: Sequence[Command], by: str) -> None:
+        opened = self.moves.open_for(commands, self.rehearse)
         for command, effects in apply_all(commands, self._target()):
             if ClearJournal() in effects:
                 self.journal.clear()  # before the command is recorded, which would be lost
@@ -258,6 +265,8 @@ class Simulator(
             self.journal.sn = self._outlet.sn  # which the command may have changed
             self.apply_effects(effects)
             self.apply_effects(self._outages.sync())
+        if self.moves.carry_out(opened):
+            self.apply_effects(())  # which announces the new address
 
     # What comes of it
 
@@ -372,7 +381,10 @@ class Simulator(
         if commands:
             self._carry_out(tuple(map(checked, commands)), by)
         if self.scenario.listen.mdns:
-            self._announcement = self._announce()
+            listen, responder = self.scenario.listen, self.runtime.responder
+            self._announcement = Announcement(
+                self._outlet, listen, lambda: self.addresses, responder, self._log_error
+            )
             self._nursery.start_soon(self._announcement.run)
         self.apply_effects(self._outages.sync())
         await self.clock.settle_at_infinite_speed()
@@ -382,23 +394,6 @@ class Simulator(
         """Stop listening and stop time for good; connections stay."""
         self._acceptor.close()
         self._timeline.close()
-
-    def _announce(self) -> Announcement:
-        try:
-            return Announcement(
-                self._outlet,
-                self.runtime.responder,
-                self._announced_address,
-                self.scenario.listen.mdns_hostname,
-                self._log_error,
-            )
-        except MdnsUnavailable as error:
-            raise StartError(str(error)) from None
-
-    def _announced_address(self) -> tuple[str, int]:
-        host, port = self._address("tcp" if self.has("tcp") else "ws")
-        other = self.scenario.listen.mdns_port
-        return host, port if other is None else other
 
     async def _serve(self, sock: socket.socket, transport: Transport) -> None:
         self._last_number += 1

@@ -190,12 +190,12 @@ def test_problems_are_printed_and_nothing_changes(
 
 def test_what_cannot_change_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     async def test(sim: Simulator, path: Path) -> None:
-        replace(path, f"seed = 1\n{AFTER}[listen]\ntcp = false\n")
+        replace(path, f"seed = 1\n{AFTER}[listen]\ntcp = false\nhost = '127.0.0.2'\n")
         assert await logged(sim, 2) == LOG
         (line,) = capsys.readouterr().err.splitlines()
         assert line == (
-            f"invis-sim: {path}: cannot change while the outlet runs: listen.tcp; "
-            "restart it for that"
+            f"invis-sim: {path}: a reload does not change listen.host, listen.tcp; "
+            "restart the outlet for that, or move it with the command set"
         )
 
     run_watching(tmp_path, test, "--seed", "3")

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from invis_sim.faults.pipeline import AppliedFault
 from invis_sim.journal import (
+    AddressChanged,
     Closed,
     CommandGiven,
     Connected,
@@ -100,6 +101,7 @@ event_fields: dict[type[Event], st.SearchStrategy[dict[str, Any]]] = {
     OutageEnded: st.fixed_dictionaries(
         {"name": words, "source": sources, "identity": optional_words}
     ),
+    AddressChanged: st.fixed_dictionaries({"tcp": optional_words, "ws": optional_words}),
     CommandGiven: st.fixed_dictionaries({"by": words, "command": words, "error": optional_words}),
     DeviceLog: st.fixed_dictionaries({"text": words}),
     ServerError: st.fixed_dictionaries({"text": words}),

@@ -80,6 +80,11 @@ EXPECTED: dict[str, tuple[Fault, str | None, str | None]] = {
         LOST,
         LOST,
     ),
+    "readdress": (
+        faults.Readdress(seconds=0, moment="before", when=When(callback=20, times=1)),
+        LOST,
+        LOST,
+    ),
     "faceplate_offline": (faults.FaceplateOffline(), ANSWER, ANSWER),
 }
 

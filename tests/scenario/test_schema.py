@@ -583,6 +583,10 @@ def test_what_a_step_sets_is_completed_and_checked_as_at_the_top_of_the_file() -
         {"seed": 1},
         {"faults": []},
         {"outlets": {"states": [2, 0]}},
+        {"listen": {"mdns": True}},
+    )
+    assert VALIDATOR.is_valid(
+        {"steps": [{"after_seconds": 1, "set": {"listen": {"host": "127.0.0.2"}}}]}
     )
     for changes in wrong:
         assert not VALIDATOR.is_valid({"steps": [{"after_seconds": 1, "set": changes}]})

@@ -2,16 +2,45 @@
 
 from typing import get_args
 
+import msgspec
+
 from invis_sim.faults.case import Case
 from invis_sim.faults.delivery import Delivery, Moment
 from invis_sim.faults.fault import Context, OutageFault, Seconds
 from invis_sim.faults.outage import Outage
+from invis_sim.protocol.address import is_ip_address
 from invis_sim.protocol.transport import DisconnectMode
+from invis_sim.schema.describe import quote
 
-__all__ = ["FaceplateOffline", "Reboot"]
+__all__ = ["FaceplateOffline", "Readdress", "Reboot"]
 
 
-class Reboot(OutageFault, frozen=True, tag="reboot"):
+class _Restart(OutageFault, frozen=True):
+    """What restarts the outlet.
+
+    seconds: how long the outlet is offline, from 0.
+    how: how connections end. "reset": aborted (RST). "close": the stream ends (FIN). "close_frame":
+    with a close frame on WebSocket, as in an orderly restart. "blackhole": as in a power cut:
+    nothing is sent, and only when the outlet is back does the client get a RST.
+    moment: when it starts with a packet, where in that packet. "before": the packet is not sent.
+    "middle": half of its bytes are. "after": it is sent whole, though a reset may overtake it.
+    """
+
+    layer = "device"
+
+    seconds: Seconds = 3.0
+    how: DisconnectMode = "reset"
+    moment: Moment = "after"
+
+    def outage(self) -> Outage:
+        return Outage(self.display_name, self.seconds, refuses=True, connections=self.how)
+
+    def reroute(self, delivery: Delivery, ctx: Context) -> Delivery:
+        ctx.detail(self.moment)
+        return super().reroute(delivery.interrupted(self.moment), ctx)
+
+
+class Reboot(_Restart, frozen=True, tag="reboot"):
     """Drops every connection and restarts the outlet.
 
     What a client sees: the end of its connection without a close frame, then connections refused,
@@ -30,7 +59,6 @@ class Reboot(OutageFault, frozen=True, tag="reboot"):
     "middle": half of its bytes are. "after": it is sent whole, though a reset may overtake it.
     """
 
-    layer = "device"
     example = """
         kind = "reboot"
         seconds = 3
@@ -58,16 +86,60 @@ class Reboot(OutageFault, frozen=True, tag="reboot"):
         ),
     )
 
-    seconds: Seconds = 3.0
-    how: DisconnectMode = "reset"
-    moment: Moment = "after"
+
+class Readdress(_Restart, frozen=True, tag="readdress"):
+    """Drops every connection, and comes back at another address.
+
+    What a client sees: the end of its connection, and then connections refused at this address for
+    good. At the new one, where mDNS announces it, is the same outlet with the same serial number,
+    which sends who it is (callback 12) and has kept its settings. An update that was in progress is
+    lost.
+    Stands for: a router that gives the outlet another lease after a power cut.
+
+    It starts at `from_seconds`, or with a packet that matches if `when` has other conditions than
+    time; `until_seconds` is until when it may start, and does not end it. Where the new address
+    cannot be used, the journal says why, and the outlet comes back at the old one. Removing the
+    fault does not move it back; `set = { listen = { host = "127.0.0.1" } }` does.
+
+    address: the new IP address, one of this machine; omitted: the next one at which the ports are
+    free, so after 127.0.0.1 it is 127.0.0.2, and with each time one further. The ports stay the
+    same.
+    seconds: how long the outlet is offline, from 0.
+    how: how connections end. "reset": aborted (RST). "close": the stream ends (FIN). "close_frame":
+    with a close frame on WebSocket, as in an orderly restart. "blackhole": as in a power cut:
+    nothing is sent, and only when the outlet is back does the client get a RST.
+    moment: when it starts with a packet, where in that packet. "before": the packet is not sent.
+    "middle": half of its bytes are. "after": it is sent whole, though a reset may overtake it.
+    """
+
+    example = """
+        kind = "readdress"
+        address = "127.0.0.2"
+        seconds = 3
+        when = { from_seconds = 10 }
+    """
+    cases = tuple(
+        case
+        for key, values in (("how", get_args(DisconnectMode)), ("moment", ("before", "middle")))
+        for case in Case.each(
+            "either",
+            key,
+            values,
+            "The outlet is at another address after a third of a second: find it, or say so.",
+            keys={"seconds": 0.3},
+            when={"times": 1},
+        )
+    )
+
+    address: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.address is not None and not is_ip_address(self.address):
+            raise ValueError(f"address: expected an IP address, found {quote(self.address)}")
 
     def outage(self) -> Outage:
-        return Outage(self.display_name, self.seconds, refuses=True, connections=self.how)
-
-    def reroute(self, delivery: Delivery, ctx: Context) -> Delivery:
-        ctx.detail(self.moment)
-        return super().reroute(delivery.interrupted(self.moment), ctx)
+        return msgspec.structs.replace(super().outage(), moves=True, address=self.address)
 
 
 class FaceplateOffline(OutageFault, frozen=True, tag="faceplate_offline"):

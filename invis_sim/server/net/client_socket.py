@@ -14,6 +14,7 @@ from contextlib import suppress
 
 import trio
 
+from invis_sim.protocol.address import host_and_port
 from invis_sim.server.net.forks import close_in_children
 from invis_sim.server.net.poller import Poller
 
@@ -70,7 +71,7 @@ class ClientSocket:
             host, port, *_ = self._socket.getpeername()
         except OSError:  # the client has gone already
             return ""
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return host_and_port(host, port)
 
     async def receive(self) -> bytes:
         """Return the next bytes, however many; b"" at the end of the stream.

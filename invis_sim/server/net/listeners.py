@@ -1,11 +1,12 @@
 """The listening sockets of one transport: they can stop, and come back at the same address."""
 
 import errno
+import os
 import select
 import socket
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, TypeAlias
 
 import trio
@@ -15,7 +16,15 @@ from invis_sim.server.net.forks import close_in_children
 from invis_sim.server.net.system_errors import explain
 from invis_sim.server.threads import run_in_thread
 
-__all__ = ["ListenerGroup", "StartError", "accept", "host_in"]
+__all__ = [
+    "ListenerGroup",
+    "StartError",
+    "accept",
+    "has_address",
+    "host_in",
+    "open_listeners",
+    "open_listeners_at_once",
+]
 
 
 BACKLOG = 0xFFFF
@@ -60,6 +69,12 @@ class ListenerGroup:
         self._socket_class = type(self.sockets[0])
 
     @property
+    def addresses(self) -> list[_Address]:
+        """Where it listens, or will when it is not paused any more."""
+        paused = [(one.family, one.address) for one in self._paused]
+        return paused + [(sock.family, sock.getsockname()) for sock in self.sockets]
+
+    @property
     def has_pending_connection(self) -> bool:
         """Whether a connection has not been accepted yet."""
         if not hasattr(select, "poll"):
@@ -74,11 +89,10 @@ class ListenerGroup:
 
         swallow: whether attempts to connect get no answer, instead of a refusal.
         """
+        held = self.addresses
         for paused in self._paused:
             paused.close()
-        held = [(one.family, one.address) for one in self._paused]
         for sock in self.sockets:
-            held.append((sock.family, sock.getsockname()))
             _close(sock)
         self.sockets = ()
         self._paused = [
@@ -229,35 +243,55 @@ async def open_listeners(transport: Transport, host: str, port: int) -> Listener
 
     Raises StartError.
     """
+    with _explained(transport, host, port):
+        addresses = _addresses_known_here(host) or await run_in_thread(
+            _resolve, host, socket.AI_PASSIVE, abandon_on_cancel=True
+        )
+        return ListenerGroup(transport, _listen_on_all(_supported(addresses), port))
+
+
+def open_listeners_at_once(
+    transport: Transport, host: str | None, port: int, near: ListenerGroup
+) -> ListenerGroup:
+    """Do as `open_listeners`, without asking a name server.
+
+    host: an IP address, or localhost; None: the addresses of `near`, for another port there.
+    """
+    with _explained(transport, host or near.host, port):
+        addresses = near.addresses if host is None else _addresses_known_here(host)
+        return ListenerGroup(transport, _listen_on_all(addresses, port))
+
+
+def has_address(host: str) -> bool:
+    """Return whether this machine has an IP address, or one of those of localhost."""
+    return any(map(_exists, _addresses_known_here(host)))
+
+
+@contextmanager
+def _explained(transport: Transport, host: str, port: int) -> Iterator[None]:
+    """Raise StartError, which says why, where the block cannot listen."""
     where = f"host {host}, port {port}"
     name = {"tcp": "TCP", "ws": "the WebSocket"}[transport]
     try:
-        sockets = _listen_on_all(await _addresses(host), port)
+        yield
     except OSError as error:
         why = explain(error, port)
         raise StartError(f"cannot listen for {name} on {where}: {why}") from error
     except UnicodeError:  # what Python makes of "a..b"
         raise StartError(f"cannot listen for {name} on {where}: that is not a host name") from None
-    return ListenerGroup(transport, sockets)
 
 
-async def _addresses(host: str) -> list[_Address]:
-    """Return every address of a host that the system supports.
-
-    Raises OSError where there is none, UnicodeError where that cannot be a name.
-    """
+def _addresses_known_here(host: str) -> list[_Address]:
+    """Return the addresses of localhost, or of a host in numbers; [] for another name."""
     if host.rstrip(".").lower() == "localhost":
         # The same everywhere [RFC 6761, 6.3], and so frequent that it needs no thread.
         found = [address for address in _LOOPBACK if _exists(address)]
         if found:
             return found
-    infos = _numeric_address(host) or await run_in_thread(
-        _resolve, host, socket.AI_PASSIVE, abandon_on_cancel=True
-    )
-    addresses = [(family, address) for family, _, _, _, address in infos]
-    # A name may have an address of IPv6 on a system without it. If that is all it has, binding to
-    # it says why that cannot be.
-    return [one for one in addresses if _is_supported(one[0])] or addresses
+    try:
+        return _resolve(host, socket.AI_PASSIVE | socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        return []
 
 
 def _exists(address: _Address) -> bool:
@@ -269,18 +303,16 @@ def _exists(address: _Address) -> bool:
     return True
 
 
-def _resolve(host: str, flags: int) -> list[Any]:
-    return socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM, flags=flags)
+def _resolve(host: str, flags: int) -> list[_Address]:
+    infos = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM, flags=flags)
+    return [(family, address) for family, _, _, _, address in infos]
 
 
-def _numeric_address(host: str) -> list[Any]:
-    """Return what getaddrinfo finds for a host in numbers, without waiting for a name server; [] if
-    it is a name.
+def _supported(addresses: list[_Address]) -> list[_Address]:
+    """Return the addresses that the system supports: a name may have one of IPv6 on a system
+    without it. If that is all it has, binding to it says why that cannot be.
     """
-    try:
-        return _resolve(host, socket.AI_PASSIVE | socket.AI_NUMERICHOST)
-    except socket.gaierror:
-        return []
+    return [one for one in addresses if _is_supported(one[0])] or addresses
 
 
 def _is_supported(family: int) -> bool:
@@ -312,6 +344,8 @@ def _listen_on_port(addresses: Sequence[_Address], port: int) -> list[socket.soc
     """Do as `_listen_on_all`; port 0: one that is free on the first address."""
     sockets: list[socket.socket] = []
     missing: OSError | None = None
+    if not addresses:  # localhost, on a machine without a loopback interface
+        raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
     try:
         for family, (host, _, *rest) in addresses:
             try:

@@ -26,6 +26,11 @@ Subnet: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 Interface: TypeAlias = str | int
 
 
+MAX_ANSWER_SECONDS = 1.3
+"""How long after a query python-zeroconf may still answer, as things were at the query: a second
+where it has said the same within the last one, and 0.2 to collect other answers."""
+
+
 class NoNetwork(Exception):
     """There can be no mDNS on a network; the message says why."""
 
@@ -118,7 +123,7 @@ class Responder:
             # Shielded, for it is opened for others as well; and python-zeroconf leaves sockets open
             # where it is closed before.
             await asyncio.shield(network.opened)
-            await _announce(network.zeroconf, info)
+            await _announce(network, info)
         finally:
             network.users -= 1
             if not network.users:
@@ -126,6 +131,8 @@ class Responder:
                 if not self._networks:
                     self._interfaces = _Interfaces()  # they may be others when they are used again
                 await asyncio.wait([network.opened])
+                for gone in tuple(network.withdrawn.values()):
+                    _correct(network, gone)
                 await AsyncZeroconf(zc=network.zeroconf).async_close()
 
 
@@ -167,11 +174,13 @@ class _Network(msgspec.Struct):
     """The sockets for mDNS on one network interface, or on all of them.
 
     opened: done when they are open. users: how many services use them.
+    withdrawn: services that were withdrawn a moment ago, by name.
     """
 
     zeroconf: zeroconf.Zeroconf
     opened: asyncio.Task[None]
     users: int = 0
+    withdrawn: dict[str, ServiceInfo] = {}
 
 
 def _open_network(version: IPVersion, interface: Interface | None) -> _Network:
@@ -223,18 +232,36 @@ class _Interfaces:
                         self._by_address[name] = adapter.index
 
 
-async def _announce(zc: zeroconf.Zeroconf, info: ServiceInfo) -> None:
+async def _announce(network: _Network, info: ServiceInfo) -> None:
     """Announce a service until the task is cancelled; then say goodbye. Raises zeroconf.Error."""
+    zc = network.zeroconf
+    loop = asyncio.get_running_loop()
     announcing: asyncio.Future[Any] | None = None
     try:
         announcing = asyncio.ensure_future(await zc.async_register_service(info))
-        await asyncio.get_running_loop().create_future()  # which only a cancellation ends
+        await loop.create_future()  # which only a cancellation ends
     finally:
         # Cancelled while other machines were asked whether they have the name, it is not there.
         if zc.registry.async_get_info_name(info.name) is info:
             if announcing is not None:
                 announcing.cancel()  # or it would announce once more after the goodbye
+            network.withdrawn[info.name] = info
+            loop.call_later(MAX_ANSWER_SECONDS, _correct, network, info)
             await (await zc.async_unregister_service(info))
+
+
+def _correct(network: _Network, info: ServiceInfo) -> None:
+    """Contradict the answers to queries from before a service was withdrawn: say goodbye again, or
+    announce what has the name by now.
+    """
+    zc = network.zeroconf
+    if network.withdrawn.get(info.name) is info:
+        del network.withdrawn[info.name]
+        now = zc.registry.async_get_info_name(info.name)
+        if now is None:
+            zc.async_send(zc.generate_service_broadcast(info, 0))
+        else:
+            zc.async_send(zc.generate_service_broadcast(now, None))
 
 
 def own_addresses() -> list[str]:

@@ -22,8 +22,8 @@ MAX_LIMIT = 10_000
 class EntryQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which entries; what is omitted may be anything.
 
-    kind: "exchange", "connected", "closed", "fault", "outage_started", "outage_ended", "command",
-    "log" or "error", or several of them with commas.
+    kind: "exchange", "connected", "closed", "fault", "outage_started", "outage_ended",
+    "address_changed", "command", "log" or "error", or several of them with commas.
     callback, packet_id: of the request, or the callback of a push.
     transport, connection: of the connection.
     fault: the name of one that was applied, or that an outage comes from.

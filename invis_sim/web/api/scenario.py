@@ -50,7 +50,8 @@ def put_scenario(call: Call) -> Reloaded:
     is saved under `--watch`: connections stay, faults and steps that did not change go on with
     their counts, and what was changed since the start and is the same in both scenarios stays
     changed. With `?reset=all` the outlet is then exactly as the new scenario begins, whatever
-    happened before: for a test that needs a known start. `fixed`: what cannot change while it runs.
+    happened before: for a test that needs a known start. `fixed`: what a reload does not
+    change.
     """
     reset = call.query(PutQuery).reset
     return call.outlet.carry_out_reload(_parse(call), BY, () if reset is None else (Reset(reset),))

@@ -3,7 +3,7 @@
 from typing import Any
 
 from invis_sim.commands.command import CommandError
-from invis_sim.commands.set_state import SetState
+from invis_sim.commands.set_state import SetState, Settings
 from invis_sim.device.state import OutletState
 from invis_sim.web.api.commands import Done, carry_out
 from invis_sim.web.operation import Operation
@@ -33,7 +33,7 @@ OPERATIONS = (
         method="PATCH",
         path="/api/outlets/{sn}/state",
         handler=patch_state,
-        body=OutletState,
+        body=Settings,
         answer=Done,
     ),
 )

@@ -16,6 +16,7 @@ const EVENTS = {
       ? `fault ${name}: in effect ${lasting(duration, "switched off")}`
       : `${name}: offline ${lasting(duration, "it joins the network")}`,
   outage_ended: ({ name, source }) => (source === "fault" ? `fault ${name}: ended` : `${name}: back online`),
+  address_changed: ({ tcp, ws }) => `now at ${[tcp, ws].filter((one) => one !== null).join(" and ")}`,
   command: ({ by, command, error }) => `${by}: ${command}${error === null ? "" : ` failed: ${error}`}`,
   log: ({ text }) => `outlet: ${text}`,
   error: ({ text }) => `error: ${text}`,
