@@ -9,6 +9,8 @@ TCP_PORT ?=
 WS_PORT ?=
 CONTROL_PORT ?=
 PYTEST_ARGS ?=
+# One more than there are cores, as some tests wait for what a network or a process does.
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 # For pip: a file of versions to install, such as tests/minimum.txt.
 CONSTRAINTS ?=
 
@@ -29,7 +31,7 @@ run: environment ## start an outlet on 127.0.0.1, TCP 3333, WebSocket 8080, page
 # Byte code is kept even where the environment forbids it: the suite starts many processes, and
 # compiling everything again in each of them is much of what it costs.
 test: environment ## run the whole suite
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 test-minimum: ## run the suite with the oldest versions that pyproject.toml allows
 	@$(MAKE) --no-print-directory test VENV=.venv-minimum EXTRAS=test CONSTRAINTS=tests/minimum.txt

@@ -7,7 +7,9 @@ from hypothesis import settings
 # The machines that run this are shared: how long an example takes says nothing about what it tests.
 # Most properties are asked for each of several faults, keys or forms, so that they get hundreds of
 # examples all the same.
-settings.register_profile("invis-sim", deadline=None, print_blob=True, max_examples=50)
+settings.register_profile("invis-sim", deadline=None, print_blob=True, max_examples=25)
+# Before a change is taken, it may take longer: `.ci/run` asks for this one.
+settings.register_profile("ci", settings.get_profile("invis-sim"), max_examples=100)
 # For a change of something that many rely on: pytest --hypothesis-profile=thorough
 settings.register_profile("thorough", settings.get_profile("invis-sim"), max_examples=1000)
 settings.load_profile("invis-sim")
