@@ -19,10 +19,10 @@ BIN := $(VENV)/bin
 PORTS = $(if $(TCP_PORT),--tcp-port $(TCP_PORT)) $(if $(WS_PORT),--ws-port $(WS_PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-minimum lint format guides bench clean environment
+.PHONY: help run test test-quick test-minimum lint format guides bench clean environment
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 run: EXTRAS := control
 run: environment ## start an outlet on 127.0.0.1, TCP 3333, WebSocket 8080, page 3334 (SCENARIO=name, TCP_PORT=, WS_PORT=, CONTROL_PORT= for others)
@@ -32,6 +32,11 @@ run: environment ## start an outlet on 127.0.0.1, TCP 3333, WebSocket 8080, page
 # compiling everything again in each of them is much of what it costs.
 test: environment ## run the whole suite
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
+
+# What does no I/O; with few examples of each property.
+QUICK := protocol schema device faults journal commands scenario
+test-quick: environment ## test what does no I/O, in half a minute
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist worksteal --hypothesis-profile=quick $(addprefix tests/,$(QUICK)) $(PYTEST_ARGS)
 
 test-minimum: ## run the suite with the oldest versions that pyproject.toml allows
 	@$(MAKE) --no-print-directory test VENV=.venv-minimum EXTRAS=test CONSTRAINTS=tests/minimum.txt

@@ -12,6 +12,8 @@ settings.register_profile("invis-sim", deadline=None, print_blob=True, max_examp
 settings.register_profile("ci", settings.get_profile("invis-sim"), max_examples=100)
 # For a change of something that many rely on: pytest --hypothesis-profile=thorough
 settings.register_profile("thorough", settings.get_profile("invis-sim"), max_examples=1000)
+# For a first look after each change: make test-quick
+settings.register_profile("quick", settings.get_profile("invis-sim"), max_examples=10)
 settings.load_profile("invis-sim")
 
 

@@ -2,7 +2,8 @@
 
 An HTML comment just above a block says what else it is: `<!-- tests/examples/… -->`: the same as
 that file, which is tested there. `<!-- not run -->`: a sketch. `<!-- status N -->`: its commands
-end with this status.
+end with this status. `<!-- new file: PATH -->`, `<!-- in PATH, before: LINE -->` and so on: what
+`tests/test_contributing.py` does with it to a copy of the project.
 """
 
 import re
@@ -56,6 +57,11 @@ class Block:
         """Whether it is the text of a file that is tested elsewhere."""
         return self.remark.startswith("tests/")
 
+    @property
+    def is_change(self) -> bool:
+        """Whether it is a change of the project, which is made to a copy elsewhere."""
+        return self.remark.startswith(("new file: ", "in "))
+
 
 _FENCE = re.compile(
     r"(?:^ *<!-- (?P<remark>(?!end )[^\n]*?) -->\n\n?)?"
@@ -97,7 +103,11 @@ def block_of(language: str, text: str, remark: str = "") -> Block:
 
 def shown(language: str) -> list[Block]:
     """The blocks in a language that are to be run or checked."""
-    return [block for block in ALL if block.language == language and block.remark != "not run"]
+    return [
+        block
+        for block in ALL
+        if block.language == language and block.remark != "not run" and not block.is_change
+    ]
 
 
 def as_scenario(text: str) -> str:

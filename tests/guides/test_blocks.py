@@ -17,15 +17,17 @@ def test_a_block_that_shows_a_file_is_that_file(block: Block) -> None:
 
 
 def test_every_remark_above_a_block_is_understood() -> None:
-    remarks = {block.remark for block in ALL if block.remark and not block.is_file}
+    remarks = {
+        block.remark for block in ALL if block.remark and not (block.is_file or block.is_change)
+    }
     assert [r for r in remarks if not re.fullmatch(r"not run|status [0-9]+", r)] == []
 
 
 def test_every_block_is_run_or_checked_or_is_output() -> None:
     """`text` and a block without a language are output, or a drawing."""
     checked_here = {"console", "python", "toml"}
-    others = {b for b in ALL if b.language not in {*checked_here, "text", ""} and not b.is_file}
-    assert others == set()
+    others = {b for b in ALL if b.language not in {*checked_here, "text", ""}}
+    assert {b for b in others if not (b.is_file or b.is_change)} == set()
 
 
 @pytest.mark.parametrize("block", shown("toml"), ids=str)
