@@ -4,7 +4,6 @@ import builtins
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from invis_sim.scenario.model import Listen
 from invis_sim.server.mdns import SERVICE_TYPE, reachable_addresses
 from invis_sim.server.net.listeners import StartError
 from invis_sim.testing.block import start_simulator
+from tests.namespaces import two_hosts
 from tests.server.mdns import announced, browsing, new_sn, shorten_pauses, txt
 from tests.server.peers import Peers, address
 from tests.server.support import event_texts, wait_until
@@ -150,33 +150,9 @@ network.close()
 
 
 def test_it_is_seen_on_the_wire_from_another_machine(sn: str, tmp_path: Path) -> None:
-    """Two network namespaces, with a cable between them, stand for two machines."""
-    here, there = f"a{sn[:9]}", f"b{sn[:9]}"
-    commands = [
-        f"ip netns add {here}",
-        f"ip netns add {there}",
-        f"ip link add veth0 netns {here} type veth peer name veth0 netns {there}",
-        *(
-            f"ip -n {name} {what}"
-            for name, last in ((here, 1), (there, 2))
-            for what in (
-                f"addr add 192.0.2.{last}/24 dev veth0",
-                "link set veth0 up",
-                "link set lo up",
-                "route add 224.0.0.0/4 dev veth0",
-            )
-        ),
-    ]
     scenario = tmp_path / "outlet.toml"
     scenario.write_text(f"device.sn = '{sn}'\nlisten.host = '192.0.2.1'\nlisten.mdns = true\n")
-    try:
-        for command in commands:
-            try:
-                ran = subprocess.run(command.split(), capture_output=True, text=True, check=False)
-            except FileNotFoundError:
-                pytest.skip("this machine has no `ip`")
-            if ran.returncode:
-                pytest.skip(f"`{command}` is not possible here: {ran.stderr.strip()}")
+    with two_hosts() as (here, there):
         outlet = subprocess.Popen(
             ["ip", "netns", "exec", here, sys.executable, "-m", "invis_sim", "run", str(scenario)],
             stdin=subprocess.DEVNULL,
@@ -184,7 +160,7 @@ def test_it_is_seen_on_the_wire_from_another_machine(sn: str, tmp_path: Path) ->
         )
         try:
             name = f"{sn}.{SERVICE_TYPE}"
-            arguments = [sys.executable, "-c", OTHER_SIDE, "192.0.2.2", SERVICE_TYPE, name]
+            arguments = [sys.executable, "-c", OTHER_SIDE, "192.0.2.101", SERVICE_TYPE, name]
             found = subprocess.run(
                 ["ip", "netns", "exec", there, *arguments],
                 capture_output=True,
@@ -197,12 +173,6 @@ def test_it_is_seen_on_the_wire_from_another_machine(sn: str, tmp_path: Path) ->
         finally:
             outlet.terminate()
             outlet.wait(TIMEOUT)
-    finally:
-        for namespace in (here, there):
-            with suppress(FileNotFoundError):
-                subprocess.run(
-                    ["ip", "netns", "delete", namespace], capture_output=True, check=False
-                )
 
 
 def test_what_cannot_be_announced_is_tried_once(sn: str) -> None:
