@@ -1,6 +1,7 @@
 """`invis-sim callbacks`: the manual of the protocol's callbacks."""
 
 import argparse
+from collections.abc import Mapping
 from typing import get_args
 
 import msgspec
@@ -10,7 +11,7 @@ from invis_sim.cli.width import text_width, wrap
 from invis_sim.device.effects import Answer
 from invis_sim.device.firmware import FaceplateFirmware, FirmwareInventory, OutletFirmware
 from invis_sim.device.handlers import MUTATING_CALLBACKS
-from invis_sim.device.manual import MANUAL, CallbackManual
+from invis_sim.device.manual import MANUAL, CallbackManual, Source
 from invis_sim.device.outlet import Outlet
 from invis_sim.device.preferences import MqttPrefs, Preferences, SysPrefs
 from invis_sim.device.state import Device, Mqtt, OutletState, Product
@@ -18,12 +19,13 @@ from invis_sim.journal.text import format_callback
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.packets import Push, encode_json, parse_request
 
-__all__ = ["callbacks", "description", "example_exchange", "products_with"]
+__all__ = ["PRODUCTS", "callbacks", "description", "example_exchange", "products_with"]
 
 PACKET_ID = 221_040
 """Of the example; any number of six digits."""
 
 PRODUCTS: tuple[Product, ...] = get_args(Product)
+"""Every product that there is."""
 
 
 def callbacks(args: argparse.Namespace) -> int:
@@ -99,10 +101,13 @@ def _takes(manual: CallbackManual) -> str:
 
 
 def description(callback: Callback) -> list[str]:
-    """Return which products have a callback, what it takes, and what it returns: a line each."""
+    """Return which products have a callback, what it takes, what it returns, and where that is
+    known from: a line each.
+    """
     manual = MANUAL[callback]
+    known_from = f"Known from: {', '.join(_SOURCES[source] for source in manual.sources)}."
     if manual.takes is None:
-        return [f"Pushed: {manual.returns}."]
+        return [f"Pushed: {manual.returns}.", known_from]
     does = "changes something" if callback in MUTATING_CALLBACKS else "reads"
     names = {"bare": "a bare outlet", "pro": "an InvisDeco Pro", "aura": "an InvisDeco Aura"}
     products = products_with(callback)
@@ -111,7 +116,19 @@ def description(callback: Callback) -> list[str]:
         if len(products) == len(names)
         else " and ".join(names[product] for product in products)
     )
-    return [f"On {having}; it {does}.", f"Takes: {manual.takes}.", f"Returns: {manual.returns}."]
+    return [
+        f"On {having}; it {does}.",
+        f"Takes: {manual.takes}.",
+        f"Returns: {manual.returns}.",
+        known_from,
+    ]
+
+
+_SOURCES: Mapping[Source, str] = {
+    "doc": "the vendor's documentation",
+    "client": "the client invisoutlet",
+    "app": "the vendor's early app",
+}
 
 
 def _manual(callback: Callback) -> str:

@@ -17,6 +17,12 @@ def test_every_callback_is_described_and_none_besides() -> None:
 
 
 @every_callback
+def test_every_callback_says_where_it_is_known_from(callback: Callback) -> None:
+    assert MANUAL[callback].sources
+    assert "Known from: the " in cli_here("callbacks", str(int(callback))).stdout
+
+
+@every_callback
 def test_a_callback_takes_what_its_handler_takes(callback: Callback) -> None:
     manual, handler = MANUAL[callback], HANDLERS.get(callback)
     assert (manual.takes is None) == (handler is None)  # there is only a push

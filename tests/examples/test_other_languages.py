@@ -148,3 +148,13 @@ def test_the_steps_of_the_job_for_github_pass(tmp_path: Path) -> None:
     finally:
         if (tmp_path / "outlet.json").exists():
             os.kill(json.loads((tmp_path / "outlet.json").read_text())["pid"], signal.SIGTERM)
+
+
+# Containers
+
+
+def test_the_entry_point_of_the_image_is_a_good_command() -> None:
+    text = (HERE / "docker" / "Dockerfile").read_text()
+    ((program, *arguments),) = map(json.loads, re.findall(r"^ENTRYPOINT (.*)$", text, re.MULTILINE))
+    assert program == "invis-sim"
+    assert make_parser().parse_args([*arguments, "update-available", "--seed", "7"])

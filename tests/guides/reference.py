@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from invis_sim.cli.arguments import make_parser
-from invis_sim.cli.callbacks import description, example_exchange
+from invis_sim.cli.callbacks import PRODUCTS, description, example_exchange, products_with
 from invis_sim.cli.completion import Argument, commands_of
 from invis_sim.cli.keys import expected_value, first_paragraph, format_default, tables
 from invis_sim.commands.registry import COMMANDS
@@ -120,6 +120,16 @@ def _commands() -> str:
     return _table(("command", "what it does"), rows)
 
 
+def _products() -> str:
+    rows = (
+        (format_callback(callback), *("yes" if product in having else "" for product in PRODUCTS))
+        for callback in MANUAL
+        for having in [products_with(callback)]
+        if MANUAL[callback].takes is not None  # else it is only pushed
+    )
+    return _table(("callback", *PRODUCTS), rows)
+
+
 def _callbacks() -> str:
     parts = []
     for callback in MANUAL:
@@ -166,6 +176,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "faults": _faults,
     "keys": _keys,
     "commands": _commands,
+    "products": _products,
     "callbacks": _callbacks,
     "http": _http,
     "command_line": _command_line,

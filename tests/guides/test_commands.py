@@ -1,16 +1,21 @@
-"""Each `$ invis-sim …` in the documents does what it should.
+"""Each `$ invis-sim …` and `$ python …` in the documents does what it should.
 
 `send` and `watch` ask an outlet that runs for the test, and `do`, `tail`, `clock` and `export`
 steer one. A file that does not exist is the TOML shown last before. `run`, `proxy` and `replay`,
-which do not end, are only parsed with their scenarios; a gauntlet lists its cases. The others must
-end with status 0, or with that of the remark above the block.
+which do not end, are only parsed with their scenarios; a gauntlet lists its cases. `python FILE`
+runs a file that the document shows, with an outlet as the last `run` before has it. All must end
+with status 0, or with that of the remark above the block, and print what is shown, where … may be
+anything, and a packetID any number.
 """
 
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import pytest
@@ -22,7 +27,8 @@ from invis_sim.scenario import Scenario
 from invis_sim.testing.block import start_simulator
 from invis_sim.testing.handle import SimulatorHandle
 from tests.cli.process import cli_here
-from tests.guides.blocks import Block, block_of, scenario_before, shown
+from tests.guides.blocks import ALL, ROOT, Block, block_of, scenario_before, shown
+from tests.support import TIMEOUT
 
 Sim = SimulatorHandle
 
@@ -35,33 +41,71 @@ def test_the_commands_of_a_console_block_do_what_they_should(
     run_commands(block)
 
 
-def commands(block: Block) -> list[list[str]]:
-    """The arguments of each `$ invis-sim …`; a command may go on in the next line behind a \\."""
+class Command(NamedTuple):
+    """A command of a block. words: without a `$`; output: what is shown below it."""
+
+    words: list[str]
+    output: str
+
+
+def commands(block: Block) -> list[Command]:
+    """The commands that are tried; a command may go on in the next line behind a \\."""
     text = block.text.replace("\\\n", " ")
-    found = re.findall(r"^\$ (?:\S*/)?invis-sim +([^\n]*)$", text, re.MULTILINE)
-    return [without_the_rest(shlex.split(line, comments=True)) for line in found]
+    found = re.findall(r"^\$ ([^\n]*)\n?((?:(?!\$ ).*\n?)*)", text, re.MULTILINE)
+    tried = (
+        Command(without_the_rest(shlex.split(line, comments=True)), output)
+        for line, output in found
+    )
+    return [one for one in tried if PurePath(one.words[0]).name in ("invis-sim", "python")]
 
 
 def without_the_rest(words: list[str]) -> list[str]:
     """The words of the command alone: without `&`, `| …` and `> …` behind it."""
-    ends = [n for n, word in enumerate(words) if word in ("&", "|", ">", ">>", "&&", ";")]
+    ends = [n for n, word in enumerate(words) if word in ("&", "|", ">", ">>", "&&", "||", ";")]
     return words[: ends[0]] if ends else words
 
 
 def run_commands(block: Block) -> None:
-    """Run each command of the block in this process, and insist on its status."""
+    """Run each command of the block, ours in this process, and insist on status and output."""
     status = int(block.remark.removeprefix("status ")) if block.remark else 0
-    for arguments in commands(block):
-        write_missing_scenarios(arguments, block)
-        if arguments[0] == "run":
-            chosen = make_parser().parse_args(arguments)
-            assert isinstance(with_options(load_scenario(chosen.scenario), chosen), Scenario)
-        elif arguments[0] in ("proxy", "replay"):
-            make_parser().parse_args(arguments)
+    for (program, *arguments), output in commands(block):
+        if program == "python":
+            done = run_script(block, arguments)
+        elif arguments[0] in ("run", "proxy", "replay"):
+            scenario_of(arguments, block)
+            continue
         else:
+            write_missing_scenarios(arguments, block)
             with as_here(arguments) as words:
                 done = cli_here(*words)
-            assert done.returncode == status, f"{block}: {words}: {done.stdout}{done.stderr}"
+        printed = done.stdout + done.stderr
+        assert done.returncode == status, f"{block}: {arguments}: {printed}"
+        if output.strip():
+            assert re.fullmatch(pattern(output), printed.strip()), f"{block}: {printed}"
+
+
+def pattern(output: str) -> str:
+    """A regular expression for output as it is shown."""
+    packet_ids = re.sub(r'("packetID": )\d+', r"\1…", output.strip())
+    return "(?s)" + ".*".join(map(re.escape, packet_ids.split("…")))
+
+
+def scenario_of(arguments: list[str], block: Block) -> Scenario | None:
+    """The scenario of a `run`; None for another command, which is only parsed."""
+    write_missing_scenarios(arguments, block)
+    args = make_parser().parse_args(arguments)
+    return with_options(load_scenario(args.scenario), args) if arguments[0] == "run" else None
+
+
+def run_script(block: Block, arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run a file of the document, with the outlet that the document has started before."""
+    before = [b for b in shown("console") if b.document == block.document and b.line < block.line]
+    runs = [one.words[1:] for b in before for one in commands(b) if one.words[1] == "run"]
+    scenario = scenario_of(runs[-1], block)
+    file = next(b for b in ALL if b.is_file and PurePath(b.remark).name == arguments[0])
+    with start_simulator(scenario, tcp_port=0, ws_port=0) as sim:
+        command = [sys.executable, str(ROOT / file.remark), *map(str, sim.tcp_address)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
 
 
 def write_missing_scenarios(arguments: Sequence[str], block: Block) -> None:
@@ -90,7 +134,8 @@ def as_here(arguments: list[str]) -> Iterator[list[str]]:
             yield [command, host, *rest[1:], *ports, *end]
     elif command in ("do", "tail", "clock", "export"):
         with start_simulator(control=True) as sim:
-            end = ["--seconds", "0.1"] if command == "tail" and "--seconds" not in rest else []
+            # The last --seconds counts.
+            end = ["--seconds", "0.1"] if command == "tail" else []
             yield [*arguments, *end, "--at", sim.control_url]
     elif command == "gauntlet":
         own = rest[: rest.index("--")] if "--" in rest else rest
@@ -114,12 +159,20 @@ def test_commands_that_are_right_are_accepted(
     for text in (
         "$ invis-sim check good.toml | head\n$ ls\n$ invis-sim run &\n",
         "$ .venv/bin/invis-sim run flaky --fault drop:when.nth=2",
-        "$ invis-sim send 127.0.0.1:3333 20  # ask\n{}\n",
+        "$ invis-sim send 127.0.0.1:3333 20  # ask\n{…}\n",
         "$ invis-sim do 'push = 9'\n$ invis-sim tail --callback 9\n",
         "$ invis-sim gauntlet --only drop -- my-client {address}\n",
     ):
         run_commands(block_of("console", text))
     run_commands(block_of("console", "$ invis-sim send ws://127.0.0.1:8080/ws 77", "status 1"))
+
+
+def test_output_that_is_another_is_noticed() -> None:
+    command = "$ invis-sim send 127.0.0.1:3333 9\n"
+    reply = '{"sn": "0003C44076", "packetID": 1, "PUBACK": 1, "payload": {…}}\n'
+    run_commands(block_of("console", command + reply))
+    with pytest.raises(AssertionError, match="PUBACK"):
+        run_commands(block_of("console", command + reply.replace('"PUBACK": 1', '"PUBACK": 0')))
 
 
 @pytest.mark.parametrize(

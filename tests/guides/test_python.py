@@ -1,5 +1,5 @@
 """Each block of Python in the documents runs as it is shown: a script in this process, and all that
-have tests in one run of pytest, behind the fixtures that the same section has shown before.
+have tests in one run of pytest, behind the conftest that the same section has shown before.
 """
 
 import re
@@ -17,11 +17,13 @@ def has_tests(block: Block) -> bool:
     return re.search(r"^\s*(async )?def test_", block.text, re.MULTILINE) is not None
 
 
-def is_fixture(block: Block) -> bool:
-    return "@pytest.fixture" in block.text and not has_tests(block)
+def is_conftest(block: Block) -> bool:
+    """Whether it is what a conftest.py has: fixtures, or hooks of pytest."""
+    found = re.search(r"^@pytest\.fixture|^def pytest_", block.text, re.MULTILINE)
+    return found is not None and not has_tests(block)
 
 
-SCRIPTS = [block for block in PYTHON if not has_tests(block)]
+SCRIPTS = [block for block in PYTHON if not has_tests(block) and not is_conftest(block)]
 MODULES = [block for block in PYTHON if has_tests(block)]
 
 
@@ -63,18 +65,18 @@ def run_modules(pytester: pytest.Pytester, modules: list[Block]) -> pytest.RunRe
         folder = pytester.mkdir(f"{Path(block.document).stem}-{block.line}")
         text = "\n" * (block.line - 1) + block.text
         (folder / "test_example.py").write_text(text, encoding="utf-8")
-        (folder / "conftest.py").write_text(fixtures_before(block), encoding="utf-8")
+        (folder / "conftest.py").write_text(conftest_for(block), encoding="utf-8")
     return pytester.runpytest_subprocess("--durations=5", timeout=2 * TIMEOUT)
 
 
-def fixtures_before(block: Block) -> str:
-    """The fixtures that the same section of the document has shown before."""
+def conftest_for(block: Block) -> str:
+    """What the same section of the document has shown before for a conftest.py."""
     return "\n".join(
         other.text
         for other in PYTHON
         if (other.document, other.section) == (block.document, block.section)
         and other.line < block.line
-        and is_fixture(other)
+        and is_conftest(other)
     )
 
 

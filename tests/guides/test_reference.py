@@ -5,6 +5,7 @@ import re
 import pytest
 
 from invis_sim.device.state import Quirks
+from invis_sim.faults.catalogue import KINDS
 from invis_sim.guides import guides
 from tests.guides.reference import GUIDES, PARTS, filled
 
@@ -33,3 +34,9 @@ def test_the_table_of_quirks_has_each_of_them_once() -> None:
     (table,) = re.findall(r"\| about \| quirks \|\n\|---\|---\|\n((?:\|.*\n)+)", text)
     named = re.findall(r"`(\w+)`", re.sub(r"; and .*", "", table))
     assert sorted(named) == sorted(Quirks.__struct_fields__)
+
+
+def test_the_table_of_faults_by_purpose_has_each_kind() -> None:
+    text = (GUIDES / "faults.md").read_text("utf-8")
+    table = text.partition("## Which fault tests what")[2].partition("\n## ")[0]
+    assert set(re.findall(r"`(\w+)`", table)) == set(KINDS)
