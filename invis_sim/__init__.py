@@ -19,11 +19,14 @@ if TYPE_CHECKING:
     from invis_sim.scenario import Scenario, ScenarioError
     from invis_sim.scenario.steps import Step
     from invis_sim.server import Simulator, StartError
+    from invis_sim.server.fleet import Fleet
     from invis_sim.testing.block import start_simulator
+    from invis_sim.testing.fleet import FleetHandle, start_fleet
     from invis_sim.testing.handle import SimulatorHandle
     from invis_sim.testing.proxy import start_proxy
     from invis_sim.testing.replay import start_replay
     from invis_sim.testing.thread import SimulatorStopped
+    from invis_sim.web.fleet_opening import open_fleet
     from invis_sim.web.opening import open_simulator
 
 __all__ = [
@@ -33,6 +36,8 @@ __all__ = [
     "Exchange",
     "FaceplateFirmware",
     "FirmwareInventory",
+    "Fleet",
+    "FleetHandle",
     "Journal",
     "OutletFirmware",
     "OutletState",
@@ -49,8 +54,10 @@ __all__ = [
     "async_capture",
     "capture",
     "faults",
+    "open_fleet",
     "open_proxy",
     "open_simulator",
+    "start_fleet",
     "start_proxy",
     "start_replay",
     "start_simulator",
@@ -66,6 +73,8 @@ _HOMES = {
     "Exchange": "invis_sim.journal",
     "FaceplateFirmware": "invis_sim.device.firmware",
     "FirmwareInventory": "invis_sim.device.firmware",
+    "Fleet": "invis_sim.server.fleet",
+    "FleetHandle": "invis_sim.testing.fleet",
     "Journal": "invis_sim.journal",
     "OutletFirmware": "invis_sim.device.firmware",
     "OutletState": "invis_sim.device.state",
@@ -80,7 +89,9 @@ _HOMES = {
     "When": "invis_sim.faults",
     "async_capture": "invis_sim.recording.capture",
     "capture": "invis_sim.recording.capture",
+    "open_fleet": "invis_sim.web.fleet_opening",
     "open_proxy": "invis_sim.recording.proxy",
+    "start_fleet": "invis_sim.testing.fleet",
     "start_proxy": "invis_sim.testing.proxy",
     "start_replay": "invis_sim.testing.replay",
     "open_simulator": "invis_sim.web.opening",

@@ -48,8 +48,9 @@ def tables() -> dict[str, type[msgspec.Struct]]:
 def _tables(owner: type[msgspec.Struct], path: str = "") -> Iterator[tuple[str, type[Any]]]:
     """Yield the tables in a struct, and those in them."""
     for key, field in fields(owner).items():
-        # Which keys a fault has depends on its kind; `invis-sim faults` shows them.
-        if field.section is not None and field.section is not Fault:
+        # Which keys a fault has depends on its kind; `invis-sim faults` shows them. Steps are where
+        # they are at the top.
+        if field.section is not None and field.section not in ((Fault, Step) if path else (Fault,)):
             yield f"{path}{key}", field.section
             yield from _tables(field.section, f"{path}{key}.")
 
@@ -62,7 +63,12 @@ def _overview(found: dict[str, type[msgspec.Struct]]) -> str:
     summaries = {
         f"[{name}]": _first_sentence(struct)
         for name, struct in found.items()
-        if name.partition(".")[0] not in lists
+        if name.partition(".")[0] not in lists and not _is_list(name)
+    }
+    in_tables = {
+        f"[[{name}]]": _first_sentence(struct)
+        for name, struct in found.items()
+        if "." in name and _is_list(name)
     }
     return "\n".join(
         (
@@ -78,6 +84,7 @@ def _overview(found: dict[str, type[msgspec.Struct]]) -> str:
             "Lists of tables:",
             "",
             *_rows({f"[[{name}]]": documented.get(name, "") for name in lists}),
+            *_rows(in_tables),
             "",
             *wrap(
                 "`invis-sim faults` is the manual of [[faults]], `invis-sim keys steps` is that of "
@@ -86,6 +93,16 @@ def _overview(found: dict[str, type[msgspec.Struct]]) -> str:
             ),
         )
     )
+
+
+def _is_list(name: str) -> bool:
+    """Return whether a table comes in a list, by its name."""
+    owner: type[msgspec.Struct] = Scenario
+    field = None
+    for key in name.split("."):
+        field = fields(owner)[key]
+        owner = field.section or owner
+    return field is not None and field.element is not None
 
 
 def _rows(texts: dict[str, str]) -> Iterator[str]:
@@ -110,7 +127,7 @@ def _manual(name: str, struct: type[msgspec.Struct]) -> str:
     head = reflow(manual(struct).partition("\n\n")[0]) if has_manuals() else NO_MANUALS
     has_commands = struct is Step
     width = text_width()
-    parts = [f"[[{name}]]" if has_commands else f"[{name}]", "", head, ""]
+    parts = [f"[[{name}]]" if _is_list(name) else f"[{name}]", "", head, ""]
     if has_commands:
         parts += ["When:", ""]
     for key, field in fields(struct).items():

@@ -67,10 +67,14 @@ class Timer:
 class Schedule:
     """Timers in the order of their time; those of the same time in the order in which they were
     made.
+
+    phase: when a repeating timer first runs, as a part of its interval, above 0 and at most 1. With
+    one of its own, each of many outlets does the same at another time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, phase: float = 1.0) -> None:
         self._now = 0.0
+        self._phase = phase
         self._numbers = count()
         # Two heaps, so that `next_due(daemon=False)` need not search. By `Timer.daemon`.
         self._heaps: dict[bool, list[tuple[float, int, Timer]]] = {False: [], True: []}
@@ -100,13 +104,16 @@ class Schedule:
         """
         return self._add(Timer(self, self._now + seconds, action, daemon, None))
 
-    def every(self, seconds: float, action: Action) -> Timer:
-        """Add a repeating daemon timer, which first runs after one interval. Runs that were missed
-        are not made up for: it continues at the next multiple of its interval.
+    def every(self, seconds: float, action: Action, *, in_phase: bool = True) -> Timer:
+        """Add a repeating daemon timer, which first runs after the part of an interval that `phase`
+        is. Runs that were missed are not made up for: it continues at the next multiple of its
+        interval.
 
         seconds: between two runs, above 0.
+        in_phase: False: it first runs after a whole interval.
         """
-        return self._add(Timer(self, self._now + seconds, action, True, seconds))
+        first = self._now + seconds * (self._phase if in_phase else 1.0)
+        return self._add(Timer(self, first, action, True, seconds))
 
     def next_due(self, *, daemon: bool = True) -> float | None:
         """When the next timer is due, in seconds since the start; None: there are no timers.

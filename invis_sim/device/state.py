@@ -309,6 +309,9 @@ class OutletState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     timing: Timing = Timing()
     quirks: Quirks = Quirks()
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "OutletState":
+        return self  # nothing in it ever changes
+
     @property
     def product(self) -> Product:
         """Which product it is, even if only its firmware says so."""

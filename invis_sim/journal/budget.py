@@ -7,13 +7,18 @@ from typing import Protocol
 __all__ = ["JournalBudget"]
 
 
+SPARE = 8
+"""One in how many parts may be kept free for journals that come, or be left by those that went."""
+
+
 class _Journal(Protocol):
     def limit(self, max_entries: int, max_bytes: int) -> None: ...
     def trim(self) -> None: ...
 
 
 class JournalBudget:
-    """Bounds that the journals of a process share, in equal parts. For any thread.
+    """Bounds that the journals of a process share, in equal parts, or nearly so where there are
+    many. For any thread.
 
     A journal has its part for as long as it exists; also after its outlet has stopped, because a
     test reads it then.
@@ -31,15 +36,20 @@ class JournalBudget:
         self._min_entries = min_entries
         self._min_bytes = min_bytes
         self._lock = threading.Lock()
-        self._journals: tuple[weakref.ref[_Journal], ...] = ()
+        self._journals: set[weakref.ref[_Journal]] = set()
+        # For how many journals the parts were worked out last. With many it is more than there are,
+        # so that a thousand that come or go one by one do not have all parts changed each time.
+        self._shares = 0
 
     def join(self, journal: _Journal) -> None:
         """Give the journal a part; those of the others shrink."""
         with self._lock:
-            # Dead ones are removed here, and not by `_left`: see there.
-            others = tuple(one for one in self._journals if one() is not None)
-            self._journals = (*others, weakref.ref(journal, self._left))
-            self._share()
+            self._journals.add(weakref.ref(journal, self._left))
+            number = len(self._journals)
+            if number <= self._shares:
+                journal.limit(*self._part())
+                return
+            self._share(number + number // SPARE)
         # Without the lock, since each journal takes its own.
         for one in self._alive():
             one.trim()
@@ -47,16 +57,24 @@ class JournalBudget:
     def _left(self, reference: "weakref.ref[_Journal]") -> None:
         # The garbage collector calls this in any thread, at any moment, so it must take no lock.
         # The parts only grow, so that there is nothing to be trimmed either.
-        self._share()
+        self._journals.discard(reference)
+        number = len(self._journals)
+        if number < self._shares - self._shares // SPARE:
+            self._share(number)
 
-    def _share(self) -> None:
-        alive = self._alive()
-        number = len(alive) or 1
-        for journal in alive:
-            journal.limit(
-                max(self._min_entries, self._max_entries // number),
-                max(self._min_bytes, self._max_bytes // number),
-            )
+    def _share(self, number: int) -> None:
+        """Give each a part as if there were this many."""
+        self._shares = number
+        for journal in self._alive():
+            journal.limit(*self._part())
+
+    def _part(self) -> tuple[int, int]:
+        """Return what each may keep: entries and bytes."""
+        number = self._shares or 1
+        return (
+            max(self._min_entries, self._max_entries // number),
+            max(self._min_bytes, self._max_bytes // number),
+        )
 
     def _alive(self) -> list[_Journal]:
-        return [one for reference in self._journals if (one := reference()) is not None]
+        return [one for reference in (*self._journals,) if (one := reference()) is not None]

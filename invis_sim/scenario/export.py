@@ -8,7 +8,7 @@ import msgspec
 from invis_sim.device.state import OutletState
 from invis_sim.faults.fault import Fault
 from invis_sim.scenario.conflicts import conflicts
-from invis_sim.scenario.ineffective import ineffective_settings
+from invis_sim.scenario.ineffective import as_usual, ineffective_settings
 from invis_sim.scenario.model import Scenario
 from invis_sim.scenario.steps import Step
 from invis_sim.scenario.toml_text import to_toml
@@ -41,7 +41,7 @@ def scenario_of(state: OutletState, **more: Any) -> Scenario:
     for path, _ in list(ineffective_settings({**others, **parts, **more})):
         if path[0] in fields:
             table, *keys = map(str, path)
-            parts[table] = _reset(parts[table], getattr(usual, table), keys)
+            parts[table] = as_usual(parts[table], getattr(usual, table), keys)
     return Scenario(**parts, **more)
 
 
@@ -94,15 +94,6 @@ def _with_own_names(faults: Iterable[tuple[str, Fault]]) -> tuple[Fault, ...]:
 
 def _defaults() -> dict[str, Any]:
     return msgspec.structs.asdict(Scenario())
-
-
-def _reset(struct: Any, usual: Any, keys: list[str]) -> Any:
-    """Return the struct with the usual value at the path of these keys."""
-    if not keys:
-        return usual
-    first, *rest = keys
-    inner = _reset(getattr(struct, first), getattr(usual, first), rest)
-    return msgspec.structs.replace(struct, **{first: inner})
 
 
 def fault_table(fault: Fault) -> dict[str, Any]:

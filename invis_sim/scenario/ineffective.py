@@ -2,8 +2,10 @@
 are about.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from invis_sim.commands.set_state import SetState
 from invis_sim.device.preferences import PRODUCTS_WITH
@@ -11,7 +13,7 @@ from invis_sim.device.state import OutletState, Product, Quirks
 from invis_sim.scenario.steps import Step
 from invis_sim.schema.fields import MISSING, Path, value_at
 
-__all__ = ["ineffective_settings"]
+__all__ = ["as_usual", "ineffective_settings"]
 
 _PARTS: dict[tuple[str, ...], tuple[Product, ...]] = {
     ("faceplate",): ("pro", "aura"),
@@ -76,6 +78,15 @@ def ineffective_settings(parts: Mapping[str, Any]) -> Iterator[tuple[Path, str]]
             for command in step.commands:
                 if command.needs_faceplate:
                     yield ("steps", index, command.key), why
+
+
+def as_usual(value: Any, usual: Any, keys: Sequence[str]) -> Any:
+    """Return a struct with the usual value at the path of these keys."""
+    if not keys:
+        return usual
+    first, *rest = keys
+    inner = as_usual(getattr(value, first), getattr(usual, first), rest)
+    return msgspec.structs.replace(value, **{first: inner})
 
 
 def _state_set_by(step: Step) -> dict[str, Any]:

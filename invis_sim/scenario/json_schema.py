@@ -14,8 +14,9 @@ import msgspec
 from invis_sim.commands.set_state import Settings
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.faults.fault import Fault
+from invis_sim.scenario.fleet import PATCHED_TABLES, OutletDifferences
 from invis_sim.scenario.model import Scenario
-from invis_sim.schema.fields import key_docs, structs_in
+from invis_sim.schema.fields import fields, key_docs, structs_in
 from invis_sim.schema.manual import NO_MANUALS, manual
 
 __all__ = ["scenario_schema"]
@@ -40,6 +41,12 @@ def scenario_schema() -> dict[str, Any]:
         )
     # What a step sets is any part of this; no key of it is required.
     definitions["Step"]["properties"]["set"]["$ref"] = _REF.format(name=Settings.__name__)
+    # Of what differs on some outlets of a fleet, any part of a table.
+    for key, field in fields(OutletDifferences).items():
+        if field.annotation in PATCHED_TABLES:
+            table = PATCHED_TABLES[field.annotation].__name__
+            differing = definitions[OutletDifferences.__name__]["properties"][key]
+            differing["$ref"] = _REF.format(name=table)
     scenario = definitions.pop(Scenario.__name__)
     # Only the kinds of a fault can be in a file, which msgspec does not know of their base class.
     fault = _REF.format(name=Fault.__name__)

@@ -16,6 +16,7 @@ from invis_sim.protocol.hidden_frames import hide_frames
 from invis_sim.protocol.printable import printable
 from invis_sim.scenario.bundled import bundled
 from invis_sim.scenario.conflicts import conflicts
+from invis_sim.scenario.fleet import FleetSettings
 from invis_sim.scenario.model import NarrowedScenario, Scenario
 from invis_sim.scenario.toml_positions import key_lines
 from invis_sim.scenario.validation import validate
@@ -30,10 +31,12 @@ __all__ = [
     "ScenarioError",
     "ScenarioSource",
     "load",
+    "one_outlet",
     "override",
     "parse",
     "parse_bytes",
     "resolve",
+    "scenario_in",
     "with_faults",
 ]
 
@@ -133,19 +136,30 @@ def resolve(
     other text is a path or the name of a bundled scenario.
     faults: as for `with_faults`. overrides: as for `override`.
 
-    Raises ScenarioError.
+    Raises ScenarioError, also where it is about several outlets.
     """
+    scenario = override(one_outlet(scenario_in(source)), **overrides)
+    return scenario if faults == () else with_faults(scenario, faults)
+
+
+def scenario_in(source: ScenarioSource) -> Scenario:
+    """The scenario of a source, as `resolve` takes it. Raises ScenarioError."""
     if source is None:
         source = _default()
     _require_source(source)
     if isinstance(source, Scenario):
-        scenario = source
-    elif isinstance(source, str) and _is_toml(source):
-        scenario = parse(source)
-    else:
-        scenario = load(source)
-    scenario = override(scenario, **overrides)
-    return scenario if faults == () else with_faults(scenario, faults)
+        return source
+    if isinstance(source, str) and _is_toml(source):
+        return parse(source)
+    return load(source)
+
+
+def one_outlet(scenario: Scenario) -> Scenario:
+    """The scenario, which must be about one outlet. Raises ScenarioError where it has a fleet."""
+    if scenario.fleet is not None:
+        expected = "expected a scenario of one outlet; `invis-sim run` and start_fleet run several"
+        raise ScenarioError([f"fleet: {expected}"])
+    return scenario
 
 
 def _require_source(source: object) -> None:
@@ -242,8 +256,29 @@ def with_faults(scenario: Scenario, faults: Iterable[Fault]) -> Scenario:
         )
     if problems:
         raise ScenarioError([*map(str, problems)])
+    fleet = scenario.fleet and _with_faults_in_fleet(scenario.fleet, every[len(scenario.faults) :])
     with values_checked():
-        return msgspec.structs.replace(scenario, faults=every)
+        return msgspec.structs.replace(scenario, faults=every, fleet=fleet)
+
+
+def _with_faults_in_fleet(fleet: FleetSettings, faults: tuple[Fault, ...]) -> FleetSettings:
+    """The fleet with these faults after those that some of its outlets have in place of the
+    scenario's. Raises ScenarioError.
+    """
+    problems: list[Problem] = []
+    outlets = []
+    for index, one in enumerate(fleet.outlets):
+        if one.faults is not None:
+            path = ("fleet", "outlets", index, "faults")
+            every, wrong = validate((*one.faults, *faults), tuple[Fault, ...], path)
+            problems += wrong
+            with values_checked():
+                one = one if wrong else msgspec.structs.replace(one, faults=every)
+        outlets.append(one)
+    if problems:
+        raise ScenarioError([*map(str, problems)])
+    with values_checked():
+        return msgspec.structs.replace(fleet, outlets=tuple(outlets))
 
 
 def _find(source: "str | FilePath | Traversable") -> "FilePath | Traversable":

@@ -12,7 +12,9 @@ import msgspec
 from invis_sim.device.state import OutletState
 from invis_sim.faults.fault import Fault
 from invis_sim.protocol.transport import Transport
-from invis_sim.scenario.conflicts import conflicts, unreachable_faults
+from invis_sim.scenario.conflicts import unreachable_faults
+from invis_sim.scenario.fleet import FleetSettings
+from invis_sim.scenario.fleet_check import all_conflicts
 from invis_sim.scenario.listen import Listen, Protocol, transports_of
 from invis_sim.scenario.steps import Step
 from invis_sim.schema.describe import format_path
@@ -30,6 +32,7 @@ class Scenario(OutletState, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     protocol: how it deals with clients.
     faults: what goes wrong; applied layer by layer, within a layer in this order.
     steps: what changes over time, or after a request.
+    fleet: many outlets in place of one, each with a serial number and an address of its own.
     """
 
     description: str = ""
@@ -38,6 +41,7 @@ class Scenario(OutletState, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     protocol: Protocol = Protocol()
     faults: tuple[Fault, ...] = ()
     steps: tuple[Step, ...] = ()
+    fleet: FleetSettings | None = None
 
     # Whether a fault for a transport that the outlet does not have is an error.
     faults_need_transport: ClassVar[bool] = True
@@ -47,7 +51,7 @@ class Scenario(OutletState, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         from invis_sim.scenario.validation import check_struct
 
         check_struct(self)
-        found = conflicts(
+        found = all_conflicts(
             msgspec.structs.asdict(self), faults_need_transport=self.faults_need_transport
         )
         if messages := [f"{format_path(path)}: {message}" for path, message in found]:

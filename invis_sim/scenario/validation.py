@@ -3,6 +3,7 @@ to know of scenarios.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,7 +14,8 @@ from invis_sim.faults.catalogue import KINDS
 from invis_sim.faults.fault import Fault
 from invis_sim.faults.from_plain import build_fault, build_faults
 from invis_sim.faults.when import When
-from invis_sim.scenario.conflicts import conflicts
+from invis_sim.scenario.fleet import PATCHED_TABLES
+from invis_sim.scenario.fleet_check import all_conflicts
 from invis_sim.scenario.listen import Listen
 from invis_sim.scenario.model import Scenario
 from invis_sim.scenario.steps import CommandTable, Step
@@ -27,12 +29,14 @@ MAX_TABLES_IN_HINT = 3
 """A hint that names more tables than this does not help."""
 
 
-def validate(plain: Any, annotation: Any, path: Path = ()) -> tuple[Any, list[Problem]]:
+def validate(
+    plain: Any, annotation: Any, path: Path = (), base: msgspec.Struct | None = None
+) -> tuple[Any, list[Problem]]:
     """The value of plain data of a scenario, and the problems, as `schema.build.build` has it.
 
-    annotation: `Scenario`, or the annotation of a key in it.
+    annotation: `Scenario`, or the annotation of a key in it. base: as for `build`.
     """
-    return build(annotation, plain, path=path, rules=_RULES)
+    return build(annotation, plain, base=base, path=path, rules=_RULES)
 
 
 def check_struct(struct: msgspec.Struct) -> None:
@@ -46,12 +50,14 @@ class _ScenarioRules(Rules):
     """What the annotations of a scenario do not say."""
 
     def builder(self, annotation: Any) -> Builder | None:
-        if annotation == tuple[Fault, ...]:
+        if annotation in (tuple[Fault, ...], tuple[Fault, ...] | None):
             return self._build_faults
         if annotation in (Fault, Fault | None):
             return self._build_fault
         if annotation in (Patch, Patch | None):
-            return self._build_patch
+            return partial(self._build_patch, Settings)
+        if annotation in PATCHED_TABLES:
+            return partial(self._build_patch, PATCHED_TABLES[annotation])
         return None
 
     def placement_hint(self, key: str, struct: type[msgspec.Struct], value: Any) -> str:
@@ -63,7 +69,7 @@ class _ScenarioRules(Rules):
         if struct is not Scenario:
             return ()
         defaults = {field.name: field.default for field in fields(Scenario).values()}
-        return conflicts({**defaults, **values})
+        return all_conflicts({**defaults, **values})
 
     def _build_fault(self, plain: Any, path: Path) -> tuple[Any, list[Problem]]:
         return build_fault(plain, path, self)
@@ -71,11 +77,13 @@ class _ScenarioRules(Rules):
     def _build_faults(self, plain: Any, path: Path) -> tuple[Any, list[Problem]]:
         return build_faults(plain, path, self)
 
-    def _build_patch(self, plain: Any, path: Path) -> tuple[Any, list[Problem]]:
-        """What a step sets. It stays plain data, since it is a patch of a state that is not known
-        before the step is taken.
+    def _build_patch(
+        self, struct: type[msgspec.Struct], plain: Any, path: Path
+    ) -> tuple[Any, list[Problem]]:
+        """The keys that a step sets, or that differ on some outlets of a fleet. They stay plain
+        data, since what they are a patch of is not known before.
         """
-        _, problems = build_table(Settings, plain, path, rules=self)
+        _, problems = build_table(struct, plain, path, rules=self)
         return plain, problems
 
 

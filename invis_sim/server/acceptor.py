@@ -209,10 +209,15 @@ class Acceptor:
         for group in self._groups.values():
             group.close()
 
+    @property
+    def has_pending(self) -> bool:
+        """Whether a client waits to be accepted."""
+        return any(group.has_pending_connection for group in self._groups.values())
+
     async def wait_for_pending(self) -> None:
         """Return when the clients that have connected by now are served."""
         for _ in range(MAX_LOOP_TURNS):
-            if not any(group.has_pending_connection for group in self._groups.values()):
+            if not self.has_pending:
                 break
             await trio.lowlevel.checkpoint()
         for _ in range(LOOP_TURNS_TO_OPEN):

@@ -4,9 +4,9 @@ from invis_sim.protocol.address import host_and_port
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario
 from invis_sim.schema.build import check
-from invis_sim.server.runtime import Runtime
+from invis_sim.server.runtime import ControlAddress, Runtime
 
-__all__ = ["AddressMethods"]
+__all__ = ["AddressMethods", "control_of"]
 
 
 class AddressMethods:
@@ -47,11 +47,16 @@ class AddressMethods:
     @property
     def control_url(self) -> str:
         """The URL of its page; the HTTP API is below. Raises LookupError where control is off."""
-        if self.runtime.control is None:
-            raise LookupError("this outlet has no control server; start it with control=True")
-        return self.runtime.control.url
+        return control_of(self.runtime).url
 
     @property
     def control_token(self) -> str | None:
         """What each request to the control server must have; None: nothing."""
         return None if self.runtime.control is None else self.runtime.control.token
+
+
+def control_of(runtime: Runtime) -> ControlAddress:
+    """Return where outlets are steered. Raises LookupError where they are not."""
+    if runtime.control is None:
+        raise LookupError("this outlet has no control server; start it with control=True")
+    return runtime.control

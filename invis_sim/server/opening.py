@@ -1,24 +1,25 @@
-"""Open one outlet in a runtime for the time of a block, and close it without a trace."""
+"""Open outlets in a runtime for the time of a block, and close them without a trace."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import time
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import trio
 
-from invis_sim.commands.command import Command
-from invis_sim.device.outlet import Outlet
 from invis_sim.protocol.hidden_frames import hide_frames
 from invis_sim.scenario import Scenario
+from invis_sim.server.beginning import Beginning, Opening
 from invis_sim.server.net.listeners import ListenerGroup, open_listeners
 from invis_sim.server.runtime import Runtime
-from invis_sim.server.session.backend import Backend
-from invis_sim.server.session.context import Servers
-from invis_sim.server.session.serve import OUTLET_SERVERS
 from invis_sim.server.simulator import Simulator
 
-__all__ = ["open_outlet"]
+__all__ = ["open_outlet", "open_outlets"]
 
 __tracebackhide__ = hide_frames
+
+OUTLETS_PER_TURN = 16
+"""How many outlets are made before other tasks have their turn: in a caller's own event loop a
+client may wait meanwhile."""
 
 
 @asynccontextmanager
@@ -26,42 +27,63 @@ async def open_outlet(
     scenario: Scenario,
     runtime: Runtime,
     nursery: trio.Nursery,
-    *,
-    make_backend: Callable[[Outlet], Backend] | None = None,
-    servers: Servers = OUTLET_SERVERS,
-    on_internal_error: Callable[[Exception], None] = lambda error: None,
-    commands: Sequence[Command] = (),
-    by: str = "python",
+    opening: Opening = Opening(),  # noqa: B008 - it is frozen
 ) -> AsyncIterator[Simulator]:
-    """Run an outlet for the time of the block; `runtime.outlets` has it meanwhile.
+    """Run one outlet for the time of the block; as `open_outlets`."""
+    async with open_outlets([(scenario, 1.0)], runtime, nursery, opening) as (simulator,):
+        yield simulator
 
-    nursery: for its tasks; the caller cancels it after the block. The other arguments are those of
-    `open_simulator` (`web/opening.py`).
 
-    Raises StartError where it cannot listen, CommandError.
+@asynccontextmanager
+async def open_outlets(
+    wanted: Sequence[tuple[Scenario, float]],
+    runtime: Runtime,
+    nursery: trio.Nursery,
+    opening: Opening,
+) -> AsyncIterator[list[Simulator]]:
+    """Run outlets for the time of the block; `runtime.outlets` has them meanwhile. They listen all,
+    or none of them does.
+
+    wanted: the scenario of each, and the phase of its rhythms; see `Schedule`.
+    nursery: for their tasks; the caller cancels it after the block.
+
+    Raises StartError where one cannot listen, CommandError.
     """
-    listen = scenario.listen
-    ports = {"tcp": listen.tcp_port, "ws": listen.ws_port}
-    groups: list[ListenerGroup] = []
-    simulator: Simulator | None = None
+    listening: list[list[ListenerGroup]] = []
+    simulators: list[Simulator] = []
     try:
-        for transport in scenario.transports:
-            port = ports[transport] or 0
-            groups.append(await open_listeners(transport, listen.host, port))
-        simulator = Simulator(
-            scenario,
-            runtime,
-            nursery,
-            groups,
-            make_backend=make_backend,
-            servers=servers,
-            on_internal_error=on_internal_error,
-        )
-        with runtime.containing(simulator):
-            await simulator.start(commands, by)
-            yield simulator
+        for number, (scenario, _) in enumerate(wanted):
+            await _give_way(number)
+            groups: list[ListenerGroup] = []
+            listening.append(groups)
+            listen = scenario.listen
+            ports = {"tcp": listen.tcp_port, "ws": listen.ws_port}
+            for transport in scenario.transports:
+                port = ports[transport] or 0
+                groups.append(await open_listeners(transport, listen.host, port))
+        # One for all: entries of several journals may come to one file.
+        wall, real = time.time(), runtime.clock.real()
+        for number, ((scenario, phase), groups) in enumerate(zip(wanted, listening, strict=True)):
+            await _give_way(number)
+            beginning = Beginning(wall, real, phase)
+            simulators.append(Simulator(scenario, runtime, nursery, groups, opening, beginning))
+        with runtime.containing(*simulators):
+            for simulator in simulators:
+                simulator.begin()
+            # So that no client can see what an outlet was like before.
+            await runtime.clock.settle_at_infinite_speed()
+            for simulator in simulators:
+                simulator.accept()
+            yield simulators
     finally:
-        for group in groups:
-            group.close()
-        if simulator is not None:
+        for groups in listening:
+            for group in groups:
+                group.close()
+        for simulator in simulators:
             simulator.close()
+
+
+async def _give_way(number: int) -> None:
+    """Give other tasks their turn, once in a number of outlets."""
+    if number % OUTLETS_PER_TURN == OUTLETS_PER_TURN - 1:
+        await trio.lowlevel.checkpoint()

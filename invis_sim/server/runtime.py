@@ -94,13 +94,13 @@ class Runtime:
         self.control: ControlAddress | None = None
 
     @contextmanager
-    def containing(self, outlet: "Simulator") -> Iterator[None]:
-        """Have the outlet among `outlets` for the time of the block."""
-        self.outlets.append(outlet)
+    def containing(self, *outlets: "Simulator") -> Iterator[None]:
+        """Have these among `outlets` for the time of the block."""
+        self.outlets += outlets
         try:
             yield
         finally:
-            self.outlets.remove(outlet)
+            self.outlets = [one for one in self.outlets if one not in set(outlets)]
 
     @contextmanager
     def controlled_at(self, address: ControlAddress) -> Iterator[None]:

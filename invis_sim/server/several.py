@@ -1,12 +1,12 @@
 """Commands for several outlets: carried out on all of them, or on none."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from invis_sim.commands.command import Command, CommandError
 from invis_sim.protocol.hidden_frames import hide_frames
 from invis_sim.server.simulator import Simulator
 
-__all__ = ["do_on_all"]
+__all__ = ["do_on_all", "rehearse_on_all", "wait_for_pending_connections"]
 
 __tracebackhide__ = hide_frames
 
@@ -22,17 +22,36 @@ def do_on_all(outlets: Sequence[Simulator], commands: Sequence[Command], by: str
     Raises CommandError, whose problems say which outlets they are of where there are several.
     """
     if len(outlets) > 1:
-        problems: dict[str, list[str]] = {}
-        for outlet in outlets:
-            try:
-                outlet.rehearse(commands)
-            except CommandError as error:
-                for problem in error.problems:
-                    problems.setdefault(problem, []).append(outlet.sn)
-        if problems:
-            raise CommandError(*(f"{text} ({_named(sns)})" for text, sns in problems.items()))
+        rehearse_on_all(outlets, lambda outlet: outlet.rehearse(commands))
     for outlet in outlets:
         outlet.do(*commands, by=by)
+
+
+def rehearse_on_all(outlets: Iterable[Simulator], rehearse: Callable[[Simulator], None]) -> None:
+    """Rehearse something on every outlet.
+
+    rehearse: changes nothing, and raises CommandError where it cannot be done.
+
+    Raises CommandError, whose problems say which outlets they are of.
+    """
+    problems: dict[str, list[str]] = {}
+    for outlet in outlets:
+        try:
+            rehearse(outlet)
+        except CommandError as error:
+            for problem in error.problems:
+                problems.setdefault(problem, []).append(outlet.sn)
+    if problems:
+        raise CommandError(*(f"{text} ({_named(sns)})" for text, sns in problems.items()))
+
+
+async def wait_for_pending_connections(outlets: Sequence[Simulator]) -> None:
+    """Return when the clients that have connected by now are served."""
+    for outlet in outlets:
+        if outlet.has_pending_connection:
+            await outlet.wait_for_pending_connections()
+    for outlet in outlets[:1]:  # for those that were accepted shortly before, by any outlet
+        await outlet.wait_for_pending_connections()
 
 
 def _named(serial_numbers: Iterable[str]) -> str:

@@ -7,7 +7,6 @@ through `apply_effects`; everything that is done to the outlet passes through `d
 
 import random
 import socket
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -48,6 +47,7 @@ from invis_sim.scenario.steps import Step
 from invis_sim.schema.build import check
 from invis_sim.server.acceptor import Acceptor
 from invis_sim.server.addresses import AddressMethods
+from invis_sim.server.beginning import Beginning, Opening
 from invis_sim.server.clock import Clock
 from invis_sim.server.fault_handle import FaultHandle, FaultHandles, FaultMethods, call_here
 from invis_sim.server.mdns import Announcement
@@ -56,10 +56,9 @@ from invis_sim.server.net.listeners import ListenerGroup, StartError
 from invis_sim.server.outages import Outages
 from invis_sim.server.reload import ReloadMethods
 from invis_sim.server.runtime import Runtime
-from invis_sim.server.session.backend import Backend
 from invis_sim.server.session.connection import Connection
-from invis_sim.server.session.context import ServerContext, Servers
-from invis_sim.server.session.serve import OUTLET_SERVERS, serve_client
+from invis_sim.server.session.context import ServerContext
+from invis_sim.server.session.serve import serve_client
 from invis_sim.server.session.silence import Silence
 from invis_sim.server.status import StatusMethods
 from invis_sim.server.step_runner import StepHandle, StepRunner
@@ -91,10 +90,8 @@ class Simulator(
         runtime: Runtime,
         nursery: trio.Nursery,
         listeners: Sequence[ListenerGroup],
-        *,
-        make_backend: Callable[[Outlet], Backend] | None = None,
-        servers: Servers = OUTLET_SERVERS,
-        on_internal_error: Callable[[Exception], None] = lambda error: None,
+        opening: Opening,
+        beginning: Beginning,
     ) -> None:
         self.scenario = scenario
         # Not of the global random numbers: those are the caller's, who may have seeded them.
@@ -102,7 +99,7 @@ class Simulator(
         self.seed = drawn if scenario.seed is None else scenario.seed
         self.runtime = runtime
         self.clock: Clock = runtime.clock
-        schedule = Schedule()
+        schedule = Schedule(beginning.phase)
         self._outlet = Outlet(
             scenario.state,
             packet_ids=scenario.protocol.packet_id,
@@ -110,28 +107,31 @@ class Simulator(
             schedule=schedule,
         )
         header = JournalHeader(version=__version__, seed=self.seed)
-        self.journal = Journal(time.time(), self._outlet.sn, budget=runtime.budget, header=header)
+        self.journal = Journal(
+            beginning.wall, self._outlet.sn, budget=runtime.budget, header=header
+        )
         WaitMethods.__init__(self, self.journal)
         self._faults = Pipeline(scenario.faults, self.seed)
         self.faults = FaultHandles(self, self._faults, self.journal, call_here)
         self._nursery = nursery
-        self._on_internal_error = on_internal_error
+        self._opening = opening
         self._last_number = 0  # of a connection
         self.requests = 0
         self._had_faceplate = self._outlet.faceplate_online  # so that its return is noticed
         self._announcement: Announcement | None = None
         self._timeline = self.clock.timeline(schedule, self.apply_effects)
+        make_backend = opening.make_backend
         self._context = ServerContext(
             outlet=self._outlet,
             silence=Silence(self._outlet),
-            backend=self._outlet if make_backend is None else make_backend(self._outlet),
-            servers=servers,
+            backend=make_backend(self._outlet) if make_backend else self._outlet,
+            servers=opening.servers,
             faults=self._faults,
             journal=self.journal,
             timeline=self._timeline,
             protocol=scenario.protocol,
             websocket_path=scenario.listen.ws_path,
-            started=self.clock.real(),
+            started=beginning.real,
             owner=self,
             poller=runtime.poller,
         )
@@ -207,6 +207,12 @@ class Simulator(
         self.do(command)
         (armed,) = set(self._faults) - before
         return armed
+
+    def rehearse_reload(self, scenario: Scenario) -> None:
+        """Change nothing. Raises CommandError where the scenario cannot be reloaded now."""
+        difference = changes_between(self.scenario, scenario)
+        if difference.command is not None:
+            self.rehearse((difference.command,))
 
     def carry_out_reload(
         self, scenario: Scenario, by: str, then: Sequence[Command] = ()
@@ -355,7 +361,7 @@ class Simulator(
 
     def report_internal_error(self, error: Exception) -> None:
         """Pass on an error of our own that has cost a connection, and that is logged by now."""
-        self._on_internal_error(error)
+        self._opening.on_internal_error(error)
 
     def _online_changed(self, online: bool) -> None:
         if self._announcement is not None:
@@ -365,21 +371,22 @@ class Simulator(
 
     # Its life
 
+    @property
+    def has_pending_connection(self) -> bool:
+        """Whether a client has connected that is not served yet."""
+        return self._acceptor.has_pending
+
     async def wait_for_pending_connections(self) -> None:
         """Return when the clients that have connected by now are served."""
         await self._acceptor.wait_for_pending()
 
-    async def start(self, commands: Sequence[Command] = (), by: str = "python") -> None:
-        """Accept clients from now on. At infinite speed, first run every timer that is no rhythm,
-        so that no client can see what the outlet was like before.
-
-        commands: carried out first. by: who gives them.
+    def begin(self) -> None:
+        """Begin, still without clients.
 
         Raises StartError where mDNS is asked for and not installed; CommandError.
         """
-        check(str, by, "by")
-        if commands:
-            self._carry_out(tuple(map(checked, commands)), by)
+        if self._opening.commands:
+            self.do(*self._opening.commands, by=self._opening.by)
         if self.scenario.listen.mdns:
             listen, responder = self.scenario.listen, self.runtime.responder
             self._announcement = Announcement(
@@ -387,7 +394,9 @@ class Simulator(
             )
             self._nursery.start_soon(self._announcement.run)
         self.apply_effects(self._outages.sync())
-        await self.clock.settle_at_infinite_speed()
+
+    def accept(self) -> None:
+        """Accept clients from now on."""
         self._acceptor.start()
 
     def close(self) -> None:

@@ -181,15 +181,17 @@ class StepRunner:
 
     def _on_time(self, running: _RunningStep) -> None:
         if running.step.every_seconds is not None:
-            self._repeat(running)
+            # It has begun when its author wants it to, and goes on at that pace.
+            self._repeat(running, in_phase=False)
         else:  # it is over, and must not be kept for as long as the outlet runs
             del self._running[running.number]
         self._run(running)
 
-    def _repeat(self, running: _RunningStep) -> None:
+    def _repeat(self, running: _RunningStep, *, in_phase: bool = True) -> None:
         assert running.step.every_seconds is not None
         action = partial(self._run, running)
-        running.timers.append(self._schedule.every(running.step.every_seconds, action))
+        timer = self._schedule.every(running.step.every_seconds, action, in_phase=in_phase)
+        running.timers.append(timer)
 
     def _run(self, running: _RunningStep) -> None:
         self._perform(running.step.commands, f"step {running.number}")

@@ -1,13 +1,7 @@
 """The block in which a simulator runs in a thread: `with start_simulator() as sim:`."""
 
-import atexit
-import threading
-import weakref
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from types import TracebackType
-
-import trio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 
 from invis_sim.device.outlet import Outlet
 from invis_sim.faults.fault import Fault
@@ -15,15 +9,12 @@ from invis_sim.protocol.hidden_frames import hide_frames
 from invis_sim.scenario import Scenario
 from invis_sim.scenario.loading import ScenarioSource, resolve
 from invis_sim.schema.numbers import check_speed
-from invis_sim.server.machine_clock import MachineClock
-from invis_sim.server.net.listeners import StartError
-from invis_sim.server.net.system_errors import OUT_OF_DESCRIPTORS, explain
 from invis_sim.server.session.backend import Backend
 from invis_sim.server.session.context import Servers
 from invis_sim.server.session.serve import OUTLET_SERVERS
-from invis_sim.testing.event_loops import completed
 from invis_sim.testing.handle import SimulatorHandle
-from invis_sim.testing.thread import LoopThread, SimulatorStopped, result_of
+from invis_sim.testing.thread import LoopThread
+from invis_sim.testing.thread_block import ThreadBlock
 from invis_sim.web.opening import open_simulator
 
 __all__ = ["SimulatorContext", "start_simulator"]
@@ -31,27 +22,10 @@ __all__ = ["SimulatorContext", "start_simulator"]
 __tracebackhide__ = hide_frames
 
 
-_running: "weakref.WeakSet[SimulatorContext]" = weakref.WeakSet()
-"""The blocks that were entered."""
+class SimulatorContext(ThreadBlock[SimulatorHandle]):
+    """The time during which a simulator runs. `start_simulator` makes one."""
 
-MAX_SECONDS_AT_EXIT = 5.0
-"""How long the exit of the interpreter waits for each outlet at most, which needs milliseconds."""
-
-
-@atexit.register
-def _stop_all() -> None:
-    """Stop the outlets whose blocks were not left, such as that of a generator which nothing has
-    finished. Python leaves that block later, when it runs no threads any more.
-    """
-    for block in tuple(_running):
-        block.stop_at_exit()
-
-
-class SimulatorContext:
-    """The time during which a simulator runs: a block of `with` or `async with`, once.
-
-    `start_simulator` makes one. Whatever the block does, the thread is gone when it is left.
-    """
+    start_again = "start_simulator"
 
     def __init__(
         self,
@@ -60,145 +34,25 @@ class SimulatorContext:
         make_backend: Callable[[Outlet], Backend] | None = None,
         servers: Servers = OUTLET_SERVERS,
     ) -> None:
+        super().__init__()
         self._scenario = scenario
+        self._speed = speed
         self._make_backend = make_backend
         self._servers = servers
-        self._speed = speed
-        self._loop: LoopThread | None = None
-        self._internal_error: Exception | None = None
-        self._ready: Future[SimulatorHandle] = Future()
-        self._ended: Future[None] = Future()
-        self._starting = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name="invis-sim", daemon=True)
 
-    def __enter__(self) -> SimulatorHandle:
-        self._start()
-        try:
-            return result_of(self._ready)
-        except BaseException:  # it could not start, or the waiting was interrupted
-            self._finish()
-            raise
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._runs_here:
-            self._finish()
-            self._raise_failure(error)
-
-    async def __aenter__(self) -> SimulatorHandle:
-        self._start()
-        try:
-            await completed(self._ready)
-            return result_of(self._ready)
-        except BaseException:
-            self._finish()
-            raise
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if not self._runs_here:
-            return
-        try:
-            self._ask_to_stop()
-            await completed(self._ended)
-        finally:
-            self._finish()
-        self._raise_failure(error)
-
-    @property
-    def _runs_here(self) -> bool:
-        """Whether this is the process that entered the block: one that was forked in it may leave
-        the block as well, and has no thread to wait for.
-        """
-        return self._loop is None or self._loop.is_in_this_process
-
-    def _start(self) -> None:
-        with self._starting:
-            if self._thread.ident is not None:
-                raise RuntimeError(
-                    "this block was entered before, and each serves once; "
-                    "call start_simulator again for another outlet"
-                )
-            self._thread.start()
-            _running.add(self)
-
-    def _ask_to_stop(self) -> None:
-        if self._loop is not None:
-            self._loop.ask_to_stop()
-
-    def _finish(self) -> None:
-        """End the thread, and wait for that: it takes milliseconds."""
-        self._ready.exception()  # whether it could start is known from here on
-        self._ask_to_stop()
-        self._thread.join()
-
-    def _raise_failure(self, error: BaseException | None) -> None:
-        """Raise what has gone wrong in the simulator, unless the block is left by an interrupt, or
-        by that very error.
-        """
-        failure = self._ended.exception()
-        if failure is not None and failure is not error:
-            if error is not None and not isinstance(error, Exception):
-                return
-            raise failure
-
-    def stop_at_exit(self) -> None:
-        """End the thread, where it runs in this process."""
-        if self._runs_here:
-            self._ask_to_stop()
-            self._thread.join(MAX_SECONDS_AT_EXIT)
-
-    # In the thread of the simulator
-
-    def _run(self) -> None:
-        failure: BaseException | None = None
-        try:
-            trio.run(self._main, clock=MachineClock())
-        except OSError as error:
-            failure = error
-            if error.errno in OUT_OF_DESCRIPTORS:  # met by the event loop, before any socket
-                failure = StartError(f"the outlet cannot start: {explain(error)}")
-                failure.__cause__ = error
-        except BaseException as error:  # it belongs to those who wait
-            failure = error
-        # First of all: whoever is called back by what follows may call the outlet, and then waits
-        # for this.
-        if failure is None:
-            self._ended.set_result(None)
-        else:
-            self._ended.set_exception(failure)
-            if not self._ready.done():
-                self._ready.set_exception(failure)
-        if self._ready.exception() is None:
-            self._ready.result().fail_waiters(failure or SimulatorStopped())
-
-    async def _main(self) -> None:
-        loop = self._loop = LoopThread(self._ended)
+    @asynccontextmanager
+    async def open(self, loop: LoopThread) -> AsyncIterator[SimulatorHandle]:
         async with open_simulator(
             self._scenario,
             speed=self._speed,
             make_backend=self._make_backend,
             servers=self._servers,
-            on_internal_error=self._stop_on_error,
+            on_internal_error=self.stop_on_error,
         ) as simulator:
-            self._ready.set_result(SimulatorHandle(simulator, loop))
-            await loop.stopping.wait()
-            if self._internal_error is not None:
-                raise self._internal_error
+            yield SimulatorHandle(simulator, loop)
 
-    def _stop_on_error(self, error: Exception) -> None:
-        """Stop on an internal error, which an outlet at the desk survives: the test must fail."""
-        assert self._loop is not None
-        self._internal_error = error
-        self._loop.stopping.set()
+    def fail_waiters(self, handle: SimulatorHandle, error: BaseException) -> None:
+        handle.fail_waiters(error)
 
 
 def start_simulator(

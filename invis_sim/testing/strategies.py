@@ -24,7 +24,7 @@ from invis_sim.faults.when import When
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.packets import Reply, Request
 from invis_sim.scenario.conflicts import conflicts
-from invis_sim.scenario.ineffective import ineffective_settings
+from invis_sim.scenario.ineffective import as_usual, ineffective_settings
 from invis_sim.scenario.listen import Listen, Protocol
 from invis_sim.scenario.model import Scenario
 
@@ -299,6 +299,7 @@ def _exceptions(max_wait: float) -> dict[FieldName, st.SearchStrategy[Any]]:
         (Scenario, "seed"): st.none() | st.integers(0, 2**63 - 1),
         (Scenario, "faults"): st.just(()),  # `_scenarios` adds them
         (Scenario, "steps"): st.just(()),  # which would change the outlet over time
+        (Scenario, "fleet"): st.none(),  # what is started is one outlet
         (When, "from_seconds"): st.floats(0, wait),
         (When, "until_seconds"): st.none() | st.floats(0, 3600, exclude_min=True),
         # These multiply: what must not be too long is the sum.
@@ -337,15 +338,6 @@ def _scenarios(structs: StructStrategies, max_faults: int) -> st.SearchStrategy[
     return st.fixed_dictionaries(parts).map(_scenario)
 
 
-def _as_usual(value: Any, usual: Any, path: list[str]) -> Any:
-    """The value with its part at a path as in the usual one."""
-    if not path:
-        return usual
-    name, *rest = path
-    part = _as_usual(getattr(value, name), getattr(usual, name), rest)
-    return msgspec.structs.replace(value, **{name: part})
-
-
 def _scenario(given: dict[str, Any]) -> Scenario:
     """The scenario of these parts, without the settings and faults that would have no effect."""
     device: Device = given["device"]
@@ -360,7 +352,7 @@ def _scenario(given: dict[str, Any]) -> Scenario:
         )
     for path, _ in [*ineffective_settings(given)]:
         table, *inner = map(str, path)
-        given[table] = _as_usual(given[table], getattr(_DEFAULT, table), inner)
+        given[table] = as_usual(given[table], getattr(_DEFAULT, table), inner)
     given["faults"] = tuple(
         fault for fault in given["faults"] if not [*conflicts({**given, "faults": (fault,)})]
     )

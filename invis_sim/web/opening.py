@@ -1,4 +1,4 @@
-"""Open a simulated outlet for the time of a block, with or without its control server."""
+"""Open simulated outlets for the time of a block, with or without their control server."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,6 +10,7 @@ from invis_sim.device.outlet import Outlet
 from invis_sim.faults.fault import Fault
 from invis_sim.scenario.listen import Listen
 from invis_sim.scenario.loading import ScenarioSource, resolve
+from invis_sim.server.beginning import Opening
 from invis_sim.server.net.listeners import StartError
 from invis_sim.server.nursery import open_cancelled_nursery
 from invis_sim.server.opening import open_outlet
@@ -19,7 +20,7 @@ from invis_sim.server.session.context import Servers
 from invis_sim.server.session.serve import OUTLET_SERVERS
 from invis_sim.server.simulator import Simulator
 
-__all__ = ["open_simulator"]
+__all__ = ["open_controlled_runtime", "open_simulator"]
 
 
 @asynccontextmanager
@@ -59,27 +60,42 @@ async def open_simulator(
     ValueError for a speed that is not above 0, CommandError.
     """
     resolved = resolve(scenario, faults, **overrides)
+    opening = Opening(
+        make_backend=make_backend,
+        servers=servers,
+        on_internal_error=on_internal_error,
+        commands=commands,
+        by=by,
+    )
+    async with (
+        open_controlled_runtime(runtime, speed, resolved.listen, opening, owns_loop=owns_loop) as (
+            used,
+            nursery,
+        ),
+        open_outlet(resolved, used, nursery, opening) as simulator,
+    ):
+        yield simulator
+
+
+@asynccontextmanager
+async def open_controlled_runtime(
+    runtime: Runtime | None, speed: float, listen: Listen, opening: Opening, *, owns_loop: bool
+) -> AsyncIterator[tuple[Runtime, trio.Nursery]]:
+    """Provide a runtime, the given one or another, and a nursery for outlets in it. It has a
+    control server where `listen` has one: from before they accept clients, so that each of them can
+    be steered from the beginning.
+
+    The other arguments are those of `open_simulator`. Raises StartError.
+    """
     async with AsyncExitStack() as stack:
         used, nursery = await stack.enter_async_context(
             open_runtime_and_nursery(speed, owns_loop=owns_loop)
             if runtime is None
             else _with_nursery(runtime)
         )
-        # First, so that the outlet accepts clients only when it can be steered.
-        if resolved.listen.control and used.control is None:
-            await _open_control(stack, used, resolved.listen, on_internal_error)
-        yield await stack.enter_async_context(
-            open_outlet(
-                resolved,
-                used,
-                nursery,
-                make_backend=make_backend,
-                servers=servers,
-                on_internal_error=on_internal_error,
-                commands=commands,
-                by=by,
-            )
-        )
+        if listen.control and used.control is None:
+            await _open_control(stack, used, listen, opening.on_internal_error)
+        yield used, nursery
 
 
 @asynccontextmanager
@@ -97,18 +113,10 @@ async def _open_control(
     """Steer the outlets of the runtime over HTTP until the stack ends. Raises StartError."""
     try:
         # Imported here: only those who ask for it have it installed, and wait for it.
-        from importlib.metadata import version
-
         from invis_sim.web.server import open_control
     except ImportError as error:
-        package, _, part = (error.name or "").partition(".")
-        if package == "invis_sim":
+        if (error.name or "").partition(".")[0] == "invis_sim":
             raise
-        if package == "hypercorn" and part:
-            raise StartError(
-                f"to be steered over HTTP takes another version of Hypercorn: Hypercorn "
-                f"{version(package)} has no {error.name}; pip install 'invis-sim[control]'"
-            ) from None
         raise StartError(
             "to be steered over HTTP takes Starlette and Hypercorn: "
             "pip install 'invis-sim[control]' (from a clone: pip install '.[control]')"

@@ -45,6 +45,27 @@ class Validator:
 
 VALIDATOR = Validator(SCHEMA)
 
+FLEET = """
+    fleet.count = 50
+    fleet.first = 7
+    fleet.sn = "0003C4{n:05X}"
+    fleet.address = "127.0.1.1"
+    fleet.ports = "free"
+    [firmware.PM]
+    [[fleet.outlets]]
+    every = 10
+    faults = [{ kind = "delay", seconds = 2 }]
+    steps = [{ after_seconds = 5, push = 9 }]
+    device = { product = "aura" }
+    [[fleet.outlets]]
+    n = [3, 7]
+    sensors = { lux = { start = 5 } }
+    [[fleet.outlets]]
+    share = 0.1
+    description = "Others."
+    listen = { ws = false }
+"""
+
 EVERYTHING = """
     description = "Says something for every key but those of faults"
     seed = 7
@@ -385,7 +406,17 @@ def test_everything_is_what_there_is_to_say() -> None:
     steps = document["steps"][0] | document["steps"][1]
     omit = [*missing(Scenario, document, ""), *missing(Step, steps, "steps")]
     alike = [f".indicator_light.{name}" for name in ("mode", "speed", "random", "level")]
-    assert omit == alike  # as in color_light
+    # As in color_light; and a fleet has no serial number as a [device] has one.
+    assert omit == [*alike, ".fleet"]
+
+
+def test_a_fleet_is_accepted_by_schema_and_loader() -> None:
+    document = tomli.loads(FLEET)
+    assert validate(document, Scenario)[1] == []
+    VALIDATOR.validate(document)
+    for key, value in {"device": {"product": "brown"}, "sensors": {"luxx": 5}, "every": 0}.items():
+        with pytest.raises(ValidationError):
+            VALIDATOR.validate({"fleet": {"count": 5, "outlets": [{"n": 1, key: value}]}})
 
 
 @given(st.lists(steps(("a",)), min_size=1, max_size=3))

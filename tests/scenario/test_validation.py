@@ -15,16 +15,8 @@ from invis_sim.scenario.steps import Step
 from invis_sim.scenario.validation import validate
 from invis_sim.schema.fields import Path
 from tests.scenario.random_scenarios import documents
+from tests.scenario.support import problems_of
 from tests.scenario.toml import to_toml
-
-
-def problems_of(text: str) -> list[str]:
-    """What is wrong with a scenario file, without the file's name; [] if it is good."""
-    try:
-        parse(text, "f")
-    except ScenarioError as error:
-        return [problem.removeprefix("f:") for problem in error.problems]
-    return []
 
 
 def fault(*lines: str) -> str:

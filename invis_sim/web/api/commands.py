@@ -9,7 +9,7 @@ from invis_sim.commands.command import Command
 from invis_sim.scenario.steps import CommandTable
 from invis_sim.scenario.validation import validate
 from invis_sim.schema.build import Problem
-from invis_sim.server.several import do_on_all
+from invis_sim.server.several import do_on_all, wait_for_pending_connections
 from invis_sim.server.simulator import Simulator
 from invis_sim.web.operation import Operation
 from invis_sim.web.problems import HttpProblem, invalid
@@ -84,8 +84,7 @@ async def give_to_all(call: Call) -> dict[str, Done]:
     """
     selection = call.query(Selection)
     commands = parse(call.json())
-    for outlet in selection.of(call.outlets):
-        await outlet.wait_for_pending_connections()
+    await wait_for_pending_connections(selection.of(call.outlets))
     outlets = selection.of(call.outlets)  # which may have changed meanwhile
     if not outlets:
         raise HttpProblem(404, "no outlet is selected; /api/overview says which there are")

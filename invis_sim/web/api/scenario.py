@@ -9,6 +9,7 @@ from invis_sim.commands.reset import Reset, What
 from invis_sim.scenario import Scenario, ScenarioError, parse
 from invis_sim.scenario.diff import Reloaded
 from invis_sim.scenario.export import scenario_text
+from invis_sim.scenario.loading import one_outlet
 from invis_sim.scenario.validation import validate
 from invis_sim.server.export import export
 from invis_sim.web.api.commands import BY
@@ -61,7 +62,7 @@ def _parse(call: Call) -> Scenario:
     media = call.request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media == TOML:
         try:
-            return parse(call.data.decode(), "body")
+            return one_outlet(parse(call.data.decode(), "body"))
         except UnicodeDecodeError as error:
             raise HttpProblem(400, f"the body is not UTF-8: {error.reason}") from None
         except ScenarioError as error:
@@ -70,7 +71,10 @@ def _parse(call: Call) -> Scenario:
     if problems:
         raise invalid(*problems)
     assert isinstance(scenario, Scenario)
-    return scenario
+    try:
+        return one_outlet(scenario)
+    except ScenarioError as error:
+        raise invalid(*error.problems) from None
 
 
 PATH = "/api/outlets/{sn}/scenario"
