@@ -17,6 +17,7 @@ from invis_sim.journal import Closed
 from invis_sim.protocol.frames import text_frame
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario.model import Protocol, Scenario
+from invis_sim.server.beginning import Opening
 from invis_sim.server.session import outbox
 from invis_sim.server.session.awaited import MAX_AWAITED_IDS, AwaitedIds
 from invis_sim.testing.block import start_simulator
@@ -144,7 +145,8 @@ def test_a_defect_in_telling_one_costs_the_others_nothing() -> None:
         first, second, third = (peers.listen("tcp") for _ in range(3))
 
         def spoil() -> None:
-            sim._simulator._on_internal_error = defects.append  # it would end the simulator
+            # In place of what would end the simulator.
+            sim._simulator._opening = Opening(on_internal_error=defects.append)
             connection = next(iter(sim._simulator._context.connections.values()))
             connection._encode_frame = lambda text: bytes(1 // 0)
 
