@@ -10,7 +10,7 @@ from invis_sim import __version__
 from invis_sim.cli.argument_types import seconds, whole
 from invis_sim.cli.gauntlet_options import add_gauntlet
 from invis_sim.cli.journal_options import add_journal
-from invis_sim.cli.outlet_options import add_outlet_options
+from invis_sim.cli.outlet_options import add_fleet_options, add_outlet_options
 from invis_sim.cli.parser import Parser, add_command, add_commands
 from invis_sim.cli.recording_arguments import add_recording_commands
 from invis_sim.cli.steer_arguments import add_steering_commands
@@ -66,6 +66,7 @@ def _add_run(commands: Any) -> None:
             "invis-sim run pro --control",
             "invis-sim run update-succeeds --speed 10 --log full",
             "invis-sim run --fault 'delay:seconds=2,when={callback=20}'",
+            "invis-sim run --count 50",
             "invis-sim run mine.toml --tcp-port 0 --ws-port 0 --ready-file outlet.json",
         ),
     )
@@ -82,6 +83,7 @@ def _add_run(commands: Any) -> None:
         help="apply SCENARIO to the running outlet whenever it is saved (needs invis-sim[control])",
     )
     add_outlet_options(run)
+    add_fleet_options(run)
 
 
 def _add_manuals(commands: Any) -> None:

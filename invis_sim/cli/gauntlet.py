@@ -31,7 +31,7 @@ from invis_sim.gauntlet.run import Progress, run_gauntlet
 from invis_sim.gauntlet.selection import SelectionError, select
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario
-from invis_sim.scenario.loading import ScenarioError, load
+from invis_sim.scenario.loading import ScenarioError, load, one_outlet
 from invis_sim.server import StartError
 
 __all__ = ["gauntlet"]
@@ -118,7 +118,7 @@ def _options(args: argparse.Namespace) -> Options:
         found = f"--seed: expected a whole number from 0 to 2**63 - 1, found {args.seed}"
         raise CliError(found, status=2)
     try:
-        scenario = load(args.scenario)
+        scenario = one_outlet(load(args.scenario))
         check_placeholders(command)
     except ScenarioError as error:
         raise CliError(*error.problems, status=2) from None

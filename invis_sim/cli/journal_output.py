@@ -9,11 +9,12 @@ from typing import IO
 import msgspec
 
 from invis_sim.cli import CliError
+from invis_sim.cli.introduction import Running, outlets_of
 from invis_sim.cli.log import JournalWriter, JsonLog
 from invis_sim.cli.messages import print_warning, warn
 from invis_sim.cli.output_files import is_pipe, open_output
+from invis_sim.journal import subscribe_to_all
 from invis_sim.journal.jsonl import encode_header
-from invis_sim.server.simulator import Simulator
 
 __all__ = ["MAX_WAITING_LINES", "write_journal"]
 
@@ -31,9 +32,9 @@ JOURNAL_CLOSE_SECONDS = 5.0
 """How long the end waits for a slow disk, as long as it takes anything."""
 
 
-def write_journal(simulator: Simulator, args: argparse.Namespace, stack: ExitStack) -> None:
-    """Write the journal to a file, from a thread, until the stack ends. An exchange is written when
-    nothing more of it will be sent. Raises CliError.
+def write_journal(running: Running, args: argparse.Namespace, stack: ExitStack) -> None:
+    """Write what happens to the outlets to a file, from a thread, until the stack ends. An exchange
+    is written when nothing more of it will be sent. Raises CliError.
     """
 
     path: str = args.journal
@@ -43,11 +44,17 @@ def write_journal(simulator: Simulator, args: argparse.Namespace, stack: ExitSta
         file = partial(open_output, path) if is_pipe(path) else open_output(path)
     except OSError as error:
         raise CliError(f"--journal {path}: {error.strerror}") from None
-    journal = simulator.journal
+    outlets = outlets_of(running)
     header = msgspec.structs.replace(
-        journal.header, scenario=args.scenario, options=tuple(args.words)
+        outlets[0].journal.header,
+        scenario=args.scenario,
+        options=tuple(args.words),
+        seed=running.seed,
     )
-    subscription = journal.subscribe(
+    if len(outlets) > 1:
+        header = msgspec.structs.replace(header, sn="")  # each entry has its own
+    subscription = subscribe_to_all(
+        [outlet.journal for outlet in outlets],
         after=0,
         done=True,
         max_waiting=MAX_WAITING_LINES,

@@ -191,6 +191,7 @@ class PushGrouper:
         other = next(iter(self._batch.values()), push)
         return (
             push.connection not in self._batch
+            and push.sn == other.sn
             and push.push_callback == other.push_callback
             and push.recipients == other.recipients
         )

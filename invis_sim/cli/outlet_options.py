@@ -4,7 +4,7 @@ import argparse
 
 from invis_sim.cli.argument_types import control_port, speed, whole
 
-__all__ = ["LOGS", "add_outlet_options"]
+__all__ = ["LOGS", "add_fleet_options", "add_outlet_options"]
 
 LOGS = ("text", "full", "json", "quiet")
 """The values of --log."""
@@ -15,7 +15,7 @@ def add_outlet_options(parser: argparse.ArgumentParser, port_prefix: str = "") -
 
     port_prefix: what the options of its ports begin with, where `--tcp-port` is another one's.
     """
-    parser.set_defaults(port_prefix=port_prefix)
+    parser.set_defaults(port_prefix=port_prefix, count=None, first=None, address=None)
     parser.add_argument(
         "--exit-with-stdin",
         action="store_true",
@@ -27,9 +27,31 @@ def add_outlet_options(parser: argparse.ArgumentParser, port_prefix: str = "") -
     _add_output(parser)
 
 
+def add_fleet_options(parser: argparse.ArgumentParser) -> None:
+    """Add what says how many outlets run, and how they differ."""
+    group = parser.add_argument_group("many outlets in place of one")
+    group.add_argument("--count", type=whole, metavar="N", help="run this many outlets")
+    group.add_argument(
+        "--first",
+        type=whole,
+        metavar="N",
+        help="the number of the first one, the n in its serial number (default: 1)",
+    )
+    group.add_argument(
+        "--address",
+        help=(
+            "the address of the first one; each next one has the next (default: 127.0.1.1; with "
+            "--tcp-port 0 --ws-port 0 all are at --host)"
+        ),
+    )
+
+
 def _add_behavior(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what the outlet is and does")
-    group.add_argument("--sn", help="its serial number")
+    group.add_argument(
+        "--sn",
+        help="its serial number; of many outlets a pattern with their numbers, 0003C4{n:05X}",
+    )
     group.add_argument(
         "--set",
         action="append",

@@ -28,8 +28,9 @@ __all__ = [
     "write_output",
 ]
 
-MAX_HEAD_BYTES = 65536
-"""How much of an existing file is read to see what it is: more than any beginning that says so."""
+MAX_HEAD_BYTES = 2**24
+"""How much of an existing file is read to see what it is: more than any beginning that says so. The
+ready file of the largest fleet is one line of some 15 MB."""
 
 _DESCRIPTOR = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
 
@@ -83,7 +84,8 @@ def check_output_files(
 
 def is_ready_file(head: bytes) -> bool:
     """Return whether a file that begins like this is a ready file."""
-    return {"sn", "pid", "seed"} <= _first_object(head).keys()
+    keys = _first_object(head).keys()
+    return {"pid", "seed"} <= keys and bool({"sn", "outlets"} & keys)
 
 
 def is_journal(head: bytes) -> bool:

@@ -25,7 +25,7 @@ def proxy(args: argparse.Namespace) -> int:
         read_only=args.read_only,
         sn_known=args.sn is not None,
     )
-    scenario = proxy_scenario(load_scenario(args.scenario))
+    scenario = proxy_scenario(load_scenario(args.scenario, one=True))
     if args.scenario == "default":  # its description is of the simulated outlet
         scenario = msgspec.structs.replace(scenario, description="")
     how = "a read-only proxy" if device.read_only else "a proxy"

@@ -16,11 +16,12 @@ import msgspec
 import trio
 
 from invis_sim.cli import CliError
+from invis_sim.cli.introduction import Running
 from invis_sim.cli.messages import print_error, print_note, print_warning
-from invis_sim.cli.run import with_options
 from invis_sim.cli.saved_file import SavedFile
+from invis_sim.cli.scenario_options import with_options
 from invis_sim.commands.command import CommandError
-from invis_sim.scenario.loading import ScenarioError, parse_bytes
+from invis_sim.scenario.loading import ScenarioError, one_outlet, parse_bytes
 from invis_sim.scenario.model import Scenario
 from invis_sim.schema.inline import parse_inline
 from invis_sim.server.simulator import Simulator
@@ -38,7 +39,7 @@ busy folder, such as one with a journal in it, must not delay it."""
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-def prepare_reload(args: argparse.Namespace) -> Callable[[Simulator], Awaitable[None]]:
+def prepare_reload(args: argparse.Namespace) -> Callable[[Running], Awaitable[None]]:
     """Return what runs beside the outlet, and reloads the scenario whenever it is saved.
 
     Call it before the scenario is loaded: what is saved after that counts as a change.
@@ -71,7 +72,7 @@ class _Reloader:
         self._file = SavedFile(content)
         self._changed = trio.Event()
 
-    async def run(self, simulator: Simulator) -> None:
+    async def run(self, running: Running) -> None:
         """Reload until cancelled."""
         in_thread: Any = trio.to_thread.run_sync  # not every mypy sees its keywords
         with _watching(self._path, self._notice):
@@ -80,19 +81,21 @@ class _Reloader:
                 self._changed = trio.Event()
                 content, why = await in_thread(_read, self._path, abandon_on_cancel=True)
                 if self._file.look(content, trio.current_time()):
-                    self._reload(simulator, content, why)
+                    self._reload(running, content, why)
                 with trio.move_on_at(self._file.due):
                     await self._changed.wait()
 
     def _notice(self) -> None:
         self._changed.set()
 
-    def _reload(self, simulator: Simulator, content: bytes | None, why: str) -> None:
+    def _reload(self, running: Running, content: bytes | None, why: str) -> None:
         try:
             if content is None:
                 raise CliError(f"{self._path}: {why}")
             scenario = with_options(parse_bytes(content, str(self._path)), self._args)
-            done = simulator.carry_out_reload(self._as_set(scenario, simulator.scenario), "reload")
+            if isinstance(running, Simulator):
+                one_outlet(scenario)
+            done = running.carry_out_reload(self._as_set(scenario, running.scenario), "reload")
         except (CliError, ScenarioError, CommandError) as error:
             for problem in error.problems:
                 print_error(problem)

@@ -29,6 +29,7 @@ from invis_sim.journal.entries import (
 from invis_sim.journal.filter import EntryFilter, ExchangeFilter
 from invis_sim.journal.journal import Journal
 from invis_sim.journal.jsonl import JournalHeader, encode_entry
+from invis_sim.journal.merged import subscribe_to_all
 from invis_sim.journal.stream import Batch, Subscription
 from invis_sim.journal.text import format_entries, format_entry
 from invis_sim.journal.wait import Expectation, Waiters
@@ -60,4 +61,5 @@ __all__ = [
     "encode_entry",
     "format_entries",
     "format_entry",
+    "subscribe_to_all",
 ]

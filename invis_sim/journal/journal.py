@@ -240,8 +240,13 @@ class Journal(JournalQueries):
             wait_when_full=wait_when_full,
             on_ready=on_ready,
             on_loss=on_loss,
-            unsubscribe=self._unsubscribe,
+            unsubscribe=self.detach,
         )
+        self.attach(subscription, after)
+        return subscription
+
+    def attach(self, subscription: Subscription, after: int | None) -> None:
+        """Give the subscription what comes from now on; see `subscribe`."""
         with self._lock:
             if after is not None:
                 subscription.start_with(
@@ -250,13 +255,15 @@ class Journal(JournalQueries):
                         for entry in self._entries
                         if entry.number > after
                         # One that is not finished yet comes when it is.
-                        and not (done and isinstance(entry, Exchange) and not entry.done)
+                        and not (
+                            subscription.done and isinstance(entry, Exchange) and not entry.done
+                        )
                     ]
                 )
             self._subscriptions += (subscription,)
-        return subscription
 
-    def _unsubscribe(self, subscription: Subscription) -> None:
+    def detach(self, subscription: Subscription) -> None:
+        """Give the subscription nothing more. One that gets nothing is no error."""
         with self._lock:
             self._subscriptions = tuple(
                 one for one in self._subscriptions if one is not subscription
@@ -332,7 +339,9 @@ class Journal(JournalQueries):
             else:
                 entries.append(decoded)
         # `run --journal` writes exchanges when they are finished, so not in the order of numbers.
-        entries.sort(key=lambda entry: entry.number)
+        # Those of several outlets have no common one.
+        single = len({entry.sn for entry in entries}) < 2
+        entries.sort(key=lambda entry: (0.0 if single else entry.seconds, entry.number))
         size = sum(map(memory_of, entries))
         journal = cls(
             header.started,
@@ -343,7 +352,7 @@ class Journal(JournalQueries):
         )
         journal._entries.extend(entries)
         journal._bytes = size
-        journal._last_number = entries[-1].number if entries else 0
+        journal._last_number = max((entry.number for entry in entries), default=0)
         return journal
 
 

@@ -52,12 +52,12 @@ class Subscription:
         self,
         entry_filter: EntryFilter | None,
         *,
-        done: bool,
-        max_waiting: int,
-        max_waiting_bytes: int,
-        wait_when_full: float,
-        on_ready: Callable[[], None] | None,
-        on_loss: Callable[[], None] | None,
+        done: bool = False,
+        max_waiting: int = MAX_WAITING,
+        max_waiting_bytes: int = MAX_WAITING_BYTES,
+        wait_when_full: float = 0.0,
+        on_ready: Callable[[], None] | None = None,
+        on_loss: Callable[[], None] | None = None,
         unsubscribe: Callable[["Subscription"], None],
     ) -> None:
         check(Annotated[int, msgspec.Meta(ge=1)], max_waiting, "max_waiting")
@@ -181,13 +181,17 @@ class Subscription:
         raises.
         """
         with self._changed:
-            # All that was recorded after the oldest one that waits does, if the filter matches it.
-            if not self._waiting or exchange.number < self._waiting[0].number:
-                return
-            if self._filter is None or self._filter.matches(exchange):
+            if self._waiting and self._waits(exchange):
                 self._bytes += size
                 self._trim()
         self._report_loss()
+
+    def _waits(self, exchange: Exchange) -> bool:
+        """Return whether this entry waits; some entry does."""
+        # All that was recorded after the oldest one that waits does, if the filter matches it.
+        return exchange.number >= self._waiting[0].number and (
+            self._filter is None or self._filter.matches(exchange)
+        )
 
     def _report_loss(self) -> None:
         if self._dropped and self._on_loss is not None:

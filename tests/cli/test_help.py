@@ -12,8 +12,8 @@ from invis_sim.cli.arguments import make_parser
 from invis_sim.cli.color import choose_color, paint_for
 from invis_sim.cli.completion import Command, commands_of
 from invis_sim.cli.parser import Parser
-from invis_sim.cli.run import _commands as given_commands
-from invis_sim.cli.run import load_scenario, with_options
+from invis_sim.cli.run import load_scenario
+from invis_sim.cli.scenario_options import given_commands, with_options
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.testing.block import start_simulator

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from invis_sim import open_simulator
 from invis_sim.cli.arguments import make_parser
 from invis_sim.cli.reload import prepare_reload
-from invis_sim.cli.run import load_scenario, with_options
+from invis_sim.cli.run import load_scenario
 from invis_sim.cli.saved_file import EMPTY_SECONDS, QUIET_SECONDS, SavedFile
+from invis_sim.cli.scenario_options import with_options
 from invis_sim.journal.text import summary
 from invis_sim.server.nursery import open_cancelled_nursery
 from invis_sim.server.simulator import Simulator

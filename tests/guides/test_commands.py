@@ -22,7 +22,8 @@ import pytest
 
 from invis_sim.cli import CliError
 from invis_sim.cli.arguments import make_parser
-from invis_sim.cli.run import load_scenario, with_options
+from invis_sim.cli.run import load_scenario
+from invis_sim.cli.scenario_options import with_options
 from invis_sim.scenario import Scenario
 from invis_sim.testing.block import start_simulator
 from invis_sim.testing.handle import SimulatorHandle

@@ -73,7 +73,7 @@ def check_addresses(hosts: Sequence[str], error: StartError) -> None:
     how = f"add them with: {' && '.join(commands)}" if commands else "add them"
     raise StartError(
         f"this machine does not have the addresses {some}; {how}; or use free ports "
-        '(ports = "free" under [fleet], --ports free), with which the outlets share one address'
+        '(--tcp-port 0 --ws-port 0, or ports = "free" under [fleet]): then all share one address'
     ) from error
 
 
