@@ -13,6 +13,7 @@ from invis_sim.faults.fault import LAYERS, ConnectionFault, Fault
 from invis_sim.faults.when import When
 from invis_sim.protocol.printable import printable
 from invis_sim.scenario.bundled import bundled
+from invis_sim.scenario.fleet_check import fleet_notes
 from invis_sim.scenario.json_schema import scenario_schema
 from invis_sim.scenario.loading import ScenarioError, load
 from invis_sim.schema.manual import NO_MANUALS, has_manuals, manual
@@ -30,6 +31,8 @@ def check(args: argparse.Namespace) -> int:
             problems += error.problems
         else:
             print(printable(f"{source}: good{_colon(scenario.description)}"))
+            for note in fleet_notes(scenario):
+                print(f"{source}: note: {note}")
     if problems:
         raise CliError(*problems, status=2)
     return 0

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from invis_sim import start_simulator
+from invis_sim import start_fleet, start_simulator
 from invis_sim.device.outlet import Outlet
 from invis_sim.faults import KINDS
 from invis_sim.faults.delivery import Close, Wait, Write
@@ -21,6 +21,8 @@ from invis_sim.faults.session import PlannedDelivery
 from invis_sim.protocol.packets import Reply, Request
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario.bundled import bundled
+from invis_sim.scenario.fleet_check import fleet_notes
+from invis_sim.scenario.fleet_outlets import members_of
 from invis_sim.scenario.loading import load
 from invis_sim.scenario.model import Listen
 
@@ -31,7 +33,9 @@ NAMES = [
     "default",
     "faceplate-comes-and-goes",
     "flaky",
+    "fleet-of-fifty",
     "malformed-json",
+    "mixed-fleet",
     "no-faceplate",
     "odd-text",
     "odd-websocket",
@@ -82,8 +86,14 @@ def test_each_leaves_the_ports_to_whoever_runs_it(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_runs_with_each_of_its_transports_alone(name: str) -> None:
-    for only in load(name).transports:
-        with start_simulator(name, tcp=only == "tcp", ws=only == "ws") as sim:
+    scenario = load(name)
+    for only in scenario.transports:
+        tcp, ws = only == "tcp", only == "ws"
+        if scenario.fleet is not None:
+            with start_fleet(scenario=scenario, tcp=tcp, ws=ws) as fleet:
+                assert all(set(outlet.addresses) == {only} for outlet in fleet.values())
+            continue
+        with start_simulator(scenario, tcp=tcp, ws=ws) as sim:
             assert sim.tcp_address if only == "tcp" else sim.ws_url
 
 
@@ -271,3 +281,15 @@ def test_odd_text_begins_with_three_forms_of_the_same_and_goes_on_with_what_is_n
     assert plan is not None
     assert json.loads(written(plan)) == []
     assert client.ask()[1] is None
+
+
+def test_a_mixed_fleet_has_every_product_and_some_outlets_in_trouble() -> None:
+    scenario = load("mixed-fleet")
+    assert scenario.seed is not None
+    outlets = {one.number: one.scenario for one in members_of(scenario, scenario.seed)}
+    assert {one.product for one in outlets.values()} == {"bare", "pro", "aura"}
+    assert fleet_notes(scenario) == []
+    slow = [n for n, one in outlets.items() if [fault.kind() for fault in one.faults] == ["delay"]]
+    assert 3 < len(slow) < 20
+    assert [n for n, one in outlets.items() if one.steps] == [7, 17, 27]
+    assert [fault.kind() for fault in outlets[13].faults] == ["drop"]
