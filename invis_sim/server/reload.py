@@ -1,10 +1,13 @@
 """`reload` of both handles: another scenario in place of the one that runs."""
 
-from invis_sim.scenario.diff import Reloaded
+from collections.abc import Sequence
+
+from invis_sim.commands.command import Command
+from invis_sim.scenario.diff import Reloaded, changes_between
 from invis_sim.scenario.loading import ScenarioSource, resolve
 from invis_sim.scenario.model import Scenario
 
-__all__ = ["ReloadMethods", "Reloaded"]
+__all__ = ["ReloadMethods", "Reloaded", "SimulatorReload"]
 
 
 class ReloadMethods:
@@ -25,4 +28,40 @@ class ReloadMethods:
 
     def carry_out_reload(self, scenario: Scenario, by: str) -> Reloaded:
         """Reload a checked scenario. by: who asks, for the journal. Raises CommandError."""
+        raise NotImplementedError
+
+
+class SimulatorReload(ReloadMethods):
+    """How a simulator reloads.
+
+    scenario: what the outlet was made from.
+    """
+
+    scenario: Scenario
+
+    def rehearse_reload(self, scenario: Scenario) -> None:
+        """Change nothing. Raises CommandError where the scenario cannot be reloaded now."""
+        difference = changes_between(self.scenario, scenario)
+        if difference.command is not None:
+            self.rehearse((difference.command,))
+
+    def carry_out_reload(
+        self, scenario: Scenario, by: str, then: Sequence[Command] = ()
+    ) -> Reloaded:
+        """Reload a checked scenario. by: who asks, for the journal. then: commands that are carried
+        out after it: all of it or nothing. Raises CommandError.
+        """
+        difference = changes_between(self.scenario, scenario)
+        if difference.command is not None:
+            then = (difference.command, *then)
+        self.carry_out(then, by)
+        self.scenario = difference.scenario
+        return Reloaded(difference.changed, difference.fixed)
+
+    def rehearse(self, commands: Sequence[Command]) -> None:
+        """Change nothing. Raises CommandError where the commands cannot be carried out now."""
+        raise NotImplementedError
+
+    def carry_out(self, commands: Sequence[Command], by: str) -> None:
+        """Carry out checked commands: all of them, or none. Raises CommandError."""
         raise NotImplementedError

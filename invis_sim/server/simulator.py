@@ -8,7 +8,7 @@ through `apply_effects`; everything that is done to the outlet passes through `d
 import random
 import socket
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import trio
@@ -41,7 +41,6 @@ from invis_sim.protocol.hidden_frames import hide_frames
 from invis_sim.protocol.packets import Push
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario
-from invis_sim.scenario.diff import Reloaded, changes_between
 from invis_sim.scenario.from_keys import build_step, checked, parse_commands
 from invis_sim.scenario.steps import Step
 from invis_sim.schema.build import check
@@ -54,7 +53,7 @@ from invis_sim.server.mdns import Announcement
 from invis_sim.server.moves import Moves
 from invis_sim.server.net.listeners import ListenerGroup, StartError
 from invis_sim.server.outages import Outages
-from invis_sim.server.reload import ReloadMethods
+from invis_sim.server.reload import SimulatorReload
 from invis_sim.server.runtime import Runtime
 from invis_sim.server.session.connection import Connection
 from invis_sim.server.session.context import ServerContext
@@ -70,7 +69,7 @@ __tracebackhide__ = hide_frames
 
 
 class Simulator(
-    StatusMethods, CommandMethods, WaitMethods, AddressMethods, FaultMethods, ReloadMethods
+    StatusMethods, CommandMethods, WaitMethods, AddressMethods, FaultMethods, SimulatorReload
 ):
     """A running outlet. `open_simulator` (`opening.py`) makes one.
 
@@ -192,7 +191,7 @@ class Simulator(
         Raises CommandError with the path of the key, what was expected and what was found.
         """
         check(str, by, "by")
-        self._carry_out((*map(checked, commands), *parse_commands(keys)), by)
+        self.carry_out((*map(checked, commands), *parse_commands(keys)), by)
 
     def inject(self, fault: Fault) -> FaultHandle:
         """Add a fault, from now on: in `with` until the end of the block, else until it is removed.
@@ -207,25 +206,6 @@ class Simulator(
         self.do(command)
         (armed,) = set(self._faults) - before
         return armed
-
-    def rehearse_reload(self, scenario: Scenario) -> None:
-        """Change nothing. Raises CommandError where the scenario cannot be reloaded now."""
-        difference = changes_between(self.scenario, scenario)
-        if difference.command is not None:
-            self.rehearse((difference.command,))
-
-    def carry_out_reload(
-        self, scenario: Scenario, by: str, then: Sequence[Command] = ()
-    ) -> Reloaded:
-        """Reload a checked scenario. by: who asks, for the journal. then: commands that are carried
-        out after it: all of it or nothing. Raises CommandError.
-        """
-        difference = changes_between(self.scenario, scenario)
-        if difference.command is not None:
-            then = (difference.command, *then)
-        self._carry_out(then, by)
-        self.scenario = difference.scenario
-        return Reloaded(difference.changed, difference.fixed)
 
     def at(self, **keys: Any) -> StepHandle:
         """Add a step: conditions and commands as in a scenario file, times from now.
@@ -244,7 +224,7 @@ class Simulator(
         # One by one: a step has no author waiting for an error, so what can be done is done.
         for command in commands:
             try:
-                self._carry_out((command,), by)
+                self.carry_out((command,), by)
             except CommandError as error:
                 why = str(error).removeprefix(f"{command.key}: ")
                 self._record_command(by, command.summary(), why)
@@ -262,8 +242,9 @@ class Simulator(
             self._last_number,
         )
 
-    def _carry_out(self, commands: Sequence[Command], by: str) -> None:
+    def carry_out(self, commands: Sequence[Command], by: str) -> None:
         opened = self.moves.open_for(commands, self.rehearse)
+        """Carry out checked commands: all of them in order, or none. Raises CommandError."""
         for command, effects in apply_all(commands, self._target()):
             if ClearJournal() in effects:
                 self.journal.clear()  # before the command is recorded, which would be lost
@@ -385,6 +366,7 @@ class Simulator(
 
         Raises StartError where mDNS is asked for and not installed; CommandError.
         """
+        check(str, self._opening.by, "by")
         if self._opening.commands:
             self.do(*self._opening.commands, by=self._opening.by)
         if self.scenario.listen.mdns:
