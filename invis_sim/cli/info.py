@@ -123,7 +123,7 @@ def _on_open_connections(fault: type[Fault]) -> tuple[str, ...]:
         return ()
     open_then = "connections that are open when it is injected or enabled"
     if fault.lasts:
-        words = f"It also acts on {open_then}, and ceases to when it is disabled or removed."
+        words = f"It also acts on {open_then}, until it is disabled or removed."
     else:
         words = f"It acts on new connections; {open_then} stay as they are."
     return "", *wrap(words, text_width())

@@ -58,9 +58,10 @@ Whole: TypeAlias = (
 
 
 class Sensors(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the faceplate measures. A reading is a number; a list, of which each sample is the next,
-    over and over; or a drift, `{ start = 21.5, step = 0.1, min = 18, max = 25 }`. Omitted: what
-    the product measures by default. An Aura measures the light alone, unless a reading is given.
+    """What the faceplate measures. A reading is a number; a list, from which each sample takes the
+    next, over and over; or a drift, `{ start = 21.5, step = 0.1, min = 18, max = 25 }`. Omitted:
+    what the product measures by default. An Aura measures the light alone, unless a reading is
+    given.
 
     device_type: the number in front of the readings; what it means is not documented.
     omit: names of readings that the faceplate does not have.
@@ -75,15 +76,15 @@ class Sensors(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     BME680_temp_celsius: the temperature in °C, by the air sensor.
     BME680_humidity: the relative humidity in %, by the air sensor.
     AQI: the index of air quality.
-    AQI_accuracy: how sure the AQI is, 0-3. As a constant it is 0 after a reset of the faceplate
+    AQI_accuracy: the accuracy of AQI, 0-3. As a constant it is 0 after a reset of the faceplate
     (25) until it is set anew, as are co2_accuracy and bvoc_accuracy.
     pressure: of the air, in Pa.
     gas: the resistance of the gas sensor, in Ohm.
-    co2_equiv: carbon dioxide, or what amounts to it, in ppm.
+    co2_equiv: the equivalent of carbon dioxide (CO2), in ppm.
     co2_peak_lvl: its peak, in ppm.
-    co2_accuracy: how sure co2_equiv is, 0-3.
-    bvoc_equiv: what breath leaves in the air (volatile organic compounds), in ppm.
-    bvoc_accuracy: how sure bvoc_equiv is, 0-3.
+    co2_accuracy: the accuracy of co2_equiv, 0-3.
+    bvoc_equiv: volatile organic compounds as breath contains them (bVOC), in ppm.
+    bvoc_accuracy: the accuracy of bvoc_equiv, 0-3.
     lux_valid: whether lux is valid, 0 or 1.
     lux: the light in the room; real devices say "inf" as well.
     occupancy_valid: whether occupancy_state is valid, 0 or 1.

@@ -148,10 +148,10 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     sensor_seconds: how far apart two samples of the sensors are, and so two pushes of them; 0: no
     new samples and no pushes.
     calibration_delay_seconds: after how long a calibration of the occupancy sensor begins.
-    reconnect_seconds: for how long after a restart each client that connects is sent that the
-    outlet has restarted. A revB that restarts for an update continues with that when the first
-    client has connected, or at the end of this time (with an infinite `speed`, only when the first
-    client has connected).
+    reconnect_seconds: for how long after a restart each client that connects gets callback 12,
+    which says that the outlet has restarted. A revB that restarts for an update continues with that
+    when the first client has connected, or at the end of this time (with an infinite `speed`, only
+    when the first client has connected).
     """
 
     restart_seconds: Seconds = 3.0
@@ -211,8 +211,8 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     random_palette: the palette of a light that chooses its colours itself is "ignored", so that
     callback 18 has the LEDs as they were, or "stored" like any other.
     plain_nightlight_on_aura: whether callbacks 14 and 15 also work on an Aura.
-    missing_parts: a request about the faceplate, its lights or sensors, where there is none of the
-    kind or it is away, "fails" (`PUBACK` 0) or is "ignored".
+    missing_parts: a request about the faceplate, its lights or sensors, where the product does not
+    have them or the faceplate is away, "fails" (`PUBACK` 0) or is "ignored".
     faceplate_pushes: whether callback 12 is pushed when a faceplate appears or comes back.
     factory_reset: after a factory reset the outlet "returns"; or it "leaves_network", as it is in
     set-up mode then, until it joins the network again.

@@ -47,7 +47,7 @@ class FaceplateUpdate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     outcome: "success". "refused": it does not start, and the request fails.
     "fails_at_start": it starts, and fails before any progress. "fails": it fails at `at_percent`.
-    "hangs": no packet follows from `at_percent` on. "keeps_old_revision": all seems well,
+    "hangs": no packet follows from `at_percent` on. "keeps_old_revision": it seems to succeed,
     and then the old firmware runs.
     at_percent: where it fails or hangs, 0-100.
     seconds: how long the download takes.
@@ -66,7 +66,7 @@ class OutletUpdate(FaceplateUpdate, frozen=True, kw_only=True, forbid_unknown_fi
 
     silence_seconds: how long the outlet is silent before the first progress: it answers no request
     and no ping, and pushes nothing, as real devices do. The default is longer than a client with a
-    heartbeat of 10 s waits, so that such a client drops the connection and makes another, which is
+    heartbeat of 10 s waits, so that such a client drops the connection and opens another, which is
     served when the silence ends. 0: it is not silent.
     at_part: in which of the two it fails or hangs.
     seconds: how long the download of the application takes.

@@ -31,7 +31,7 @@ class Refuse(OutageFault, frozen=True, tag="refuse"):
     Stands for: an outlet whose server has died or is not up yet, while its network is.
 
     It starts at `from_seconds`, or with a packet that matches if `when` has other conditions than
-    time; `until_seconds` is until when it may start, and does not end it.
+    time; `until_seconds` is the latest start, and does not end it.
 
     seconds: for how long, from 0; if omitted, until the fault is switched off.
     """
@@ -67,15 +67,15 @@ class Refuse(OutageFault, frozen=True, tag="refuse"):
 
 
 class Unreachable(OutageFault, frozen=True, tag="unreachable"):
-    """Leaves attempts to connect without any answer for a while; open connections stay.
+    """Answers no attempt to connect for a while; open connections stay.
 
-    What a client sees: on both transports, a connect that runs into its time-out. One that goes on
-    trying succeeds when the outlet is back, a second or more later, when its system tries again.
+    What a client sees: on both transports, a connect that runs into its time-out. If that is long
+    enough, it succeeds a second or more after the outlet is back, when its system tries again.
     Stands for: an outlet that is out of range or without power, a firewall, an address that is not
     in use any more. It needs Linux; other systems may refuse connections instead.
 
     It starts at `from_seconds`, or with a packet that matches if `when` has other conditions than
-    time; `until_seconds` is until when it may start, and does not end it.
+    time; `until_seconds` is the latest start, and does not end it.
 
     seconds: for how long, from 0; if omitted, until the fault is switched off.
     """

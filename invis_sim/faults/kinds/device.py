@@ -49,7 +49,7 @@ class Reboot(_Restart, frozen=True, tag="reboot"):
     Stands for: a power cut, a crash, a watchdog, a firmware update.
 
     It starts at `from_seconds`, or with a packet that matches if `when` has other conditions than
-    time; `until_seconds` is until when it may start, and does not end it.
+    time; `until_seconds` is the latest start, and does not end it.
 
     seconds: how long the outlet is offline, from 0.
     how: how connections end. "reset": aborted (RST). "close": the stream ends (FIN). "close_frame":
@@ -97,7 +97,7 @@ class Readdress(_Restart, frozen=True, tag="readdress"):
     Stands for: a router that gives the outlet another lease after a power cut.
 
     It starts at `from_seconds`, or with a packet that matches if `when` has other conditions than
-    time; `until_seconds` is until when it may start, and does not end it. Where the new address
+    time; `until_seconds` is the latest start, and does not end it. Where the new address
     cannot be used, the journal says why, and the outlet comes back at the old one. Removing the
     fault does not move it back; `set = { listen = { host = "127.0.0.1" } }` does.
 
@@ -150,7 +150,7 @@ class FaceplateOffline(OutageFault, frozen=True, tag="faceplate_offline"):
     Stands for: an InvisDeco that is taken off the wall, has a bad contact, or restarts.
 
     It starts at `from_seconds`, or with a packet that matches if `when` has other conditions than
-    time; `until_seconds` is until when it may start, and does not end it.
+    time; `until_seconds` is the latest start, and does not end it.
 
     seconds: for how long, from 0; if omitted, until the fault is switched off.
     """

@@ -316,8 +316,8 @@ class NoPong(ConnectionFault, frozen=True, tag="no_pong"):
     """Never answers a ping.
 
     What a client sees: a connection that seems alive and fails the client's heartbeat.
-    Stands for: a WebSocket server that ignores control frames, a connection that is dead beyond a
-    router.
+    Stands for: a WebSocket server that ignores control frames, a connection whose other end has
+    gone.
     """
 
     layer = "websocket"
