@@ -5,6 +5,7 @@ import { CALLBACKS } from "./callbacks.js";
 import { byId, h, setAttribute, setChildren, setText, show } from "./dom.js";
 import { createClock } from "./clock.js";
 import { createConnections } from "./connections.js";
+import { createCrowd } from "./crowd.js";
 import { createFaults } from "./faults.js";
 import { createJournal } from "./journal.js";
 import { createLight } from "./light.js";
@@ -17,6 +18,7 @@ const REFRESH_MILLISECONDS = 150; // after an entry; several at once are one ref
 const BUSY_MILLISECONDS = 1000; // while very many come: the outlet's clients go first
 const BUSY_ENTRIES = 100; // in one refresh
 const UPDATING_MILLISECONDS = 400;
+const MAX_CHOICES = 100; // of outlets in the menu; the list of all has the others
 const IDLE_MILLISECONDS = 2500; // for what happens without an entry, such as a reading that drifts
 
 let sn = null;
@@ -52,6 +54,7 @@ const actions = {
   showAlert,
 };
 
+const crowd = createCrowd(actions, () => sn);
 const journal = createJournal(actions);
 const panels = [
   createPicture(actions),
@@ -146,9 +149,15 @@ function renderHeader({ view }) {
  *
  * again: also where this page follows one that is not there any more. */
 async function chooseFrom(again = false) {
-  let outlets;
+  const wanted = decodeURIComponent(location.hash.slice(1)) || sn;
+  let outlets, found;
   try {
-    outlets = await get("/api/outlets");
+    ({ outlets } = await get(`/api/overview?limit=${MAX_CHOICES}`));
+    found = outlets.find((one) => one.sn === wanted);
+    if (found === undefined && wanted !== null && outlets.length === MAX_CHOICES) {
+      [found] = (await get(`/api/overview?${new URLSearchParams({ search: wanted })}`)).outlets.filter((one) => one.sn === wanted);
+      if (found !== undefined) outlets.push(found);
+    }
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     showAlert(error.message);
@@ -158,8 +167,7 @@ async function chooseFrom(again = false) {
   const choice = byId("outlet-choice");
   setChildren(choice, outlets.map((one) => h("option", { value: one.sn }, one.sn)));
   setAttribute(choice, "disabled", outlets.length < 2);
-  const wanted = decodeURIComponent(location.hash.slice(1)) || sn;
-  const found = outlets.find((one) => one.sn === wanted) ?? outlets[0];
+  found ??= outlets[0];
   if (found === undefined) {
     showAlert("No outlet runs in this process.");
     setTimeout(chooseFrom, IDLE_MILLISECONDS, again);
@@ -172,6 +180,7 @@ async function chooseFrom(again = false) {
 function follow(wanted) {
   if (sn !== null && wanted !== sn) journal.forget();
   sn = wanted;
+  crowd.refresh();
   document.title = `${wanted} · invis-sim`;
   stream.follow(wanted);
 }
