@@ -33,7 +33,8 @@ def shorten_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def new_sn() -> str:
     """Return a serial number that no other test announces at the same time."""
-    return f"{os.getpid() % 0x100000:05X}{next(_numbers):05X}"
+    # With a letter: python-zeroconf keeps names in lower case.
+    return f"A{os.getpid() % 0x100000:05X}{next(_numbers):04X}"
 
 
 def announced(sn: str, **more: Any) -> Scenario:

@@ -99,6 +99,25 @@ def test_a_crowd_is_there_together_and_gone_together() -> None:
             browser.wait_for_end(sn)
 
 
+def test_one_of_a_crowd_is_gone_while_it_restarts_and_then_at_its_new_address() -> None:
+    async def test(start: Start) -> None:
+        with browsing() as browser:
+            one, other = await start("127.0.0.1", new_sn()), await start("127.0.0.1", new_sn())
+            for outlet in (one, other):
+                await run_in_thread(browser.wait_for, outlet.sn)
+            one.clock.pause()
+            one.reboot(seconds=10)
+            await run_in_thread(browser.wait_for_end, one.sn)
+            one.set(listen={"host": "127.0.0.1", "tcp_port": 0})
+            await one.clock.advance(10)
+            assert (await run_in_thread(browser.wait_for, one.sn)).port == one.tcp_address[1]
+            assert (await run_in_thread(browser.wait_for, other.sn)).port == other.tcp_address[1]
+            assert browser.ends == 1
+            assert not one.journal.events(kind="error")
+
+    run_with_outlets(test)
+
+
 def test_the_same_serial_number_twice_in_one_process_is_an_error_of_the_second() -> None:
     sn = new_sn()
 

@@ -242,12 +242,17 @@ async def _announce(network: _Network, info: ServiceInfo) -> None:
         await loop.create_future()  # which only a cancellation ends
     finally:
         # Cancelled while other machines were asked whether they have the name, it is not there.
-        if zc.registry.async_get_info_name(info.name) is info:
+        if _registered(zc, info.name) is info:
             if announcing is not None:
                 announcing.cancel()  # or it would announce once more after the goodbye
             network.withdrawn[info.name] = info
             loop.call_later(MAX_ANSWER_SECONDS, _correct, network, info)
             await (await zc.async_unregister_service(info))
+
+
+def _registered(zc: zeroconf.Zeroconf, name: str) -> ServiceInfo | None:
+    """Return the service that has a name at present."""
+    return zc.registry.async_get_info_name(name.lower())  # as which it keeps every name
 
 
 def _correct(network: _Network, info: ServiceInfo) -> None:
@@ -257,7 +262,7 @@ def _correct(network: _Network, info: ServiceInfo) -> None:
     zc = network.zeroconf
     if network.withdrawn.get(info.name) is info:
         del network.withdrawn[info.name]
-        now = zc.registry.async_get_info_name(info.name)
+        now = _registered(zc, info.name)
         if now is None:
             zc.async_send(zc.generate_service_broadcast(info, 0))
         else:
