@@ -26,7 +26,8 @@ def client(outlets: Several) -> Iterator[Client]:
 
 def rows(tab: Tab) -> list[str]:
     """The serial numbers in the list."""
-    return tab.page.locator("#crowd-rows th").all_inner_texts()
+    found: list[str] = tab.page.locator("#crowd-rows th").all_inner_texts()
+    return found
 
 
 def test_very_many_outlets_are_listed_in_parts(outlets: Several, tab: Tab) -> None:
