@@ -3,10 +3,12 @@
 `start_simulator` runs one beside any test or program, `open_simulator` inside one that uses trio.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
+# Whatever is imported here is imported before the command can set its handling of Ctrl-C, so this
+# imports nothing. Type checkers take any TYPE_CHECKING for true.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from invis_sim import faults
     from invis_sim.commands.command import CommandError
     from invis_sim.device.firmware import FaceplateFirmware, FirmwareInventory, OutletFirmware
@@ -99,7 +101,9 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
+    import importlib  # only when something is asked for
+
     if name == "faults":
         return importlib.import_module("invis_sim.faults")
     if name not in _HOMES:

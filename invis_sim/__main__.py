@@ -1,6 +1,8 @@
 """The process of the command `invis-sim`, which `python -m invis_sim` is as well."""
 
-import signal
+# The module of C behind `signal`, which is there already: `signal` itself, with the enum that it
+# needs, takes so long to import that a Ctrl-C may come meanwhile.
+import _signal  # type: ignore[import-not-found]
 import sys
 
 __all__ = ["main"]
@@ -13,8 +15,8 @@ def main() -> int:
     Python would raise KeyboardInterrupt wherever it is: in the middle of an import, which may lose
     it, print it, or crash in a C extension.
     """
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # and not ignored
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:  # and not ignored
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
     # Not before: this import is a good part of the start.
     from invis_sim.cli import main as run
 

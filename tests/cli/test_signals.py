@@ -3,12 +3,16 @@
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import invis_sim
 from tests.support import TIMEOUT
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there are no such signals")
+
+ROOT = str(Path(invis_sim.__file__).parent.parent)
 
 PROGRAM = """
 import os, runpy, sys
@@ -66,3 +70,19 @@ def test_a_signal_while_the_outlet_opens_is_not_lost(number: signal.Signals) -> 
     # With --control, these imports come after the handlers are set.
     arguments = ("run", *PORTS, "--control", "0")
     assert interrupted("hypercorn", number, *arguments) == (0, "", "")
+
+
+def test_nothing_is_imported_before_the_handling_of_ctrl_c_is_set() -> None:
+    # Each import takes milliseconds, in which Python would answer Ctrl-C with a traceback.
+    code = (
+        "import sys; before = set(sys.modules); import invis_sim.__main__;"
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-S", "-c", f"import sys; sys.path[:0] = [{ROOT!r}]; {code}"],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=True,
+    )
+    assert ended.stdout.split() == ["invis_sim", "invis_sim.__main__"]
