@@ -14,7 +14,7 @@ import tomli
 from invis_sim.faults.fault import Fault
 from invis_sim.protocol.hidden_frames import hide_frames
 from invis_sim.protocol.printable import printable
-from invis_sim.scenario.bundled import bundled
+from invis_sim.scenario.bundled import BundledFile, bundled, find_bundled
 from invis_sim.scenario.conflicts import conflicts
 from invis_sim.scenario.fleet import FleetSettings
 from invis_sim.scenario.model import NarrowedScenario, Scenario
@@ -68,7 +68,7 @@ class ScenarioError(ValueError):
         return type(self), ([*self.problems],), self.__dict__
 
 
-def load(source: "str | FilePath | Traversable") -> Scenario:
+def load(source: "str | FilePath | Traversable | BundledFile") -> Scenario:
     """The scenario in a file.
 
     source: a path, the name of a bundled scenario, or a resource of a package.
@@ -172,7 +172,9 @@ def _require_source(source: object) -> None:
 @cache
 def _default() -> Scenario:
     """The default outlet: always the bundled one, also where a file here is called `default`."""
-    return load(bundled()["default"])
+    file = find_bundled("default")
+    assert file is not None
+    return load(file)
 
 
 def _is_toml(source: str) -> bool:
@@ -281,16 +283,19 @@ def _with_faults_in_fleet(fleet: FleetSettings, faults: tuple[Fault, ...]) -> Fl
         return msgspec.structs.replace(fleet, outlets=tuple(outlets))
 
 
-def _find(source: "str | FilePath | Traversable") -> "FilePath | Traversable":
+def _find(
+    source: "str | FilePath | Traversable | BundledFile",
+) -> "FilePath | Traversable | BundledFile":
     if not isinstance(source, str | FilePath):
         return source
     # Not the name that was imported: tools that fake the file system for a test replace this one.
     path = pathlib.Path(source)
     if path.is_file() or path.suffix == ".toml" or path.parent != pathlib.Path():
         return path
+    found = find_bundled(str(source))
+    if found is not None:
+        return found
     names = bundled()
-    if str(source) in names:
-        return names[str(source)]
     hint = did_you_mean(str(source), names) or f"; those are {', '.join(names)}"
     problem = f"{str(source)!r} is neither a file nor the name of a shipped scenario{hint}"
     raise ScenarioError([problem])
