@@ -63,15 +63,20 @@ def format_entry(entry: Entry) -> str:
     return f"{entry.seconds:8.3f} s  {short_location(entry):7}  {summary(entry)}"
 
 
-def format_entries(entries: Iterable[Entry], max_lines: int = MAX_LINES) -> str:
+def format_entries(
+    entries: Iterable[Entry], max_lines: int = MAX_LINES, *, with_sn: bool = False
+) -> str:
     """The entries for a human, a line each, oldest first.
 
-    max_lines: how many lines, ≥ 1; of more entries, the newest.
+    max_lines: how many lines, ≥ 1; of more entries, the newest. with_sn: whether each line begins
+    with the serial number of its outlet.
     """
     every = tuple(entries)
     omitted = len(every) - max_lines
     first = [f"  … {omitted} earlier entries omitted"] if omitted > 0 else []
-    return "\n".join([*first, *(f"  {format_entry(entry)}" for entry in every[-max_lines:])])
+    sns = (f"{entry.sn}  " if with_sn else "" for entry in every[-max_lines:])
+    lines = map(format_entry, every[-max_lines:])
+    return "\n".join([*first, *(f"  {sn}{line}" for sn, line in zip(sns, lines, strict=True))])
 
 
 def short_location(entry: Entry) -> str:

@@ -10,8 +10,10 @@ from invis_sim.faults.fault import Fault
 from invis_sim.protocol.hidden_frames import hide_frames
 from invis_sim.scenario.fleet import FleetSettings
 from invis_sim.scenario.loading import (
+    OVERRIDES,
     ScenarioError,
     ScenarioSource,
+    check_overrides,
     override,
     scenario_in,
     with_faults,
@@ -37,6 +39,7 @@ def resolve_fleet(
 
     Raises ScenarioError, also where neither the scenario nor `count` says how many outlets.
     """
+    check_overrides(overrides, {**dict.fromkeys(FLEET_OPTIONS), **OVERRIDES})
     keys = {name: overrides.pop(name, None) for name in FLEET_OPTIONS}
     scenario = override(with_fleet(scenario_in(source), **keys), **overrides)
     return scenario if faults == () else with_faults(scenario, faults)

@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 __all__ = [
+    "OVERRIDES",
     "ScenarioError",
     "ScenarioSource",
+    "check_overrides",
     "load",
     "one_outlet",
     "override",
@@ -200,6 +202,15 @@ OVERRIDES: dict[str, tuple[str, str]] = {
 table, or "" for the top of the file, and a key of it."""
 
 
+def check_overrides(names: Iterable[str], known: Iterable[str]) -> None:
+    """Raises TypeError for the first name that is not known, with those that are."""
+    every = tuple(known)
+    for name in names:
+        if name not in every:
+            hint = did_you_mean(name, every)
+            raise TypeError(f"{name!r} cannot be overridden; known: {', '.join(every)}{hint}")
+
+
 def override(scenario: Scenario, **values: Any) -> Scenario:
     """The scenario with other values for some keys; None leaves a key as it is.
 
@@ -211,9 +222,7 @@ def override(scenario: Scenario, **values: Any) -> Scenario:
     problems: list[Problem] = []
     changes: dict[str, dict[str, Any]] = {}  # table → key → value; the top of the file is ""
     for name, value in values.items():
-        if name not in OVERRIDES:
-            hint = did_you_mean(name, OVERRIDES)
-            raise TypeError(f"{name!r} cannot be overridden; known: {', '.join(OVERRIDES)}{hint}")
+        check_overrides((name,), OVERRIDES)
         if value is None:
             continue
         table, key = OVERRIDES[name]

@@ -19,6 +19,7 @@ import pytest
 if TYPE_CHECKING:
     from invis_sim.gauntlet.planned import PlannedCase
     from invis_sim.scenario.loading import ScenarioSource
+    from invis_sim.testing.fleet import FleetHandle
     from invis_sim.testing.gauntlet_tests import GauntletMarker
     from invis_sim.testing.handle import SimulatorHandle
 
@@ -34,7 +35,8 @@ MARKER = "invis_scenario"
 MARKER_HELP = (
     f"{MARKER}(scenario=None, *, speed=1.0, **overrides): what the fixture `invis_sim` starts, as "
     "for `invis_sim.start_simulator`; with `replay`, a journal file, as for "
-    "`invis_sim.start_replay`. On a function, a class or a module; of several, what the nearest "
+    "`invis_sim.start_replay`; or, with `count`, what `invis_fleet` starts, as for "
+    "`invis_sim.start_fleet`. On a function, a class or a module; of several, what the nearest "
     "says counts."
 )
 GAUNTLET = "invis_gauntlet"
@@ -71,7 +73,7 @@ class _Outlets:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self.started: list[SimulatorHandle] = []
+        self.started: list[SimulatorHandle | FleetHandle] = []
         self.failed = False
         self._drawn = 0
 
@@ -89,20 +91,10 @@ class _Outlets:
 
     def report(self) -> str:
         """What happened, for a human."""
-        from invis_sim.journal import format_entries
+        from invis_sim.testing.report import report_of
 
         parts = [f"repeat it with {OPTION}={self.seed}"] if self._drawn else []
-        for outlet in self.started:
-            places = []
-            if outlet.has("tcp"):
-                host, port = outlet.tcp_address
-                places.append(f"{host} port {port}")
-            if outlet.has("ws"):
-                places.append(outlet.ws_url)
-            journal = format_entries(outlet.journal) or "  no client connected"
-            where = " and ".join(places)
-            parts.append(f"InvisOutlet {outlet.sn} at {where}, seed {outlet.seed}:\n{journal}")
-        return "\n".join(parts)
+        return "\n".join([*parts, *map(report_of, self.started)])
 
 
 _outlets: "WeakKeyDictionary[pytest.Item, _Outlets]" = WeakKeyDictionary()
@@ -182,16 +174,23 @@ def _gauntlet_marker(node: "pytest.Item") -> "GauntletMarker":
 
 
 @pytest.fixture
-def invis_sim_factory(request: "pytest.FixtureRequest") -> Iterator[SimulatorFactory]:
+def _invis_outlets(request: "pytest.FixtureRequest") -> _Outlets:
+    """The outlets of the test, for its report."""
+    given: int | None = request.config.getoption(OPTION)
+    outlets = _Outlets(secrets.randbelow(2**32) if given is None else given)
+    _outlets[request.node] = outlets
+    return outlets
+
+
+@pytest.fixture
+def invis_sim_factory(_invis_outlets: _Outlets) -> Iterator[SimulatorFactory]:
     """Start any number of outlets: called as `invis_sim.start_simulator`, it returns the
     outlet, which runs until the test ends.
     """
     from invis_sim.scenario.loading import resolve
     from invis_sim.testing.block import start_simulator
 
-    given: int | None = request.config.getoption(OPTION)
-    outlets = _Outlets(secrets.randbelow(2**32) if given is None else given)
-    _outlets[request.node] = outlets
+    outlets = _invis_outlets
     with ExitStack() as stack:
 
         def start(
@@ -253,6 +252,25 @@ def invis_sim(
     with hold_connections(case, outlet):
         _trials[request.node].outlet = outlet
         yield outlet
+
+
+@pytest.fixture
+def invis_fleet(
+    request: "pytest.FixtureRequest", _invis_outlets: _Outlets
+) -> Iterator["FleetHandle"]:
+    """Many outlets by serial number, which run until the test ends: of the scenario that the marker
+    `invis_scenario` names, as many as its `count` or the `[fleet]` of the scenario says.
+    """
+    from invis_sim.scenario.fleet_loading import resolve_fleet
+    from invis_sim.testing.fleet import start_fleet
+
+    scenario, options = _wanted(request.node)
+    speed = options.pop("speed", 1.0)
+    resolved = resolve_fleet(scenario, **options)
+    seed = _invis_outlets.next_seed() if resolved.seed is None else None
+    with start_fleet(scenario=resolved, speed=speed, seed=seed) as fleet:
+        _invis_outlets.started.append(fleet)
+        yield fleet
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)

@@ -87,6 +87,44 @@ def test_three(invis_sim_factory, invis_sim):
     ).assert_outcomes(passed=2)
 
 
+def test_a_test_gets_a_fleet_as_large_as_its_marker_says(run: Run) -> None:
+    result = run(
+        """
+import pytest
+
+pytestmark = pytest.mark.invis_scenario("firmware.PM = {}", count=3)
+
+def test_of_the_module(invis_fleet):
+    assert [ask(outlet)["sn"] for outlet in invis_fleet.values()] == list(invis_fleet)
+    assert len(invis_fleet) == 3
+
+@pytest.mark.invis_scenario(count=2, first=9, speed=float("inf"))
+def test_of_the_function(invis_fleet):
+    assert list(invis_fleet) == ["0003C400009", "0003C40000A"]
+    invis_fleet["0003C40000A"].set(sensors={"lux": 5})
+
+@pytest.mark.invis_scenario("fleet-of-fifty", count=None)
+def test_of_a_scenario(invis_fleet):
+    assert len(invis_fleet) == 50
+
+def test_that_fails(invis_fleet):
+    ask(invis_fleet["0003C400002"])
+    assert False
+
+@pytest.mark.invis_scenario("pro", count=None)
+def test_of_no_size(invis_fleet):
+    pass
+""",
+        "--invis-seed=7",
+        here=True,
+    )
+    result.assert_outcomes(passed=3, failed=1, errors=1)
+    said = text(result)
+    assert "3 InvisOutlets, 0003C400001 to 0003C400003, seed 7:" in said
+    assert re.search(r"0003C400002 +\d\.\d{3} s  tcp #1   callback 20", said)
+    assert "ScenarioError: count: expected a number of outlets" in said
+
+
 def test_the_marker_says_which_and_the_nearest_one_counts(run: Run) -> None:
     run(
         """
