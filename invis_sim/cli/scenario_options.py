@@ -1,7 +1,8 @@
 """The options of the commands that run an outlet → the scenario, and the commands at the start."""
 
 import argparse
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from invis_sim.cli import CliError
@@ -45,29 +46,37 @@ def with_options(scenario: Scenario, args: argparse.Namespace) -> Scenario:
         "control_allow_hosts": args.allow_hosts or None,
     }
     of_fleet = {name: getattr(args, name) for name in ("count", "first", "address")}
-    try:
+    options = {
+        name: f"{args.port_prefix}{name}" if name in ("tcp_port", "ws_port") else name
+        for name in (*given, *of_fleet)
+    }
+    with _as_option_problems(options):
         if scenario.fleet is not None or any(value is not None for value in of_fleet.values()):
             # Of several it is the pattern of all serial numbers.
             scenario = with_fleet(scenario, sn=given.pop("sn"), **of_fleet)
         scenario = override(scenario, **given)
-    except ScenarioError as error:
-        options = {
-            name: f"{args.port_prefix}{name}" if name in ("tcp_port", "ws_port") else name
-            for name in ("sn", *given, *of_fleet)
-        }
-        problems = [_as_option_problem(problem, options) for problem in error.problems]
-        raise CliError(*problems, status=2) from None
     unreachable = ", ".join(dict.fromkeys(scenario.unreachable_faults))
     if unreachable and args.log not in ("text", "full"):  # which shows them as its journal has them
         print_warning(f"with these options, some faults never apply: {unreachable}")
     scenario = _with_faults(scenario, args.faults)
     listen = scenario.listen
-    return override(
-        scenario,
-        tcp_port=TCP_PORT if listen.tcp_port is None else None,
-        ws_port=WS_PORT if listen.ws_port is None else None,
-        control_port=CONTROL_PORT if listen.control_port is None else None,
-    )
+    with _as_option_problems(options):
+        return override(
+            scenario,
+            tcp_port=TCP_PORT if listen.tcp_port is None else None,
+            ws_port=WS_PORT if listen.ws_port is None else None,
+            control_port=CONTROL_PORT if listen.control_port is None else None,
+        )
+
+
+@contextmanager
+def _as_option_problems(options: Mapping[str, str]) -> Iterator[None]:
+    """Raise CliError where the block raises ScenarioError; options: as for `_as_option_problem`."""
+    try:
+        yield
+    except ScenarioError as error:
+        problems = [_as_option_problem(problem, options) for problem in error.problems]
+        raise CliError(*problems, status=2) from None
 
 
 def _with_faults(scenario: Scenario, texts: Iterable[str]) -> Scenario:

@@ -121,7 +121,7 @@ def test_of_no_size(invis_fleet):
     result.assert_outcomes(passed=3, failed=1, errors=1)
     said = text(result)
     assert "3 InvisOutlets, 0003C400001 to 0003C400003, seed 7:" in said
-    assert re.search(r"0003C400002 +\d\.\d{3} s  tcp #1   callback 20", said)
+    assert re.search(r"0003C400002 +\d\.\d{3} s  tcp #1 .*20 available", said)
     assert "ScenarioError: count: expected a number of outlets" in said
 
 
