@@ -39,6 +39,19 @@ from invis_sim.protocol.packets import Note, Push
 __all__ = ["OutletInternals"]
 
 
+class _PacketIds(Random):
+    """The generator of packetIDs.
+
+    Commands are tried on a copy of the outlet, of which the generator's 625 numbers, copied one by
+    one, would be most of the time.
+    """
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "_PacketIds":
+        twin = _PacketIds(0)
+        twin.setstate(self.getstate())
+        return twin
+
+
 class OutletInternals:
     """What handlers and the operations of `Outlet` work on.
 
@@ -349,7 +362,7 @@ class OutletInternals:
 
     def restart_packet_ids(self) -> None:
         """Begin the packetIDs of pushes again."""
-        self._packet_id_random = Random(f"{self.seed}/packetIDs of pushes")
+        self._packet_id_random = _PacketIds(f"{self.seed}/packetIDs of pushes")
 
     def make_push(self, callback: int, args: Any) -> Push:
         """A push with the next packetID."""

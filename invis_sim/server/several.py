@@ -15,7 +15,7 @@ MAX_NAMED = 5
 
 
 def do_on_all(outlets: Sequence[Simulator], commands: Sequence[Command], by: str) -> None:
-    """Carry out the commands on every outlet, in order: on all of them, or on none.
+    """Carry out checked commands on every outlet, in order: on all of them, or on none.
 
     by: who gives them, for the journals.
 
@@ -24,7 +24,7 @@ def do_on_all(outlets: Sequence[Simulator], commands: Sequence[Command], by: str
     if len(outlets) > 1:
         rehearse_on_all(outlets, lambda outlet: outlet.rehearse(commands))
     for outlet in outlets:
-        outlet.do(*commands, by=by)
+        outlet.carry_out(commands, by)
 
 
 def rehearse_on_all(outlets: Iterable[Simulator], rehearse: Callable[[Simulator], None]) -> None:

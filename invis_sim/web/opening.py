@@ -113,10 +113,18 @@ async def _open_control(
     """Steer the outlets of the runtime over HTTP until the stack ends. Raises StartError."""
     try:
         # Imported here: only those who ask for it have it installed, and wait for it.
+        from importlib.metadata import version
+
         from invis_sim.web.server import open_control
     except ImportError as error:
-        if (error.name or "").partition(".")[0] == "invis_sim":
+        package, _, part = (error.name or "").partition(".")
+        if package == "invis_sim":
             raise
+        if package == "hypercorn" and part:
+            raise StartError(
+                f"to be steered over HTTP takes another version of Hypercorn: Hypercorn "
+                f"{version(package)} has no {error.name}; pip install 'invis-sim[control]'"
+            ) from None
         raise StartError(
             "to be steered over HTTP takes Starlette and Hypercorn: "
             "pip install 'invis-sim[control]' (from a clone: pip install '.[control]')"

@@ -144,7 +144,7 @@ def test_a_filter_selects_entries(sim: SimulatorHandle) -> None:
     assert entry["kind"] == "connected"
     status, line = refused(sim, "tail", "--kind", "nonsense")
     assert status == 2
-    assert line.startswith('invis-sim: kind: expected one of "closed", "command"')
+    assert line.startswith('invis-sim: kind: expected one of "address_changed", "closed", ')
 
 
 def test_only_what_comes_is_printed_unless_asked_for(sim: SimulatorHandle) -> None:

@@ -2,19 +2,13 @@
 
 import http.client
 import json
-import queue
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager
-from typing import Any, NamedTuple, Self, TypeVar
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Self
 from urllib.parse import quote, urlsplit
 
-import trio
-
-from invis_sim import open_simulator, start_simulator
+from invis_sim import start_fleet, start_simulator
 from invis_sim.scenario.loading import ScenarioSource
-from invis_sim.server.runtime import open_runtime
-from invis_sim.server.simulator import Simulator
 from invis_sim.testing.handle import SimulatorHandle
 from tests.support import SN, TIMEOUT
 
@@ -152,50 +146,20 @@ def steered(
         yield sim, client
 
 
-T = TypeVar("T")
-
-
 class Several(NamedTuple):
     """Several outlets of one process.
 
-    url: where they are steered. names: their serial numbers. outlets: to be used by `call` alone.
-    token: of their event loop.
+    url: where they are steered. names: their serial numbers. outlets: the handle of each.
     """
 
     url: str
     names: tuple[str, ...]
-    outlets: tuple[Simulator, ...]
-    token: trio.lowlevel.TrioToken
-
-    def call(self, function: Callable[[], T]) -> T:
-        """Call a function in the thread of the outlets."""
-        return trio.from_thread.run_sync(function, trio_token=self.token)
+    outlets: tuple[SimulatorHandle, ...]
 
 
 @contextmanager
 def several(count: int = 2, scenario: ScenarioSource = QUIET, **more: Any) -> Iterator[Several]:
     """Outlets of one process that are steered over one port, in a thread."""
-    started: queue.SimpleQueue[Several] = queue.SimpleQueue()
-    names = tuple(f"0003C4{number:04d}" for number in range(1, count + 1))
-    scope = trio.CancelScope()
-
-    async def run() -> None:
-        with scope:
-            async with open_runtime() as runtime, AsyncExitStack() as stack:
-                for name in names:
-                    await stack.enter_async_context(
-                        open_simulator(scenario, sn=name, control=True, runtime=runtime, **more)
-                    )
-                assert runtime.control is not None
-                token = trio.lowlevel.current_trio_token()
-                started.put(Several(runtime.control.url, names, tuple(runtime.outlets), token))
-                await trio.sleep_forever()
-
-    thread = threading.Thread(target=trio.run, args=(run,))
-    thread.start()
-    outlets = started.get(timeout=TIMEOUT)
-    try:
-        yield outlets
-    finally:
-        outlets.token.run_sync_soon(scope.cancel)
-        thread.join(TIMEOUT)
+    sn = "0003C4{n:04d}"
+    with start_fleet(count, scenario, sn=sn, control=True, **more) as fleet:
+        yield Several(fleet.control_url, tuple(fleet), tuple(fleet.values()))

@@ -88,7 +88,7 @@ def test_outlets_are_selected_by_what_they_are(outlets: Several, client: Client)
         (third, {"set": {"device": {"product": "aura"}}}),
     ):
         client.send("POST", f"/api/commands?sn={sn}", command)
-    with connect(outlets.call(lambda: outlets.outlets[3].tcp_address)) as other:
+    with connect(outlets.outlets[3].tcp_address) as other:
         exchange(other)
         every = list(range(1, COUNT + 1))
         assert numbers(client, "") == every
