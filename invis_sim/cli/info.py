@@ -32,7 +32,7 @@ def check(args: argparse.Namespace) -> int:
         else:
             print(printable(f"{source}: good{_colon(scenario.description)}"))
             for note in fleet_notes(scenario):
-                print(f"{source}: note: {note}")
+                print(printable(f"{source}: note: {note}"))
     if problems:
         raise CliError(*problems, status=2)
     return 0

@@ -59,7 +59,7 @@ class LineFormat:
         moment = started + entry.seconds
         clock = time.strftime("%H:%M:%S", time.localtime(moment))
         where = short_location(entry) if place is None else place
-        label = self._label(entry)
+        label = printable(self._label(entry))
         head = f"{label}{'  ' if label else ''}{clock}.{int(moment * 1000) % 1000:03}  {where:9} "
         columns = self._columns()
         width = None if columns is None else columns - len(head)

@@ -20,6 +20,7 @@ from invis_sim.cli.signals import STOP_SIGNALS
 from invis_sim.cli.streams import write_utf8
 from invis_sim.journal import Entry
 from invis_sim.journal.jsonl import JournalHeader, decode_line
+from invis_sim.protocol.printable import printable
 
 __all__ = ["tail"]
 
@@ -198,7 +199,7 @@ class _Tail:
         try:
             entry = decode_line(line)
         except ValueError:  # of a kind that this version does not know
-            return line
+            return printable(line)
         if isinstance(entry, JournalHeader):
             raise CliError(f"expected an entry, found {line}")
         return self._lines.line(entry, self._started.get(sn, 0.0))

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from invis_sim import CommandError, Journal, ScenarioError, start_simulator
-from invis_sim.journal import format_entry
+from invis_sim.cli.arguments import make_parser
+from invis_sim.cli.lines import LineFormat
+from invis_sim.cli.tail import _Tail
+from invis_sim.journal import ServerError, format_entry
 from invis_sim.journal.entries import EVENT_TYPES
 from tests.cli.process import cli_here, process
 
@@ -76,6 +79,24 @@ def test_every_kind_of_event_is_one_harmless_line(kind: Any) -> None:
     journal.add(kind, 0.0, **{**EXAMPLES.get(kind.__name__, {}), **fields})
     (entry,) = journal
     assert format_entry(entry).isprintable()
+
+
+def test_what_tail_gets_from_a_server_is_harmless() -> None:
+    entry = ServerError(number=1, seconds=0.0, text=HOSTILE, sn=HOSTILE)
+    for full in (False, True):
+        lines = LineFormat(full=full, label=lambda one: one.sn).lines(entry, 0.0)
+        assert all(line.isprintable() for line in lines)
+    tail = _Tail(make_parser().parse_words(["tail"]))
+    unknown = json.dumps({"entry": "event", "kind": "new", "text": HOSTILE}, ensure_ascii=False)
+    assert tail._text("0003C44076", unknown).isprintable()
+
+
+@pytest.mark.parametrize("words", [("run", HOSTILE, HOSTILE), (HOSTILE,), ("run", f"--{HOSTILE}")])
+def test_a_wrong_command_line_is_quoted_harmlessly(words: tuple[str, ...]) -> None:
+    ended = cli_here(*words)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.count("\n") == 1
+    assert is_harmless(ended.stderr)
 
 
 EXAMPLES = {"OutageStarted": {"source": "fault"}, "OutageEnded": {"source": "outlet"}}

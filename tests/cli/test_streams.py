@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from invis_sim.cli import main
-from invis_sim.cli.log import JournalWriter, LineWriter, TextLog
+from invis_sim.cli.log import JournalWriter, JsonLog, LineWriter, LogFormat, TextLog
 from invis_sim.cli.streams import text_stream
 from invis_sim.journal import Journal, ServerError
 from tests.support import TIMEOUT
@@ -37,23 +37,33 @@ def fill(writing: int) -> int:
     return number
 
 
-def test_the_log_goes_on_when_there_is_room_and_says_what_is_missing(pipe: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("log_format", "dropped", "end"),
+    [
+        (TextLog(0.0), b"(90 lines dropped: output too slow)", b""),
+        (JsonLog(), b'"text":"90 entries dropped: output too slow"}', b'"}'),
+    ],
+    ids=["text", "json"],
+)
+def test_the_log_goes_on_when_there_is_room_and_says_what_is_missing(
+    pipe: tuple[int, int], log_format: LogFormat, dropped: bytes, end: bytes
+) -> None:
     reading, writing = pipe
     filled = fill(writing)
     journal = Journal()
     subscription = journal.subscribe(max_waiting=10)
-    writer = JournalWriter(text_stream(writing), subscription, TextLog(0.0), "first")
+    writer = JournalWriter(text_stream(writing), subscription, log_format, "first")
     for number in range(100):
         journal.add(ServerError, 0.0, text=f"entry {number}")
     with open(reading, "rb", closefd=False) as stream:
         assert stream.read(filled) == FILLING * (filled // 4096) + FILLING[: filled % 4096]
         assert stream.readline() == b"first\n"
-        assert stream.readline() == b"(90 lines dropped: output too slow)\n"
+        assert stream.readline().endswith(dropped + b"\n")
         for number in range(90, 100):
-            assert stream.readline().endswith(b"entry %d\n" % number)
+            assert stream.readline().endswith(b"entry %d%b\n" % (number, end))
         for number in range(3):  # and it goes on
             journal.add(ServerError, 0.0, text=f"later {number}")
-            assert stream.readline().endswith(b"later %d\n" % number)
+            assert stream.readline().endswith(b"later %d%b\n" % (number, end))
     writer.close(TIMEOUT)
 
 
