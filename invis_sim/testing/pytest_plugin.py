@@ -8,7 +8,6 @@ must not break the test runs of a project that has no use for it.
 
 import argparse
 import os
-import secrets
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Protocol
@@ -177,7 +176,8 @@ def _gauntlet_marker(node: "pytest.Item") -> "GauntletMarker":
 def _invis_outlets(request: "pytest.FixtureRequest") -> _Outlets:
     """The outlets of the test, for its report."""
     given: int | None = request.config.getoption(OPTION)
-    outlets = _Outlets(secrets.randbelow(2**32) if given is None else given)
+    # Without `secrets`, which every run would have to import.
+    outlets = _Outlets(int.from_bytes(os.urandom(4), "big") if given is None else given)
     _outlets[request.node] = outlets
     return outlets
 

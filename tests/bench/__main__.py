@@ -17,6 +17,7 @@ from tests.bench.cores import PLACEMENTS, place
 from tests.bench.delays import delays
 from tests.bench.framer import framer
 from tests.bench.idle import idle
+from tests.bench.plugin import plugin
 from tests.bench.pushes import pushes
 from tests.bench.servers import ServerError
 from tests.bench.starts import starts
@@ -41,6 +42,7 @@ def main() -> int:
         "ws": partial(throughput.transport, "ws", *load),
         "startup": partial(startup, chosen.rounds),
         "starts": partial(starts, chosen.rounds),
+        "plugin": partial(plugin, chosen.rounds),
         "rules": partial(throughput.rules, *load),
         "outlets": partial(throughput.outlets, *load),
         "journal": partial(throughput.journal, *load),
@@ -74,6 +76,7 @@ SECTIONS = (
     "ws",
     "startup",
     "starts",
+    "plugin",
     "rules",
     "outlets",
     "journal",

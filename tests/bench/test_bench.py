@@ -14,6 +14,7 @@ from tests.bench.contest import interleave
 from tests.bench.control import event_reader, event_readers, latencies, request_latencies
 from tests.bench.idle import used_meanwhile
 from tests.bench.packets import REPLY
+from tests.bench.plugin import run_pytest
 from tests.bench.pushes import run_telling
 from tests.bench.servers import (
     PEERS,
@@ -110,6 +111,11 @@ def test_an_outlet_without_control_has_no_events_to_read() -> None:
         event_reader(Outlet(tcp=server, ws=server)),
     ):
         pass
+
+
+def test_a_run_of_pytest_is_measured(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text("def test_it(): pass", "utf-8")
+    assert run_pytest(str(tmp_path), ()) > 0
 
 
 def test_an_idle_server_is_watched() -> None:
