@@ -138,6 +138,12 @@ def _offset_of(document: bytes, token: re.Pattern[bytes]) -> int:
 
 def _check_depth(document: bytes) -> None:
     # Without a step of Python's for each byte or token: a good document may be as long as a packet.
+    # Of balanced brackets, each replacement takes away what is innermost: one level.
+    brackets = _STRINGS.sub(b"", document).translate(_ALIKE, _NO_BRACKETS)
+    for _ in range(MAX_DEPTH):
+        brackets = brackets.replace(b"[]", b"")
+        if not brackets:
+            return
     outside = _STRINGS.sub(lambda match: bytes(len(match[0])), document)
     depths = accumulate(map(_NESTING.__getitem__, outside))
     offset = next((at for at, depth in enumerate(depths) if depth > MAX_DEPTH), None)
@@ -146,6 +152,8 @@ def _check_depth(document: bytes) -> None:
 
 
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_ALIKE = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
 _NESTING = [0] * 256
 for _opening in b"{[":
     _NESTING[_opening] = 1

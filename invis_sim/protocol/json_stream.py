@@ -31,13 +31,16 @@ rules:
 - a document must not be longer than `max_packet_bytes`: then the framer reports `PacketTooLarge`
   and stops reading.
 
-Nearly every real request is small, whole and flat. `_FLAT` recognises those in one
-regular-expression match; the automaton handles the rest. The tests check that both agree.
+Nearly every real request is small, whole and flat. `FLAT` recognises those in one
+regular-expression match; the automaton handles the rest. It goes byte by byte through what is
+unusual, and over values that are whole and plain in one match for many (`items`, `members`). The
+tests check that all agree.
 """
 
 import re
 from typing import TypeAlias
 
+from invis_sim.protocol import json_patterns as patterns
 from invis_sim.protocol.malformed import (
     Malformed,
     PacketTooLarge,
@@ -65,29 +68,6 @@ MAX_SKIPPED_DEPTH = 1024
 
 Framed: TypeAlias = bytes | Malformed
 """What `JsonFramer.feed` finds: a document's bytes, from `{` to `}`, or a malformed piece."""
-
-# A document of at most two levels whose strings have no escapes, and which the automaton would
-# accept. Possessive quantifiers: a mismatch is found in one pass, without backtracking.
-_W = rb"[ \t\r\n]*+"
-_STRING = rb'"[^"\\\x00-\x1f]*+"'
-_SCALAR = rb'(?:%s|[^\s\x00-\x1f{}\[\],:"]++)' % _STRING
-_PAIR = _W + _STRING + _W + b":" + _W
-_MEMBER = _PAIR + _SCALAR + _W
-_INNER = rb"\{(?:%s(?:,%s)*+|%s)\}" % (_MEMBER, _MEMBER, _W)
-_OUTER = _PAIR + rb"(?:%s|%s)" % (_SCALAR, _INNER) + _W
-_FLAT = re.compile(rb"\{%s(?:,%s)*+\}" % (_OUTER, _OUTER))
-
-_BETWEEN = re.compile(rb"[ \t\r\n\x00]*+")
-# What matters at the top of garbage, inside brackets there, and inside a string there.
-_SKIPPED_TOP = re.compile(rb"[^\n{\[]*+")
-_SKIPPED = re.compile(rb'[^\n"{}\[\]]*+')
-_SKIPPED_STRING = re.compile(rb'[^\n"\\]*+')
-# No other object of a request has these keys, so a chunk that begins so does not continue a
-# document. [documentation of the envelope]
-_REQUEST_START = re.compile(rb'\{[ \t\r\n]*+"(?:packetID|payload)"')
-_WHITESPACE = re.compile(rb"[ \t\r\n]*+")
-_STRING_RUN = re.compile(rb'[^"\\\x00-\x1f]*+')
-_SCALAR_RUN = re.compile(rb'[^\s\x00-\x1f{}\[\],:"]++')
 
 # What the automaton expects next inside a document.
 _KEY_OR_END, _KEY, _COLON, _VALUE, _VALUE_OR_END, _COMMA_OR_END = range(6)
@@ -147,11 +127,11 @@ class JsonFramer:
         if self._closed:
             return []
         interrupted: list[Framed] = []
-        if (self._containers or self._skipping) and _REQUEST_START.match(chunk):
+        if (self._containers or self._skipping) and patterns.REQUEST_START.match(chunk):
             unfinished = self._reset("another request begins inside this document")
             interrupted = [] if unfinished is None else [unfinished]
         if not self._containers and not self._skipping:
-            whole = _FLAT.match(chunk)
+            whole = patterns.FLAT.match(chunk)
             if (
                 whole is not None
                 and len(chunk) <= self._limit
@@ -194,7 +174,7 @@ class JsonFramer:
                 start = position = self._next_start(found, position)
                 if position == len(buffer):
                     break
-                flat = _FLAT.match(buffer, position)
+                flat = patterns.FLAT.match(buffer, position)
                 if flat is not None and flat.end() - start <= self._limit:
                     position = flat.end()
                     found.append(bytes(buffer[start:position]))
@@ -225,7 +205,7 @@ class JsonFramer:
             if self._skipping:
                 position = self._skip(position)
             if not self._skipping:  # or it continues in the next chunk
-                position = _end(_BETWEEN, buffer, position)
+                position = _end(patterns.BETWEEN, buffer, position)
             if position == len(buffer):
                 return position
             first = buffer[position]
@@ -258,18 +238,18 @@ class JsonFramer:
                 self._within = _IN_STRING
                 position += buffer[position] != _NEWLINE
             elif self._within == _IN_STRING:
-                position = _end(_SKIPPED_STRING, buffer, position)
+                position = _end(patterns.SKIPPED_STRING, buffer, position)
                 if position < length:
                     byte = buffer[position]
                     self._within = _ESCAPED if byte == _BACKSLASH else _STRUCTURE
                     position += byte != _NEWLINE  # which no string has in it, so it is structure
             elif containers:
-                position = _end(_SKIPPED, buffer, position)
+                position = _end(patterns.SKIPPED, buffer, position)
                 if position < length:
                     self._skip_byte(buffer[position])
                     position += 1
             else:
-                position = _end(_SKIPPED_TOP, buffer, position)
+                position = _end(patterns.SKIPPED_TOP, buffer, position)
                 if position < length:
                     if buffer[position] != _BRACKET:
                         break
@@ -345,11 +325,20 @@ class JsonFramer:
         """
         buffer = self._buffer
         length = len(buffer)
+        run_from = position
         while position < length:
             if self._within == _STRUCTURE:
-                position = _end(_WHITESPACE, buffer, position)
+                position = _end(patterns.WHITESPACE, buffer, position)
                 if position == length:
                     break
+                if run_from <= position <= length - patterns.MIN_RUN_BYTES:
+                    pattern = self._plain_values()
+                    if pattern is not None and (end := _end(pattern, buffer, position)) > position:
+                        self._expect = _VALUE if self._containers[-1] == _BRACKET else _KEY
+                        position = end
+                        continue
+                    if pattern is not None:
+                        run_from = position + patterns.MIN_RUN_DISTANCE
                 if not self._process(buffer[position]):
                     return position, True
                 position += self._within != _IN_SCALAR
@@ -358,7 +347,7 @@ class JsonFramer:
                 if self._too_deep_at is None and len(self._containers) > MAX_DEPTH:
                     self._too_deep_at = position - 1 - start
             elif self._within == _IN_STRING:
-                position = _end(_STRING_RUN, buffer, position)
+                position = _end(patterns.STRING_RUN, buffer, position)
                 if position == length:
                     break
                 byte = buffer[position]
@@ -372,10 +361,18 @@ class JsonFramer:
                 self._within = _IN_STRING
                 position += 1
             else:
-                position = _end(_SCALAR_RUN, buffer, position)
+                position = _end(patterns.SCALAR_RUN, buffer, position)
                 if position < length:
                     self._within = _STRUCTURE
         return position, False
+
+    def _plain_values(self) -> re.Pattern[bytes] | None:
+        """Return the pattern for many values, whole and plain, where they may come now."""
+        if len(self._containers) + patterns.RUN_DEPTH > MAX_DEPTH:
+            return None
+        if self._containers[-1] == _BRACKET:
+            return patterns.items() if self._expect in (_VALUE, _VALUE_OR_END) else None
+        return patterns.members() if self._expect in (_KEY, _KEY_OR_END) else None
 
     def _process(self, byte: int) -> bool:
         """Process one byte of structure; return False if it can never become JSON there."""

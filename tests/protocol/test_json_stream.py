@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invis_sim.protocol import json_stream
+from invis_sim.protocol import json_patterns, json_stream
 from invis_sim.protocol.json_stream import (
     MAX_DEPTH,
     MAX_PACKET_BYTES,
@@ -28,6 +28,16 @@ PRETTY = b'{\r\n\t"packetID" : 221041 ,\n "payload" : { "callbackName" : 20 }\n}
 WITH_ARGUMENTS = (
     b'{"packetID":7,"payload":{"callbackName":4,"callbackArgs":[{"name":"a \\"}{\\""}]}}'
 )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def many_values_are_passed_at_once() -> Iterator[None]:
+    """Have the framer pass many values in one match in short documents too, as it does in long
+    ones: only a byte at a time it cannot.
+    """
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(json_patterns, "MIN_RUN_BYTES", 1)
+        yield
 
 
 def feed(chunks: Iterable[bytes], max_packet_bytes: int = MAX_PACKET_BYTES) -> list[Framed]:
@@ -207,6 +217,29 @@ def test_where_a_stream_is_cut_makes_no_difference(
 def test_a_document_alone_is_the_same_document(stream: bytes) -> None:
     for document in documents_in(feed([stream])):
         assert feed(single_bytes(document)) == [document]
+
+
+@given(
+    st.lists(
+        st.sampled_from(["1,", "[],", "[", "]", "{", "}", '"a":', '"a",', ",", " ", "\\"]),
+        max_size=30,
+    )
+)
+def test_values_that_are_passed_at_once_are_those_that_the_automaton_takes(
+    parts: list[str],
+) -> None:
+    stream = ('{"a":[' + "".join(parts) + ']}\n{"end":1}').encode()
+    assert without_raw(feed([stream])) == without_raw(feed(single_bytes(stream)))
+
+
+@pytest.mark.parametrize(
+    "item",
+    [b"1", b"[]", b"[[[]]]", b"[[[[]]]]", b"{}", b'{"a":[1,"b"]}', b'"x"', b'"\\n"', b"[1,2]"],
+)
+def test_a_long_document_of_any_values_is_one(item: bytes) -> None:
+    document = b'{"a":[' + b",".join([item] * 2000) + b"]}"
+    pieces = [document[at : at + 1000] for at in range(0, len(document), 1000)]
+    assert feed(pieces) == feed([document]) == [document]
 
 
 @given(STREAMS, LIMITS)
