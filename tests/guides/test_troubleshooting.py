@@ -12,13 +12,14 @@ from tests.guides.blocks import ROOT
 
 FOREIGN = (
     "command not found",
+    "spawn invis-sim ENOENT",
     "externally-managed-environment",
     "No matching distribution",
     "ensurepip is not available",
     "fixture 'invis_sim' not found",
     "SocketBlockedError",
 )
-"""What is in messages of the shell, pip, Python and pytest."""
+"""What is in messages of the shell, Node, pip, Python and pytest."""
 
 
 def messages() -> list[str]:
