@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import trio
 
@@ -52,6 +52,10 @@ class TooManyFilters(Exception):
     def __init__(self, limit: int) -> None:
         super().__init__(f"the event streams of an outlet have {limit} filters, the most at a time")
         self.limit = limit
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are pickled by their `args`, which are not what `__init__` takes.
+        return type(self), (self.limit,), self.__dict__
 
 
 class _Broadcast:

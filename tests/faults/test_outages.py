@@ -15,6 +15,7 @@ from invis_sim.faults import (
     FaceplateOffline,
     Fault,
     HalfCloseConnection,
+    Readdress,
     Reboot,
     Refuse,
     ResetConnection,
@@ -51,7 +52,7 @@ from tests.faults.strategies import (
 )
 from tests.support import SN
 
-OUTAGES = (Refuse, Unreachable, Reboot, FaceplateOffline)
+OUTAGES = (Refuse, Unreachable, Reboot, Readdress, FaceplateOffline)
 every_outage = pytest.mark.parametrize("kind", OUTAGES, ids=[kind.kind() for kind in OUTAGES])
 
 
@@ -88,6 +89,7 @@ def test_an_outlet_restarts_that_ends_its_connections_and_takes_no_new_ones(
         (Refuse(name="gone", seconds=2), Outage("gone", 2, refuses=True)),
         (Unreachable(seconds=2), Outage("unreachable", 2, swallows=True)),
         (Reboot(), Outage("reboot", 3, refuses=True, connections="reset")),
+        (Readdress(), Outage("readdress", 3, refuses=True, connections="reset", moves=True)),
         (FaceplateOffline(), Outage("faceplate_offline", None, faceplate=True)),
         (FaceplateOffline(seconds=0), Outage("faceplate_offline", 0, faceplate=True)),
     ],

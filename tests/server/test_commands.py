@@ -384,6 +384,7 @@ def test_the_journal_says_who_gave_a_command_and_what_was_wrong() -> None:
         assert [(one.by, one.command, one.error) for one in given] == [
             ("step 1", "faceplate off", None),
             ("step 1", "update PM", "faceplate offline"),
+            ("python", "clock settle", None),
         ]
 
 

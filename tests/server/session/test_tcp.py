@@ -474,7 +474,7 @@ def test_a_client_that_never_reads_is_dropped_and_another_one_served_meanwhile()
             flooding.join()
         assert [isinstance(error, ConnectionError) for error in outcome] == [True]
         assert closed.wait(TIMEOUT)
-        assert summary(closed.read()[0]) == "closed the client has read nothing for 0.2 s"
+        assert summary(closed.read()[0]) == "closed: the client has read nothing for 0.2 s"
 
 
 # What goes wrong on purpose
