@@ -243,8 +243,8 @@ class Simulator(
         )
 
     def carry_out(self, commands: Sequence[Command], by: str) -> None:
-        opened = self.moves.open_for(commands, self.rehearse)
         """Carry out checked commands: all of them in order, or none. Raises CommandError."""
+        opened = self.moves.open_for(commands, self.rehearse)
         for command, effects in apply_all(commands, self._target()):
             if ClearJournal() in effects:
                 self.journal.clear()  # before the command is recorded, which would be lost

@@ -14,6 +14,7 @@ from invis_sim.device.state import Device
 from invis_sim.scenario import Scenario
 from invis_sim.scenario.model import Listen
 from invis_sim.server.mdns import SERVICE_TYPE
+from invis_sim.server.net import responder
 from tests.server.support import outlet
 from tests.support import TIMEOUT
 
@@ -26,9 +27,9 @@ def shorten_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the pauses, of milliseconds, in which python-zeroconf gives other machines time to
     object, and to miss the first packet: there is this one alone.
     """
-    for name in ("_CHECK_TIME", "_REGISTER_TIME", "_UNREGISTER_TIME"):
+    for name in ("_REGISTER_TIME", "_UNREGISTER_TIME"):
         monkeypatch.setattr(zeroconf._core, name, 50)
-    monkeypatch.setattr(zeroconf._core, "_PROBE_RANDOM_DELAY_INTERVAL", (1, 2), raising=False)
+    monkeypatch.setattr(responder, "QUESTION_SECONDS", 0.05)
 
 
 def new_sn() -> str:

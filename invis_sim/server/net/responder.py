@@ -16,7 +16,7 @@ import ifaddr  # which python-zeroconf brings along
 import msgspec
 import trio
 import zeroconf
-from zeroconf import InterfaceChoice, IPVersion, ServiceInfo
+from zeroconf import InterfaceChoice, IPVersion, ServiceInfo, const
 from zeroconf.asyncio import AsyncZeroconf
 
 __all__ = ["NoNetwork", "Responder", "Service", "own_addresses"]
@@ -26,9 +26,14 @@ Subnet: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 Interface: TypeAlias = str | int
 
 
-MAX_ANSWER_SECONDS = 1.3
-"""How long after a query python-zeroconf may still answer, as things were at the query: a second
-where it has said the same within the last one, and 0.2 to collect other answers."""
+QUESTIONS, QUESTION_SECONDS = 3, 0.25
+"""How often it is asked which names are taken, and how long to wait for answers. [RFC 6762, 8.1]"""
+
+REPEAT_SECONDS = 1.3
+"""When it is said once more that a service is there, or gone. Until then python-zeroconf may answer
+queries as things were at the query (a second where it has said the same within the last one, and
+0.2 to collect other answers), and others may take a packet for a copy of one from before. An
+announcement is to be repeated after a second at the earliest. [RFC 6762, 8.3]"""
 
 
 class NoNetwork(Exception):
@@ -117,7 +122,7 @@ class Responder:
         place = (version, interface)
         network = self._networks.get(place)
         if network is None:
-            network = self._networks[place] = _open_network(version, interface)
+            network = self._networks[place] = _open_network(version, interface, info.type)
         network.users += 1
         try:
             # Shielded, for it is opened for others as well; and python-zeroconf leaves sockets open
@@ -132,7 +137,7 @@ class Responder:
                     self._interfaces = _Interfaces()  # they may be others when they are used again
                 await asyncio.wait([network.opened])
                 for gone in tuple(network.withdrawn.values()):
-                    _correct(network, gone)
+                    _say(network, gone)
                 await AsyncZeroconf(zc=network.zeroconf).async_close()
 
 
@@ -173,7 +178,8 @@ class _LoopThread:
 class _Network(msgspec.Struct):
     """The sockets for mDNS on one network interface, or on all of them.
 
-    opened: done when they are open. users: how many services use them.
+    opened: done when they are open, and it is known who is there.
+    users: how many services use them.
     withdrawn: services that were withdrawn a moment ago, by name.
     """
 
@@ -183,14 +189,29 @@ class _Network(msgspec.Struct):
     withdrawn: dict[str, ServiceInfo] = {}
 
 
-def _open_network(version: IPVersion, interface: Interface | None) -> _Network:
+def _open_network(version: IPVersion, interface: Interface | None, service_type: str) -> _Network:
     """Open the sockets for an interface; None: for all. Raises NoNetwork."""
     choice: Any = InterfaceChoice.All if interface is None else [interface]
     try:
         zc = zeroconf.Zeroconf(interfaces=choice, ip_version=version)
     except (OSError, RuntimeError) as error:  # RuntimeError: none has an address of this version
         raise NoNetwork(getattr(error, "strerror", None) or str(error)) from error
-    return _Network(zc, asyncio.get_running_loop().create_task(zc.async_wait_for_start()))
+    return _Network(zc, asyncio.get_running_loop().create_task(_look_around(zc, service_type)))
+
+
+async def _look_around(zc: zeroconf.Zeroconf, service_type: str) -> None:
+    """Ask which services of a type there are on the network, and wait for the answers: from then on
+    python-zeroconf knows every name that is taken, as it hears of all that come and go.
+    """
+    protocol: Any = zeroconf  # which has these classes without a promise
+    await zc.async_wait_for_start()
+    for number in range(QUESTIONS):
+        # The first answer may come directly, and so at once; the others go to everyone.
+        kind = const._CLASS_IN if number else const._CLASS_IN | const._CLASS_UNIQUE
+        question = protocol.DNSOutgoing(const._FLAGS_QR_QUERY)
+        question.add_question(protocol.DNSQuestion(service_type, const._TYPE_PTR, kind))
+        zc.async_send(question)
+        await asyncio.sleep(QUESTION_SECONDS)
 
 
 class _Interfaces:
@@ -236,37 +257,33 @@ async def _announce(network: _Network, info: ServiceInfo) -> None:
     """Announce a service until the task is cancelled; then say goodbye. Raises zeroconf.Error."""
     zc = network.zeroconf
     loop = asyncio.get_running_loop()
-    announcing: asyncio.Future[Any] | None = None
+    if zc.cache.current_entry_with_name_and_alias(info.type, info.name):
+        raise zeroconf.NonUniqueNameException
+    # "Cooperating": without asking others about this name alone. Each outlet of a crowd would get
+    # an answer with all that are there, thousands of packets in all.
+    registered = zc.async_register_service(info, cooperating_responders=True)
+    announcing = asyncio.ensure_future(await registered)
+    network.withdrawn.pop(info.name, None)
+    again = loop.call_later(REPEAT_SECONDS, _say, network, info)
     try:
-        announcing = asyncio.ensure_future(await zc.async_register_service(info))
         await loop.create_future()  # which only a cancellation ends
     finally:
-        # Cancelled while other machines were asked whether they have the name, it is not there.
-        if _registered(zc, info.name) is info:
-            if announcing is not None:
-                announcing.cancel()  # or it would announce once more after the goodbye
-            network.withdrawn[info.name] = info
-            loop.call_later(MAX_ANSWER_SECONDS, _correct, network, info)
-            await (await zc.async_unregister_service(info))
+        # Nothing may announce it after the goodbye.
+        announcing.cancel()
+        again.cancel()
+        network.withdrawn[info.name] = info
+        loop.call_later(REPEAT_SECONDS, _say, network, info)
+        await (await zc.async_unregister_service(info))
 
 
-def _registered(zc: zeroconf.Zeroconf, name: str) -> ServiceInfo | None:
-    """Return the service that has a name at present."""
-    return zc.registry.async_get_info_name(name.lower())  # as which it keeps every name
-
-
-def _correct(network: _Network, info: ServiceInfo) -> None:
-    """Contradict the answers to queries from before a service was withdrawn: say goodbye again, or
-    announce what has the name by now.
-    """
+def _say(network: _Network, info: ServiceInfo) -> None:
+    """Say once more what holds for a service: that it is there, or that it is gone."""
     zc = network.zeroconf
-    if network.withdrawn.get(info.name) is info:
+    if zc.registry.async_get_info_name(info.name.lower()) is info:  # as which it keeps every name
+        zc.async_send(zc.generate_service_broadcast(info, None))
+    elif network.withdrawn.get(info.name) is info:
         del network.withdrawn[info.name]
-        now = _registered(zc, info.name)
-        if now is None:
-            zc.async_send(zc.generate_service_broadcast(info, 0))
-        else:
-            zc.async_send(zc.generate_service_broadcast(now, None))
+        zc.async_send(zc.generate_service_broadcast(info, 0))
 
 
 def own_addresses() -> list[str]:
