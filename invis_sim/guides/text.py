@@ -25,6 +25,11 @@ GAP = 2
 MIN_COLUMN = 12
 """Columns that a column of a table keeps at least, where it has so much text."""
 
+MAX_UNBROKEN = 40
+"""Columns of code that is kept in one line, so that it can be copied."""
+
+_UNBROKEN = "\N{NO-BREAK SPACE}"
+
 
 def as_text(
     text: str, width: int, emphasize: Callable[[str], str] = lambda heading: heading
@@ -42,13 +47,11 @@ def _lines(block: Block, width: int, emphasize: Callable[[str], str]) -> Iterato
         case Heading(level, text):
             yield emphasize(f"{'#' * level} {text}")
         case Paragraph(text):
-            yield from textwrap.wrap(_plain(text), width)
+            yield from _wrapped(_plain(text), width)
         case Items(ordered, texts):
             for number, text in enumerate(texts, 1):
                 mark = f"{number}. " if ordered else "- "
-                yield from textwrap.wrap(
-                    _plain(text), width, initial_indent=mark, subsequent_indent=" " * len(mark)
-                )
+                yield from _wrapped(_plain(text), width, mark)
         case Table():
             yield from _table(block, width)
         case Code(_, text):
@@ -60,16 +63,30 @@ def _plain(text: str) -> str:
     return "".join(map(_written, spans(text)))
 
 
+def _wrapped(text: str, width: int, mark: str = "") -> Iterator[str]:
+    """Yield the lines of a text, the first behind the mark of an item, the others below it."""
+    lines = textwrap.wrap(
+        text,
+        width,
+        initial_indent=mark,
+        subsequent_indent=" " * len(mark),
+        break_on_hyphens=False,  # of options, and of the names of guides
+    )
+    return (line.replace(_UNBROKEN, " ") for line in lines)
+
+
 def _written(span: Span) -> str:
     match span.kind:
         case "code":
-            return f"`{span.text}`"
+            text = f"`{span.text}`"
+            return text.replace(" ", _UNBROKEN) if len(text) <= MAX_UNBROKEN else text
         case "strong":
             return f"**{span.text}**"
         case "link" if not span.target.startswith("#"):
             guide = linked_guide(span.target)
-            place = span.target if guide is None else f"`invis-sim guide {guide[0]}`"
-            return f"{span.text} ({place})"
+            if guide is None:
+                return f"{span.text} ({span.target})"
+            return f"{span.text} ({_written(Span('code', f'invis-sim guide {guide[0]}'))})"
         case _:
             return span.text
 
@@ -95,7 +112,7 @@ def _column_widths(natural: list[int], available: int) -> list[int]:
 
 
 def _row(cells: tuple[str, ...], widths: list[int]) -> Iterator[str]:
-    wrapped = [textwrap.wrap(cell, width) for cell, width in zip(cells, widths, strict=True)]
+    wrapped = [[*_wrapped(cell, width)] for cell, width in zip(cells, widths, strict=True)]
     for line in zip_longest(*wrapped, fillvalue=""):
         yield (
             (" " * GAP)

@@ -83,9 +83,9 @@ def test_on_a_terminal_it_is_markdown_that_fits() -> None:
         as_text(GUIDE, 40, str.upper)
         == """# A TITLE
 
-A paragraph in two lines with `code * |
-<b>`, **weight**, 2 * 2 and a link
-(`invis-sim guide scenarios`).
+A paragraph in two lines with
+`code * | <b>`, **weight**, 2 * 2 and a
+link (`invis-sim guide scenarios`).
 
 - one goes on
 - two
