@@ -42,11 +42,14 @@ class Argument(msgspec.Struct, frozen=True):
 
 
 class Command(msgspec.Struct, frozen=True):
-    """A command with its arguments. help: in a line; description: all of it."""
+    """A command with its arguments. help: in a line; description: all of it; examples: command
+    lines.
+    """
 
     name: str
     help: str
     description: str
+    examples: tuple[str, ...]
     arguments: tuple[Argument, ...]
 
     @property
@@ -76,7 +79,7 @@ def commands_of(parser: Parser) -> Iterator[Command]:
     helps = {action.dest: action.help or "" for action in parser.command_actions}
     for name, one in parser.commands.items():
         arguments = tuple(map(_argument, one._actions))
-        yield Command(name, helps[name], one.description or "", arguments)
+        yield Command(name, helps[name], one.description or "", one.examples, arguments)
 
 
 def _argument(action: argparse.Action) -> Argument:

@@ -26,7 +26,7 @@ def add_steering_commands(commands: Any) -> None:
             "invis-sim do 'push = 9'",
             "invis-sim do 'set = { sensors = { lux = 3 } }' 'sample = true'",
             "invis-sim do 'inject = { kind = \"delay\", seconds = 2 }'",
-            "invis-sim do --sn 0003C40001,0003C40002 'reboot = true'",
+            "invis-sim do --sn 0003C400001,0003C400002 'reboot = true'",
         ),
     )
     do.add_argument(

@@ -157,6 +157,8 @@ def _command_line() -> str:
     for command in commands_of(make_parser()):
         parts.append(f"### invis-sim {command.name}\n")
         parts.append(f"{' '.join(command.description.split())}\n")
+        examples = "".join(f"$ {example}\n" for example in command.examples)
+        parts.append(f"```console\n{examples}```\n")
         # Every command has these; the guide says so once.
         of_all = (("-h", "--help"), ("--color",))
         arguments = [one for one in command.arguments if one.flags not in of_all]

@@ -29,9 +29,8 @@ from invis_sim.testing.block import start_simulator
 from invis_sim.testing.handle import SimulatorHandle
 from tests.cli.process import cli_here
 from tests.guides.blocks import ALL, ROOT, Block, block_of, scenario_before, shown
-from tests.support import TIMEOUT
-
-Sim = SimulatorHandle
+from tests.guides.outlets import steered
+from tests.support import TIMEOUT, connect, exchange
 
 
 @pytest.mark.parametrize("block", shown("console"), ids=str)
@@ -127,6 +126,9 @@ def as_here(arguments: list[str]) -> Iterator[list[str]]:
         with start_simulator() as sim:
             end = ["--seconds", "0.1"] if command == "watch" else []
             yield [command, *(address_of(sim, word) for word in rest), *end]
+    elif rest and rest[0].endswith(".jsonl"):
+        write_journal(rest[0])
+        yield arguments
     elif command in ("capture", "compare"):
         with start_simulator() as sim:
             (host, port), ws_port = sim.tcp_address, urlsplit(sim.ws_url).port
@@ -134,10 +136,10 @@ def as_here(arguments: list[str]) -> Iterator[list[str]]:
             end = ["--yes", "--listen", "0"] if command == "capture" else []
             yield [command, host, *rest[1:], *ports, *end]
     elif command in ("do", "tail", "clock", "export"):
-        with start_simulator(control=True) as sim:
-            # The last --seconds counts.
-            end = ["--seconds", "0.1"] if command == "tail" else []
-            yield [*arguments, *end, "--at", sim.control_url]
+        with steered(" ".join(arguments)) as url:
+            # From the beginning, and not for long; the last --seconds counts.
+            more = ["--after", "0", "--seconds", "0.1"] if command == "tail" else []
+            yield [*arguments, *more, "--at", url]
     elif command == "gauntlet":
         own = rest[: rest.index("--")] if "--" in rest else rest
         yield [command, *own, *(() if "--list" in own else ("--list",))]
@@ -145,12 +147,20 @@ def as_here(arguments: list[str]) -> Iterator[list[str]]:
         yield arguments
 
 
-def address_of(sim: Sim, word: str) -> str:
+def address_of(sim: SimulatorHandle, word: str) -> str:
     """The address of the outlet that runs for the test, in place of one that is shown."""
     if word.startswith("ws://"):
         assert urlsplit(word).path == urlsplit(sim.ws_url).path
         return sim.ws_url
-    return "{}:{}".format(*sim.tcp_address) if re.search(r":\d+$", word) else word
+    return "{}:{}".format(*sim.tcp_address) if re.search(r"^(\S+:)?\d{4,5}$", word) else word
+
+
+def write_journal(path: str) -> None:
+    """Write the journal of an outlet that has been asked a question."""
+    with start_simulator() as sim:
+        with connect(sim.tcp_address) as client:
+            exchange(client)
+        sim.journal.dump(path)
 
 
 def test_commands_that_are_right_are_accepted(
@@ -182,6 +192,7 @@ def test_output_that_is_another_is_noticed() -> None:
         "run --prot 1",
         "run flakey",
         "send 127.0.0.1:3333 77",
+        "send 127.0.0.1:web 20",
         "faults dealy",
         "chekc",
         "do push=8",

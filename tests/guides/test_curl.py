@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.guides.blocks import Block, block_of, shown
+from tests.guides.outlets import steered
 from tests.support import SN, TIMEOUT
-from tests.web.browser.support import two_outlets
 
 CURL = [block for block in shown("console") if "$ curl " in block.text]
 
@@ -24,9 +24,7 @@ def run_curl(block: Block, folder: Path) -> None:
     if shutil.which("curl") is None or shutil.which("bash") is None:
         pytest.skip("there is no curl here")
     (folder / ".curlrc").write_text("fail\nsilent\nshow-error\n")
-    named = re.findall(r"\b0003C4\w{4}\b", block.text)
-    first, other = [*dict.fromkeys([*named, SN, "0003C44077"])][:2]
-    with two_outlets(f'device = {{ sn = "{first}" }}', other) as (url, _, _):
+    with steered(block.text) as url:
         script = "\n".join(re.findall(r"^\$ (.*)$", block.text, re.MULTILINE))
         script = script.replace("http://127.0.0.1:3334/", url)
         limited = rf'--max-time 0.2 \1 || test "$?" = {TIMED_OUT}'
