@@ -33,6 +33,8 @@ OUTLET = """
     [firmware.PM]
     fw_rev = "0.5.0"
     available_fw_rev = "0.5.1"
+    [timing]
+    reconnect_seconds = 1e6  # a client that connects after a restart learns of it, however late
 """
 REV_B = OUTLET.replace("[device]", '[device]\nhw_rev = "revB"')
 
@@ -158,7 +160,7 @@ def test_while_the_faceplate_restarts_after_an_update_it_is_not_there(transport:
             assert (await client.get_device_info()).sub_device is None
             assert (await client.get_available_updates()).pm is None
 
-    scenario = OUTLET + "[timing]\nfaceplate_restart_seconds = 1e9\n"
+    scenario = f"{OUTLET}    faceplate_restart_seconds = 1e9\n"
     with start_simulator(scenario, speed=SPEED) as simulator:
         asyncio.run(living(simulator))
 
@@ -364,10 +366,6 @@ def test_a_restart_in_the_middle_of_one_ends_it(module: Module, transport: Trans
         asyncio.run(living(simulator))
 
 
-PATIENT = "[timing]\nreconnect_seconds = 1e6\n"
-"""Whoever connects after a restart is told of it, however late."""
-
-
 def test_a_rev_b_restarts_first_and_goes_on_when_the_client_is_back(transport: Transport) -> None:
     async def living(simulator: SimulatorHandle) -> None:
         async with connected(simulator, transport) as client:
@@ -390,7 +388,7 @@ def test_a_rev_b_restarts_first_and_goes_on_when_the_client_is_back(transport: T
             assert len(follower.resumed.everything) == 1  # told once
             assert len(follower.gone.everything) == 2
 
-    with start_simulator(REV_B + PATIENT, speed=SPEED) as simulator:
+    with start_simulator(REV_B, speed=SPEED) as simulator:
         asyncio.run(living(simulator))
 
 
@@ -406,7 +404,7 @@ def test_a_rev_b_confirms_the_update_of_its_faceplate_by_a_push(transport: Trans
             assert await revisions(client, "PM") == ("0.5.1", "0.5.1", False)
             assert follower.gone.everything == []
 
-    with start_simulator(REV_B + PATIENT, speed=SPEED) as simulator:
+    with start_simulator(REV_B, speed=SPEED) as simulator:
         asyncio.run(living(simulator))
 
 
@@ -426,7 +424,7 @@ def test_a_rev_b_tells_by_a_push_that_the_update_could_not_start(
             assert not simulator.updating
             assert follower.pushes == []
 
-    scenario = f'{REV_B}{PATIENT}[updates]\n{module} = {{ outcome = "refused" }}\n'
+    scenario = f'{REV_B}[updates]\n{module} = {{ outcome = "refused" }}\n'
     with start_simulator(scenario, speed=SPEED) as simulator:
         asyncio.run(living(simulator))
 
