@@ -9,6 +9,7 @@ from invis_sim.client.ports import TCP_PORT, WS_PORT
 from invis_sim.device.handlers import HANDLERS, MUTATING_CALLBACKS
 from invis_sim.protocol.packets import Note, Request
 from invis_sim.protocol.transport import Transport
+from invis_sim.recording.learning import Learning
 from invis_sim.server.session.context import ServerContext
 
 __all__ = ["Device", "why_withheld"]
@@ -25,6 +26,7 @@ class Device:
     host: its name or address. tcp_port, ws_port: where it listens.
     read_only: whether it gets only requests that are known to change nothing.
     sn_known: whether its serial number is known.
+    learning: takes what passes for what the outlet is.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Device:
         self.ws_port = ws_port
         self.read_only = read_only
         self.sn_known = sn_known
+        self.learning = Learning()
 
     async def connect(self, transport: Transport) -> socket.socket:
         """Return a new connection. Raises OSError."""

@@ -21,7 +21,7 @@ from invis_sim.recording.questions import Answered, Question, find_answer, simul
 from invis_sim.schema.build import build
 from invis_sim.schema.fields import Path, fields
 
-__all__ = ["Recognised", "state_from_replies"]
+__all__ = ["Recognised", "parts_from_replies", "state_from_replies"]
 
 # Fields that a scenario may omit, because the simulator knows a value by other means.
 _OMISSIBLE: tuple[tuple[str, ...], ...] = (
@@ -58,6 +58,39 @@ def state_from_replies(answers: Sequence[Answered]) -> Recognised:
     answered = [one for one in answers if one.reply is not None]
     differences = map(str, compare_answers(answered, simulated))
     return Recognised(state, (*unread, *differences))
+
+
+_PARTS: Mapping[int, tuple[str, ...]] = {
+    Callback.REQUEST_CONFIGURATION: ("preferences",),
+    Callback.REQUEST_ACCESSORY_NAMES: ("names",),
+    Callback.OUTLET_STATUS: ("outlets",),
+    Callback.SENSOR_READINGS: ("sensors",),
+    Callback.DEVICE_INFORMATION: ("device", "faceplate", "firmware"),
+    Callback.NIGHTLIGHT_STATUS: ("nightlight",),
+    Callback.COLOR_LIGHT_STATUS: ("color_light", "indicator_light"),
+    Callback.AVAILABLE_UPDATES: ("firmware",),
+}
+"""Callback → the parts of a state that its reply shows."""
+
+
+def parts_from_replies(answers: Sequence[Answered], known: OutletState) -> dict[str, Any]:
+    """Return the parts of a state that some replies show, and no more. Never raises.
+
+    known: the state as it was known before: of what no reply shows.
+    """
+    shown = [one for one in answers if one.payload is not None]
+    callbacks = {one.question.callback for one in shown}
+    is_identified = Callback.DEVICE_INFORMATION in callbacks
+    tables = _Reader(answers, None if is_identified else known.product).read()
+    state = _build(tables)  # which removes from the tables what no scenario can have
+    names = {name for callback in callbacks for name in _PARTS.get(callback, ())}
+    parts = {name: getattr(state, name) for name in names}
+    if is_identified:  # but for the serial number, which is read from every packet
+        parts["device"] = msgspec.structs.replace(state.device, sn=known.device.sn)
+    if "firmware" not in parts and "update_check" in tables.get("firmware", {}):
+        parts["firmware"] = msgspec.structs.replace(known.firmware, update_check="fail")
+    parts["quirks"] = msgspec.structs.replace(known.quirks, **tables.get("quirks", {}))
+    return parts
 
 
 def _with_silence(state: OutletState, answers: Sequence[Answered]) -> OutletState:
@@ -129,8 +162,10 @@ class _Reader:
     over: it shows when the answers are compared.
     """
 
-    def __init__(self, answers: Sequence[Answered]) -> None:
+    def __init__(self, answers: Sequence[Answered], known: Product | None = None) -> None:
+        """Take the answers, and the product where they do not show it."""
         self._answers = answers
+        self._known = known
         self._quirks: dict[str, Any] = {}
 
     def read(self) -> dict[str, Any]:
@@ -160,6 +195,8 @@ class _Reader:
         return _table(self._answered(callback).args)
 
     def _product(self, information: Mapping[str, Any], firmware: Mapping[str, Any]) -> Product:
+        if self._known is not None:
+            return self._known
         faceplate = information.get("PM")
         if faceplate is None and "PM" not in firmware:
             return "bare"

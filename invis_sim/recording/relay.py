@@ -16,7 +16,7 @@ import math
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 import msgspec
 import trio
@@ -93,7 +93,7 @@ class Relay:
         self.from_device: Pieces = JsonPieces(MAX_DEVICE_PACKET_BYTES)
         self._unsent = b""  # what the device has not taken yet
         self._undelivered: deque[Piece] = deque()  # what waits for room in the outbox
-        self._waiting: dict[int, deque[PendingAnswer]] = {}  # by packetID, the oldest first
+        self._waiting: dict[int, deque[_Asked]] = {}  # by packetID, the oldest first
         self._order: deque[int] = deque()  # of those packetIDs
         self._last_input = 0.0
         self._watched = False
@@ -218,28 +218,29 @@ class Relay:
         if unsent:
             await self.upstream.send(unsent)
 
-    def expect_answer(self, packet_id: int) -> PendingAnswer:
+    def expect_answer(self, request: Request) -> PendingAnswer:
         """Return the answer to a request that the device gets; it comes later."""
-        pending = PendingAnswer()
-        self._waiting.setdefault(packet_id, deque()).append(pending)
+        packet_id = request.packet_id
+        asked = _Asked(request, PendingAnswer())
+        self._waiting.setdefault(packet_id, deque()).append(asked)
         self._order.append(packet_id)
         if len(self._order) > MAX_UNANSWERED:
-            self._take_waiting(self._order[0]).resolve(Answer(None))
-        return pending
+            self._take_waiting(self._order[0]).answer.resolve(Answer(None))
+        return asked.answer
 
-    def _take_waiting(self, packet_id: int) -> PendingAnswer:
+    def _take_waiting(self, packet_id: int) -> "_Asked":
         """Remove the oldest request with this packetID from those that wait. Raises KeyError."""
         waiting = self._waiting[packet_id]
         self._order.remove(packet_id)
-        pending = waiting.popleft()
+        asked = waiting.popleft()
         if not waiting:
             del self._waiting[packet_id]
-        return pending
+        return asked
 
     def _finish_waiting(self) -> None:
         for waiting in tuple(self._waiting.values()):
-            for pending in waiting:
-                pending.resolve(Answer(None))
+            for asked in waiting:
+                asked.answer.resolve(Answer(None))
 
     # From the device to the client
 
@@ -315,9 +316,13 @@ class Relay:
         if isinstance(packet, ReceivedReply):
             packet_id = packet.packet_id
             if packet_id in self._waiting:
-                pending = self._take_waiting(packet_id)
-                pending.resolve(Answer(packet, encode_frame=piece.encode))
+                asked = self._take_waiting(packet_id)
+                # First, so that what the reply leads to finds the outlet as the reply shows it.
+                self.device.learning.reply(self.connection, asked.request, packet)
+                asked.answer.resolve(Answer(packet, encode_frame=piece.encode))
                 return
+        else:
+            self.device.learning.push(self.connection, packet)
         notes = (_NO_REQUEST_WAITS,) if isinstance(packet, ReceivedReply) else ()
         framed = {self.connection.transport: piece.raw}
         self.connection.push(packet, framed, 1, piece.encode, notes)
@@ -363,6 +368,13 @@ class Relay:
         connection.stop_reading()
 
 
+class _Asked(NamedTuple):
+    """A request that the device has got, and the answer to it, which comes later."""
+
+    request: Request
+    answer: PendingAnswer
+
+
 class _Forward(msgspec.Struct, frozen=True, gc=False):
     """Has the device answer a request. raw: its bytes as they came."""
 
@@ -376,7 +388,7 @@ class _Forward(msgspec.Struct, frozen=True, gc=False):
             why = why_withheld(request)
             if why is not None:
                 return relay.connection.context.outlet.reject(request, why)
-        pending = relay.expect_answer(request.packet_id)
+        pending = relay.expect_answer(request)
         relay.send_to_device(self.raw)
         return pending
 

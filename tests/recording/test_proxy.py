@@ -10,8 +10,10 @@ import trio
 
 from invis_sim import When, faults, open_proxy, open_simulator, start_proxy, start_simulator
 from invis_sim.protocol.transport import Transport
+from invis_sim.recording.questions import QUESTIONS
 from invis_sim.testing.block import SimulatorContext
 from invis_sim.testing.handle import SimulatorHandle
+from tests.recording.test_from_replies import packets
 from tests.server.conformance import Check, Endpoint, checks_of
 from tests.server.frames import CLOSE, HANDSHAKE, PING, client_frame, frames_in
 from tests.server.peers import Peer, Peers, TcpPeer, WebSocketPeer, address, address_of, connected
@@ -198,6 +200,64 @@ def test_what_the_proxy_records_is_what_the_device_records() -> None:
         ]
     assert sides[0] == sides[1]
     assert len(sides[0]) == 6
+
+
+AURA = """
+    [device]
+    product = "aura"
+    hw_rev = "revB"
+    [outlets]
+    states = [0, 1]
+    [names]
+    outlet2 = "Lamp"
+    [firmware.IM]
+    available_fw_rev = "9.9.9"
+    [timing]
+    sensor_seconds = 0
+    reconnect_seconds = 0
+"""
+
+
+@on_both
+def test_the_state_of_the_proxy_is_what_the_device_has_shown(transport: Transport) -> None:
+    with start_simulator(AURA) as device, proxy_of(device) as proxy:
+        with connected(proxy, transport) as peer:
+            for number, question in enumerate(QUESTIONS):
+                ask(peer, question.callback, number, question.args)
+            assert packets(proxy.state) == packets(device.state)
+            # What is pushed then is what the device has, and so is what a client has set.
+            proxy.push(9)
+            assert peer.packet()["payload"]["callbackArgs"] == [0, 1]
+            assert ask(peer, 10, 100, [1, 1])["PUBACK"] == 1
+            assert proxy.state.outlets.states == (1, 1)
+            device.set(outlets={"states": [0, 0]})
+            while peer.packet()["payload"] != {"callbackName": 9, "callbackArgs": [0, 0]}:
+                pass
+        wait_for_end(proxy)
+        assert packets(proxy.state) == packets(device.state)
+
+
+def test_what_a_device_has_not_shown_is_as_the_scenario_says() -> None:
+    with (
+        start_simulator(AURA) as device,
+        proxy_of(device, "[names]\noutlet1 = 'Ours'\n") as proxy,
+        connected(proxy, "tcp") as peer,
+    ):
+        ask(peer, 9, 1)
+        assert (proxy.state.outlets.states, proxy.state.names.outlet1) == ((0, 1), "Ours")
+        assert proxy.state.product == "bare"
+
+
+def test_a_device_that_shows_something_new_each_time_does_not_slow_the_proxy_down() -> None:
+    with start_simulator(outlet()) as device, proxy_of(device) as proxy:
+        with connected(proxy, "tcp") as peer:
+            ask(peer, 12, 1)
+            for number in range(2, 100):
+                device.set(sensors={"lux": number})
+                while "PUBACK" not in ask(peer, 11, number):
+                    pass
+        wait_for_end(proxy)
+        assert proxy.state.sensors.lux == 99
 
 
 def test_under_trio() -> None:
