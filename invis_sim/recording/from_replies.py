@@ -17,7 +17,7 @@ from invis_sim.device.sensors import DECIMALS, READINGS, Sensors
 from invis_sim.device.state import OutletState, Product
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.recording.differences import compare_answers
-from invis_sim.recording.questions import Answered, Question, find_answer, simulate
+from invis_sim.recording.questions import NOT_ASKED, Answered, Question, find_answer, simulate
 from invis_sim.schema.build import build
 from invis_sim.schema.fields import Path, fields
 
@@ -199,12 +199,19 @@ class _Reader:
             return self._known
         faceplate = information.get("PM")
         if faceplate is None and "PM" not in firmware:
-            return "bare"
+            return "aura" if self._is_aura_taken_off() else "bare"
         kind = _table(faceplate).get("type")
         by_name = isinstance(kind, str) and "aura" in kind.lower()
         has_light = self._answered(Callback.COLOR_LIGHT_STATUS, [5]).args
         many = isinstance(has_light, list) and len(has_light) > 1
         return "aura" if by_name or many else "pro"
+
+    def _is_aura_taken_off(self) -> bool:
+        """Return whether only an Aura without its faceplate answers so: it knows its lights by
+        their numbers, and refuses others where it is silent about its own.
+        """
+        own, other = (self._answered(Callback.COLOR_LIGHT_STATUS, [light]) for light in (5, 7))
+        return own.problem != NOT_ASKED and own.reply is None and other.reply is not None
 
     def _faceplate_answers(self, information: Mapping[str, Any]) -> bool:
         return _table(information.get("PM")).get("online") is not False
@@ -240,6 +247,9 @@ class _Reader:
     def _faceplate(self, information: Mapping[str, Any], product: Product) -> dict[str, Any]:
         module = _table(information.get("PM"))
         found = _some(module, "online", "sn", "MAC", "device", "type", "hw_rev")
+        if information and not module and self._is_aura_taken_off():
+            self._quirks["absent_faceplate"] = "omitted"
+            return {"attached": False}
         if found.get("online") is False:
             degraded = module.get("fw_rev") == "" and "radar" not in module
             form = {"Unknown": "degraded", "": "blank"} if degraded else {}

@@ -10,7 +10,7 @@ from invis_sim.device.state import OutletState
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.packets import Reply, Request
 
-__all__ = ["QUESTIONS", "Answered", "Question", "find_answer", "simulate"]
+__all__ = ["NOT_ASKED", "QUESTIONS", "Answered", "Question", "find_answer", "simulate"]
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -71,12 +71,15 @@ class Answered(msgspec.Struct, frozen=True):
         return payload.get("callbackArgs") if isinstance(payload, dict) else None
 
 
+NOT_ASKED = "it was not asked"
+
+
 def find_answer(answers: Sequence[Answered], question: Question) -> Answered:
     """Return what came of a question; one that was not asked counts as not answered."""
     for one in answers:
         if one.question == question:
             return one
-    return Answered(question, None, "it was not asked")
+    return Answered(question, None, NOT_ASKED)
 
 
 def simulate(state: OutletState, questions: Sequence[Question] = QUESTIONS) -> list[Answered]:

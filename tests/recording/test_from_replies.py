@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim import scenario
-from invis_sim.device.state import OutletState, Product
+from invis_sim.device.state import OutletState, Product, patched
 from invis_sim.protocol.packets import Reply
 from invis_sim.recording.from_replies import state_from_replies
 from invis_sim.recording.questions import Answered, simulate
@@ -38,6 +38,24 @@ def test_any_outlet_is_recognised(product: Product, state: OutletState) -> None:
     assert packets(found.state) == packets(state)
     # What was found is as short as it can be: to read it again finds nothing else.
     assert state_from_replies(simulate(found.state)) == found
+
+
+@pytest.mark.parametrize("absent", ["offline", "omitted", "degraded", "blank"])
+@pytest.mark.parametrize("missing", ["fails", "ignored"])
+@pytest.mark.parametrize("product", ["pro", "aura"])
+def test_an_outlet_without_its_faceplate_is_recognised(
+    product: Product, missing: str, absent: str
+) -> None:
+    state = patched(
+        OutletState().with_product(product),
+        {
+            "faceplate": {"attached": False},
+            "quirks": {"absent_faceplate": absent, "missing_parts": missing},
+        },
+    )
+    found = state_from_replies(simulate(state))
+    assert not found.notes
+    assert packets(found.state) == packets(state)
 
 
 @st.composite
