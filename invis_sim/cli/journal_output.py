@@ -13,7 +13,7 @@ from invis_sim.cli.introduction import Running, outlets_of
 from invis_sim.cli.log import JournalWriter, JsonLog
 from invis_sim.cli.messages import print_warning, warn
 from invis_sim.cli.output_files import is_pipe, open_output
-from invis_sim.journal import subscribe_to_all
+from invis_sim.journal import Subscription, subscribe_to_all
 from invis_sim.journal.jsonl import encode_header
 
 __all__ = ["MAX_WAITING_LINES", "write_journal"]
@@ -53,14 +53,15 @@ def write_journal(running: Running, args: argparse.Namespace, stack: ExitStack) 
     )
     if len(outlets) > 1:
         header = msgspec.structs.replace(header, sn="")  # each entry has its own
-    subscription = subscribe_to_all(
+    subscription: Subscription = subscribe_to_all(
         [outlet.journal for outlet in outlets],
         after=0,
         done=True,
         max_waiting=MAX_WAITING_LINES,
         wait_when_full=JOURNAL_WAIT_SECONDS,
-        on_loss=partial(
-            warn, f"--journal {path}: it is written too slowly, so entries are missing"
+        on_loss=lambda: warn(
+            f"--journal {path}: it is written too slowly, so entries are missing, from number "
+            f"{subscription.first_dropped} on"
         ),
     )
     writer = JournalWriter(
@@ -76,5 +77,8 @@ def write_journal(running: Running, args: argparse.Namespace, stack: ExitStack) 
     def close() -> None:
         if not writer.close(JOURNAL_CLOSE_SECONDS):
             warn(f"--journal {path}: the last entries could not be written")
+        missing = writer.dropped + subscription.dropped
+        if missing:
+            warn(f"--journal {path}: {missing} entries are missing in all")
 
     stack.callback(close)

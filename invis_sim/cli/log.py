@@ -34,6 +34,10 @@ wait only ends a batch of which one connection failed at that moment.
 """
 
 
+PAUSE_SECONDS = 0.005
+"""How long a writer waits after it has written, so that what comes meanwhile is written in one go:
+to wake it for each entry would cost the outlet more than to answer a request."""
+
 STALL_SECONDS = 1.0
 """How long the end of a command waits at most for a reader that takes nothing."""
 
@@ -75,10 +79,10 @@ class LogFormat(Protocol):
     def flush(self) -> Iterable[str]:
         """Return the lines of the entries that are held back."""
 
-    def dropped(self, number: int, last: Entry) -> Iterable[str]:
+    def dropped(self, number: int, first: Entry, last: Entry) -> Iterable[str]:
         """Return the lines that say how many entries are missing here.
 
-        last: the newest of those that are missing.
+        first, last: the oldest and the newest of those that are missing.
         """
 
 
@@ -93,13 +97,13 @@ class JsonLog:
     def flush(self) -> Iterable[str]:
         return ()
 
-    def dropped(self, number: int, last: Entry) -> Iterable[str]:
+    def dropped(self, number: int, first: Entry, last: Entry) -> Iterable[str]:
         # With the number of the last missing entry, so that numbers stay unique and ascending.
         note = ServerError(
             sn=last.sn,
             number=last.number,
             seconds=last.seconds,
-            text=f"{number} entries dropped: output too slow",
+            text=f"{number} entries dropped, from number {first.number} on: output too slow",
         )
         return self.lines(note)
 
@@ -134,7 +138,7 @@ class TextLog:
     def flush(self) -> Iterator[str]:
         return self._grouper.flush()
 
-    def dropped(self, number: int, last: Entry) -> Iterator[str]:
+    def dropped(self, number: int, first: Entry, last: Entry) -> Iterator[str]:
         yield from self.flush()  # the rest of its batch may be among the missing entries
         yield f"({number} lines dropped: output too slow)"
 
@@ -205,6 +209,8 @@ class JournalWriter:
     open a pipe waits for its reader. log_format: how entries become lines.
     first: the text before the first entry.
     on_error: called, in the thread, when writing fails; nothing more is written then.
+
+    dropped: how many entries the output says are missing.
     """
 
     def __init__(
@@ -221,8 +227,10 @@ class JournalWriter:
         self._format = log_format
         self._first = first
         self._on_error = on_error
+        self.dropped = 0
         self._opened = not callable(stream)
         self._written = 0
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="invis-sim-writer", daemon=True)
         self._thread.start()
 
@@ -235,6 +243,7 @@ class JournalWriter:
         Returns whether all is written, or the writer has failed and said so.
         """
         self._subscription.close()
+        self._closing.set()
         deadline = time.monotonic() + (seconds if self._opened else 0)  # else nothing reads it
         while self._thread.is_alive() and (left := deadline - time.monotonic()) > 0:
             written = self._written
@@ -261,14 +270,16 @@ class JournalWriter:
             timeout = GROUPING_SECONDS if self._format.holds else None
             if self._subscription.wait(timeout):
                 self._write(self._lines(self._subscription.read_batch()))
+                self._closing.wait(PAUSE_SECONDS)
             elif timeout is not None:
                 self._write(self._format.flush())
             else:
                 return
 
     def _lines(self, batch: Batch) -> Iterator[str]:
-        if batch.last_dropped is not None:
-            yield from self._format.dropped(batch.dropped, batch.last_dropped)
+        if batch.first_dropped is not None and batch.last_dropped is not None:
+            self.dropped += batch.dropped
+            yield from self._format.dropped(batch.dropped, batch.first_dropped, batch.last_dropped)
         for entry in batch.entries:
             yield from self._format.lines(entry)
 

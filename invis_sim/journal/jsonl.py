@@ -67,7 +67,7 @@ def _event(event: Event) -> dict[str, Any]:
 
 
 def _exchange(exchange: Exchange) -> dict[str, Any]:
-    return {
+    plain: dict[str, Any] = {
         "entry": "exchange",
         "sn": exchange.sn,
         "number": exchange.number,
@@ -79,12 +79,16 @@ def _exchange(exchange: Exchange) -> dict[str, Any]:
         "outcome": exchange.outcome,
         "received": None if exchange.received is None else _text(exchange.received),
         "sent": [_sent(data, exchange.transport) for data in exchange.sent],
-        "faults": [{"fault": one.fault, "detail": one.detail} for one in exchange.faults],
+        "faults": [msgspec.structs.asdict(one) for one in exchange.faults],
         "notes": [{"reason": note.reason, "offset": note.offset} for note in exchange.notes],
-        **({} if exchange.done else {"done": False}),
-        **({} if exchange.recipients == 1 else {"recipients": exchange.recipients}),
-        **({"latency": _rounded(exchange.latency)} if exchange.latency else {}),
     }
+    if not exchange.done:
+        plain["done"] = False
+    if exchange.recipients != 1:
+        plain["recipients"] = exchange.recipients
+    if exchange.latency:
+        plain["latency"] = _rounded(exchange.latency)
+    return plain
 
 
 def _rounded(seconds: float) -> float:

@@ -30,11 +30,13 @@ class Batch(NamedTuple):
     """What a subscription had waiting.
 
     entries: oldest first. dropped: how many before them were lost since the last read.
-    last_dropped: the newest of those that were lost; None where none was.
+    first_dropped, last_dropped: the oldest and the newest of those that were lost; None where none
+    was.
     """
 
     entries: list[Entry]
     dropped: int
+    first_dropped: Entry | None
     last_dropped: Entry | None
 
 
@@ -76,6 +78,7 @@ class Subscription:
         self._waiting: deque[Entry] = deque()
         self._bytes = 0  # of those that wait
         self._dropped = 0
+        self._first_dropped: Entry | None = None
         self._last_dropped: Entry | None = None
         self._closed = False
         # Whether the reader has been waited for in vain: then it is not waited for again before it
@@ -103,6 +106,12 @@ class Subscription:
         """How many entries were lost since the last read, because too many waited."""
         return self._dropped
 
+    @property
+    def first_dropped(self) -> int | None:
+        """The number of the oldest entry of those; None: none was lost."""
+        first = self._first_dropped
+        return None if first is None else first.number
+
     def read(self) -> list[Entry]:
         """Return all entries that wait, oldest first. Never blocks."""
         return self.read_batch().entries
@@ -110,11 +119,13 @@ class Subscription:
     def read_batch(self) -> Batch:
         """Return all entries that wait, and how many were lost before them. Never blocks."""
         with self._changed:
-            batch = Batch(list(self._waiting), self._dropped, self._last_dropped)
+            batch = Batch(
+                list(self._waiting), self._dropped, self._first_dropped, self._last_dropped
+            )
             self._waiting.clear()
             self._bytes = 0
             self._dropped = 0
-            self._last_dropped = None
+            self._first_dropped = self._last_dropped = None
             self._too_slow = False
             self._changed.notify_all()  # the recording thread may wait for room
         return batch
@@ -165,8 +176,10 @@ class Subscription:
         with self._changed:
             if self._closed:
                 return
-            if not self._too_slow and not self._has_room():
+            full = len(self._waiting) >= self._max_waiting or self._bytes >= self._max_bytes
+            if full and not self._too_slow:
                 self._too_slow = not self._changed.wait_for(self._has_room, self._wait_when_full)
+            # Each request of a client comes through here, so this calls as little as possible.
             first = not self._waiting
             self._append(entry)
             if first:
@@ -174,7 +187,8 @@ class Subscription:
         # Only for the first, because a reader that has not read since then knows already.
         if first and self._on_ready is not None:
             self._call(self._on_ready)
-        self._report_loss()
+        if self._dropped:
+            self._report_loss()
 
     def grew(self, exchange: Exchange, size: int) -> None:
         """Count that so many more bytes of the exchange were sent, if it still waits. Never
@@ -215,7 +229,8 @@ class Subscription:
     def _append(self, entry: Entry) -> None:
         self._waiting.append(entry)
         self._bytes += memory_of(entry)
-        self._trim()
+        if len(self._waiting) > self._max_waiting or self._bytes > self._max_bytes:
+            self._trim()
 
     def _trim(self) -> None:
         """Lose the oldest entries that exceed the bounds."""
@@ -225,6 +240,7 @@ class Subscription:
         ):
             self._dropped += 1
             self._last_dropped = self._pop()
+            self._first_dropped = self._first_dropped or self._last_dropped
 
     def _pop(self) -> Entry:
         entry = self._waiting.popleft()

@@ -70,11 +70,10 @@ def text_frame(text: bytes) -> bytes:
 
 def unframe_text(frames: bytes) -> bytes | None:
     """Return the text of a frame that `text_frame` made; None if the bytes are anything else."""
-    # The three sizes of a header without a mask.
-    for start in (2, 4, 10):
-        if text_frame(frames[start:]) == frames:
-            return frames[start:]
-    return None
+    # The second byte says how long a header without a mask is.
+    start = {126: 4, 127: 10}.get(frames[1], 2) if len(frames) > 1 else 2
+    text = frames[start:]
+    return text if text_frame(text) == frames else None
 
 
 def close_frame(code: int, reason: str = "") -> bytes:

@@ -275,7 +275,7 @@ def test_a_push_that_waits_is_written_before_the_note_of_what_is_missing() -> No
     log, text_log = Grouped(), TextLog(1_000_000.5)
     push = log.push(1, 3)
     assert list(text_log.lines(push)) == []
-    waiting, note = text_log.dropped(7, push)
+    waiting, note = text_log.dropped(7, push, push)
     assert waiting.endswith("tcp #1    push 9 outlet status [1,0]")
     assert note == "(7 lines dropped: output too slow)"
 
@@ -513,7 +513,10 @@ def test_a_journal_file_that_loses_entries_says_so_and_can_be_read() -> None:
     assert [one.number for one in read] == list(range(90, 101))
     note = read.events()[0]
     assert isinstance(note, ServerError)
-    assert (note.text, note.sn) == ("90 entries dropped: output too slow", "0003C44076")
+    assert (note.text, note.sn) == (
+        "90 entries dropped, from number 1 on: output too slow",
+        "0003C44076",
+    )
 
 
 def test_a_slow_stream_is_waited_for_where_it_gets_the_time() -> None:

@@ -41,7 +41,7 @@ def fill(writing: int) -> int:
     ("log_format", "dropped", "end"),
     [
         (TextLog(0.0), b"(90 lines dropped: output too slow)", b""),
-        (JsonLog(), b'"text":"90 entries dropped: output too slow"}', b'"}'),
+        (JsonLog(), b'"text":"90 entries dropped, from number 1 on: output too slow"}', b'"}'),
     ],
     ids=["text", "json"],
 )

@@ -90,25 +90,25 @@ def test_of_too_many_entries_the_oldest_are_dropped_and_counted() -> None:
     journal = Journal()
     with journal.subscribe(max_waiting=3) as subscription:
         entries = [event(journal) for _ in range(5)]
-        assert subscription.dropped == 2
+        assert (subscription.dropped, subscription.first_dropped) == (2, 1)
         batch = subscription.read_batch()
-        assert batch == (entries[2:], 2, entries[1])
-        assert subscription.dropped == 0
+        assert batch == (entries[2:], 2, entries[0], entries[1])
+        assert (subscription.dropped, subscription.first_dropped) == (0, None)
         last = event(journal)
-        assert subscription.read_batch() == ([last], 0, None)
+        assert subscription.read_batch() == ([last], 0, None, None)
 
 
 def test_of_entries_that_take_too_much_memory_the_oldest_are_dropped_but_not_the_newest() -> None:
     journal = Journal()
     with journal.subscribe(max_waiting_bytes=3000) as subscription:
         entries = [record(journal, bytes(1000)) for _ in range(5)]
-        assert subscription.read_batch() == (entries[2:], 2, entries[1])
+        assert subscription.read_batch() == (entries[2:], 2, entries[0], entries[1])
         entries = [record(journal, bytes(1000)), record(journal, bytes(9000))]
-        assert subscription.read_batch() == (entries[1:], 1, entries[0])
+        assert subscription.read_batch() == (entries[1:], 1, entries[0], entries[0])
         entries = [record(journal, bytes(1000)) for _ in range(3)]
         assert next(iter(subscription)) is entries[0]  # which makes room for one more
         entries.append(record(journal, bytes(1000)))
-        assert subscription.read_batch() == (entries[1:], 0, None)
+        assert subscription.read_batch() == (entries[1:], 0, None, None)
     with journal.subscribe(after=0, max_waiting_bytes=3000) as subscription:
         assert subscription.read_batch().entries == entries[1:]
 
@@ -124,7 +124,7 @@ def test_what_is_sent_of_an_entry_while_it_waits_counts() -> None:
         assert subscription.dropped == 0
         for _ in range(3):
             journal.sent(slow, bytes(1000))
-        assert subscription.read_batch() == ([newer], 1, slow)
+        assert subscription.read_batch() == ([newer], 1, slow, slow)
 
 
 def test_what_is_sent_of_entries_that_are_not_wanted_counts_nothing() -> None:
@@ -134,7 +134,7 @@ def test_what_is_sent_of_entries_that_are_not_wanted_counts_nothing() -> None:
         entries = [record(journal), record(journal)]
         for _ in range(5):
             journal.sent(record(journal, connection=2), bytes(1000))
-        assert subscription.read_batch() == (entries, 0, None)
+        assert subscription.read_batch() == (entries, 0, None, None)
 
 
 def test_a_slow_reader_is_waited_for_where_too_much_memory_waits() -> None:
