@@ -136,7 +136,7 @@ class Journal(JournalQueries):
             subscriptions = self._subscriptions
         for subscription in subscriptions:
             if done or not subscription.done:
-                subscription.offer(exchange)
+                subscription.offer(exchange, size)
         return exchange
 
     def sent(self, exchange: Exchange, data: bytes) -> None:
@@ -158,9 +158,10 @@ class Journal(JournalQueries):
                 return
             exchange.done = True
             subscriptions = self._subscriptions
+        size = memory_of(exchange) if subscriptions else 0
         for subscription in subscriptions:
             if subscription.done:
-                subscription.offer(exchange)
+                subscription.offer(exchange, size)
 
     def add(
         self,
@@ -184,13 +185,14 @@ class Journal(JournalQueries):
             connection=connection,
             **fields,
         )
+        size = memory_of(event)
         with self._lock:
             self._entries.append(event)
-            self._bytes += memory_of(event)
+            self._bytes += size
             self._trim()
             subscriptions = self._subscriptions
         for subscription in subscriptions:
-            subscription.offer(event)
+            subscription.offer(event, size)
         return event
 
     def clear(self) -> None:

@@ -167,10 +167,13 @@ class Subscription:
         """Queue entries that the journal had kept before, without waiting or notice."""
         for entry in entries:
             if self._filter is None or self._filter.matches(entry):
-                self._append(entry)
+                self._append(entry, memory_of(entry))
 
-    def offer(self, entry: Entry) -> None:
-        """Queue the entry if it matches; in the thread that records. Never raises."""
+    def offer(self, entry: Entry, size: int) -> None:
+        """Queue the entry if it matches; in the thread that records. Never raises.
+
+        size: what `memory_of` says of it now.
+        """
         if self._filter is not None and not self._filter.matches(entry):
             return
         with self._changed:
@@ -181,7 +184,7 @@ class Subscription:
                 self._too_slow = not self._changed.wait_for(self._has_room, self._wait_when_full)
             # Each request of a client comes through here, so this calls as little as possible.
             first = not self._waiting
-            self._append(entry)
+            self._append(entry, size)
             if first:
                 self._changed.notify_all()
         # Only for the first, because a reader that has not read since then knows already.
@@ -226,9 +229,9 @@ class Subscription:
         room = len(self._waiting) < self._max_waiting and self._bytes < self._max_bytes
         return self._closed or room
 
-    def _append(self, entry: Entry) -> None:
+    def _append(self, entry: Entry, size: int) -> None:
         self._waiting.append(entry)
-        self._bytes += memory_of(entry)
+        self._bytes += size
         if len(self._waiting) > self._max_waiting or self._bytes > self._max_bytes:
             self._trim()
 
