@@ -34,6 +34,9 @@ SCENARIO = """
     mode = 1
     brightness = 60
 
+    [timing]
+    sensor_seconds = 0  # no pushes of readings, however long the browser takes to start
+
     [firmware.PM]
     available_fw_rev = "0.6.0"
 
