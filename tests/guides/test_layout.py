@@ -21,6 +21,7 @@ from invis_sim.guides.markdown import (
     spans,
 )
 from invis_sim.guides.text import as_text
+from tests.cli.test_words import AVOIDED
 
 GUIDE = """# A title
 
@@ -152,6 +153,11 @@ def test_each_guide_uses_no_more_of_markdown_than_is_understood(name: str) -> No
     assert re.findall(r".{0,20}(?<![\\*])\*(?!\*).{0,20}", text) == []  # emphasis
     html = re.sub(r"<(pre|code)\b.*?</\1>|<[^>]*>", "", as_html(TEXTS[name]), flags=re.DOTALL)
     assert re.findall(r".{0,20}(?:\*\*|[`|]|\]\(|^ *- |^#).{0,20}", html, re.MULTILINE) == []
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_guide_has_none_of_the_words_to_avoid(name: str) -> None:
+    assert AVOIDED.findall(TEXTS[name]) == []
 
 
 @pytest.mark.parametrize("width", [80, 120])
