@@ -190,6 +190,14 @@ class Acceptor:
             "machine has none at which the ports are free"
         )
 
+    def give_up(self, groups: Iterable[ListenerGroup]) -> None:
+        """Close what `open_at` has returned, and go on as before."""
+        for group in groups:
+            group.close()
+            before = self._groups[group.transport]
+            if not before.sockets:  # it was in the way
+                self._follow_reach(before)
+
     def move_to(self, groups: Iterable[ListenerGroup]) -> None:
         """Accept clients at these addresses from now on, and no longer where it has until now.
 

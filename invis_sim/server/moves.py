@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from invis_sim.commands.command import Command, CommandError
 from invis_sim.commands.new_address import NewAddress
 from invis_sim.journal import AddressChanged, ServerError
@@ -13,7 +15,17 @@ from invis_sim.server.net.listeners import ListenerGroup, StartError
 if TYPE_CHECKING:
     from invis_sim.server.session.connection import Connection
 
-__all__ = ["Moves"]
+__all__ = ["Moves", "Opened"]
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """A new address of an outlet, at which it listens and does not accept clients yet.
+
+    address: as it was asked for. groups: what listens; of the transports whose address changes.
+    """
+
+    address: NewAddress
+    groups: tuple[ListenerGroup, ...]
 
 
 class Moves:
@@ -41,17 +53,18 @@ class Moves:
 
     def open_for(
         self, commands: Sequence[Command], rehearse: Callable[[Sequence[Command]], None]
-    ) -> tuple[ListenerGroup, ...]:
+    ) -> Opened | None:
         """Listen where the commands want the outlet to be, without accepting clients there: of
         several, where all of them together do.
 
         rehearse: raises CommandError where the commands cannot be carried out; it is called first,
         so that nothing can fail any more once the outlet listens there.
 
-        Returns the groups for `carry_out`. Raises CommandError, and has changed nothing then.
+        Returns what `carry_out` or `give_up` takes; None where no command changes the address.
+        Raises CommandError, and has changed nothing then.
         """
         if all(command.new_address is None for command in commands):
-            return ()
+            return None
         rehearse(commands)
         key = ""
         wanted = NewAddress()
@@ -64,21 +77,25 @@ class Moves:
                 why = f"this outlet has no {transport}: the scenario switches it off"
                 raise CommandError(f"{key}.{transport}_port: {why}")
         try:
-            groups = self._acceptor.open_at(wanted)
+            return Opened(wanted, self._acceptor.open_at(wanted))
         except StartError as error:
             raise CommandError(f"{key}: {error}") from None
-        self.so_far = wanted.in_place_of(self.so_far)
-        return groups
 
-    def carry_out(self, groups: Iterable[ListenerGroup]) -> bool:
-        """Have the outlet where these listen, and end its connections at the addresses before.
+    def give_up(self, opened: Opened | None) -> None:
+        """Leave the outlet where it is, and no longer listen where `open_for` has begun to."""
+        if opened is not None:
+            self._acceptor.give_up(opened.groups)
+
+    def carry_out(self, opened: Opened | None) -> bool:
+        """Have the outlet where it listens by now, and end its connections at the addresses before.
 
         Returns whether its address has changed.
         """
-        moved = {group.transport for group in groups}
-        if not moved:
+        if opened is None or not opened.groups:
             return False
-        self._move(groups)
+        moved = {group.transport for group in opened.groups}
+        self._move(opened.groups)
+        self.so_far = opened.address.in_place_of(self.so_far)
         for connection in tuple(self._connections.values()):
             if connection.transport in moved:
                 # As the network does with packets for an address that the outlet has no more.

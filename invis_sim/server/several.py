@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from invis_sim.commands.command import Command, CommandError
 from invis_sim.protocol.hidden_frames import hide_frames
+from invis_sim.server.moves import Opened
 from invis_sim.server.simulator import Simulator
 
 __all__ = ["do_on_all", "rehearse_on_all", "wait_for_pending_connections"]
@@ -23,8 +24,30 @@ def do_on_all(outlets: Sequence[Simulator], commands: Sequence[Command], by: str
     """
     if len(outlets) > 1:
         rehearse_on_all(outlets, lambda outlet: outlet.rehearse(commands))
+    opened = _open_on_all(outlets, commands)
     for outlet in outlets:
-        outlet.carry_out(commands, by)
+        outlet.carry_out(commands, by, opened.get(outlet))
+
+
+def _open_on_all(
+    outlets: Sequence[Simulator], commands: Sequence[Command]
+) -> dict[Simulator, Opened]:
+    """Listen where the commands want each outlet to be, for `carry_out`: two of them may be in each
+    other's way. Raises CommandError, and has changed nothing then.
+    """
+    found: dict[Simulator, Opened] = {}
+    for outlet in outlets:
+        try:
+            opened = outlet.moves.open_for(commands, outlet.rehearse)
+        except CommandError as error:
+            for other, earlier in found.items():
+                other.moves.give_up(earlier)
+            several = f" (outlet {outlet.sn})" if len(outlets) > 1 else ""
+            raise CommandError(*(f"{one}{several}" for one in error.problems)) from None
+        if opened is None:
+            break  # and so it is with the others
+        found[outlet] = opened
+    return found
 
 
 def rehearse_on_all(outlets: Iterable[Simulator], rehearse: Callable[[Simulator], None]) -> None:

@@ -50,7 +50,7 @@ from invis_sim.server.beginning import Beginning, Opening
 from invis_sim.server.clock import Clock
 from invis_sim.server.fault_handle import FaultHandle, FaultHandles, FaultMethods, call_here
 from invis_sim.server.mdns import Announcement
-from invis_sim.server.moves import Moves
+from invis_sim.server.moves import Moves, Opened
 from invis_sim.server.net.listeners import ListenerGroup, StartError
 from invis_sim.server.outages import Outages
 from invis_sim.server.reload import SimulatorReload
@@ -242,9 +242,12 @@ class Simulator(
             self._last_number,
         )
 
-    def carry_out(self, commands: Sequence[Command], by: str) -> None:
-        """Carry out checked commands: all of them in order, or none. Raises CommandError."""
-        opened = self.moves.open_for(commands, self.rehearse)
+    def carry_out(self, commands: Sequence[Command], by: str, opened: Opened | None = None) -> None:
+        """Carry out checked commands: all of them in order, or none. Raises CommandError.
+
+        opened: what `moves.open_for` has returned for them; None: that is to be done.
+        """
+        opened = opened or self.moves.open_for(commands, self.rehearse)
         for command, effects in apply_all(commands, self._target()):
             if ClearJournal() in effects:
                 self.journal.clear()  # before the command is recorded, which would be lost

@@ -10,6 +10,7 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from invis_sim import Fleet, open_fleet
 from invis_sim.commands.command import CommandError
 from invis_sim.commands.set_state import SetState
 from invis_sim.faults import Readdress, When
@@ -228,6 +229,47 @@ def test_the_scenario_of_one_that_has_moved_says_the_new_address() -> None:
             sim.inject(Readdress(seconds=0, when=When(from_seconds=0)))
             scenario, _ = export(sim)
             assert scenario.listen.host == sim.tcp_address[0] == "127.0.0.3"
+
+    trio.run(main)
+
+
+# Several outlets
+
+
+def test_of_a_fleet_all_move_or_none() -> None:
+    async def main() -> None:
+        async with open_fleet(3, ports="free") as fleet:
+            here = {sn: dict(outlet.addresses) for sn, outlet in fleet.items()}
+            port = here[fleet_first(fleet)]["tcp"][1]
+            # The first can listen there, also where its own port is in its way; the others cannot.
+            for host in ("127.0.0.2", "0.0.0.0"):
+                with pytest.raises(CommandError, match=r"^set\.listen: .*in use.* \(outlet .*\)$"):
+                    fleet.set(outlets={"states": [1, 0]}, listen={"host": host, "tcp_port": port})
+            assert {sn: dict(outlet.addresses) for sn, outlet in fleet.items()} == here
+            for outlet in fleet.values():
+                assert outlet.state.outlets.states == (0, 0)
+                assert not is_refused(outlet.tcp_address)
+            fleet.set(listen={"host": "127.0.0.2"})
+            for sn, outlet in fleet.items():
+                assert outlet.tcp_address == ("127.0.0.2", here[sn]["tcp"][1])
+                assert is_refused(here[sn]["tcp"])
+                assert not is_refused(outlet.tcp_address)
+
+    trio.run(main)
+
+
+def fleet_first(fleet: Fleet) -> str:
+    return next(iter(fleet))
+
+
+def test_one_of_a_fleet_finds_an_address_behind_the_others() -> None:
+    async def main() -> None:
+        with taken_port("127.0.77.1") as port:
+            pass
+        async with open_fleet(3, address="127.0.77.1", tcp_port=port, ws=False) as fleet:
+            first = fleet[fleet_first(fleet)]
+            first.inject(Readdress(seconds=0))
+            assert first.tcp_address == ("127.0.77.4", port)
 
     trio.run(main)
 
