@@ -1,15 +1,18 @@
 """What `run` says at its start: the banner, the ready file, and what its user should know."""
 
 import ipaddress
+import json
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import msgspec
 
 from invis_sim.cli.messages import print_warning
 from invis_sim.cli.width import text_width, wrap
+from invis_sim.protocol.address import host_and_port
 from invis_sim.protocol.printable import printable
 from invis_sim.scenario.fleet_check import fleet_notes
 from invis_sim.scenario.model import Scenario
@@ -17,7 +20,15 @@ from invis_sim.server.fleet import Fleet
 from invis_sim.server.mdns import SERVICE_TYPE
 from invis_sim.server.simulator import Simulator
 
-__all__ = ["Running", "banner", "outlets_of", "ready_content", "warn_if_exposed"]
+__all__ = [
+    "Running",
+    "banner",
+    "follow_moves",
+    "outlets_of",
+    "ready_content",
+    "ready_text",
+    "warn_if_exposed",
+]
 
 Running: TypeAlias = Simulator | Fleet
 """What a process runs: one outlet, or many."""
@@ -44,7 +55,7 @@ def banner(running: Running, about: str) -> str:
     lines += _of_one(running, about) if isinstance(running, Simulator) else _of_fleet(running)
     first, *_ = outlets_of(running)
     tcp = first.has("tcp")
-    address = _host_and_port(*first.tcp_address) if tcp else first.ws_url
+    address = host_and_port(*first.tcp_address) if tcp else first.ws_url
     lines.append(f"Press Ctrl-C to stop. Try: {_command_name()} send {address} 20")
     return "\n".join(map(printable, lines))
 
@@ -54,7 +65,7 @@ def _of_one(outlet: Simulator, about: str) -> list[str]:
     about = about or f"InvisOutlet {outlet.sn} ({_product(scenario)})"
     lines = [f"{about}, seed {outlet.seed}", *_description(scenario)]
     if outlet.has("tcp"):
-        lines.append(f"  TCP        {_host_and_port(*outlet.tcp_address)}")
+        lines.append(f"  TCP        {host_and_port(*outlet.tcp_address)}")
     if outlet.has("ws"):
         lines.append(f"  WebSocket  {outlet.ws_url}")
     if scenario.listen.mdns:
@@ -83,7 +94,7 @@ def _of_fleet(fleet: Fleet) -> list[str]:
 def _range(first: tuple[str, int], last: tuple[str, int]) -> str:
     """Return where the first and the last outlet are, in words."""
     if first[1] == last[1]:
-        return _host_and_port(*first) + (f" to {_host_and_port(*last)}" if first != last else "")
+        return host_and_port(*first) + (f" to {host_and_port(*last)}" if first != last else "")
     hosts = first[0] if first[0] == last[0] else f"{first[0]} to {last[0]}"
     return f"{hosts}, a port each"
 
@@ -119,24 +130,44 @@ def _command_name() -> str:
     return started_as if os.access(started_as, os.X_OK) else "python -m invis_sim"
 
 
-def _host_and_port(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+async def follow_moves(running: Running, update: Callable[[str], None]) -> None:
+    """Whenever an outlet gets another address, update the ready file, and warn if other machines
+    can reach outlets that they could not reach before. Runs until it is cancelled.
+
+    update: writes another text to the ready file.
+    """
+    while True:
+        before = _exposed(running)
+        await running.runtime.moved.wait()
+        update(ready_text(running))
+        if set(_exposed(running)) - set(before):
+            warn_if_exposed(running)
 
 
-def warn_if_exposed(running: Running) -> None:
-    """Warn if other machines can reach the outlets."""
-    exposed = [
+def _exposed(running: Running) -> list[str]:
+    """Return where other machines can reach the outlets."""
+    return [
         f"{transport} on {host}"
         for outlet in outlets_of(running)
         for transport, (host, _) in outlet.addresses.items()
         if not ipaddress.ip_address(host).is_loopback
     ]
+
+
+def warn_if_exposed(running: Running) -> None:
+    """Warn if other machines can reach the outlets."""
+    exposed = _exposed(running)
     if exposed:
         several = not isinstance(running, Simulator)
         more = len(exposed) - MAX_EXPOSED
         shown = ", ".join(exposed[:MAX_EXPOSED]) + (f" and {more} more" if more > 0 else "")
         them, they = ("these outlets", "they have") if several else ("this outlet", "it has")
         print_warning(f"other machines can reach {them} ({shown}); {they} no password")
+
+
+def ready_text(running: Running) -> str:
+    """Return the content of the ready file."""
+    return json.dumps(ready_content(running)) + "\n"
 
 
 def ready_content(running: Running) -> dict[str, Any]:

@@ -30,9 +30,12 @@ def remove_stale_ready_file(path: str) -> None:
 
 
 @contextmanager
-def ready_file(path: str, text: str, warn: Callable[[str], None]) -> Iterator[None]:
+def ready_file(
+    path: str, text: str, warn: Callable[[str], None]
+) -> Iterator[Callable[[str], None]]:
     """Write the text to the ready file: whole or not at all. Delete it at the end of the block,
-    unless another outlet has written its own by then.
+    unless another outlet has written its own by then. Provides what writes another text in place of
+    the one before.
 
     A pipe or a descriptor is written to instead, from a thread, because it may have no reader yet.
 
@@ -44,18 +47,29 @@ def ready_file(path: str, text: str, warn: Callable[[str], None]) -> Iterator[No
         threading.Thread(
             target=_write_to_stream, args=(path, text, warn), name="invis-sim-ready", daemon=True
         ).start()
-        yield
+        yield lambda text: None  # who reads it has read it
         return
     target = os.path.realpath(path)  # what a symlink names is replaced, and the symlink stays
+    written = text.encode()
     try:
-        replace_file(target, text.encode())
+        replace_file(target, written)
     except OSError as error:
         raise CliError(f"--ready-file {path}: {error.strerror}") from None
+
+    def update(text: str) -> None:
+        nonlocal written
+        try:
+            if _read(target) == written:  # else it is that of another outlet by now
+                written = text.encode()
+                replace_file(target, written)
+        except OSError as error:
+            warn(f"--ready-file {path}: {error.strerror}")
+
     try:
-        yield
+        yield update
     finally:
         with suppress(OSError):
-            if _read(target) == text.encode():
+            if _read(target) == written:
                 os.unlink(target)
 
 

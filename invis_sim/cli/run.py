@@ -19,8 +19,10 @@ from invis_sim.cli.color import paint_for
 from invis_sim.cli.introduction import (
     Running,
     banner,
+    follow_moves,
     outlets_of,
     ready_content,
+    ready_text,
     warn_if_exposed,
 )
 from invis_sim.cli.journal_output import MAX_WAITING_LINES, write_journal
@@ -165,9 +167,11 @@ async def _main(
                 write_journal(running, args, after)
             with ExitStack() as during:
                 during.enter_context(on_signals(JOIN_SIGNALS, join))
+                update: Callable[[str], None] = _no_update
                 if args.ready_file is not None:
-                    text = json.dumps(ready_content(running)) + "\n"
-                    during.enter_context(ready_file(args.ready_file, text, print_warning))
+                    update = during.enter_context(
+                        ready_file(args.ready_file, ready_text(running), print_warning)
+                    )
                 if args.log not in ("text", "full"):  # whose banner has them
                     for note in fleet_notes(running.scenario, running.seed):
                         print_warning(note)
@@ -177,9 +181,14 @@ async def _main(
                 if args.exit_with_stdin:
                     watch_stdin(ended)
                 async with open_cancelled_nursery() as nursery:
+                    nursery.start_soon(follow_moves, running, update)
                     if beside is not None:
                         nursery.start_soon(beside, running)
                     await ended.wait()
+
+
+def _no_update(text: str) -> None:
+    """Stand in for a ready file where there is none."""
 
 
 def _opened(scenario: Scenario, **more: Any) -> AbstractAsyncContextManager[Running]:

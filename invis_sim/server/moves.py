@@ -34,6 +34,7 @@ class Moves:
     acceptor, connections: what they act on.
     record: adds an event to the journal: (its type, its fields).
     ws_url: returns where the WebSocket is at the moment.
+    report: called after each change.
 
     so_far: what has changed since the start of the outlet.
     """
@@ -44,11 +45,13 @@ class Moves:
         connections: Mapping[int, "Connection"],
         record: Callable[..., object],
         ws_url: Callable[[], str],
+        report: Callable[[], None],
     ) -> None:
         self._acceptor = acceptor
         self._connections = connections
         self._record = record
         self._ws_url = ws_url
+        self._report = report
         self.so_far = NewAddress()
 
     def open_for(
@@ -125,3 +128,4 @@ class Moves:
         tcp = host_and_port(*addresses["tcp"]) if "tcp" in addresses else None
         ws = self._ws_url() if "ws" in addresses else None
         self._record(AddressChanged, tcp=tcp, ws=ws)
+        self._report()

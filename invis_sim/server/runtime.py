@@ -76,6 +76,7 @@ class Runtime:
     budget: how much the journals may keep together.
     responder: returns what answers mDNS queries for all outlets; it takes python-zeroconf.
     outlets: those that run in it, the oldest first.
+    moved: set, and replaced by another, when one of them has got another address.
     control: where they are steered over HTTP; None: they are not.
     """
 
@@ -91,7 +92,13 @@ class Runtime:
         self.budget = budget
         self.responder = responder
         self.outlets: list[Simulator] = []
+        self.moved = trio.Event()
         self.control: ControlAddress | None = None
+
+    def report_move(self) -> None:
+        """Wake those that wait for a change of addresses."""
+        moved, self.moved = self.moved, trio.Event()
+        moved.set()
 
     @contextmanager
     def containing(self, *outlets: "Simulator") -> Iterator[None]:

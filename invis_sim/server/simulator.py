@@ -136,7 +136,11 @@ class Simulator(
         )
         self._acceptor = Acceptor(nursery, listeners, self._serve, self._log_error)
         self.moves = Moves(
-            self._acceptor, self._context.connections, self._record, lambda: self.ws_url
+            self._acceptor,
+            self._context.connections,
+            self._record,
+            lambda: self.ws_url,
+            runtime.report_move,
         )
         self._outages = Outages(
             self._timeline,

@@ -334,6 +334,25 @@ def test_a_host_that_others_can_reach_is_warned_of(tmp_path: Path) -> None:
 # The ready file
 
 
+def test_the_ready_file_and_a_warning_follow_an_outlet_that_moves(tmp_path: Path) -> None:
+    scenario, path = tmp_path / "scenario.toml", tmp_path / "ready"
+    scenario.write_text(
+        "[[steps]]\nafter_request = { callback = 20 }\nset = { listen = { host = '0.0.0.0' } }\n"
+    )
+    with outlet(str(scenario), "--ready-file", str(path)) as it:
+        before = it.ready["tcp"]
+        with socket.create_connection(tuple(before.values()), timeout=TIMEOUT) as client:
+            assert is_good(exchange(client))
+        while (ready := json.loads(appears(path, it)))["tcp"] == before:
+            pass
+        assert ready["tcp"] == {"host": "0.0.0.0", "port": before["port"]}
+        assert ready["pid"] == it.pid
+        status, *_, err = it.end()
+        assert status == 0
+        assert "other machines can reach this outlet (tcp on 0.0.0.0, ws on 0.0.0.0)" in err
+    assert not path.exists()
+
+
 def test_the_ready_file_is_whole_whenever_it_is_there_and_gone_at_the_end(tmp_path: Path) -> None:
     path = tmp_path / "ready"
     stale = '{"sn": "0003C44076", "pid": 1, "seed": 1}'
