@@ -7,7 +7,6 @@ So a reader that is slow, or has failed, costs the outlet nothing but what waits
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import Annotated, NamedTuple, Self
 
 import msgspec
@@ -88,12 +87,7 @@ class Subscription:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property

@@ -2,7 +2,6 @@
 
 import threading
 from concurrent.futures import Future
-from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 import msgspec
@@ -144,12 +143,7 @@ class Expectation(Generic[E]):
         self._waiters.wait_for(self)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._waiters.withdraw(self)
 
     def result(self, seconds: float, hint: str = "") -> E:

@@ -6,17 +6,40 @@ from invis_sim.scenario import Scenario
 from invis_sim.schema.build import check
 from invis_sim.server.runtime import ControlAddress, Runtime
 
-__all__ = ["AddressMethods", "control_of"]
+__all__ = ["AddressMethods", "ControlMethods"]
 
 
-class AddressMethods:
+class ControlMethods:
+    """What says where outlets are steered.
+
+    runtime: what they share.
+    """
+
+    runtime: Runtime
+
+    @property
+    def control_url(self) -> str:
+        """The URL of their page; the HTTP API is below. Raises LookupError where control is off."""
+        return self._control().url
+
+    @property
+    def control_token(self) -> str | None:
+        """What each request to the control server must have; None: nothing, or control is off."""
+        return None if self.runtime.control is None else self.runtime.control.token
+
+    def _control(self) -> ControlAddress:
+        if self.runtime.control is None:
+            raise LookupError("control is off; start with control=True")
+        return self.runtime.control
+
+
+class AddressMethods(ControlMethods):
     """What a running outlet says about where it is.
 
     scenario: what it was made from. runtime: what it shares with others.
     """
 
     scenario: Scenario
-    runtime: Runtime
 
     @property
     def addresses(self) -> dict[Transport, tuple[str, int]]:
@@ -43,20 +66,3 @@ class AddressMethods:
         if not self.has(transport):
             raise LookupError(f"this outlet has no {transport}: the scenario switches it off")
         return self.addresses[transport]
-
-    @property
-    def control_url(self) -> str:
-        """The URL of its page; the HTTP API is below. Raises LookupError where control is off."""
-        return control_of(self.runtime).url
-
-    @property
-    def control_token(self) -> str | None:
-        """What each request to the control server must have; None: nothing."""
-        return None if self.runtime.control is None else self.runtime.control.token
-
-
-def control_of(runtime: Runtime) -> ControlAddress:
-    """Return where outlets are steered. Raises LookupError where they are not."""
-    if runtime.control is None:
-        raise LookupError("this outlet has no control server; start it with control=True")
-    return runtime.control

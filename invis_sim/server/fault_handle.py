@@ -5,7 +5,6 @@ The same classes serve trio and other threads: `call` says how a function reache
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 from invis_sim.commands.command import CommandError
@@ -98,12 +97,7 @@ class FaultHandle:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.remove()
 
     def _is_gone(self) -> bool:

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import msgspec
@@ -20,7 +19,7 @@ from invis_sim.scenario.loading import ScenarioSource, scenario_in
 from invis_sim.schema.build import check
 from invis_sim.schema.describe import did_you_mean
 from invis_sim.schema.differences import differences
-from invis_sim.server.addresses import control_of
+from invis_sim.server.addresses import ControlMethods
 from invis_sim.server.clock import Clock
 from invis_sim.server.fault_handle import FaultHandle
 from invis_sim.server.runtime import Runtime
@@ -59,12 +58,7 @@ class FleetFault:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.remove()
 
 
@@ -134,7 +128,7 @@ class FleetMethods(Mapping[str, H], CommandMethods):
         raise NotImplementedError
 
 
-class Fleet(FleetMethods[Simulator]):
+class Fleet(FleetMethods[Simulator], ControlMethods):
     """Running outlets, by serial number. `open_fleet` makes one.
 
     scenario: what they were made from. seed: of the fleet, from which those of the outlets come.
@@ -150,16 +144,6 @@ class Fleet(FleetMethods[Simulator]):
         self.seed = seed
         self.runtime = runtime
         self.clock: Clock = runtime.clock
-
-    @property
-    def control_url(self) -> str:
-        """The URL of their page; the HTTP API is below. Raises LookupError where control is off."""
-        return control_of(self.runtime).url
-
-    @property
-    def control_token(self) -> str | None:
-        """What each request to the control server must have; None: nothing."""
-        return None if self.runtime.control is None else self.runtime.control.token
 
     def do(self, *commands: Command, by: str = "python", **keys: Any) -> None:
         """Carry out commands on each outlet: all of them in order, on all, or nothing on any.

@@ -374,7 +374,7 @@ print(sorted(name for name in sys.modules if name.startswith("invis_sim.web")))
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=TIMEOUT, check=True
     )
     assert ended.stdout.splitlines() == [
-        "this outlet has no control server; start it with control=True",
+        "control is off; start with control=True",
         "set()",
         "['invis_sim.web', 'invis_sim.web.opening']",
     ]
