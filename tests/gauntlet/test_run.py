@@ -49,6 +49,29 @@ def test_a_client_that_does_all_right_is_found_out_by_nothing() -> None:
     assert report.baseline.callbacks == {"tcp": 20, "ws": 20}
 
 
+ASKS_TWICE = """
+import socket, sys
+try:
+    with socket.create_connection((sys.argv[1], int(sys.argv[2])), 5) as connection:
+        for _ in range(2):
+            connection.sendall(b'{"packetID": 221040, "payload": {"callbackName": 20}}')
+            if not connection.recv(4096):
+                sys.exit(1)
+except OSError:
+    sys.exit(1)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs more than one loopback address")
+def test_an_outlet_that_got_another_address_is_probed_there() -> None:
+    command = script(ASKS_TWICE, "{host}", "{port}")
+    cases = ("address/changes/tcp", "readdress/reset/tcp", "readdress/before/tcp")
+    report = run(command, *cases, plan="all", probe=True)
+    assert verdicts(report) == dict.fromkeys(cases, "noticed")
+    moved = [line for case in report.cases for line in case.journal if "now at 127.0.0.2:" in line]
+    assert len(moved) == len(cases)
+
+
 FOUND_OUT: dict[str, dict[str, Verdict]] = {
     "first-brace": {
         "push_first/switches/tcp": "noticed",

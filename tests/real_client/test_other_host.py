@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from invis_sim import SimulatorHandle, faults, start_simulator
-from invis_sim.testing.block import SimulatorContext
+from invis_sim import SimulatorHandle, faults, start_fleet
 from tests.namespaces import inside, two_hosts
 from tests.real_client.test_discovery import a_serial_number, scan
 from tests.server.mdns import shorten_pauses
@@ -30,13 +29,17 @@ def two_hosts_with_outlets() -> Iterator[tuple[str, list[SimulatorHandle]]]:
     """The other host, and the outlets of this one, with the ports of real ones."""
     with two_hosts(here=HOSTS + SPARE) as (here, there), ExitStack() as stack:
         with inside(here):
-            outlets = [stack.enter_context(start_announced(host)) for host in HOSTS]
-        yield there, outlets
-
-
-def start_announced(host: str) -> SimulatorContext:
-    scenario = f'device.sn = "{a_serial_number()}"\n'
-    return start_simulator(scenario, host=host, tcp_port=3333, ws_port=80, mdns=True)
+            fleet = stack.enter_context(
+                start_fleet(
+                    len(HOSTS),
+                    sn=f"{a_serial_number()[:7]}{{n:03d}}",
+                    address=HOSTS[0],
+                    tcp_port=3333,
+                    ws_port=80,
+                    mdns=True,
+                )
+            )
+        yield there, list(fleet.values())
 
 
 def wait_until_found(there: str, expected: dict[str, str | None]) -> None:

@@ -90,6 +90,20 @@ def test_an_outlet_says_how_far_its_update_is(sim: SimulatorHandle, client: Clie
 # State
 
 
+def test_where_an_outlet_listens_is_patched_and_shown(sim: SimulatorHandle, client: Client) -> None:
+    _, tcp_port = sim.tcp_address
+    client.send("PATCH", f"{OUTLET}/state", {"listen": {"host": "localhost", "ws_port": 0}})
+    there = client.get(OUTLET)["transports"]
+    assert there["tcp"] == {"host": "127.0.0.1", "port": tcp_port, "url": None}
+    assert there["ws"]["url"] == sim.ws_url
+    client.send("POST", f"{OUTLET}/commands", {"set": {"listen": {"host": "127.0.0.2"}}})
+    assert client.get(OUTLET)["transports"]["tcp"]["host"] == "127.0.0.2"
+    with connect(sim.tcp_address) as peer:
+        assert exchange(peer)["sn"] == SN
+    refused = client.refused("PATCH", f"{OUTLET}/state", {"listen": {"host": "example.org"}})
+    assert 'expected an IP address, or "localhost"' in str(refused.body)
+
+
 def test_the_state_is_read_and_patched(sim: SimulatorHandle, client: Client) -> None:
     done = client.send("PATCH", f"{OUTLET}/state", {"outlets": {"states": [1, 0]}})
     assert sim.state.outlets.states == (1, 0)
