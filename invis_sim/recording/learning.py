@@ -8,8 +8,9 @@ import time
 
 import trio
 
-from invis_sim.protocol.packets import Packet, Reply, Request
-from invis_sim.recording.observed import Observed
+from invis_sim.protocol.packets import Packet, Request
+from invis_sim.recording.observed import READING_CALLBACKS, Observed
+from invis_sim.recording.received import ReceivedReply
 from invis_sim.server.session.connection import Connection
 from invis_sim.server.session.context import ServerContext
 
@@ -26,20 +27,31 @@ class Learning:
 
     def __init__(self) -> None:
         self._observed = Observed()
+        # Callback → the end of the newest reply, from its payload on.
+        self._last: dict[int | None, bytes] = {}
         self._rested = 0.0  # when (of trio's clock) all that was learnt has been rested for
         self._is_due = False  # whether there is news, and a task waits to look at it
 
-    def reply(self, connection: Connection, request: Request, reply: Reply) -> None:
+    def reply(self, connection: Connection, request: Request, reply: ReceivedReply) -> None:
         """Take note of a reply of the device. Never raises."""
-        if self._observed.reply(request, reply):
-            self._learn(connection)
+        # Every reply comes through here, and most say what the one before has said.
+        callback, raw = request.callback, reply.raw
+        payload = raw[raw.find(b'"payload"') :]
+        if self._last.get(callback) == payload:
+            return
+        if callback in READING_CALLBACKS:
+            self._last[callback] = payload
+            if self._observed.reply(request, reply):
+                self._learn(connection)
         elif reply.ok:
             context = connection.context
             self._set(context, self._observed.setting(request, context.outlet.state))
+            self._last.clear()  # what was said before may count again
 
     def push(self, connection: Connection, push: Packet) -> None:
         """Take note of a push of the device. Never raises."""
         if self._observed.push(push):
+            self._last.clear()
             self._learn(connection)
 
     def _learn(self, connection: Connection) -> None:

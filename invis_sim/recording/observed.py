@@ -12,7 +12,7 @@ from invis_sim.protocol.packets import Packet, Reply, Request
 from invis_sim.recording.from_replies import parts_from_replies
 from invis_sim.recording.questions import QUESTIONS, Answered, Question
 
-__all__ = ["Observed"]
+__all__ = ["READING_CALLBACKS", "Observed"]
 
 _SHOWN_BY: Mapping[int, Callback] = {
     Callback.CONFIGURE: Callback.REQUEST_CONFIGURATION,
@@ -32,6 +32,9 @@ _SET_PARTS = (
     "indicator_light",
 )
 """The parts of a state that these callbacks set."""
+
+READING_CALLBACKS = frozenset(question.callback for question in QUESTIONS)
+"""The callbacks whose replies show what an outlet is."""
 
 _Key: TypeAlias = tuple[int, int | None]
 """A question: its callback, and of callback 18 the number of the light."""
@@ -98,7 +101,7 @@ def _key(callback: object, args: object) -> _Key | None:
 
     args: of the question; of a push, whose first argument names the light too.
     """
-    if type(callback) is not int or callback not in _CALLBACKS:
+    if type(callback) is not int or callback not in READING_CALLBACKS:
         return None
     if callback != Callback.COLOR_LIGHT_STATUS:
         return callback, None
@@ -107,7 +110,6 @@ def _key(callback: object, args: object) -> _Key | None:
     return None
 
 
-_CALLBACKS = frozenset(question.callback for question in QUESTIONS)
 _LIGHTS = frozenset(
     (one.callback, one.args[0]) for one in QUESTIONS if one.callback == Callback.COLOR_LIGHT_STATUS
 )

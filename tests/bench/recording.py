@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from tests.bench.clients import Target, run_batch
 from tests.bench.contest import compare
 from tests.bench.cores import pin_client, pin_server
 from tests.bench.packets import REQUEST
-from tests.bench.report import Goal, heading
+from tests.bench.report import Goal, heading, table
 from tests.bench.servers import (
     ROOT,
     Outlet,
@@ -23,10 +24,16 @@ from tests.bench.servers import (
     stop,
 )
 
-__all__ = ["forwarder", "proxy", "replay"]
+__all__ = ["forwarder", "proxy", "proxy_memory", "replay"]
 
 AGAINST_BYTES = Goal(at_least=0.7)
 AGAINST_OUTLET = Goal(at_least=0.8)
+
+TRANSPORTS: tuple[Transport, ...] = ("tcp", "ws")
+
+IN_ALL, PART, CLIENTS = 1_000_000, 100_000, 100
+GROWTH = Goal(at_most=2.0)
+"""MiB, from the first hundred thousand requests to a million: what allocators do."""
 
 
 def proxy(connection_counts: Sequence[int], rounds: int, requests: int) -> None:
@@ -34,18 +41,40 @@ def proxy(connection_counts: Sequence[int], rounds: int, requests: int) -> None:
 
     What a proxy adds to the latency is the difference to the device's own row.
     """
-    heading("proxy: invis-sim proxy (journal on), and asyncio streams that hand bytes on (tcp)")
     with ExitStack() as running:
         device = running.enter_context(run_outlet("no proxy"))
         pin_client(device.tcp.pid)  # the proxies have the server's core for themselves
-        servers = [
-            running.enter_context(run_proxy(device)).tcp,
-            running.enter_context(forwarder(device)),
-            device.tcp,
-        ]
-        for connections in connection_counts:
-            goals = {"asyncio streams": AGAINST_BYTES}
-            compare(servers, goals, connections, rounds, requests)
+        proxied = running.enter_context(run_proxy(device))
+        for transport in TRANSPORTS:
+            heading(
+                f"proxy: invis-sim proxy (journal on), and asyncio streams that hand bytes on "
+                f"({transport})"
+            )
+            with forwarder(device, transport) as bytes_alone:
+                servers = [proxied.on(transport), bytes_alone, device.on(transport)]
+                for connections in connection_counts:
+                    goals = {"asyncio streams": AGAINST_BYTES} if transport == "tcp" else {}
+                    compare(servers, goals, connections, rounds, requests)
+
+
+def proxy_memory() -> None:
+    """The memory of a proxy while a million requests pass it."""
+    heading(f"proxy-memory: {IN_ALL} requests through a proxy, {CLIENTS} at a time (tcp)")
+    with run_outlet("no proxy") as device, run_proxy(device) as proxied:
+        pin_client(device.tcp.pid)
+        target = Target(proxied.tcp)
+        rows = [("requests", "MiB", "more than at first", "goal")]
+        first: float | None = None
+        for done in range(PART, IN_ALL + 1, PART):
+            run_batch(target, CLIENTS, PART)
+            memory = proxied.tcp.resident_mib()
+            if memory is None:
+                raise ServerError("the system does not say how much memory a process has in use")
+            # By then the journal has as many entries as it keeps.
+            first = memory if first is None else first
+            verdict = GROWTH.verdict(memory - first) if done == IN_ALL else ""
+            rows.append((str(done), f"{memory:.1f}", f"{memory - first:.1f}", verdict))
+    table(*rows)
 
 
 def replay(connection_counts: Sequence[int], rounds: int, requests: int) -> None:
@@ -89,6 +118,7 @@ def forwarder(device: Outlet, transport: Transport = "tcp") -> Iterator[Server]:
         own = process.stdout.readline().strip()
         if not own.isdigit():
             raise ServerError("the forwarder did not start")
-        yield Server("asyncio streams", process.pid, transport, "127.0.0.1", int(own))
+        path = device.on(transport).path
+        yield Server("asyncio streams", process.pid, transport, "127.0.0.1", int(own), path)
     finally:
         stop(process)

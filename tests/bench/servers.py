@@ -87,6 +87,15 @@ class Server:
         except (OSError, ValueError, IndexError):
             return None
 
+    def resident_mib(self) -> float | None:
+        """The memory that it has in use; None where the system does not say."""
+        try:
+            status = Path(f"/proc/{self.pid}/status").read_text()
+            (kib,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:"))
+        except (OSError, ValueError, IndexError):
+            return None
+        return int(kib) / 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Outlet:

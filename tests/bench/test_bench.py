@@ -16,6 +16,7 @@ from tests.bench.idle import used_meanwhile
 from tests.bench.packets import REPLY
 from tests.bench.plugin import run_pytest
 from tests.bench.pushes import run_telling
+from tests.bench.recording import forwarder
 from tests.bench.servers import (
     PEERS,
     Outlet,
@@ -45,6 +46,13 @@ def test_every_request_is_sent_and_answered_once(transport: Transport, tmp_path:
     asked = [entry["connection"] for entry in exchanges]
     assert [asked.count(connection) for connection in (1, 2, 3, 4)] == [1, 6, 6, 6]
     assert len(asked) == 19
+
+
+@pytest.mark.parametrize("transport", ["tcp", "ws"])
+def test_the_forwarder_hands_on_what_the_outlet_answers(transport: Transport) -> None:
+    with run_outlet() as outlet, forwarder(outlet, transport) as other:
+        assert Target(other).reply == Target(outlet.on(transport)).reply
+        assert (other.resident_mib() or 1) > 0
 
 
 @pytest.mark.parametrize(
