@@ -21,6 +21,7 @@ def guide(args: argparse.Namespace) -> int:
         name_width = max(map(len, found))
         for name, file in found.items():
             print(f"{name:{name_width}}  {title(file.read_text(encoding='utf-8'))}")
+        print("\nPrint one: `invis-sim guide NAME`. To begin with: `invis-sim guide first-steps`.")
         return 0
     text = found[args.name].read_text(encoding="utf-8")
     paint = paint_for(sys.stdout)

@@ -10,9 +10,10 @@ from tests.cli.process import cli_here
 
 
 def test_the_guides_are_listed_in_a_line_each() -> None:
-    lines = cli_here("guide").stdout.splitlines()
+    *lines, empty, hint = cli_here("guide").stdout.splitlines()
     assert [line.split()[0] for line in lines] == list(guides())
     assert all(len(line) <= 80 for line in lines)
+    assert (empty, "invis-sim guide first-steps" in hint) == ("", True)
 
 
 def test_a_guide_is_printed_for_the_width_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
