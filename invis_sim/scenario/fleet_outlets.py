@@ -32,6 +32,12 @@ __all__ = [
 MAX_SEED = 2**32
 """Above the seed of an outlet: as large as those that are drawn, and short enough to be typed."""
 
+PHASES = 100
+"""At how many different times the rhythms of outlets begin. The readings of a thousand outlets are
+pushed ten at a time, twenty times a second: the event loop wakes up for each time, and not for each
+outlet.
+"""
+
 Conflict: TypeAlias = tuple[Path, str]
 """The path of the key to change, and what is wrong."""
 
@@ -94,7 +100,7 @@ def _member(template: _Template, number: int, sn: str, host: str, seed: int) -> 
         _set(scenario, "listen", msgspec.structs.replace(scenario.listen, host=host))
     own_seed = Random(f"{seed}/outlet/{scenario.device.sn}").randrange(MAX_SEED)
     _set(scenario, "seed", own_seed)
-    phase = 1 - Random(f"{own_seed}/phase").random()
+    phase = Random(f"{own_seed}/phase").randint(1, PHASES) / PHASES
     return FleetMember(number, scenario, phase)
 
 

@@ -9,7 +9,7 @@ from invis_sim.device.outlet import Outlet
 from invis_sim.server.session.backend import Backend
 from invis_sim.server.session.context import Servers
 from invis_sim.server.session.serve import OUTLET_SERVERS
-from invis_sim.server.timeline import RealTime
+from invis_sim.server.timeline import RealTime, SimTime
 
 __all__ = ["Beginning", "Opening"]
 
@@ -34,10 +34,12 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
 class Beginning(msgspec.Struct, frozen=True):
     """When an outlet begins.
 
-    wall: by the clock on the wall, in seconds since the epoch. real: the same moment by trio's.
+    wall: by the clock on the wall, in seconds since the epoch. real, sim: the same moment by trio's
+    clock and by that of the runtime.
     phase: when its rhythms first run, as a part of their interval; see `Schedule`.
     """
 
     wall: float
     real: RealTime
+    sim: SimTime
     phase: float = 1.0

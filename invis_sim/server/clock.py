@@ -230,10 +230,16 @@ class Clock:
     # Its timers
 
     def timeline(
-        self, schedule: Schedule, apply: Callable[[Iterable[CommandEffect]], None]
+        self,
+        schedule: Schedule,
+        apply: Callable[[Iterable[CommandEffect]], None],
+        started: SimTime | None = None,
     ) -> "Timeline":
-        """Return the time of one outlet, which starts now. See `Timeline`."""
-        timeline = Timeline(self, schedule, apply, self._sim())
+        """Return the time of one outlet, which starts now. See `Timeline`.
+
+        started: a moment just passed at which it has started.
+        """
+        timeline = Timeline(self, schedule, apply, self._sim() if started is None else started)
         self._timelines.add(timeline)
         timeline.changed()
         return timeline

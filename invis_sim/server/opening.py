@@ -61,11 +61,13 @@ async def open_outlets(
             for transport in scenario.transports:
                 port = ports[transport] or 0
                 groups.append(await open_listeners(transport, listen.host, port))
-        # One for all: entries of several journals may come to one file.
-        wall, real = time.time(), runtime.clock.real()
+        # One moment for all: entries of several journals may come to one file, and rhythms of the
+        # same phase run in the same turn of the event loop.
+        clock = runtime.clock
+        moment = (time.time(), clock.real(), clock.sim())
         for number, ((scenario, phase), groups) in enumerate(zip(wanted, listening, strict=True)):
             await _give_way(number)
-            beginning = Beginning(wall, real, phase)
+            beginning = Beginning(*moment, phase)
             simulators.append(Simulator(scenario, runtime, nursery, groups, opening, beginning))
         with runtime.containing(*simulators):
             for simulator in simulators:

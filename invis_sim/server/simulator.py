@@ -118,7 +118,7 @@ class Simulator(
         self.requests = 0
         self._had_faceplate = self._outlet.faceplate_online  # so that its return is noticed
         self._announcement: Announcement | None = None
-        self._timeline = self.clock.timeline(schedule, self.apply_effects)
+        self._timeline = self.clock.timeline(schedule, self.apply_effects, beginning.sim)
         make_backend = opening.make_backend
         self._context = ServerContext(
             outlet=self._outlet,

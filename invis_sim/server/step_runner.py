@@ -79,13 +79,14 @@ class StepRunner:
         self._record(
             by, shorten(f"add step {self._last_number + 1} {text}", MAX_SUMMARY_CHARACTERS)
         )
+        self._schedule.move_to(self._timeline.now())
         return self._add(step, of_scenario=False)
 
     def _add(self, step: Step, *, of_scenario: bool) -> "StepHandle":
+        """Add a step whose times count from the present of the schedule."""
         self._last_number += 1
         running = _RunningStep(step, self._last_number, of_scenario)
         self._running[self._last_number] = running
-        self._schedule.move_to(self._timeline.now())
         if step.after_request is not None:
             running.counted = self._requests[step.after_request.callback]
             self.after_requests[step.after_request.callback].append(running)
@@ -140,6 +141,7 @@ class StepRunner:
             self._remove(running)
         self._last_number = 0
         self.reset_counts()
+        self._schedule.move_to(self._timeline.now())
         self._start()
 
     def reload(self, steps: Iterable[Step]) -> None:
@@ -157,6 +159,7 @@ class StepRunner:
             if running.of_scenario and running.step in old:
                 old.remove(running.step)
                 self._remove(running)
+        self._schedule.move_to(self._timeline.now())
         for step in new:
             self._add(step, of_scenario=True)
 

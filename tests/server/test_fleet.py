@@ -185,14 +185,15 @@ def test_rhythms_of_outlets_are_out_of_phase() -> None:
     async def test() -> None:
         async with open_fleet(scenario=text) as fleet:
             fleet.clock.pause()
-            taken = []
+            totals = []
             for _ in range(10):
                 await fleet.clock.advance(1)
-                taken.append(sum(steps_taken(fleet)))
-            assert taken[-1] == 20  # each within the first interval
-            assert len({*taken}) > 5
+                totals.append(sum(steps_taken(fleet)))
+            # Each in the first interval, and some again, as their time began before this.
+            assert all(1 <= taken <= 2 for taken in steps_taken(fleet))
+            assert len({*totals}) > 5
             await fleet.clock.advance(90)
-            assert steps_taken(fleet) == [10] * 20
+            assert all(10 <= taken <= 11 for taken in steps_taken(fleet))
 
     run(test)
 
