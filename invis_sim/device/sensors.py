@@ -5,6 +5,7 @@ not, so what is read depends on the time and the seed, and not on how often it i
 [documentation of callback 11; the client `invisoutlet`; the vendor's app]
 """
 
+import copy
 from hashlib import blake2b
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -214,6 +215,16 @@ class Sampler:
         self._offsets: dict[str, float] = {}  # reading → what a calibration has added to it
         self._lost: set[str] = set()  # accuracies that are 0 since a reset of the faceplate
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Sampler":
+        # Commands are tried on a copy of the outlet, and what is only replaced need not be copied:
+        # that would be most of the time.
+        twin = copy.copy(self)
+        twin._drifts = dict(self._drifts)
+        twin._offsets = dict(self._offsets)
+        twin._lost = set(self._lost)
+        memo[id(self)] = twin
+        return twin
+
     def set_readings(self, readings: dict[str, Any]) -> None:
         """Replace the readings. Unchanged ones keep their drift and calibration; changed ones
         restart.
@@ -227,7 +238,7 @@ class Sampler:
                 self._lost.discard(name)
         self._readings = readings
         self._changing = tuple(n for n, one in readings.items() if isinstance(one, tuple | Drift))
-        self._at_first.clear()
+        self._at_first = {}
         for name, reading in readings.items():
             if isinstance(reading, Drift):
                 self._drifts.setdefault(name, reading.start)

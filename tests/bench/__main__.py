@@ -15,6 +15,7 @@ from tests.bench.clients import LoadError, raise_file_limit
 from tests.bench.control import control
 from tests.bench.cores import PLACEMENTS, place
 from tests.bench.delays import delays
+from tests.bench.fleet import fleet
 from tests.bench.framer import framer
 from tests.bench.idle import idle
 from tests.bench.plugin import plugin
@@ -45,6 +46,7 @@ def main() -> int:
         "plugin": partial(plugin, chosen.rounds),
         "rules": partial(throughput.rules, *load),
         "outlets": partial(throughput.outlets, *load),
+        "fleet": partial(fleet, chosen.rounds, chosen.requests),
         "journal": partial(throughput.journal, *load),
         "control": partial(control, *load),
         "delays": partial(delays, BURSTS),
@@ -80,6 +82,7 @@ SECTIONS = (
     "plugin",
     "rules",
     "outlets",
+    "fleet",
     "journal",
     "control",
     "delays",

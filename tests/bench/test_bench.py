@@ -12,6 +12,7 @@ import pytest
 from tests.bench.clients import LoadError, Target, run_batch
 from tests.bench.contest import interleave
 from tests.bench.control import event_reader, event_readers, latencies, request_latencies
+from tests.bench.fleet import run_fleet, seconds_of_pushes
 from tests.bench.idle import used_meanwhile
 from tests.bench.packets import REPLY
 from tests.bench.plugin import run_pytest
@@ -77,6 +78,15 @@ def test_every_client_is_told_of_every_change(transport: Transport, tmp_path: Pa
     assert all(one.seconds > 0 for one in changes)
     entries = [json.loads(line) for line in kept.read_text("utf-8").splitlines()]
     assert [entry.get("outcome") for entry in entries].count("push") == 3 * (5 + 1)
+
+
+def test_every_client_of_a_fleet_gets_the_push_of_its_outlet() -> None:
+    with run_fleet(3, "--control", "0") as running:
+        taken = seconds_of_pushes(running, rounds=2)
+        assert running.mebibytes > 0
+        assert running.close() > 0
+    assert len({*running.addresses}) == 3
+    assert len(taken) == 2
 
 
 def test_a_client_that_does_not_read_is_there_to_the_end(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ async def trouble(outlet: Simulator) -> None:
                     for callback, args in REQUESTS[:4]:
                         await client.send_all(make_request(callback, args))
                     await client.receive_some()
-            except OSError:
+            except (OSError, trio.BrokenResourceError):
                 await trio.lowlevel.checkpoint()
 
 
