@@ -93,6 +93,7 @@ class Announcement:
         self._log_error = log_error
         self._wanted = True
         self._changed = trio.Event()
+        self._seen = (outlet.state, addresses())
 
     def set_visible(self, visible: bool) -> None:
         """Announce the outlet, or withdraw it, from now on."""
@@ -101,7 +102,11 @@ class Announcement:
 
     def refresh(self) -> None:
         """Announce again if address, name or TXT record have changed."""
-        self._changed.set()
+        # Called after all that happens, and most of it is nothing that the network is told.
+        seen = (self._outlet.state, self._addresses())
+        if seen[0] is not self._seen[0] or seen[1] != self._seen[1]:
+            self._seen = seen
+            self._changed.set()
 
     async def run(self) -> None:
         """Keep what the network knows up to date, until it is cancelled; then withdraws it."""
@@ -128,13 +133,16 @@ class Announcement:
             if service is not None:
                 await self._responder.withdraw(service)
 
+    def _wake(self) -> None:
+        self._changed.set()
+
     def _announce(self, message: _Message) -> "Service | None":
         """Begin to announce an outlet; None where that cannot be."""
         if isinstance(message.properties, str):
             self._log_refusal(message, message.properties)
             return None
         host = ipaddress.ip_address(message.host)
-        return self._responder.announce(host, partial(self._info, message), self.refresh)
+        return self._responder.announce(host, partial(self._info, message), self._wake)
 
     def _report(self, message: _Message, error: Exception) -> None:
         from invis_sim.server.net.responder import NoNetwork
