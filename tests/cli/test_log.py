@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from invis_sim.cli.color import Paint
 from invis_sim.cli.lines import LineFormat
 from invis_sim.cli.log import (
+    MAX_LINES_AT_ONCE,
     JournalWriter,
     JsonLog,
     LineWriter,
@@ -460,6 +461,36 @@ def test_all_that_was_recorded_is_there_in_order_when_the_writer_is_closed() -> 
     assert returns(record_all(journal, 0, 5000))
     writer.close(TIMEOUT)
     assert stream.text == "first\n" + "".join(f"{number}\n" for number in range(5000))
+
+
+def test_the_writer_rests_while_it_writes_and_not_when_it_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rests: list[float] = []
+    rested = threading.Event()
+
+    def rest(seconds: float) -> None:
+        rests.append(seconds)
+        rested.set()
+
+    monkeypatch.setattr(time, "sleep", rest)
+    journal, stream = Journal(), Stalled()
+    writer = JournalWriter(stream, journal.subscribe(), PlainLog(), "first")
+    assert stream.asked.wait(TIMEOUT)
+    assert returns(record_all(journal, 0, 3 * MAX_LINES_AT_ONCE))
+    stream.may.set()
+    assert rested.wait(TIMEOUT)
+    writer.close(TIMEOUT)
+    before = len(rests)
+    assert 1 <= before <= 3
+    closed = Stalled()
+    late = JournalWriter(closed, journal.subscribe(after=0), PlainLog(), "first")
+    assert closed.asked.wait(TIMEOUT)
+    assert not late.close(0)
+    closed.may.set()
+    assert late.close(TIMEOUT)
+    assert len(closed.text.splitlines()) == 1 + 3 * MAX_LINES_AT_ONCE
+    assert len(rests) == before
 
 
 def test_a_push_is_not_held_back_for_long() -> None:
