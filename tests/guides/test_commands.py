@@ -41,6 +41,12 @@ def test_the_commands_of_a_console_block_do_what_they_should(
     run_commands(block)
 
 
+def test_there_is_no_other_command_but_those_of_make_and_of_the_shell() -> None:
+    lines = [line for b in shown("console") for line in b.text.splitlines() if line[:2] == "$ "]
+    programs = {PurePath(line.split()[1].partition("=")[0]).name for line in lines}
+    assert programs - {"invis-sim", "python", "curl"} <= {"api", "make", "source"}
+
+
 class Command(NamedTuple):
     """A command of a block. words: without a `$`; output: what is shown below it."""
 
