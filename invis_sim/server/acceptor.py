@@ -17,6 +17,7 @@ from invis_sim.server.net.listeners import (
     ListenerGroup,
     StartError,
     accept,
+    listens_at,
     open_listeners_at_once,
 )
 from invis_sim.server.net.system_errors import explain
@@ -139,7 +140,9 @@ class Acceptor:
         for transport, group in self._groups.items():
             given = {"tcp": address.tcp_port, "ws": address.ws_port}[transport]
             port = group.port if given is None else given
-            host = None if address.host == group.host else address.host
+            host = address.host
+            if host is not None and listens_at(group, host):
+                host = None
             if host is not None or port != group.port:
                 wanted[transport] = (host, port)
         try:

@@ -132,6 +132,28 @@ def test_its_own_ports_are_not_in_its_way(host: str) -> None:
         assert all(answers(sim, kind) for kind in TRANSPORTS)
 
 
+def test_from_both_addresses_of_localhost_it_moves_to_one() -> None:
+    with start_simulator(outlet(), host="localhost") as sim:
+        port = sim.tcp_address[1]
+        if is_refused_or_missing(("::1", port)):
+            pytest.skip("this machine has no ::1")
+        sim.set(listen={"host": "localhost"})
+        assert moves(sim) == []
+        sim.set(listen={"host": "127.0.0.1"})
+        assert is_refused(("::1", port))
+        assert answers(sim, "tcp")
+        sim.set(listen={"host": "localhost"})
+        assert not is_refused(("::1", port))
+        assert len(moves(sim)) == 2
+
+
+def is_refused_or_missing(where: Address) -> bool:
+    try:
+        return is_refused(where)
+    except OSError:
+        return True
+
+
 def test_its_two_ports_can_be_exchanged() -> None:
     with start_simulator(outlet()) as sim:
         tcp, ws = (address(sim, kind)[1] for kind in TRANSPORTS)

@@ -22,6 +22,7 @@ __all__ = [
     "accept",
     "has_address",
     "host_in",
+    "listens_at",
     "open_listeners",
     "open_listeners_at_once",
 ]
@@ -260,6 +261,15 @@ def open_listeners_at_once(
     with _explained(transport, host or near.host, port):
         addresses = near.addresses if host is None else _addresses_known_here(host)
         return ListenerGroup(transport, _listen_on_all(addresses, port))
+
+
+def listens_at(group: ListenerGroup, host: str) -> bool:
+    """Return whether a group listens at this address, or at those of localhost, and no other."""
+    return _without_ports(group.addresses) == _without_ports(_addresses_known_here(host))
+
+
+def _without_ports(addresses: Sequence[_Address]) -> set[_Address]:
+    return {(family, (host, *rest)) for family, (host, _, *rest) in addresses}
 
 
 def has_address(host: str) -> bool:
