@@ -1,6 +1,7 @@
 """The table `[fleet]`: how many outlets there are, what tells them apart, and which differ."""
 
 import inspect
+import ipaddress
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
@@ -15,14 +16,17 @@ from invis_sim.scenario.steps import Step
 from invis_sim.schema.build import Checked
 from invis_sim.schema.fields import fields
 
-__all__ = ["FIRST_ADDRESS", "PATCHED_TABLES", "FleetSettings", "OutletDifferences"]
+__all__ = ["PATCHED_TABLES", "FleetSettings", "OutletDifferences"]
 
 MAX_OUTLETS = 100_000
 """How many outlets a fleet has at most: a thousand take some 50 MiB."""
 
-FIRST_ADDRESS = "127.0.1.1"
-"""The address of the first outlet where each needs one and none is given: it belongs to this
-machine alone, and is not the one at which everything else listens."""
+OUTLET_ZERO = ipaddress.IPv4Address("127.0.1.0")
+"""The address from which those of outlets count where each needs one and none is given. They belong
+to this machine alone, and are not the one at which everything else listens."""
+
+MAX_NUMBER = 2**24 - 2**8 - 1
+"""The number of the first outlet that has no such address."""
 
 SHARED_KEYS = ("control", "control_host", "control_port", "control_allow_hosts")
 """The keys of [listen] that are about the whole process."""
@@ -146,7 +150,8 @@ class FleetSettings(Checked, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     hexadecimal digits.
     address: that of the first one; each next one has the next of its block: of 127.0.0.0/8, else
     of 24 bits of IPv4 and 64 of IPv6, or of those that are given as in "10.0.0.1/16". Omitted:
-    "127.0.1.1", or `host` of [listen] for all where all ports are free ones.
+    127.0.1.1 for outlet 1, 127.0.1.2 for outlet 2 and so on, but `host` of [listen] where all ports
+    are free ones, or there is one outlet alone.
     ports: "usual": those of [listen], for all outlets the same; "free": any free ones.
     outlets: those that differ.
     """
@@ -163,11 +168,12 @@ class FleetSettings(Checked, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         from invis_sim.scenario.validation import check_struct
 
         check_struct(self)
-        for key, values in (("sn", self.serial_numbers), ("address", self.hosts)):
-            try:
-                values()
-            except ValueError as error:
-                raise ValueError(f"{key}: {error}") from None
+        try:
+            self.serial_numbers()
+        except ValueError as error:
+            raise ValueError(f"sn: {error}") from None
+        if self.address is not None:
+            self.hosts()
 
     @property
     def numbers(self) -> range:
@@ -179,5 +185,16 @@ class FleetSettings(Checked, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         return serial_numbers(self.sn, self.numbers)
 
     def hosts(self) -> list[str]:
-        """Return the address of each outlet, where it has one of its own."""
-        return addresses(self.address or FIRST_ADDRESS, self.count)
+        """Return the address of each outlet, where it has one of its own.
+
+        Raises ValueError where there are too few.
+        """
+        first = self.address
+        try:
+            if first is None:  # another process, with other numbers, has others then
+                if self.first >= MAX_NUMBER:
+                    raise ValueError(f"expected the address of outlet {self.first}, found none")
+                first = str(OUTLET_ZERO + self.first)
+            return addresses(first, self.count)
+        except ValueError as error:
+            raise ValueError(f"address: {error}") from None

@@ -52,11 +52,14 @@ def _ineffective(fleet: FleetSettings, device: Device, listen: Listen) -> Iterat
     """What is said of all outlets, and can be true of one only."""
     if device.sn != Device().sn:
         yield ("device", "sn"), "has no effect: sn of [fleet] says those of all outlets"
-    if listen.host != Listen().host and has_own_addresses(fleet, listen):
-        yield (
-            ("listen", "host"),
-            "has no effect: each outlet has an address of its own; address of [fleet] is the first",
-        )
+    if has_own_addresses(fleet, listen):
+        try:
+            fleet.hosts()
+        except ValueError as error:
+            yield ("fleet", "address"), str(error).removeprefix("address: ")
+        if listen.host != Listen().host:
+            own = "each outlet has an address of its own; address of [fleet] is the first"
+            yield ("listen", "host"), f"has no effect: {own}"
     for index, one in enumerate(fleet.outlets):
         if not isinstance(one.n, int) and mention((one.changes,), ("device", "sn")):
             yield (

@@ -144,8 +144,8 @@ def _template(scenario: "Scenario", chosen: tuple[int, ...]) -> _Template:
 
 def has_own_addresses(fleet: FleetSettings, listen: Listen) -> bool:
     """Return whether each outlet has an address of its own: it needs one where ports are fixed."""
-    if fleet.address is not None:
-        return True
+    if fleet.address is not None or fleet.count == 1:
+        return fleet.address is not None
     ports = {"tcp": listen.tcp_port, "ws": listen.ws_port}
     return fleet.ports != "free" and any(ports[name] for name in ports if getattr(listen, name))
 

@@ -43,7 +43,7 @@ MEMORY = Goal(at_most=50.0)
 """MiB, above those of one outlet."""
 
 IDLE = Goal(at_most=2.0)
-"""Percent of a core, pushing the readings of a Pro to nobody."""
+"""Percent of a core, sampling the readings of a Pro without clients."""
 
 CLOSE = Goal(at_most=1.0)
 """Seconds from SIGTERM to the end of the process, above those of one outlet."""

@@ -12,7 +12,7 @@ from invis_sim import faults
 from invis_sim.scenario import Scenario, ScenarioError, parse
 from invis_sim.scenario.address_block import addresses
 from invis_sim.scenario.export import scenario_text
-from invis_sim.scenario.fleet import FIRST_ADDRESS, FleetSettings, OutletDifferences
+from invis_sim.scenario.fleet import FleetSettings, OutletDifferences
 from invis_sim.scenario.fleet_check import fleet_notes
 from invis_sim.scenario.fleet_loading import resolve_fleet, with_fleet
 from invis_sim.scenario.fleet_outlets import FleetMember, members_of
@@ -148,14 +148,26 @@ def test_an_address_is_in_numbers(text: str) -> None:
 def test_outlets_at_usual_ports_have_an_address_each() -> None:
     text = "[listen]\ntcp_port = 3333\nws_port = 0\n" + FIFTY
     found = members(text)
-    assert found[1].scenario.listen.host == FIRST_ADDRESS
+    assert found[1].scenario.listen.host == "127.0.1.1"
     assert found[50].scenario.listen.host == "127.0.1.50"
     assert found[50].scenario.listen.tcp_port == 3333
+
+
+def test_addresses_go_with_numbers_so_that_processes_do_not_collide() -> None:
+    usual = "[listen]\ntcp_port = 3333\n"
+    found = members(f"{usual}{FIFTY}first = 301\n")
+    assert found[301].scenario.listen.host == "127.0.2.45"
+    (problem,) = problems_of(f"{usual}{FIFTY}first = 16776956\nsn = '0003{{n:07X}}'\n")
+    assert problem.startswith("3: fleet.address: the block 127.0.0.0/8 has 3 addresses from")
+    assert problems_of(f"{FIFTY}first = 16776956\nsn = '0003{{n:07X}}'\n") == []  # free ports
+    (problem,) = problems_of(f"{usual}{FIFTY}first = 2147483648\nsn = '{{n}}'\n")
+    assert problem.startswith("3: fleet.address: expected the address of outlet 2147483648")
 
 
 @pytest.mark.parametrize(
     "text",
     [
+        "[listen]\ntcp_port = 3333\n[fleet]\ncount = 1\n",
         FIFTY,
         '[listen]\ntcp_port = 3333\nws_port = 8080\n[fleet]\ncount = 9\nports = "free"\n',
         "[listen]\ntcp = false\ntcp_port = 3333\n" + FIFTY,

@@ -212,7 +212,7 @@ def test_a_time_that_the_author_gives_is_the_same_for_all() -> None:
 
 
 @on_both
-def test_what_befalls_one_outlet_is_not_felt_by_another(transport: Transport) -> None:
+def test_what_happens_to_one_outlet_is_not_felt_by_another(transport: Transport) -> None:
     async def test() -> None:
         async with open_fleet(2) as fleet:
             first, second = fleet.values()

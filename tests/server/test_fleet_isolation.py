@@ -112,7 +112,7 @@ class ModelClient:
     st.lists(st.sampled_from(COMMANDS), max_size=4),
     st.lists(st.sampled_from(REQUESTS), min_size=1, max_size=8),
 )
-def test_what_befalls_some_is_not_felt_by_a_client_of_another(
+def test_what_happens_to_some_is_not_felt_by_a_client_of_another(
     wrong: list[Fault], commands: list[dict[str, Any]], asked: list[tuple[int, Any]]
 ) -> None:
     async def main() -> None:
