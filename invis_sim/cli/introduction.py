@@ -1,6 +1,5 @@
 """What `run` says at its start: the banner, the ready file, and what its user should know."""
 
-import ipaddress
 import json
 import os
 import shutil
@@ -12,7 +11,7 @@ import msgspec
 
 from invis_sim.cli.messages import print_warning
 from invis_sim.cli.width import text_width, wrap
-from invis_sim.protocol.address import host_and_port
+from invis_sim.protocol.address import host_and_port, is_loopback
 from invis_sim.protocol.printable import printable
 from invis_sim.scenario.fleet_check import fleet_notes
 from invis_sim.scenario.model import Scenario
@@ -150,7 +149,7 @@ def _exposed(running: Running) -> list[str]:
         f"{transport} on {host}"
         for outlet in outlets_of(running)
         for transport, (host, _) in outlet.addresses.items()
-        if not ipaddress.ip_address(host).is_loopback
+        if not is_loopback(host)
     ]
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import msgspec
 
-__all__ = ["Host", "Port", "host_and_port", "is_ip_address", "url_host"]
+__all__ = ["Host", "Port", "host_and_port", "is_ip_address", "is_loopback", "url_host"]
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535, description="A port; 0: any free one.")]
 Host = Annotated[
@@ -26,6 +26,13 @@ def is_ip_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach the host: an IP address, or "localhost"."""
+    if not is_ip_address(host):
+        return host.rstrip(".").lower() == "localhost"
+    return ipaddress.ip_address(host).is_loopback
 
 
 def url_host(host: str) -> str:

@@ -8,11 +8,12 @@ import msgspec
 from invis_sim.commands.command import Command, CommandError
 from invis_sim.commands.new_address import NewAddress
 from invis_sim.journal import AddressChanged, ServerError
-from invis_sim.protocol.address import host_and_port
+from invis_sim.protocol.address import host_and_port, is_loopback
 from invis_sim.server.acceptor import Acceptor
 from invis_sim.server.net.listeners import ListenerGroup, StartError
 
 if TYPE_CHECKING:
+    from invis_sim.server.runtime import Runtime
     from invis_sim.server.session.connection import Connection
 
 __all__ = ["Moves", "Opened"]
@@ -34,7 +35,7 @@ class Moves:
     acceptor, connections: what they act on.
     record: adds an event to the journal: (its type, its fields).
     ws_url: returns where the WebSocket is at the moment.
-    report: called after each change.
+    runtime: where it is steered from, and what learns of each change.
 
     so_far: what has changed since the start of the outlet.
     """
@@ -45,13 +46,13 @@ class Moves:
         connections: Mapping[int, "Connection"],
         record: Callable[..., object],
         ws_url: Callable[[], str],
-        report: Callable[[], None],
+        runtime: "Runtime",
     ) -> None:
         self._acceptor = acceptor
         self._connections = connections
         self._record = record
         self._ws_url = ws_url
-        self._report = report
+        self._runtime = runtime
         self.so_far = NewAddress()
 
     def open_for(
@@ -80,7 +81,7 @@ class Moves:
                 why = f"this outlet has no {transport}: the scenario switches it off"
                 raise CommandError(f"{key}.{transport}_port: {why}")
         try:
-            return Opened(wanted, self._acceptor.open_at(wanted))
+            return Opened(wanted, self._open_at(wanted))
         except StartError as error:
             raise CommandError(f"{key}: {error}") from None
 
@@ -115,12 +116,29 @@ class Moves:
             if address is None:
                 groups = self._acceptor.open_at_next_address()
             else:
-                groups = self._acceptor.open_at(NewAddress(host=address))
+                groups = self._open_at(NewAddress(host=address))
         except StartError as error:
             self._record(ServerError, text=f"{error}; the outlet comes back where it was")
             return
         self._move(groups)
         self.so_far = NewAddress(host=self._acceptor.host).in_place_of(self.so_far)
+
+    def _open_at(self, address: NewAddress) -> tuple[ListenerGroup, ...]:
+        control = self._runtime.control
+        # Any program of this machine may use a control server that asks for no token. None of them
+        # may open the outlet to the network.
+        if (
+            address.host is not None
+            and control is not None
+            and control.token is None
+            and is_loopback(self._acceptor.host)
+            and not is_loopback(address.host)
+        ):
+            raise StartError(
+                f"cannot listen on {address.host}: the control server asks for no token, so the "
+                "outlet stays on this machine; start it with --host or --control-host otherwise"
+            )
+        return self._acceptor.open_at(address)
 
     def _move(self, groups: Iterable[ListenerGroup]) -> None:
         self._acceptor.move_to(groups)
@@ -128,4 +146,4 @@ class Moves:
         tcp = host_and_port(*addresses["tcp"]) if "tcp" in addresses else None
         ws = self._ws_url() if "ws" in addresses else None
         self._record(AddressChanged, tcp=tcp, ws=ws)
-        self._report()
+        self._runtime.report_move()

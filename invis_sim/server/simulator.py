@@ -140,7 +140,7 @@ class Simulator(
             self._context.connections,
             self._record,
             lambda: self.ws_url,
-            runtime.report_move,
+            runtime,
         )
         self._outages = Outages(
             self._timeline,

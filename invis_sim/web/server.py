@@ -5,7 +5,6 @@ Hypercorn leaves to others: it has no limit on connections, and writes in a shie
 a time-out, so a client that does not read would keep the simulator from ending.
 """
 
-import ipaddress
 import logging
 import resource
 import secrets
@@ -21,6 +20,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 from hypercorn.utils import wrap_app
 
+from invis_sim.protocol.address import is_loopback
 from invis_sim.server.net.listeners import StartError
 from invis_sim.server.nursery import open_cancelled_nursery
 from invis_sim.server.runtime import ControlAddress, Runtime
@@ -132,9 +132,7 @@ async def open_control(
     listeners = await _listen(host, port)
     try:
         bound, port = listeners[0].socket.getsockname()[:2]
-        local_only = all(
-            ipaddress.ip_address(one.socket.getsockname()[0]).is_loopback for one in listeners
-        )
+        local_only = all(is_loopback(one.socket.getsockname()[0]) for one in listeners)
         guard = Guard(
             port=port,
             token=None if local_only else secrets.token_urlsafe(24),

@@ -17,6 +17,7 @@ from invis_sim.testing.handle import SimulatorHandle
 from invis_sim.web.api import OPERATIONS
 from invis_sim.web.guard import SECURITY_HEADERS, Guard
 from invis_sim.web.problems import HttpProblem
+from tests.server.support import wait_until
 from tests.support import SN, TIMEOUT, connect, exchange
 from tests.web.support import OUTLET, QUIET, Client, steered
 
@@ -352,6 +353,40 @@ def test_no_data_of_an_outlet_is_a_script() -> None:
 
 
 # 14. Targets, and 15. setters that reach too far: see test_reach.py
+
+
+# What an outlet can be made to do
+
+STAYS = "the control server asks for no token, so the outlet stays on this machine"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "::"])
+def test_without_a_token_a_command_cannot_open_the_outlet_to_the_network(
+    sim: SimulatorHandle, client: Client, host: str
+) -> None:
+    here = sim.tcp_address
+    command = {"set": {"listen": {"host": host}}}
+    assert STAYS in str(client.refused("POST", f"{OUTLET}/commands", command).body["problems"])
+    assert sim.tcp_address == here
+
+
+def test_without_a_token_a_fault_cannot_open_the_outlet_to_the_network(
+    sim: SimulatorHandle, client: Client
+) -> None:
+    here = sim.tcp_address
+    when = {"from_seconds": 0}
+    fault = {"kind": "readdress", "address": "0.0.0.0", "seconds": 0, "when": when}
+    (made,) = client.send("POST", f"{OUTLET}/faults", [fault])
+    wait_until(sim, lambda journal: any(STAYS in str(one) for one in journal.events(kind="error")))
+    client.send("DELETE", f"{OUTLET}/faults/{made['id']}")
+    assert sim.tcp_address == here
+
+
+def test_with_a_token_it_can_be_opened(exposed: tuple[SimulatorHandle, Client]) -> None:
+    sim, client = exposed
+    for host in ("0.0.0.0", "127.0.0.1"):
+        client.do({"set": {"listen": {"host": host}}})
+        assert sim.tcp_address[0] == host
 
 
 # And nothing of it where control is off
