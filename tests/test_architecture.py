@@ -26,10 +26,10 @@ LAYERS = {
     "scenario": 5,
     "server": 6,
     "web": 7,
-    "gauntlet": 8,
     "recording": 8,
-    "testing": 9,
-    "cli": 10,
+    "gauntlet": 9,
+    "testing": 10,
+    "cli": 11,
 }
 FORBIDDEN_BELOW_THE_SERVER = {"trio", "socket", "time", "asyncio", "select", "subprocess"}
 

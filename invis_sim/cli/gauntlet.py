@@ -25,6 +25,7 @@ from invis_sim.gauntlet.options import Options
 from invis_sim.gauntlet.plan import make_plan
 from invis_sim.gauntlet.planned import Target
 from invis_sim.gauntlet.process import CannotStart
+from invis_sim.gauntlet.real_device import RealDevice
 from invis_sim.gauntlet.report.text import text_list
 from invis_sim.gauntlet.result import Report, Status
 from invis_sim.gauntlet.run import Progress, run_gauntlet
@@ -117,6 +118,9 @@ def _options(args: argparse.Namespace) -> Options:
     if args.seed is not None and not 0 <= args.seed < 2**63:
         found = f"--seed: expected a whole number from 0 to 2**63 - 1, found {args.seed}"
         raise CliError(found, status=2)
+    if args.device is not None and args.plan != "faults":
+        why = "what a real outlet does of itself cannot be planned"
+        raise CliError(f"--plan {args.plan}: does not go with --device: {why}", status=2)
     try:
         scenario = one_outlet(load(args.scenario))
         check_placeholders(command)
@@ -132,7 +136,7 @@ def _options(args: argparse.Namespace) -> Options:
         plan=args.plan,
         only=tuple(args.only),
         skip=tuple(args.skip),
-        jobs=args.jobs or JOBS_PER_CORE * (os.cpu_count() or 1),
+        jobs=args.jobs or (JOBS_PER_CORE * (os.cpu_count() or 1) if args.device is None else 1),
         timeout=args.timeout,
         seed=secrets.randbelow(2**32) if args.seed is None else args.seed,
         ports=_ports(args),
@@ -140,7 +144,23 @@ def _options(args: argparse.Namespace) -> Options:
         probe=args.probe,
         stays=args.stays,
         speed=args.speed,
+        device=_device(args),
     )
+
+
+def _device(args: argparse.Namespace) -> RealDevice | None:
+    """Return the real outlet; None: there is none. Raises CliError."""
+    ports = {"tcp": args.device_tcp_port, "ws": args.device_ws_port}
+    for name, port in ports.items():
+        _check_port(f"--device-{name}-port", port)
+    if args.device is None:
+        return None
+    return RealDevice(args.device, ports["tcp"], ports["ws"])
+
+
+def _check_port(option: str, port: int) -> None:
+    if not 0 < port < 65_536:
+        raise CliError(f"{option}: expected a number from 1 to 65535, found {port}", status=2)
 
 
 def _ports(args: argparse.Namespace) -> dict[Transport, int]:
@@ -148,9 +168,7 @@ def _ports(args: argparse.Namespace) -> dict[Transport, int]:
     given: dict[Transport, int | None] = {"tcp": args.tcp_port, "ws": args.ws_port}
     ports = {name: port for name, port in given.items() if port is not None}
     for name, port in ports.items():
-        if not 0 < port < 65_536:
-            problem = f"--{name}-port: expected a number from 1 to 65535, found {port}"
-            raise CliError(problem, status=2)
+        _check_port(f"--{name}-port", port)
     return ports
 
 

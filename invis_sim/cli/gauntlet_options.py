@@ -6,6 +6,7 @@ from typing import Any
 
 from invis_sim.cli.argument_types import seconds, speed, whole
 from invis_sim.cli.parser import add_command
+from invis_sim.client.ports import TCP_PORT, WS_PORT
 
 __all__ = ["add_gauntlet"]
 
@@ -50,6 +51,22 @@ def add_gauntlet(commands: Any) -> None:
         help="the outlet: a scenario file, or the name of a bundled scenario (default: default)",
     )
     parser.add_argument(
+        "--device",
+        metavar="HOST",
+        help=(
+            "a real outlet: each case has a proxy in front of it, with the faults and steps of the "
+            "scenario; what the client sets, stays set"
+        ),
+    )
+    for transport, name, usual in (("tcp", "TCP", TCP_PORT), ("ws", "WebSocket", WS_PORT)):
+        parser.add_argument(
+            f"--device-{transport}-port",
+            type=whole,
+            default=usual,
+            metavar="N",
+            help=f"the {name} port of the real outlet (default: {usual})",
+        )
+    parser.add_argument(
         "--transport",
         choices=("tcp", "ws", "both"),
         help="which transports to try (default: those that the placeholders name)",
@@ -81,7 +98,10 @@ def add_gauntlet(commands: Any) -> None:
         "--list", action="store_true", help="list the cases and what is expected; run nothing"
     )
     parser.add_argument(
-        "--jobs", type=whole, metavar="N", help="how many cases run at a time (default: 3 per core)"
+        "--jobs",
+        type=whole,
+        metavar="N",
+        help="how many cases run at a time (default: 3 per core; 1 with --device)",
     )
     parser.add_argument(
         "--timeout",

@@ -4,6 +4,7 @@ import msgspec
 
 from invis_sim.gauntlet.command import wants_control
 from invis_sim.gauntlet.plan import PlanName
+from invis_sim.gauntlet.real_device import RealDevice
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario
 
@@ -24,6 +25,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     probe: whether the client runs once more when the fault is gone.
     stays: whether the client runs on, and is judged by whether it recovers.
     speed: how many simulated seconds pass in a real one.
+    device: a real outlet in place of the simulated one, behind a proxy; None: there is none.
     """
 
     command: tuple[str, ...]
@@ -41,6 +43,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     probe: bool = False
     stays: bool = False
     speed: float = 1.0
+    device: RealDevice | None = None
 
     @property
     def control(self) -> bool:
@@ -55,7 +58,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def repeat_arguments(self) -> tuple[str, ...]:
         """The options, beside which case it is and the seed, on which the outcome depends."""
-        given: list[str] = []
+        given: list[str] = [] if self.device is None else [*self.device.arguments]
         if self.plan != "faults":
             given += ["--plan", self.plan]
         for transport, port in self.ports.items():

@@ -10,12 +10,15 @@ import msgspec
 import trio
 
 from invis_sim.gauntlet.planned import PlannedCase, scenario_of
+from invis_sim.gauntlet.real_device import RealDevice
 from invis_sim.protocol.address import host_and_port
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario
 from invis_sim.scenario.loading import override
 from invis_sim.server import Simulator, StartError
 from invis_sim.server.runtime import Runtime
+from invis_sim.server.session.context import Servers
+from invis_sim.server.session.serve import OUTLET_SERVERS
 from invis_sim.web.opening import open_simulator
 
 __all__ = ["CaseOutlet", "ClosedPort", "open_outlet"]
@@ -86,25 +89,28 @@ async def open_outlet(
     runtime: Runtime,
     closed: ClosedPort,
     ports: Mapping[Transport, int],
+    device: RealDevice | None = None,
 ) -> AsyncIterator[CaseOutlet]:
     """Run the outlet of a case for the time of the block.
 
     scenario: as for all cases, with free ports. closed: in place of the other transport's port.
     ports: fixed ones, for clients that know no others; the outlet has an address of its own then.
     Empty: free ports.
+    device: a real outlet, which answers in place of this one.
 
     Raises StartError.
     """
     made = scenario_of(scenario, case)
+    servers = OUTLET_SERVERS if device is None else device.servers()
     async with AsyncExitStack() as stack:
         # A control server is there for all outlets of a runtime: with one, each has its own.
         shared = None if made.listen.control else runtime
         speed = runtime.clock.speed
         if ports:
-            outlet = await _open_at_own_address(stack, made, case, shared, speed, ports)
+            outlet = await _open_at_own_address(stack, made, case, shared, speed, ports, servers)
         else:
             outlet = await stack.enter_async_context(
-                open_simulator(made, runtime=shared, speed=speed)
+                open_simulator(made, runtime=shared, speed=speed, servers=servers)
             )
         for _ in range(case.others):
             await stack.enter_async_context(_other_client(outlet))
@@ -118,6 +124,7 @@ async def _open_at_own_address(
     runtime: Runtime | None,
     speed: float,
     ports: Mapping[Transport, int],
+    servers: Servers,
 ) -> Simulator:
     """Open an outlet at fixed ports, without the transport that the case is not about: a client
     that knows these ports must not find it.
@@ -130,7 +137,7 @@ async def _open_at_own_address(
         at_own_address = override(scenario, host=host, **given, **{other: False})
         try:
             return await stack.enter_async_context(
-                open_simulator(at_own_address, runtime=runtime, speed=speed)
+                open_simulator(at_own_address, runtime=runtime, speed=speed, servers=servers)
             )
         except StartError:
             if attempt == MAX_ATTEMPTS - 1:

@@ -27,6 +27,7 @@ from invis_sim.gauntlet.stays import must_recover
 from invis_sim.gauntlet.trials import Client, Trial, Trials, shown_output
 from invis_sim.gauntlet.verdict import is_as_expected
 from invis_sim.protocol.transport import Transport
+from invis_sim.recording.proxy import proxy_scenario
 from invis_sim.scenario.loading import override
 from invis_sim.server.runtime import Runtime, open_runtime
 
@@ -54,6 +55,10 @@ async def run_gauntlet(
 
     Raises CannotStart for a command that cannot be started, SelectionError, StartError.
     """
+    if options.device is not None:
+        sn = await options.device.serial_number(options.transports[0])
+        scenario = proxy_scenario(override(options.scenario, sn=sn))
+        options = msgspec.structs.replace(options, scenario=scenario)
     async with open_runtime(speed=options.speed) as runtime:
         with ClosedPort(options.scenario.listen.host) as closed:
             gauntlet = _Gauntlet(options, runtime, closed, on_result)

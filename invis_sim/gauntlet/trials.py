@@ -223,7 +223,12 @@ class Trials:
     ) -> AsyncIterator[tuple[CaseOutlet, Watch]]:
         async with (
             open_outlet(
-                self._scenario, case, self._runtime, self._closed, self._options.ports
+                self._scenario,
+                case,
+                self._runtime,
+                self._closed,
+                self._options.ports,
+                self._options.device,
             ) as outlet,
             watch(outlet.simulator.journal, max_asked, per_second) as seen,
         ):
