@@ -95,7 +95,11 @@ def _in_both_drafts(node: Any) -> Any:
     if "prefixItems" in kept:
         # Draft 7 has another keyword for lists of which each item has a type of its own, which
         # 2020-12 has no more. What both have is what any item may be, and how many there are.
-        kept["items"] = _any_of(kept.pop("prefixItems"))
+        items = kept.pop("prefixItems")
+        # Not every version of msgspec knows that items with a default may be omitted at the end.
+        required = [number for number, item in enumerate(items, 1) if "default" not in item]
+        kept["minItems"] = max(required, default=0)
+        kept["items"] = _any_of(items)
     if "$ref" in kept and len(kept) > 1:  # beside which draft 7 ignores everything
         kept["allOf"] = [{"$ref": kept.pop("$ref")}]
     return kept

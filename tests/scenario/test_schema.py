@@ -17,7 +17,7 @@ from jsonschema_rs import Draft7Validator, Draft202012Validator, ValidationError
 
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.scenario.bundled import bundled
-from invis_sim.scenario.json_schema import scenario_schema
+from invis_sim.scenario.json_schema import _in_both_drafts, scenario_schema
 from invis_sim.scenario.model import Scenario
 from invis_sim.scenario.steps import Step
 from invis_sim.scenario.validation import validate
@@ -627,3 +627,15 @@ def test_each_kind_of_fault_can_be_told_by_its_title() -> None:
     references = [item["$ref"] for item in SCHEMA["definitions"]["Fault"]["oneOf"]]
     names = [reference.removeprefix("#/definitions/") for reference in references]
     assert [SCHEMA["definitions"][name]["title"] for name in names] == list(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("defaults", "least"), [((0, 1), 0), ((None, 1), 1), ((None, None), 2), ((0, None), 2)]
+)
+def test_items_with_a_default_may_be_omitted_at_the_end(
+    defaults: tuple[int | None, ...], least: int
+) -> None:
+    # Versions of msgspec before 0.22 ask for one item at least.
+    items = [{} if default is None else {"default": default} for default in defaults]
+    list_of = _in_both_drafts({"type": "array", "prefixItems": items, "minItems": 1})
+    assert list_of["minItems"] == least
