@@ -1,4 +1,4 @@
-// Journal entries in words: the same as in the log of `invis-sim run`.
+// Journal entries in words, in the parts of a row; events are worded as in the log of `invis-sim run`.
 
 import { callbackWords } from "./callbacks.js";
 
