@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
@@ -15,7 +15,6 @@ from invis_sim.protocol.address import host_and_port, is_loopback
 from invis_sim.protocol.printable import printable
 from invis_sim.scenario.fleet_check import fleet_notes
 from invis_sim.scenario.model import Scenario
-from invis_sim.server.fleet import Fleet
 from invis_sim.server.mdns import SERVICE_TYPE
 from invis_sim.server.simulator import Simulator
 
@@ -29,7 +28,10 @@ __all__ = [
     "warn_if_exposed",
 ]
 
-Running: TypeAlias = Simulator | Fleet
+if TYPE_CHECKING:
+    from invis_sim.server.fleet import Fleet
+
+Running: TypeAlias = "Simulator | Fleet"
 """What a process runs: one outlet, or many."""
 
 MAX_EXPOSED = 4
@@ -72,7 +74,7 @@ def _of_one(outlet: Simulator, about: str) -> list[str]:
     return lines + _faults(outlet)
 
 
-def _of_fleet(fleet: Fleet) -> list[str]:
+def _of_fleet(fleet: "Fleet") -> list[str]:
     first, *others = outlets_of(fleet)
     last = others[-1] if others else first
     sns = first.sn if first is last else f"{first.sn} to {last.sn}"

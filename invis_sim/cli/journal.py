@@ -34,7 +34,13 @@ def journal(args: argparse.Namespace) -> int:
             print(encode_entry(entry).decode())
         return 0
     print(_about(loaded.header))
-    lines = LineFormat(paint_for(sys.stdout), columns_of(sys.stdout), full=args.bytes)
+    several = len({entry.sn for entry in loaded}) > 1
+    lines = LineFormat(
+        paint_for(sys.stdout),
+        columns_of(sys.stdout),
+        full=args.bytes,
+        label=lambda entry: entry.sn if several else "",
+    )
     for entry in entries:
         for line in lines.lines(entry, loaded.started):
             print(line)

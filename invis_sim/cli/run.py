@@ -46,7 +46,6 @@ from invis_sim.scenario.loading import ScenarioError, load, one_outlet
 from invis_sim.scenario.model import Scenario
 from invis_sim.server.nursery import open_cancelled_nursery
 from invis_sim.server.simulator import Simulator, StartError
-from invis_sim.web.fleet_opening import open_fleet
 from invis_sim.web.opening import open_simulator
 
 __all__ = ["load_scenario", "run", "run_outlet"]
@@ -195,6 +194,8 @@ def _opened(scenario: Scenario, **more: Any) -> AbstractAsyncContextManager[Runn
     """Return what runs the outlet of a scenario, or its fleet, for the time of a block."""
     if scenario.fleet is None:
         return open_simulator(scenario, **more)
+    from invis_sim.web.fleet_opening import open_fleet  # only those who run several wait for it
+
     return open_fleet(scenario=scenario, **more)
 
 

@@ -9,7 +9,6 @@ from invis_sim.cli import CliError
 from invis_sim.cli.messages import print_warning
 from invis_sim.commands.command import Command, CommandError
 from invis_sim.faults.fault import Fault
-from invis_sim.scenario.fleet_loading import with_fleet
 from invis_sim.scenario.from_keys import parse_commands
 from invis_sim.scenario.inline_fault import MAX_SHOWN, parse_fault
 from invis_sim.scenario.loading import ScenarioError, override, with_faults
@@ -52,6 +51,8 @@ def with_options(scenario: Scenario, args: argparse.Namespace) -> Scenario:
     }
     with _as_option_problems(options):
         if scenario.fleet is not None or any(value is not None for value in of_fleet.values()):
+            from invis_sim.scenario.fleet_loading import with_fleet  # one outlet needs none of it
+
             # Of several it is the pattern of all serial numbers.
             scenario = with_fleet(scenario, sn=given.pop("sn"), **of_fleet)
         scenario = override(scenario, **given)

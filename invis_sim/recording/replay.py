@@ -114,8 +114,19 @@ class Recording:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Recording":
-        """Read a journal file. Raises OSError, and ValueError that names the line of a mistake."""
-        return cls(Journal.load(path))
+        """Read a journal file. Raises OSError, and ValueError that names the line of a mistake, or
+        says that the file is of several outlets.
+        """
+        journal = Journal.load(path)
+        sns = dict.fromkeys(entry.sn for entry in journal)
+        # An outlet may change its serial number; the file of a fleet begins without one.
+        if len(sns) > 1 and not journal.header.sn:
+            first, second, *_ = sns
+            raise ValueError(
+                f"{os.fspath(path)}: expected the journal of one outlet, found {len(sns)} "
+                f"outlets, such as {first} and {second}"
+            )
+        return cls(journal)
 
     def _close(self, request: Exchange | None, pushes: Sequence[tuple[float, Push]]) -> None:
         """Add a request with what came after it; None: what came before all requests."""

@@ -14,7 +14,6 @@ from invis_sim.scenario.listen import Listen, Protocol
 from invis_sim.scenario.serial_numbers import serial_numbers
 from invis_sim.scenario.steps import Step
 from invis_sim.schema.build import Checked
-from invis_sim.schema.fields import fields
 
 __all__ = ["PATCHED_TABLES", "FleetSettings", "OutletDifferences"]
 
@@ -34,7 +33,8 @@ SHARED_KEYS = ("control", "control_host", "control_port", "control_allow_hosts")
 _TABLES: dict[str, type[msgspec.Struct]] = {
     "listen": Listen,
     "protocol": Protocol,
-    **{key: field.section for key, field in fields(OutletState).items() if field.section},
+    # Not by `fields`, which resolves annotations: every start would wait for that.
+    **inspect.get_annotations(OutletState),
 }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from invis_sim import Journal
+from invis_sim import Journal, start_fleet
 from tests.cli.process import Outlet, cli_here, process, quiet_outlet
 from tests.support import connect, exchange
 
@@ -60,6 +60,24 @@ def test_many_outlets_have_one_banner_one_log_and_one_journal(tmp_path: Path) ->
     assert {entry.sn for entry in loaded} == {"0003C400001"}
     assert loaded.header.seed == 5
     assert loaded.header.sn == ""
+
+
+def test_a_journal_of_several_outlets_is_shown_by_outlet_and_not_replayed(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    with start_fleet(2) as fleet:
+        entries = []
+        for outlet in reversed([*fleet.values()]):
+            with connect(outlet.tcp_address) as client:
+                exchange(client)
+            entries += outlet.journal.lines()[1:]
+    path.write_text("".join(f"{line}\n" for line in ('{"entry": "journal"}', *entries)))
+    sns = [entry.sn for entry in Journal.load(path)]
+    assert sns == sorted(sns, reverse=True)  # by time, as numbers are each outlet's own
+    shown = cli_here("journal", str(path)).stdout.splitlines()[1:]
+    assert [line[:11] for line in shown] == sns
+    ended = cli_here("replay", str(path))
+    assert ended.returncode == 2
+    assert "expected the journal of one outlet, found 2 outlets" in ended.stderr
 
 
 def test_the_ready_file_and_the_json_log_list_the_outlets(tmp_path: Path) -> None:

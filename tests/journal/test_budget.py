@@ -50,3 +50,26 @@ def test_the_part_of_a_journal_that_is_gone_is_for_the_others() -> None:
     del journals
     gc.collect()
     assert fill(last) == 600
+
+
+class Counting(Journal):
+    """A journal that counts how often its part is set."""
+
+    times = 0
+
+    def limit(self, max_entries: int, max_bytes: int) -> None:
+        Counting.times += 1
+        super().limit(max_entries, max_bytes)
+
+
+def test_a_thousand_that_come_and_go_change_the_parts_of_all_a_few_times_only() -> None:
+    budget = JournalBudget(100_000, 10**8, min_entries=1)
+    Counting.times = 0
+    journals = [Counting(budget=budget) for _ in range(1000)]
+    assert Counting.times < 20_000  # and not half a million
+    assert sum(fill(one, 120) for one in journals) <= 100_000
+    assert fill(journals[0], 120) > 80  # of the 100 that would be its equal part
+    Counting.times = 0
+    while journals:
+        journals.pop()
+    assert Counting.times < 20_000
