@@ -291,6 +291,9 @@ def _exceptions(max_wait: float) -> dict[FieldName, st.SearchStrategy[Any]]:
         (Listen, "tcp_port"): st.sampled_from((None, 0)),
         (Listen, "ws_port"): st.sampled_from((None, 0)),
         (Listen, "mdns"): st.just(False),
+        (Listen, "control"): st.just(False),  # it needs what not everyone has installed
+        (Listen, "control_host"): st.just("127.0.0.1"),
+        (Listen, "control_port"): st.sampled_from((None, 0)),
         (Quirks, "transports"): st.just("both"),
         (Timing, "sensor_seconds"): st.just(0.0) | st.floats(1, 60),
         (Timing, "reconnect_seconds"): st.floats(0, 60),

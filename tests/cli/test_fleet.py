@@ -152,6 +152,32 @@ def test_a_signal_reconnects_every_outlet(tmp_path: Path) -> None:
             connect((outlet["tcp"]["host"], outlet["tcp"]["port"])).close()
 
 
+def test_a_saved_scenario_changes_every_outlet(tmp_path: Path) -> None:
+    path = tmp_path / "s.toml"
+    text = "[firmware.PM]\n[fleet]\ncount = 2\n[[fleet.outlets]]\nn = 2\nsensors.lux = 5\n"
+    path.write_text(text)
+    with process("run", str(path), "--watch", *FREE, "--log", "json") as running:
+        outlets = json.loads(running.line())["outlets"]
+        save(path, text.replace("lux = 5", "lux = 6").replace("count = 2", "count = 3\nfirst = 0"))
+        entry = json.loads(running.line())
+        assert (entry["sn"], entry["command"]) == ("0003C400002", "reload the scenario, 1 change")
+        save(path, "fleet.count = 2\n[firmware.PM]\n[timing]\nrestart_seconds = 7\n")
+        reloaded: set[str] = set()
+        while len(reloaded) < 2:
+            entry = json.loads(running.line())
+            if "reload" in entry.get("command", ""):
+                reloaded.add(entry["sn"])
+        assert list(map(answers, outlets)) == ["0003C400001", "0003C400002"]
+        _, _, err = running.end()
+    assert f"{path}: a reload does not change fleet.count, fleet.first; restart" in err
+
+
+def save(path: Path, text: str) -> None:
+    other = path.with_name(".s.toml.swp")
+    other.write_text(text)
+    other.replace(path)
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from invis_sim import start_fleet
 from invis_sim.scenario import parse
 from invis_sim.scenario.bundled import bundled
 from invis_sim.scenario.from_keys import build_step
@@ -84,6 +85,26 @@ def test_a_scenario_with_problems_changes_nothing() -> None:
         assert client.request("PUT", PATH, b"\xff", TOML).status == 400
         assert sim.state == before
         assert not sim.journal.events(kind="command")
+
+
+def test_one_outlet_does_not_become_several() -> None:
+    with steered() as (sim, client):
+        for body, headers in ((b"fleet.count = 3\n", TOML), ({"fleet": {"count": 3}}, None)):
+            answer = client.request("PUT", PATH, body, headers)
+            assert answer.status == 422
+            assert "fleet: expected a scenario of one outlet" in str(answer.body)
+        assert len(sim.journal) == 0
+
+
+def test_an_outlet_of_a_fleet_is_made_again_alone() -> None:
+    text = "[firmware.PM]\n[fleet]\ncount = 2\n[[fleet.outlets]]\nn = 2\nsensors.lux = 5\n"
+    with start_fleet(scenario=text, control=True) as fleet, Client(fleet.control_url) as client:
+        answer = client.request("GET", "/api/outlets/0003C400002/scenario")
+        scenario = parse(answer.body.decode())
+        assert scenario.fleet is None
+        assert scenario.seed == fleet["0003C400002"].seed
+        assert scenario.device.sn == "0003C400002"
+        assert scenario.sensors.lux == 5
 
 
 def test_what_cannot_change_is_said() -> None:
