@@ -46,7 +46,10 @@ class CommandError(ValueError):
 
     problems: one line each, with the path of the key, what was expected and what was found,
     harmless for a terminal.
+    place: which of several commands they are of, from 0; None: there is one, or it is not known.
     """
+
+    place: int | None = None
 
     def __init__(self, *problems: str) -> None:
         self.problems = tuple(map(printable, problems))

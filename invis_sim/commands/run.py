@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Sequence
 
-from invis_sim.commands.command import Command, CommandEffect, Target
+from invis_sim.commands.command import Command, CommandEffect, CommandError, Target
 from invis_sim.device.schedule import Schedule
 from invis_sim.protocol.hidden_frames import hide_frames
 
@@ -38,5 +38,9 @@ def rehearse(commands: Sequence[Command], target: Target) -> None:
     memo = {id(outlet.schedule): stand_in, id(outlet.state): outlet.state}
     outlet, faults = copy.deepcopy((outlet, target.faults), memo)
     trial = Target(outlet, faults, target.now, target.connections, target.last_connection)
-    for command in commands:
-        command.apply(trial)
+    for place, command in enumerate(commands):
+        try:
+            command.apply(trial)
+        except CommandError as error:
+            error.place = place
+            raise

@@ -58,14 +58,18 @@ def rehearse_on_all(outlets: Iterable[Simulator], rehearse: Callable[[Simulator]
     Raises CommandError, whose problems say which outlets they are of.
     """
     problems: dict[str, list[str]] = {}
+    places = set()
     for outlet in outlets:
         try:
             rehearse(outlet)
         except CommandError as error:
+            places.add(error.place)
             for problem in error.problems:
                 problems.setdefault(problem, []).append(outlet.sn)
     if problems:
-        raise CommandError(*(f"{text} ({_named(sns)})" for text, sns in problems.items()))
+        of_all = CommandError(*(f"{text} ({_named(sns)})" for text, sns in problems.items()))
+        of_all.place = places.pop() if len(places) == 1 else None
+        raise of_all
 
 
 async def wait_for_pending_connections(outlets: Sequence[Simulator]) -> None:

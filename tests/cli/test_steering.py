@@ -85,7 +85,9 @@ def test_a_wrong_command_is_reported(sim: SimulatorHandle, command: str, problem
 def test_what_is_not_possible_now_is_said(sim: SimulatorHandle) -> None:
     status, line = refused(sim, "do", "enable=lost")
     assert status == 2
-    assert "lost" in line
+    assert line.startswith("invis-sim: 'enable=lost': enable: no fault is called 'lost'")
+    done = cli_here("do", "--at", sim.control_url, "push=9", "enable=lost")
+    assert done.stderr.startswith("invis-sim: 'enable=lost': enable: no fault is called 'lost'")
 
 
 # clock

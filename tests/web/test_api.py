@@ -139,7 +139,15 @@ def test_of_a_list_all_commands_are_carried_out_or_none(
     body = [{"set": {"outlets": {"states": [1, 1]}}}, {"enable": "nope"}]
     problem = client.refused("POST", f"{OUTLET}/commands", body)
     assert problem.status == 422
-    assert problem.body["detail"] == "enable: no fault is called 'nope'; there are: none"
+    message = "no fault is called 'nope'; there are: none"
+    assert problem.body["problems"] == [{"path": "[1].enable", "message": message}]
+    single: list[tuple[Any, str]] = [
+        ([{"enable": "nope"}], "[0].enable: "),
+        ({"push": 9, "enable": "nope"}, "enable: "),
+    ]
+    for other, path in single:
+        detail = client.refused("POST", f"{OUTLET}/commands", other).body["detail"]
+        assert detail.startswith(path)
     assert sim.state.outlets.states == (0, 0)
     assert not sim.journal.events(kind="command")
 

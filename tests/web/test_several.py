@@ -47,7 +47,7 @@ def test_a_problem_of_one_outlet_names_it_and_no_outlet_does_anything(
     before = given(client)
     problem = client.refused("POST", "/api/commands", [{"push": 9}, {"enable": "drop"}])
     message = f"no fault is called 'drop'; there are: none (outlet {last})"
-    assert problem.body["problems"] == [{"path": "enable", "message": message}]
+    assert problem.body["problems"] == [{"path": "[1].enable", "message": message}]
     assert given(client) == before
 
 

@@ -1,11 +1,11 @@
 """Commands, given over HTTP."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from invis_sim.commands.command import Command
+from invis_sim.commands.command import Command, CommandError
 from invis_sim.scenario.steps import CommandTable
 from invis_sim.scenario.validation import validate
 from invis_sim.schema.build import Problem
@@ -43,7 +43,30 @@ def carry_out(outlet: Simulator, *commands: Command) -> Done:
     return done(outlet)
 
 
-def parse(body: Any) -> tuple[Command, ...]:
+class Given(msgspec.Struct, frozen=True):
+    """The commands of a body, in order.
+
+    indexes: of each, the index of its object in the list; None: the body is no list.
+    """
+
+    commands: tuple[Command, ...]
+    indexes: tuple[int | None, ...]
+
+    def do_on_all(self, outlets: Sequence[Simulator]) -> None:
+        """Carry them out on every outlet: on all of them, or on none. Raises CommandError, with the
+        path into the body.
+        """
+        try:
+            do_on_all(outlets, self.commands, BY)
+        except CommandError as error:
+            place = 0 if len(self.commands) == 1 else error.place
+            index = None if place is None else self.indexes[place]
+            if index is None:
+                raise
+            raise CommandError(*(f"[{index}].{one}" for one in error.problems)) from None
+
+
+def parse(body: Any) -> Given:
     """Return the commands in a body: an object as a step has it, or a list of them, which are
     carried out in the order of the list.
 
@@ -52,19 +75,21 @@ def parse(body: Any) -> tuple[Command, ...]:
     tables = body if isinstance(body, list) else [body]
     problems: list[Problem] = []
     commands: list[Command] = []
+    indexes: list[int | None] = []
     for index, table in enumerate(tables):
         path = (index,) if isinstance(body, list) else ()
         built, wrong = validate(table, CommandTable, path)
         problems += wrong
         if not wrong:
             commands += built.commands
+            indexes += [index if path else None] * len(built.commands)
             if not built.commands and isinstance(table, Mapping):
                 problems.append(Problem(path, "no command; `invis-sim keys steps` lists them"))
     if problems:
         raise invalid(*problems)
     if not commands:
         raise HttpProblem(422, "no command; `invis-sim keys steps` lists them")
-    return tuple(commands)
+    return Given(tuple(commands), tuple(indexes))
 
 
 async def give(call: Call) -> Done:
@@ -72,9 +97,9 @@ async def give(call: Call) -> Done:
     `[{"faceplate": "off"}, {"push": 9}]`; several keys of one object are carried out in the order
     of the manual.
     """
-    commands = parse(call.json())
+    given = parse(call.json())
     await call.outlet.wait_for_pending_connections()
-    do_on_all(call.outlets, commands, BY)
+    given.do_on_all(call.outlets)
     return done(call.outlet)
 
 
@@ -83,12 +108,12 @@ async def give_to_all(call: Call) -> dict[str, Done]:
     them, or on none. The answer has the serial number of each.
     """
     selection = call.query(Selection)
-    commands = parse(call.json())
+    given = parse(call.json())
     await wait_for_pending_connections(selection.of(call.outlets))
     outlets = selection.of(call.outlets)  # which may have changed meanwhile
     if not outlets:
         raise HttpProblem(404, "no outlet is selected; /api/overview says which there are")
-    do_on_all(outlets, commands, BY)
+    given.do_on_all(outlets)
     return {outlet.sn: done(outlet) for outlet in outlets}
 
 
