@@ -143,8 +143,10 @@ def as_here(arguments: list[str]) -> Iterator[list[str]]:
             yield [command, host, *rest[1:], *ports, *end]
     elif command in ("do", "tail", "clock", "export"):
         with steered(" ".join(arguments)) as url:
-            # From the beginning, and not for long; the last --seconds counts.
-            more = ["--after", "0", "--seconds", "0.1"] if command == "tail" else []
+            # From the beginning; one that does not end by itself, not for long. The last --seconds
+            # counts.
+            limit = str(TIMEOUT) if "--count" in rest else "0.1"
+            more = ["--after", "0", "--seconds", limit] if command == "tail" else []
             yield [*arguments, *more, "--at", url]
     elif command == "gauntlet":
         own = rest[: rest.index("--")] if "--" in rest else rest
