@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from invis_sim.device.arguments import expect_array, format_value, reject
+from invis_sim.schema.plain import NOT_UNICODE, is_unicode
 
 __all__ = ["ACCESSORIES", "Names"]
 
@@ -72,6 +73,8 @@ class Names(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
                 reject(reason, index, "accessory")
             if not isinstance(name, str):
                 reject(f"name: expected text, found {format_value(name)}", index, "name")
+            if not is_unicode(name):
+                reject(f"name: {NOT_UNICODE}", index, "name")
             if len(name) > max_length:
                 reason = f"name: expected at most {max_length} characters, found {len(name)}"
                 reject(reason, index, "name")

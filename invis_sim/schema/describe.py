@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from invis_sim.schema.fields import Path, fields, is_list_struct, list_in
+from invis_sim.schema.plain import NOT_UNICODE, is_unicode
 
 __all__ = [
     "choices",
@@ -254,7 +255,7 @@ def type_errors(
         info = msgspec.inspect.type_info(annotation)
         hint = did_you_mean(value, choices(info))
         return [(path, f"expected {describe(info)}, found {format_found(value)}{hint}")]
-    return []
+    return [(path, NOT_UNICODE)] if isinstance(value, str) and not is_unicode(value) else []
 
 
 def _wrong_elements(

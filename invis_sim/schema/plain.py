@@ -9,7 +9,20 @@ import msgspec
 
 from invis_sim.schema.fields import Path
 
-__all__ = ["MAX_DEPTH", "NotPlain", "given_fields", "given_keys", "to_json", "to_plain"]
+__all__ = [
+    "MAX_DEPTH",
+    "NOT_UNICODE",
+    "NotPlain",
+    "given_fields",
+    "given_keys",
+    "is_unicode",
+    "to_json",
+    "to_plain",
+]
+
+NOT_UNICODE = "expected Unicode text, found a lone surrogate"
+"""What is wrong with text that `is_unicode` refuses."""
+
 
 MAX_DEPTH = 128
 """How deep a value may be nested: as deep as a packet may be (`protocol/json_stream.py`)."""
@@ -35,6 +48,19 @@ class NotPlain(ValueError):
         return type(self), (self.path, self.message), self.__dict__
 
 
+def is_unicode(text: str) -> bool:
+    """Return whether the text can be encoded: JSON's escapes can express half of a surrogate pair,
+    which Unicode does not have as a character.
+    """
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def to_plain(value: Any, path: Path = ()) -> Any:
     """Return the plain data of a value: mappings, lists, text, numbers, true, false, None, dates.
 
@@ -42,7 +68,8 @@ def to_plain(value: Any, path: Path = ()) -> Any:
     the fields that are as by default are omitted.
     path: of the value, for the error.
 
-    Raises NotPlain for what is none of these (bytes, sets), or is nested deeper than `MAX_DEPTH`.
+    Raises NotPlain for what is none of these (bytes, sets), is not Unicode, or is nested deeper
+    than `MAX_DEPTH`.
     """
     return _convert(value, path, "plain data")
 
@@ -52,13 +79,15 @@ def to_json(value: Any, path: Path = ()) -> Any:
 
     path: of the value, for the error.
 
-    Raises NotPlain for what JSON cannot express (infinity, dates, bytes, sets), or what is nested
-    deeper than `MAX_DEPTH`.
+    Raises NotPlain for what JSON cannot express (infinity, dates, bytes, sets), or what is not
+    Unicode, or nested deeper than `MAX_DEPTH`.
     """
     return _convert(value, path, "a JSON value")
 
 
 def _convert(value: Any, path: Path, expected: str, depth: int = 0) -> Any:
+    if isinstance(value, str) and not is_unicode(value):
+        raise NotPlain(path, NOT_UNICODE)
     if value is None or isinstance(value, str | int):
         return value
     if isinstance(value, float):
@@ -76,6 +105,8 @@ def _convert(value: Any, path: Path, expected: str, depth: int = 0) -> Any:
         for key, item in value.items():
             if not isinstance(key, str):
                 raise NotPlain(path, f"expected text as a key, found {key!r}")
+            if not is_unicode(key):
+                raise NotPlain(path, NOT_UNICODE)
             table[key] = _convert(item, (*path, key), expected, depth + 1)
         return table
     if expected == "plain data":

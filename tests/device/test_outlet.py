@@ -256,7 +256,7 @@ ASKED = st.builds(
 WITH_A_PROBLEM = st.builds(
     Request, packet_id=st.integers(), callback=st.none(), args=ARGS, problem=NOTES
 )
-REVISIONS = st.text("0.é\ud800", max_size=3)
+REVISIONS = st.text("0.é", max_size=3)
 INVENTORIES = st.builds(
     FirmwareInventory,
     IM=st.builds(OutletFirmware, fw_rev=REVISIONS, available_fw_rev=st.none() | REVISIONS),

@@ -10,8 +10,10 @@ import pytest
 from invis_sim import start_simulator
 from invis_sim.device.outlet import Outlet
 from invis_sim.device.state import OutletState
+from invis_sim.faults import Drop
 from invis_sim.journal.text import format_entries
 from invis_sim.protocol.packets import MalformedPacket, parse_request
+from invis_sim.schema.plain import NOT_UNICODE
 from tests.server.peers import connected
 from tests.support import make_request
 
@@ -80,3 +82,35 @@ def test_a_client_is_told_the_place(transport: Any) -> None:
         list(format_entries(sim.journal))
         client.send_request(3)
         assert client.packet()["PUBACK"] == 1
+
+
+@pytest.mark.parametrize(
+    ("callback", "args", "problem"),
+    [
+        (4, [{"accessory": 1, "name": HALF}], f"name: {NOT_UNICODE}"),
+        (2, {"sys_prefs": {"mqtt": {"user": f"x{HALF}"}}}, f"user: {NOT_UNICODE}"),
+        (2, {"acc_prefs": {HALF: 1}}, "unknown preference acc_prefs."),
+    ],
+)
+def test_text_that_is_not_unicode_is_not_kept(callback: int, args: Any, problem: str) -> None:
+    packet = {"packetID": 1, "payload": {"callbackName": callback, "callbackArgs": args}}
+    request = parse_request(json.dumps(packet).encode())
+    outlet = Outlet(OutletState())
+    before = outlet.state
+    answer = outlet.handle(request, 1.0)
+    assert answer.reply is not None
+    assert json.loads(answer.reply.encode())["PUBACK"] == 0
+    assert problem in [note.reason for note in answer.notes][-1]
+    assert outlet.state == before
+
+
+def test_it_is_an_error_of_whoever_gives_it_to_a_running_outlet() -> None:
+    with start_simulator() as sim:
+        for give in (
+            lambda: sim.do(set={"names": {"outlet1": HALF}}),
+            lambda: sim.do(push={"callback": 99, "args": [{HALF: 1}]}),
+            lambda: sim.do(inject={"kind": "drop", "name": HALF}),
+            lambda: sim.inject(Drop(name=HALF)),
+        ):
+            with pytest.raises(ValueError, match=NOT_UNICODE):
+                give()
