@@ -5,7 +5,6 @@ time has come (`run_due`), which returns the effects of its action.
 """
 
 import heapq
-import math
 from collections.abc import Callable, Iterable
 from itertools import count
 from typing import TypeAlias
@@ -156,12 +155,19 @@ class Schedule:
 
     def _next_heap(self, daemon: bool) -> list[tuple[float, int, Timer]]:
         """The heap with the next timer on top; an empty one where there is no timer."""
-        heaps = [self._heaps[False], *([self._heaps[True]] if daemon else [])]
-        for heap in heaps:
-            while heap and heap[0][2].cancelled:
-                heapq.heappop(heap)
-                self._cancelled -= 1
-        return min(heaps, key=lambda heap: heap[0][:2] if heap else (math.inf, 0))
+        # Asked for several times for each timer that runs, so this is written out.
+        once, rhythms = self._heaps[False], self._heaps[True]
+        while once and once[0][2]._cancelled:
+            heapq.heappop(once)
+            self._cancelled -= 1
+        if not daemon:
+            return once
+        while rhythms and rhythms[0][2]._cancelled:
+            heapq.heappop(rhythms)
+            self._cancelled -= 1
+        if once and (not rhythms or once[0][:2] < rhythms[0][:2]):
+            return once
+        return rhythms
 
     def _count_cancelled(self) -> None:
         self._cancelled += 1
