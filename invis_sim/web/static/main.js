@@ -24,6 +24,7 @@ const IDLE_MILLISECONDS = 2500; // for what happens without an entry, such as a 
 let sn = null;
 let timer = null;
 let entries = 0; // since the last refresh
+let isBusy = false;
 let refreshing = false;
 
 /** Ask the simulator for something, show what is wrong, and show what comes of it. */
@@ -71,7 +72,9 @@ const stream = new Stream({
   entry(entry, raw, run) {
     journal.add(entry, raw, run);
     entries += 1;
-    schedule(entries > BUSY_ENTRIES ? BUSY_MILLISECONDS : REFRESH_MILLISECONDS);
+    // Before that many have come again it is as busy as it was.
+    isBusy ||= entries > BUSY_ENTRIES;
+    schedule(isBusy ? BUSY_MILLISECONDS : REFRESH_MILLISECONDS);
   },
   lost: (count) => journal.remark(`${count} entries came too fast for this page`),
   online(view, run) {
@@ -108,6 +111,7 @@ async function refresh() {
   timer = null;
   if (refreshing || sn === null) return schedule(REFRESH_MILLISECONDS);
   refreshing = true;
+  isBusy = entries > BUSY_ENTRIES;
   entries = 0;
   let next = IDLE_MILLISECONDS;
   try {
