@@ -325,7 +325,16 @@ def _some_of(
     chosen: st.SearchStrategy[list[str]] = st.just([])
     if optional:
         chosen = st.lists(st.sampled_from(sorted(optional)), unique=True, max_size=MAX_GIVEN)
-    return _fitting(struct, required, optional, chosen)
+    return _fitting(struct, _ByField(required), _ByField(optional), chosen)
+
+
+class _ByField(dict[str, st.SearchStrategy[Any]]):
+    """Strategies by field, shown by the names alone: Hypothesis shows the arguments of a strategy
+    where something fails, and warns where that gets long.
+    """
+
+    def __repr__(self) -> str:
+        return f"{{{', '.join(self)}}}"
 
 
 # Defined once and not for each struct: Hypothesis parses the source of each function that it makes

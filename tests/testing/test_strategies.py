@@ -542,3 +542,9 @@ def heard_to_the_end(client: socket.socket) -> bytes:
 def endings(journal: Journal) -> list[str]:
     """Why each connection that is over ended."""
     return [event.reason for event in journal.events() if isinstance(event, Closed)]
+
+
+@pytest.mark.parametrize("strategy", [scenarios(), st.lists(faults()), whens(), requests()])
+def test_a_strategy_is_shown_in_short(strategy: st.SearchStrategy[Any]) -> None:
+    """Hypothesis warns of more than 30,000 characters, which may fail the user's test."""
+    assert len(repr(strategy)) < 20_000
