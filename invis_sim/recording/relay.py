@@ -39,6 +39,7 @@ from invis_sim.server.net.client_socket import ClientSocket
 from invis_sim.server.session.backend import PendingAnswer
 from invis_sim.server.session.connection import Connection
 from invis_sim.server.session.lifecycle import ConnectionState
+from invis_sim.server.session.outgoing_push import OutgoingPush
 from invis_sim.server.session.tcp import UNFINISHED_SECONDS
 from invis_sim.server.session.transport import TransportEnd
 
@@ -324,8 +325,9 @@ class Relay:
         else:
             self.device.learning.push(self.connection, packet)
         notes = (_NO_REQUEST_WAITS,) if isinstance(packet, ReceivedReply) else ()
-        framed = {self.connection.transport: piece.raw}
-        self.connection.push(packet, framed, 1, piece.encode, notes)
+        context = self.connection.context
+        push = OutgoingPush(context, packet, 1, piece.encode, notes, piece.raw)
+        self.connection.push(push)
 
     # Both
 

@@ -57,6 +57,7 @@ from invis_sim.server.reload import SimulatorReload
 from invis_sim.server.runtime import Runtime
 from invis_sim.server.session.connection import Connection
 from invis_sim.server.session.context import ServerContext
+from invis_sim.server.session.outgoing_push import OutgoingPush
 from invis_sim.server.session.serve import serve_client
 from invis_sim.server.session.silence import Silence
 from invis_sim.server.status import StatusMethods
@@ -309,17 +310,21 @@ class Simulator(
         return ()
 
     def _push(self, push: Push, spared: Connection | None) -> None:
-        framed: dict[Transport, bytes] = {}
-        open_now = [one for one in self._context.connections.values() if one is not spared]
-        while any(push.packet_id in one.awaited for one in open_now):
+        recipients = [
+            one
+            for one in self._context.connections.values()
+            if one.lifecycle.accepts_pushes and one is not spared
+        ]
+        awaited = [one.awaited for one in recipients if one.awaited]
+        while any(push.packet_id in ids for ids in awaited):
             # The same push with the next packetID: this one would be taken for a reply.
             assert push.callback is not None
             (again,) = self._outlet.push(push.callback, push.args, self._timeline.now())
             assert isinstance(again, Push)
             push = again
-        recipients = sum(one.lifecycle.accepts_pushes for one in open_now)
-        for connection in open_now:
-            connection.push(push, framed, recipients)
+        outgoing = OutgoingPush(self._context, push, len(recipients))
+        for connection in recipients:
+            connection.push(outgoing)
 
     def _readings_without_rhythm(self) -> tuple[Effect, ...]:
         """Return the push of the readings where time jumps, and never to the next sample: a client
@@ -336,7 +341,7 @@ class Simulator(
         effects = self._outlet.connect_pushes(self._timeline.now())
         for effect in (*effects, *self._readings_without_rhythm()):
             if isinstance(effect, Push):
-                connection.push(effect, {}, 1)
+                connection.push(OutgoingPush(self._context, effect))
             else:
                 self.apply_effects((effect,))
         self._timeline.changed()

@@ -11,21 +11,18 @@ MAX_AWAITED_IDS = 1024
 business, so that they are forgotten only when there are too many of them."""
 
 
-class AwaitedIds:
-    """The packetIDs of the newest requests of a connection that were not answered at once."""
+class AwaitedIds(dict[int, None]):
+    """The packetIDs of the newest requests of a connection that were not answered at once, the
+    oldest first.
 
-    __slots__ = ("_ids",)
+    A dict, because each push looks for its packetID in those of all connections.
+    """
 
-    def __init__(self) -> None:
-        self._ids: dict[int, None] = {}  # in order, the oldest first
+    __slots__ = ()
 
     def add(self, packet_id: int) -> None:
         """Remember the packetID of a request whose reply does not leave at once, or never."""
-        ids = self._ids
-        ids.pop(packet_id, None)
-        ids[packet_id] = None
-        if len(ids) > MAX_AWAITED_IDS:
-            del ids[next(iter(ids))]
-
-    def __contains__(self, packet_id: object) -> bool:
-        return packet_id in self._ids
+        self.pop(packet_id, None)
+        self[packet_id] = None
+        if len(self) > MAX_AWAITED_IDS:
+            del self[next(iter(self))]

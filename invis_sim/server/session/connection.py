@@ -10,7 +10,6 @@ request. A connection knows nothing of its transport beyond a `TransportEnd`. It
 """
 
 import logging
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 
@@ -22,7 +21,7 @@ from invis_sim.faults.connection_plan import ConnectionPlan
 from invis_sim.faults.delivery import Delivery
 from invis_sim.faults.session import Decision, PlannedConnection, PlannedDelivery
 from invis_sim.journal import FaultApplied, Outcome
-from invis_sim.protocol.packets import MalformedPacket, Note, Packet, Request, parse_request
+from invis_sim.protocol.packets import MalformedPacket, Note, Request, parse_request
 from invis_sim.protocol.transport import DisconnectMode, Transport
 from invis_sim.server.net.client_socket import ClientSocket
 from invis_sim.server.session.awaited import AwaitedIds
@@ -35,6 +34,7 @@ from invis_sim.server.session.long_packets import (
     note_long_packet,
 )
 from invis_sim.server.session.outbox import Outbox
+from invis_sim.server.session.outgoing_push import OutgoingPush
 from invis_sim.server.session.reader import Reader
 from invis_sim.server.session.transport import TransportEnd
 from invis_sim.server.timeline import SimTime
@@ -283,68 +283,42 @@ class Connection:
 
     # What it gets unasked
 
-    def push(
-        self,
-        push: Packet,
-        framed: dict[Transport, bytes],
-        recipients: int,
-        encode_frame: Callable[[bytes], bytes] | None = None,
-        notes: tuple[Note, ...] = (),
-    ) -> None:
-        """Send the client an update that it has not asked for. Never raises.
-
-        framed: transport → the packet as it leaves there; what is missing is added, for the next
-        connection. recipients: to how many connections the update goes.
-        encode_frame: as in an `Answer`. notes: remarks on it.
-        """
+    def push(self, push: OutgoingPush) -> None:
+        """Send the client an update that it has not asked for. Never raises."""
         try:
-            self._push(push, framed, recipients, encode_frame or self._encode_frame, notes)
+            self._push(push)
         except Exception as error:
             # An error of ours must cost no more than this connection, and must not go unnoticed.
             self.fail_internally(error)
 
-    def _push(
-        self,
-        push: Packet,
-        framed: dict[Transport, bytes],
-        recipients: int,
-        encode_frame: Callable[[bytes], bytes],
-        notes: tuple[Note, ...],
-    ) -> None:
+    def _push(self, push: OutgoingPush) -> None:
         if not self.lifecycle.accepts_pushes:
             return
-        outbox = self.outbox
-        if outbox.push_backlog_full:
+        outbox, journal = self.outbox, self.context.journal
+        idle = outbox.idle
+        if not idle and outbox.push_backlog_full:
             self.disconnect("reset", "the client reads too slowly: too much waits for it")
             return
-        context = self.context
-        seconds = context.seconds()
-        now = context.timeline.now()
-        plan = self._fault_session.plan(push, None, now, encode_frame)
+        now = push.now
+        where = push.seconds, self.transport, self.number
+        encode_frame = push.encode_frame or self._encode_frame
+        plan = self._fault_session.plan(push.packet, None, now, encode_frame)
         if plan is None:
-            data = framed.get(self.transport)
-            if data is None:
-                data = framed[self.transport] = encode_frame(push.encode())
-            if len(data) > MAX_EARLY_READ_BYTES:  # rarely; frames are a little longer
-                notes += note_long_packet(len(push.encode()))
-            at_once = (data,) if outbox.idle else ()
-            plan = PlannedDelivery(Delivery.of(data), ())
+            sent, notes = push.unchanged(self.transport, encode_frame)
+            if idle:  # the fast path
+                about = push.callback, push.recipients
+                journal.record(*where, None, None, "push", sent, (), notes, True, *about)
+                outbox.send_now(*sent, now)
+                return
+            plan = PlannedDelivery(Delivery.of(*sent), ())
         else:
-            at_once = ()
-            notes += note_long_delivery(plan.delivery)
-        exchange = context.journal.record(
-            *(seconds, self.transport, self.number, None, None, "push"),
-            at_once,
-            plan.applied,
-            notes,
-            done=bool(at_once),
+            notes = push.notes + note_long_delivery(plan.delivery)
+        exchange = journal.record(
+            *(*where, None, None, "push", (), plan.applied, notes),
             push_callback=push.callback,
-            recipients=recipients,
+            recipients=push.recipients,
         )
-        if at_once:
-            outbox.send_now(*at_once, now)
-        else:
-            outbox.dispatch(plan.delivery, exchange, now)
+        outbox.dispatch(plan.delivery, exchange, now)
 
     def hand_on(self, data: bytes, note: Note | None = None) -> None:
         """Send, in its turn, what another outlet has sent and what is no packet.

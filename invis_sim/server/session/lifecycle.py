@@ -61,15 +61,17 @@ class Lifecycle:
     state: where it is. reason: why it ends or has ended, for the journal.
     """
 
-    __slots__ = ("_reason_given", "closed", "reason", "sends", "state")
+    __slots__ = ("_reason_given", "accepts_pushes", "closed", "reason", "sends", "state")
 
     def __init__(self) -> None:
         self.state = ConnectionState.HANDSHAKE
         self.reason = "by the client"
         self._reason_given = False
-        # Derived, and kept because they are asked for each packet: whether packets are sent, and
-        # whether the connection is over, so that requests that were read no longer count.
+        # Derived, and kept because they are asked for each packet: whether packets are sent,
+        # whether updates are that the client has not asked for, and whether the connection is over,
+        # so that requests that were read no longer count.
         self.sends = True
+        self.accepts_pushes = False
         self.closed = False
 
     def move(self, state: ConnectionState, reason: str | None = None) -> bool:
@@ -81,16 +83,12 @@ class Lifecycle:
             return False
         self.state = state
         self.sends = state in _SENDING
+        self.accepts_pushes = state is ConnectionState.OPEN
         self.closed = state is ConnectionState.CLOSED
         if reason is not None and not self._reason_given:
             self.reason = reason
             self._reason_given = True
         return True
-
-    @property
-    def accepts_pushes(self) -> bool:
-        """Whether updates that the client has not asked for are sent."""
-        return self.state is ConnectionState.OPEN
 
     @property
     def discards(self) -> bool:

@@ -127,6 +127,20 @@ def test_what_python_changes_and_pushes_is_told_to_all() -> None:
         ] * 2
 
 
+@on_both
+def test_what_is_the_same_for_all_who_get_a_push_is_made_once(transport: Transport) -> None:
+    with pushing() as sim, Peers(sim) as peers:
+        both = [peers.listen(transport) for _ in range(2)]
+        sim.push(99, ["x" * 2000])
+        for peer in both:
+            peer.packet()
+        first, second = sim.journal.exchanges(callback=99)
+        assert first.connection != second.connection
+        assert first.seconds == second.seconds
+        assert first.sent is second.sent
+        assert first.notes is second.notes
+
+
 def test_who_has_connected_before_is_told_though_nobody_has_served_it_yet() -> None:
     with pushing() as sim:
         for number in range(60):
