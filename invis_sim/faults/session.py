@@ -21,7 +21,7 @@ When faults that last come or go, an open one goes through it again (`follow`).
 The rules of this file:
 
 - Where no fault can apply, a packet costs one dictionary look-up and `FaultSession.plan` returns
-  None: the fast path.
+  None: the fast path. A push goes to many, so `may_act_on_push` answers that more cheaply.
 - Each match is counted once. A fault that may veto a request is asked before the outlet is
   (`decide`), and its decision is passed on to the plan of the reply.
 - The same seed and the same requests give the same bytes (`armed.py` says how).
@@ -137,6 +137,17 @@ class FaultSession:
             return None
         return Decision({armed: self._count_and_match(armed, now) for armed in selection})
 
+    def may_act_on_push(self, callback: int | None) -> bool:
+        """Return whether a fault may apply to a push of this callback; if not, `plan` would return
+        None.
+        """
+        if self._version != self._pipeline.version:
+            self._refresh()
+        selection = self._for_push.get(callback)
+        if selection is None:
+            selection = self._select(self._for_push, "push", callback)
+        return bool(selection)
+
     def plan(
         self,
         packet: Packet,
@@ -161,10 +172,9 @@ class FaultSession:
             self._refresh()
         if request is None:
             callback = packet.callback
-            selection = self._for_push.get(callback)
-            if selection is None:
-                selection = self._select(self._for_push, "push", callback)
-            return self._apply(selection, packet, None, now, encode_frame) if selection else None
+            if not self.may_act_on_push(callback):
+                return None
+            return self._apply(self._for_push[callback], packet, None, now, encode_frame)
         callback = request.callback
         selection = self._for_reply.get(callback)
         if selection is None:

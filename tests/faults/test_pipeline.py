@@ -134,6 +134,18 @@ def test_a_fault_that_is_not_enabled_leaves_the_fast_path_free() -> None:
     assert send(Pipeline([Drop(enabled=False)], seed=1).session("tcp", 1), frame=never) is None
 
 
+def test_a_fault_for_one_kind_of_push_leaves_the_others_alone() -> None:
+    pipeline = Pipeline([Drop(when=When(callback=9, packet="push"))], seed=1)
+    session = pipeline.session("tcp", 1)
+    assert [session.may_act_on_push(callback) for callback in (9, 15, None)] == [True, False, False]
+    assert push(session, 9) is not None
+    assert push(session, 15) is None
+    (armed,) = pipeline
+    pipeline.enable(armed, False)
+    assert not session.may_act_on_push(9)
+    assert push(session, 9) is None
+
+
 @given(st.lists(faults(always), max_size=8), packets, seeds, transports)
 def test_any_faults_together_make_a_plan_that_a_connection_can_carry_out(
     several: list[Fault], packet: Packet, seed: int, transport: Transport

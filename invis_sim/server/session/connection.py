@@ -299,26 +299,39 @@ class Connection:
         if not idle and outbox.push_backlog_full:
             self.disconnect("reset", "the client reads too slowly: too much waits for it")
             return
-        now = push.now
-        where = push.seconds, self.transport, self.number
         encode_frame = push.encode_frame or self._encode_frame
-        plan = self._fault_session.plan(push.packet, None, now, encode_frame)
+        plan = None
+        if self._fault_session.may_act_on_push(push.callback):
+            plan = self._fault_session.plan(push.packet, None, push.now, encode_frame)
         if plan is None:
             sent, notes = push.unchanged(self.transport, encode_frame)
             if idle:  # the fast path
-                about = push.callback, push.recipients
-                journal.record(*where, None, None, "push", sent, (), notes, True, *about)
-                outbox.send_now(*sent, now)
+                journal.record(
+                    push.seconds,
+                    self.transport,
+                    self.number,
+                    None,
+                    None,
+                    "push",
+                    sent,
+                    (),
+                    notes,
+                    True,
+                    push.callback,
+                    push.recipients,
+                )
+                outbox.send_now(sent[0], push.now)
                 return
             plan = PlannedDelivery(Delivery.of(*sent), ())
         else:
             notes = push.notes + note_long_delivery(plan.delivery)
         exchange = journal.record(
-            *(*where, None, None, "push", (), plan.applied, notes),
+            *(push.seconds, self.transport, self.number, None, None, "push"),
+            *((), plan.applied, notes),
             push_callback=push.callback,
             recipients=push.recipients,
         )
-        outbox.dispatch(plan.delivery, exchange, now)
+        outbox.dispatch(plan.delivery, exchange, push.now)
 
     def hand_on(self, data: bytes, note: Note | None = None) -> None:
         """Send, in its turn, what another outlet has sent and what is no packet.
