@@ -42,6 +42,29 @@ def encode_header(header: JournalHeader) -> bytes:
     return encode_json({key: value for key, value in plain.items() if value not in ("", None, ())})
 
 
+class _WrittenExchange(msgspec.Struct, gc=False, tag_field="entry", tag="exchange"):
+    """An exchange as its line has it; a struct is made and encoded faster than a dict."""
+
+    sn: str
+    number: int
+    seconds: float
+    transport: Transport
+    connection: int
+    callback: int | None
+    packet_id: int | None = msgspec.field(name="packetID")
+    outcome: Outcome
+    received: Any
+    sent: list[Any]
+    faults: tuple[AppliedFault, ...]
+    notes: list[dict[str, Any]]
+    done: bool | msgspec.UnsetType
+    recipients: int | msgspec.UnsetType
+    latency: float | msgspec.UnsetType
+
+
+_encode = msgspec.json.Encoder().encode
+
+
 def encode_entry(entry: Entry) -> bytes:
     """The entry as one JSON object, for a file of JSON Lines.
 
@@ -51,12 +74,21 @@ def encode_entry(entry: Entry) -> bytes:
     the number of these `recipients`, and what was not answered at once its `latency`. An event has
     its `kind` and the fields of that kind.
     """
-    return encode_json(plain_entry(entry))
+    if isinstance(entry, Event):
+        return encode_json(_event(entry))
+    written = _exchange(entry)
+    try:
+        return _encode(written)
+    except ValueError:  # such as for a packetID beyond 64 bits
+        return encode_json(msgspec.to_builtins(written))
 
 
 def plain_entry(entry: Entry) -> dict[str, Any]:
     """The entry as plain data, as `encode_entry` encodes it."""
-    return _event(entry) if isinstance(entry, Event) else _exchange(entry)
+    if isinstance(entry, Event):
+        return _event(entry)
+    plain: dict[str, Any] = msgspec.to_builtins(_exchange(entry))
+    return plain
 
 
 def _event(event: Event) -> dict[str, Any]:
@@ -66,29 +98,25 @@ def _event(event: Event) -> dict[str, Any]:
     return plain
 
 
-def _exchange(exchange: Exchange) -> dict[str, Any]:
-    plain: dict[str, Any] = {
-        "entry": "exchange",
-        "sn": exchange.sn,
-        "number": exchange.number,
-        "seconds": _rounded(exchange.seconds),
-        "transport": exchange.transport,
-        "connection": exchange.connection,
-        "callback": exchange.callback,
-        "packetID": exchange.packet_id,
-        "outcome": exchange.outcome,
-        "received": None if exchange.received is None else _text(exchange.received),
-        "sent": [_sent(data, exchange.transport) for data in exchange.sent],
-        "faults": [msgspec.structs.asdict(one) for one in exchange.faults],
-        "notes": [{"reason": note.reason, "offset": note.offset} for note in exchange.notes],
-    }
-    if not exchange.done:
-        plain["done"] = False
-    if exchange.recipients != 1:
-        plain["recipients"] = exchange.recipients
-    if exchange.latency:
-        plain["latency"] = _rounded(exchange.latency)
-    return plain
+def _exchange(exchange: Exchange) -> _WrittenExchange:
+    transport, received, request = exchange.transport, exchange.received, exchange.request
+    return _WrittenExchange(
+        exchange.sn,
+        exchange.number,
+        _rounded(exchange.seconds),
+        transport,
+        exchange.connection,
+        exchange.push_callback if request is None else request.callback,
+        None if request is None else request.packet_id,
+        exchange.outcome,
+        None if received is None else _text(received),
+        [_sent(data, transport) for data in exchange.sent],
+        exchange.faults,
+        [{"reason": note.reason, "offset": note.offset} for note in exchange.notes],
+        msgspec.UNSET if exchange.done else False,
+        msgspec.UNSET if exchange.recipients == 1 else exchange.recipients,
+        _rounded(exchange.latency) if exchange.latency else msgspec.UNSET,
+    )
 
 
 def _rounded(seconds: float) -> float:

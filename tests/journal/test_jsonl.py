@@ -21,8 +21,9 @@ from invis_sim.journal import (
     encode_entry,
 )
 from invis_sim.journal.entries import EVENT_TYPES
+from invis_sim.journal.jsonl import plain_entry
 from invis_sim.protocol.frames import close_frame, text_frame
-from invis_sim.protocol.packets import Note, parse_request
+from invis_sim.protocol.packets import Note, encode_json, parse_request
 from invis_sim.protocol.transport import Transport
 from tests.journal.support import REQUEST, an_hour, event_fields, json_values, pushes, record, words
 
@@ -31,6 +32,7 @@ def shown(entry: Entry) -> dict[str, Any]:
     line = encode_entry(entry)
     assert b"\n" not in line
     plain: dict[str, Any] = json.loads(line)
+    assert json.loads(encode_json(plain_entry(entry))) == plain
     return plain
 
 
