@@ -29,15 +29,9 @@ def start_proxy(
     """Stand between clients and an outlet, in a thread for the time of a block; all else is as with
     `start_simulator`.
 
-    host: the outlet's name or address. tcp_port, ws_port: where it listens.
-    scenario: of its faults, steps and so on; what it says of the outlet is not used.
-    read_only: answer requests that may change something with `PUBACK` 0, instead of the outlet.
-    listen_tcp_port, listen_ws_port: where to listen; None: as the scenario says, else free ports.
-    speed: of faults and steps, above 0 and finite. faults: further ones, after those of the
-    scenario. overrides: as for `start_simulator`.
-
-    Raises as `start_simulator`. That the outlet cannot be reached is no error: each client finds
-    out when it connects.
+    The arguments are those of `open_proxy`; overrides: as for `start_simulator`. Raises as
+    `start_simulator`. That the outlet cannot be reached does not raise: each client finds out when
+    it connects.
     """
     resolved = resolve(
         scenario, faults, tcp_port=listen_tcp_port, ws_port=listen_ws_port, **overrides
