@@ -38,16 +38,8 @@ QUICK := protocol schema device faults journal commands scenario
 test-quick: environment ## test what does no I/O, in half a minute
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist worksteal --hypothesis-profile=quick $(addprefix tests/,$(QUICK)) $(PYTEST_ARGS)
 
-# At least one file for each package that is asked for, so that each is imported and used.
-MINIMUM := test_architecture.py cli/test_reload.py scenario/test_loading.py scenario/test_schema.py schema \
-	server/session/test_websocket_faults.py server/session/test_websocket.py server/test_mdns.py \
-	testing/test_blocked_sockets.py testing/test_frozen_time.py testing/test_pytest_plugin.py \
-	web/test_api.py web/test_hypercorn.py web/test_openapi.py
-# But for one whose plugin of asyncio, in its old version, leaves an event loop to the garbage collector.
-NOT_MINIMUM := testing/test_pytest_plugin.py::test_beside_xdist_and_the_plugins_of_asyncio_and_anyio
-test-minimum: ## test with the oldest versions that pyproject.toml allows
-	@$(MAKE) --no-print-directory test VENV=.venv-minimum EXTRAS=test CONSTRAINTS=tests/minimum.txt \
-		PYTEST_ARGS='--hypothesis-profile=quick --deselect tests/$(NOT_MINIMUM) $(addprefix tests/,$(MINIMUM)) $(PYTEST_ARGS)'
+test-minimum: ## run the suite with the oldest versions that pyproject.toml allows
+	@$(MAKE) --no-print-directory test VENV=.venv-minimum EXTRAS=test CONSTRAINTS=tests/minimum.txt
 
 lint: environment ## check format, lint and types
 	$(BIN)/ruff format --check .
