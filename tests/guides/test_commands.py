@@ -2,12 +2,13 @@
 
 `send` and `watch` ask an outlet that runs for the test, and `do`, `tail`, `clock` and `export`
 steer one. A file that does not exist is the TOML shown last before. `run`, `proxy` and `replay`,
-which do not end, are only parsed with their scenarios; a gauntlet lists its cases. `python FILE`
-runs a file that the document shows, with an outlet as the last `run` before has it. All must end
-with status 0, or with that of the remark above the block, and print what is shown, where … may be
-anything, and a packetID any number.
+which do not end, run on free ports until they are ready, and are stopped by a signal; a gauntlet
+lists its cases. `python FILE` runs a file that the document shows, with an outlet as the last `run`
+before has it. All must end with status 0, or with that of the remark above the block, and print
+what is shown, where … may be anything, and a packetID any number.
 """
 
+import json
 import re
 import shlex
 import subprocess
@@ -27,7 +28,7 @@ from invis_sim.cli.scenario_options import with_options
 from invis_sim.scenario import Scenario
 from invis_sim.testing.block import start_simulator
 from invis_sim.testing.handle import SimulatorHandle
-from tests.cli.process import cli_here
+from tests.cli.process import appears, cli_here, process
 from tests.guides.blocks import ALL, ROOT, Block, block_of, scenario_before, shown
 from tests.guides.outlets import steered
 from tests.support import TIMEOUT, connect, exchange
@@ -78,7 +79,8 @@ def run_commands(block: Block) -> None:
         if program == "python":
             done = run_script(block, arguments)
         elif arguments[0] in ("run", "proxy", "replay"):
-            scenario_of(arguments, block)
+            write_missing_scenarios(arguments, block)
+            run_until_ready(arguments)
             continue
         else:
             write_missing_scenarios(arguments, block)
@@ -96,11 +98,25 @@ def pattern(output: str) -> str:
     return "(?s)" + ".*".join(map(re.escape, packet_ids.split("…")))
 
 
-def scenario_of(arguments: list[str], block: Block) -> Scenario | None:
-    """The scenario of a `run`; None for another command, which is only parsed."""
+def scenario_of(arguments: list[str], block: Block) -> Scenario:
+    """The scenario of a `run`."""
     write_missing_scenarios(arguments, block)
     args = make_parser().parse_args(arguments)
-    return with_options(load_scenario(args.scenario), args) if arguments[0] == "run" else None
+    return with_options(load_scenario(args.scenario), args)
+
+
+def run_until_ready(arguments: list[str]) -> None:
+    """Run a command that does not end by itself, on free ports, and stop it when it is ready."""
+    command, *rest = arguments
+    if command == "replay":
+        write_journal(rest[0])
+    listen = "--listen" if command == "proxy" else "-"
+    more = [word for port in ("tcp-port", "ws-port") for word in (f"{listen}-{port}", "0")]
+    if "--control" in rest:
+        more += ["--control", "0"]
+    with process(*arguments, *more, "--ready-file", "ready.json", stdin=subprocess.PIPE) as running:
+        assert json.loads(appears(Path("ready.json"), running))
+        assert running.end()[0] == 0
 
 
 def run_script(block: Block, arguments: list[str]) -> subprocess.CompletedProcess[str]:
