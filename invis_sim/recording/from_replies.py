@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from invis_sim.device.names import ACCESSORIES
-from invis_sim.device.preferences import PRODUCTS_WITH
+from invis_sim.device.preferences import PRODUCTS_WITH, AddressForm
 from invis_sim.device.sensors import DECIMALS, READINGS, Sensors
 from invis_sim.device.state import OutletState, Product
 from invis_sim.protocol.callbacks import Callback
@@ -81,7 +81,8 @@ def parts_from_replies(answers: Sequence[Answered], known: OutletState) -> dict[
     shown = [one for one in answers if one.payload is not None]
     callbacks = {one.question.callback for one in shown}
     is_identified = Callback.DEVICE_INFORMATION in callbacks
-    tables = _Reader(answers, None if is_identified else known.product).read()
+    addresses = known.quirks.internet_addresses
+    tables = _Reader(answers, None if is_identified else known.product, addresses).read()
     state = _build(tables)  # which removes from the tables what no scenario can have
     names = {name for callback in callbacks for name in _PARTS.get(callback, ())}
     parts = {name: getattr(state, name) for name in names}
@@ -162,10 +163,20 @@ class _Reader:
     over: it shows when the answers are compared.
     """
 
-    def __init__(self, answers: Sequence[Answered], known: Product | None = None) -> None:
-        """Take the answers, and the product where they do not show it."""
+    def __init__(
+        self,
+        answers: Sequence[Answered],
+        known: Product | None = None,
+        addresses: AddressForm = "first_octet_low",
+    ) -> None:
+        """Take the answers.
+
+        known: the product, where they do not show it. addresses: the form of those that are
+        integers, which no answer shows.
+        """
         self._answers = answers
         self._known = known
+        self._addresses = addresses
         self._quirks: dict[str, Any] = {}
 
     def read(self) -> dict[str, Any]:
@@ -281,8 +292,10 @@ class _Reader:
         for name, address in internet.items():
             if isinstance(address, str):
                 self._note_quirk("internet_addresses", "text")
-            elif type(address) is int and 0 <= address < 2**32:
-                internet[name] = ".".join(map(str, address.to_bytes(4, "little")))
+            elif type(address) is int and 0 <= address < 2**32 and self._addresses != "text":
+                is_low = self._addresses == "first_octet_low"
+                octets = address.to_bytes(4, "little" if is_low else "big")
+                internet[name] = ".".join(map(str, octets))
         if self._quirks.get("internet_addresses") == "text":
             # An integer among texts is sent as it is.
             given = _table(_at(_table(payload), ("callbackArgs", "sys_prefs", "internet")))

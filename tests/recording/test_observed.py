@@ -1,6 +1,6 @@
 """What passes by shows what an outlet is."""
 
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim.device.outlet import Outlet
-from invis_sim.device.state import OutletState, Product
+from invis_sim.device.preferences import AddressForm
+from invis_sim.device.state import OutletState, Product, Quirks
 from invis_sim.protocol.packets import Push, Reply, Request
 from invis_sim.recording.observed import Observed
 from invis_sim.recording.questions import QUESTIONS, Question, simulate
@@ -49,6 +50,17 @@ def test_once_everything_was_asked_everything_is_known(
             observed.reply(asked(one.question), one.reply)
             assert not observed.reply(asked(one.question), one.reply)
     assert packets(learnt(observed, known)) == packets(device)
+
+
+@pytest.mark.parametrize("form", get_args(AddressForm))
+def test_addresses_are_read_in_the_form_that_is_known(form: AddressForm) -> None:
+    """No reply shows which octet of an integer is the first one."""
+    device = OutletState(quirks=Quirks(internet_addresses=form))
+    observed = Observed()
+    for one in simulate(device):
+        assert one.reply is not None
+        observed.reply(asked(one.question), one.reply)
+    assert packets(learnt(observed, device)) == packets(device)
 
 
 @given(device=states, product=products, shown=st.sets(st.integers(0, len(QUESTIONS) - 1)))
