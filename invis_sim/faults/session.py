@@ -168,13 +168,13 @@ class FaultSession:
         """
         # Nearly all packets pass here without a fault. So each kind of packet has its own
         # dictionary: a key made of both would have to be built for every packet.
-        if self._version != self._pipeline.version:
-            self._refresh()
         if request is None:
             callback = packet.callback
             if not self.may_act_on_push(callback):
                 return None
             return self._apply(self._for_push[callback], packet, None, now, encode_frame)
+        if self._version != self._pipeline.version:
+            self._refresh()
         callback = request.callback
         selection = self._for_reply.get(callback)
         if selection is None:
