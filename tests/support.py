@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["SN", "TIMEOUT", "connect", "exchange", "make_request"]
+__all__ = ["SN", "TIMEOUT", "UPDATES", "connect", "exchange", "make_request"]
 
 TIMEOUT = 30.0
 """How long any test waits for what must happen, in seconds. A test that passes never waits so long;
@@ -15,6 +15,18 @@ long enough for a machine that is busy with other things.
 
 SN = "0003C44076"
 """The serial number of an outlet whose scenario gives none."""
+
+UPDATES = """
+    [firmware.IM]
+    fw_rev = "1.0.0"
+    available_fw_rev = "1.1.0"
+    [firmware.PM]
+    fw_rev = "0.5.0"
+    available_fw_rev = "0.5.1"
+    [updates]
+    release_notes = "Quieter relays."
+"""
+"""Of a scenario: an outlet and a faceplate for each of which there is new firmware."""
 
 
 def make_request(

@@ -8,21 +8,14 @@ import pytest
 
 from invis_sim import SimulatorHandle, start_simulator
 from tests.real_client.support import Heard, connected
+from tests.support import UPDATES
 
 pytest.importorskip("hypercorn", reason="the control server is not installed: invis-sim[control]")
 
-OUTLET = """
+OUTLET = f"""
     [device]
-    product = "{product}"
-    [firmware.IM]
-    fw_rev = "1.0.0"
-    available_fw_rev = "1.1.0"
-    [firmware.PM]
-    fw_rev = "0.5.0"
-    available_fw_rev = "0.5.1"
-    [updates]
-    release_notes = "Quieter relays."
-"""
+    product = "{{product}}"
+{UPDATES}"""
 IMAGES = "https://updates.invalid"
 
 

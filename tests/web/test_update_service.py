@@ -8,19 +8,10 @@ import pytest
 
 from invis_sim.journal.entries import DeviceLog
 from invis_sim.testing.handle import SimulatorHandle
-from tests.support import TIMEOUT
+from tests.support import TIMEOUT, UPDATES
 from tests.web.support import OUTLET, QUIET, Client, steered
 
-SCENARIO = f"""{QUIET}
-    [firmware.IM]
-    fw_rev = "1.0.0"
-    available_fw_rev = "1.1.0"
-    [firmware.PM]
-    fw_rev = "0.5.0"
-    available_fw_rev = "0.5.1"
-    [updates]
-    release_notes = "Quieter relays."
-"""
+SCENARIO = QUIET + UPDATES
 IM = "/update-service/IM/IVO1/revA/1.0.0"
 PM = "/update-service/PM/PRP1/revA/0.5.0"
 NEWEST = {
