@@ -41,6 +41,7 @@ from invis_sim.faults.delivery import Delivery, PlanTooLong
 from invis_sim.faults.fault import (
     Context,
     DeliveryFault,
+    EarlierReply,
     Fault,
     FrameFault,
     OutageFault,
@@ -118,8 +119,8 @@ class FaultSession:
         self._admission = Admission(
             pipeline, transport, number, self._count_and_match, self._undo_count
         )
-        # Original replies, each with the callback number of its request; the oldest first.
-        self._replies: deque[tuple[int | None, Packet]] = deque(maxlen=MAX_REMEMBERED_REPLIES)
+        # Original replies, the oldest first.
+        self._replies: deque[EarlierReply] = deque(maxlen=MAX_REMEMBERED_REPLIES)
 
     def decide(self, request: Request, now: float) -> Decision | None:
         """Find out whether a fault vetoes a request. Call it once, before the outlet acts.
@@ -151,6 +152,7 @@ class FaultSession:
     def plan(
         self,
         packet: Packet,
+        text: bytes,
         request: Request | None,
         now: float,
         encode_frame: Callable[[bytes], bytes],
@@ -158,7 +160,7 @@ class FaultSession:
     ) -> PlannedDelivery | None:
         """Plan how a packet leaves. Call it once for each packet.
 
-        packet: the original packet.
+        packet: the original packet. text: its encoded form.
         request: what it answers; None for a push.
         now: simulated seconds since the start of the outlet.
         encode_frame: the packet's text → its bytes on the wire.
@@ -172,7 +174,7 @@ class FaultSession:
             callback = packet.callback
             if not self.may_act_on_push(callback):
                 return None
-            return self._apply(self._for_push[callback], packet, None, now, encode_frame)
+            return self._apply(self._for_push[callback], packet, text, None, now, encode_frame)
         if self._version != self._pipeline.version:
             self._refresh()
         callback = request.callback
@@ -181,9 +183,9 @@ class FaultSession:
             selection = self._select(self._for_reply, "reply", callback)
         plan = None
         if selection:
-            plan = self._apply(selection, packet, request, now, encode_frame, decision)
+            plan = self._apply(selection, packet, text, request, now, encode_frame, decision)
         # After the plan: a fault that repeats old replies must not find this one.
-        self._replies.append((callback, packet))
+        self._replies.append(EarlierReply(callback, text))
         return plan
 
     def admit(self, now: float, connections: int) -> PlannedConnection | None:
@@ -271,6 +273,7 @@ class FaultSession:
         self,
         selection: Selection,
         packet: Packet,
+        text: bytes,
         request: Request | None,
         now: float,
         encode_frame: Callable[[bytes], bytes],
@@ -289,9 +292,11 @@ class FaultSession:
             tuple(self._replies),
         )
         applied: list[AppliedFault] = []
+        original = packet
         for content in self._run_layer(applying, ReplyFault, ctx, applied):
             packet = content.rewrite(packet, ctx)
-        text = packet.encode()
+        if packet is not original:
+            text = packet.encode()
         for corruption in self._run_layer(applying, TextFault, ctx, applied):
             corrupt = corruption.corrupt(text, ctx)
             if len(corrupt) > MAX_TEXT_BYTES:

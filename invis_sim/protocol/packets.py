@@ -27,6 +27,7 @@ __all__ = [
     "parse_common_request",
     "parse_packet",
     "parse_request",
+    "read_fields",
 ]
 
 
@@ -274,6 +275,19 @@ def parse_packet(document: bytes) -> Reply | Push:
     """
     fields, _ = parse_object(document, "a packet")
     return Reply(fields) if "PUBACK" in fields else Push(fields)
+
+
+_decode_fields = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def read_fields(document: bytes) -> dict[str, Any] | None:
+    """Read a packet quickly, without the checks of `parse_packet`; None: it is no JSON object, or
+    the quick reader cannot read it.
+    """
+    try:
+        return _decode_fields(document)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _integer_or_none(value: object) -> int | None:

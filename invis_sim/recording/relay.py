@@ -31,6 +31,7 @@ from invis_sim.protocol.packets import (
     parse_common_request,
     parse_packet,
     parse_request,
+    read_fields,
 )
 from invis_sim.protocol.pieces import JsonPieces, Piece
 from invis_sim.recording.device import Device, why_withheld
@@ -56,8 +57,6 @@ _GIVEN_UP = f"nothing more of it for {UNFINISHED_SECONDS:g} s"
 _ENDED = "the connection ended inside it"
 _WITHHELD = Note("not sent to the device: not a request, and the proxy is read-only")
 _NO_REQUEST_WAITS = Note("a reply that no request waits for")
-
-_decode = msgspec.json.Decoder(dict).decode
 
 
 class Pieces(Protocol):
@@ -397,12 +396,11 @@ class _Forward(msgspec.Struct, frozen=True, gc=False):
 
 def _read_packet(text: bytes) -> Packet | None:
     """Read a packet quickly; None: it is none, or needs the strict reader."""
-    try:
-        fields = _decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
+    fields = read_fields(text)
     # The quick reader takes integers that are too long for fractions.
-    return _received(fields, text) if type(fields.get("packetID")) is int else None
+    if fields is None or type(fields.get("packetID")) is not int:
+        return None
+    return _received(fields, text)
 
 
 def _received(fields: dict[str, object], text: bytes) -> Packet:

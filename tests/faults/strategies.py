@@ -29,7 +29,7 @@ from invis_sim.faults import (
     WrongCallback,
 )
 from invis_sim.faults.delivery import Wait, Write
-from invis_sim.faults.fault import ConnectionFault
+from invis_sim.faults.fault import ConnectionFault, EarlierReply
 from invis_sim.faults.json_forms import Breakage
 from invis_sim.faults.kinds.identity import WrongId
 from invis_sim.faults.session import FaultSession, PlannedDelivery
@@ -170,7 +170,7 @@ def context(
     earlier_replies: each to a request for what it is about.
     """
     asked = request() if packet is None else asking_for(packet)
-    replies = tuple((reply.callback, reply) for reply in earlier_replies)
+    replies = tuple(EarlierReply(reply.callback, reply.encode()) for reply in earlier_replies)
     kind: PacketKind = "push" if asked is None else "reply"
     ctx = Context(kind, asked, transport, 1, 0.0, replies)
     ctx.start_fault(key)
@@ -192,12 +192,13 @@ def send(
 ) -> PlannedDelivery | None:
     """Plan a plain reply."""
     reply = Reply.success(SN, packet_id, callback, args)
-    return session.plan(reply, request(packet_id, callback), seconds, frame)
+    return session.plan(reply, reply.encode(), request(packet_id, callback), seconds, frame)
 
 
 def push(session: FaultSession, callback: int = 1, seconds: float = 0.0) -> PlannedDelivery | None:
     """Plan a plain push."""
-    return session.plan(Push.of(SN, 7, callback, {}), None, seconds, unframed)
+    packet = Push.of(SN, 7, callback, {})
+    return session.plan(packet, packet.encode(), None, seconds, unframed)
 
 
 def applied_faults(plan: PlannedDelivery | None) -> list[str]:

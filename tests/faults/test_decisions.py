@@ -22,7 +22,7 @@ def plan(
         reply = Reply.failure(SN, request.packet_id)
     else:
         reply = Reply.success(SN, request.packet_id, request.callback, [0])
-    return session.plan(reply, request, 0.0, bytes, decision)
+    return session.plan(reply, reply.encode(), request, 0.0, bytes, decision)
 
 
 CONDITIONS = st.builds(

@@ -152,7 +152,7 @@ def test_any_faults_together_make_a_plan_that_a_connection_can_carry_out(
 ) -> None:
     pipeline = Pipeline(renamed(several), seed)
     asked = asking_for(packet)
-    plan = pipeline.session(transport, 1).plan(packet, asked, 0, unframed)
+    plan = pipeline.session(transport, 1).plan(packet, packet.encode(), asked, 0, unframed)
     skipped = {armed.name for armed in pipeline} - set(applied_faults(plan))
     assert skipped <= may_do_nothing(pipeline, transport) or asked is None
     assert all(armed.applied == (armed.name not in skipped) for armed in pipeline)
@@ -341,9 +341,8 @@ def test_what_did_nothing_is_not_applied_and_does_not_count() -> None:
         "pad": 1,
         "bit_flip": 1,
     }
-    plan = session.plan(
-        Reply.success(SN, 1, 1).with_field(("payload", "x"), 1), request(1), 0, unframed
-    )
+    reply = Reply.success(SN, 1, 1).with_field(("payload", "x"), 1)
+    plan = session.plan(reply, reply.encode(), request(1), 0, unframed)
     assert applied_faults(plan) == ["remove_field"]
     assert [applied_faults(send(session)) for _ in range(3)] == [["stale"], [], []]
 
@@ -386,7 +385,7 @@ def played(
         callback = connections[n][place]
         reply = Reply.success(SN, 100_000 + place, callback, {"level": place})
         asked = request(100_000 + place, callback)
-        plans[n].append(sessions[n].plan(reply, asked, float(place), unframed))
+        plans[n].append(sessions[n].plan(reply, reply.encode(), asked, float(place), unframed))
     return plans
 
 

@@ -32,7 +32,7 @@ from invis_sim.faults.pipeline import Pipeline
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.frames import text_frame, unframe_text
 from invis_sim.protocol.json_stream import MAX_DEPTH
-from invis_sim.protocol.packets import Packet, Reply, encode_json
+from invis_sim.protocol.packets import Packet, Reply, encode_json, read_fields
 from tests.faults.random_structs import json_trees, paths
 from tests.faults.strategies import (
     PACKET_KINDS,
@@ -509,7 +509,7 @@ def test_a_stale_reply_repeats_an_earlier_one_under_the_new_packet_id(
         reply = Reply.success(SN, packet_id, about, args)
         if packet_id % 3 == 0:  # nothing in these tells what they are about
             reply = Reply.failure(SN, packet_id)
-        plan = session.plan(reply, request(packet_id, about), 0, unframed)
+        plan = session.plan(reply, reply.encode(), request(packet_id, about), 0, unframed)
         if about == callback and len(earlier_replies) >= max(ago, 1):
             expected = earlier_replies[-ago].with_field(("packetID",), packet_id)
             assert written(the(plan).delivery) == [expected.encode()]
@@ -541,6 +541,15 @@ def test_a_stale_reply_keeps_what_another_fault_did_to_the_packet_id() -> None:
         assert sent["payload"]["callbackArgs"] == "old"
 
 
+def test_a_stale_reply_may_be_nested_deeper_than_packets_that_are_read_strictly() -> None:
+    deep = b'{"packetID":1,"PUBACK":1,"payload":%b%b}' % (b"[" * 200, b"]" * 200)
+    old, new = Reply(the(read_fields(deep))), Reply.success(SN, 2, 20)
+    session = Pipeline([Stale(when=When(nth=2))], seed=1).session("tcp", 1)
+    assert session.plan(old, deep, request(1, 20), 0, unframed) is None
+    plan = the(session.plan(new, new.encode(), request(2, 20), 0, unframed))
+    assert written(plan.delivery) == [deep.replace(b'"packetID":1', b'"packetID":2')]
+
+
 # Pushes between
 
 
@@ -549,7 +558,7 @@ def test_a_push_first_is_a_valid_push_and_the_reply_behind_it_the_original_one(
     reply: Reply, callback: int, args: Any, seed: int
 ) -> None:
     session = Pipeline([PushFirst(callback=callback, args=args)], seed).session("ws", 1)
-    plan = the(session.plan(reply, asking_for(reply), 0, text_frame))
+    plan = the(session.plan(reply, reply.encode(), asking_for(reply), 0, text_frame))
     first, second = written(plan.delivery)
     assert second == text_frame(reply.encode())
     text = unframe_text(first)
@@ -563,7 +572,7 @@ def test_only_a_colliding_push_bears_the_packet_id_of_the_request(reply: Reply, 
     asked = asking_for(reply)
     for fault, collides in ((PushFirst(), False), (CollidingPush(), True)):
         session = Pipeline([fault], seed).session("tcp", 1)
-        plan = the(session.plan(reply, asked, 0, bytes))
+        plan = the(session.plan(reply, reply.encode(), asked, 0, bytes))
         first, second = written(plan.delivery)
         assert second == reply.encode()
         push = parsed(first)
@@ -602,8 +611,8 @@ def test_content_that_is_wrong_in_any_ways_at_once_is_still_valid_json(
     earlier_replies = packet.encode()
     session = Pipeline(several, seed).session("tcp", 1)
     for reply in before:
-        session.plan(reply, asking_for(reply), 0, unframed)
-    plan = session.plan(packet, asking_for(packet), 0, unframed)
+        session.plan(reply, reply.encode(), asking_for(reply), 0, unframed)
+    plan = session.plan(packet, packet.encode(), asking_for(packet), 0, unframed)
     for text in written(plan.delivery) if plan else ():
         parsed(text)
     assert packet.encode() == earlier_replies

@@ -235,8 +235,8 @@ def test_frame_faults_leave_in_one_write_and_exist_on_websocket_only(
 ) -> None:
     pipeline = Pipeline(several, seed)
     asked = asking_for(packet)
-    assert pipeline.session("tcp", 1).plan(packet, asked, 0, text_frame) is None
-    plan = pipeline.session("ws", 2).plan(packet, asked, 0, text_frame)
+    assert pipeline.session("tcp", 1).plan(packet, packet.encode(), asked, 0, text_frame) is None
+    plan = pipeline.session("ws", 2).plan(packet, packet.encode(), asked, 0, text_frame)
     if asked is None:
         assert plan is None
         return

@@ -36,8 +36,9 @@ def applied_to(when: When, events: list[Event], transports: list[Transport]) -> 
         asked = request(callback=event.callback)
         if event.kind == "push":
             packet = Push.of(SN, 7, event.callback, None)
+        about = asked if event.kind == "reply" else None
         plan = sessions[event.connection - 1].plan(
-            packet, asked if event.kind == "reply" else None, event.seconds, unframed
+            packet, packet.encode(), about, event.seconds, unframed
         )
         if plan is not None:
             found.append(index)
@@ -233,9 +234,9 @@ def test_without_conditions_every_reply_is_meant_and_no_push() -> None:
 def test_a_reply_is_about_the_callback_of_its_request_even_where_it_has_no_payload() -> None:
     session = Pipeline([Drop(when=When(callback=20))], seed=1).session("tcp", 1)
     failure = Reply.failure(SN, 123_456)
-    assert session.plan(failure, request(callback=20), 0, unframed) is not None
-    assert session.plan(failure, request(callback=21), 0, unframed) is None
-    assert session.plan(failure, request(callback=None), 0, unframed) is None
+    assert session.plan(failure, failure.encode(), request(callback=20), 0, unframed) is not None
+    assert session.plan(failure, failure.encode(), request(callback=21), 0, unframed) is None
+    assert session.plan(failure, failure.encode(), request(callback=None), 0, unframed) is None
 
 
 def test_a_fault_of_replies_under_any_packet_counts_no_pushes() -> None:

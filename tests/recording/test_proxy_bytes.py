@@ -150,6 +150,15 @@ def test_every_frame_arrives_over_websocket(
         check_every_byte_arrives(client, device, said, answered)
 
 
+@pytest.mark.parametrize("depth", [200, 2000])
+def test_a_packet_that_is_nested_too_deep_to_be_read_arrives(between: Between, depth: int) -> None:
+    deep = b'{"sn":"x","packetID":1,"PUBACK":1,"payload":%b%b}' % (b"[" * depth, b"]" * depth)
+    with between.pair() as (client, device):
+        for packet in (deep, REPLY):
+            device.send(packet)
+            client.expect(packet)
+
+
 def test_what_is_unfinished_arrives_at_the_end(between: Between) -> None:
     with between.pair() as (client, device):
         client.send(b'{"packetID": 7, "pay')

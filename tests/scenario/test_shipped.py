@@ -114,7 +114,7 @@ class Client:
         request = Request(packet_id=100_000 + self.asked, callback=callback)
         reply = self.outlet.handle(request, 0.0).reply
         assert reply is not None
-        return reply, self.session.plan(reply, request, 0.0, bytes)
+        return reply, self.session.plan(reply, reply.encode(), request, 0.0, bytes)
 
     def answers(self, count: int) -> Iterator[bytes]:
         for _ in range(count):

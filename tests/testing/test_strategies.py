@@ -477,7 +477,7 @@ def test_any_scenario_answers_any_request_with_a_plan_that_is_bounded(
                 assert asked.callback in WITHOUT_REPLY or ignored
                 continue
             assert reply.fields["packetID"] == asked.packet_id
-            plan = session.plan(reply, asked, seconds / 100, frame)
+            plan = session.plan(reply, reply.encode(), asked, seconds / 100, frame)
             if plan is not None:
                 assert plan.applied
                 assert len(plan.delivery.steps) <= MAX_STEPS

@@ -296,7 +296,7 @@ class Stale(ReplyFault, frozen=True, tag="stale"):
             ctx.skip()
             return packet
         ctx.detail(f"{self.replies_ago} ago")
-        stale, path = Reply(earlier[-self.replies_ago].fields), ("packetID",)
+        stale, path = Reply(earlier[-self.replies_ago].packet.fields), ("packetID",)
         if "packetID" not in packet.fields:
             return stale.without_field(path)
         return stale.with_field(path, packet.fields["packetID"])

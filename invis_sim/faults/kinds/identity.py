@@ -124,7 +124,7 @@ def other_id(packet_id: int, ctx: Context) -> int:
 
 def _previous(packet_id: int, ctx: Context) -> Any:
     if ctx.earlier_replies:
-        previous = ctx.earlier_replies[-1].fields.get("packetID")
+        previous = ctx.earlier_replies[-1].packet.fields.get("packetID")
         if previous != packet_id:
             return previous
     return other_id(packet_id, ctx)

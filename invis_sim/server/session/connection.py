@@ -226,9 +226,9 @@ class Connection:
             outcome: Outcome = "success" if reply.fields["PUBACK"] == 1 else "failure"
             outbox = self.outbox
             encode_frame = answer.encode_frame or self._encode_frame
-            plan = self._fault_session.plan(reply, request, now, encode_frame, decision)
+            text = reply.encode()
+            plan = self._fault_session.plan(reply, text, request, now, encode_frame, decision)
             if plan is None and outbox.idle:  # the fast path
-                text = reply.encode()
                 if len(text) > MAX_EARLY_READ_BYTES:
                     notes += note_long_packet(len(text))
                 data = encode_frame(text)
@@ -248,7 +248,7 @@ class Connection:
                 outbox.send_now(data, now)
             else:
                 if plan is None:
-                    plan = PlannedDelivery(Delivery.of(encode_frame(reply.encode())), ())
+                    plan = PlannedDelivery(Delivery.of(encode_frame(text)), ())
                 self.awaited.add(request.packet_id)
                 notes += note_long_delivery(plan.delivery)
                 where = arrived - context.started, self.transport, self.number
@@ -302,7 +302,7 @@ class Connection:
         encode_frame = push.encode_frame or self._encode_frame
         plan = None
         if self._fault_session.may_act_on_push(push.callback):
-            plan = self._fault_session.plan(push.packet, None, push.now, encode_frame)
+            plan = self._fault_session.plan(push.packet, push.text, None, push.now, encode_frame)
         if plan is None:
             sent, notes = push.unchanged(self.transport, encode_frame)
             if idle:  # the fast path

@@ -18,7 +18,8 @@ class OutgoingPush:
     encode_frame: as in an `Answer`. notes: remarks on it.
     raw: its bytes on the wire where no fault applies; None: what `encode_frame` makes of it.
 
-    callback: its `callbackName`. seconds, now: when it was caused, in real and in simulated time.
+    text: the packet, encoded. callback: its `callbackName`.
+    seconds, now: when it was caused, in real and in simulated time.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class OutgoingPush:
         raw: bytes | None = None,
     ) -> None:
         self.packet = packet
+        self.text = packet.encode()
         self.callback = packet.callback
         self.recipients = recipients
         self.encode_frame = encode_frame
@@ -52,8 +54,8 @@ class OutgoingPush:
         if found is None:
             data, notes = self._raw, self.notes
             if data is None:
-                data = encode_frame(self.packet.encode())
+                data = encode_frame(self.text)
             if len(data) > MAX_EARLY_READ_BYTES:  # rarely; a frame is a little longer
-                notes += note_long_packet(len(self.packet.encode()))
+                notes += note_long_packet(len(self.text))
             found = self._unchanged[transport] = ((data,), notes)
         return found
