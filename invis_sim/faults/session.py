@@ -61,6 +61,10 @@ MAX_REMEMBERED_REPLIES = 64
 """How many replies a connection remembers for the faults that repeat old ones: as many as `stale`
 may go back."""
 
+MAX_REMEMBERED_BYTES = 16_384
+"""How long a reply may be to be remembered: ten times the longest known one. A device behind a
+proxy may send a megabyte each time."""
+
 MAX_REMEMBERED_CALLBACKS = 256
 """For how many callback numbers a connection remembers which faults match them. The protocol has
 fewer; a client may invent any number, and must not fill the memory with them."""
@@ -185,7 +189,8 @@ class FaultSession:
         if selection:
             plan = self._apply(selection, packet, text, request, now, encode_frame, decision)
         # After the plan: a fault that repeats old replies must not find this one.
-        self._replies.append(EarlierReply(callback, text))
+        if len(text) <= MAX_REMEMBERED_BYTES:
+            self._replies.append(EarlierReply(callback, text))
         return plan
 
     def admit(self, now: float, connections: int) -> PlannedConnection | None:
@@ -199,6 +204,12 @@ class FaultSession:
         if self._version != self._pipeline.version:
             self._refresh()
         return self._admission.follow(now)
+
+    def end(self) -> None:
+        """Forget the replies: the connection is over. It is garbage in a cycle of references, which
+        may stay for a long time, and a thousand of them should not take much memory.
+        """
+        self._replies.clear()
 
     # Which faults apply
 

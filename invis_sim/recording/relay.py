@@ -16,7 +16,7 @@ import math
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import NamedTuple, Protocol, Self
+from typing import Protocol, Self
 
 import msgspec
 import trio
@@ -36,6 +36,7 @@ from invis_sim.protocol.packets import (
 from invis_sim.protocol.pieces import JsonPieces, Piece
 from invis_sim.recording.device import Device, why_withheld
 from invis_sim.recording.received import ReceivedPush, ReceivedReply
+from invis_sim.recording.unanswered import Unanswered
 from invis_sim.server.net.client_socket import ClientSocket
 from invis_sim.server.session.backend import PendingAnswer
 from invis_sim.server.session.connection import Connection
@@ -48,10 +49,6 @@ __all__ = ["Pieces", "Relay", "serve_tcp"]
 
 MAX_DEVICE_PACKET_BYTES = 2**20
 """The longest packet of a device that faults can act on: far longer than any known one."""
-
-MAX_UNANSWERED = 1024
-"""How many requests of a connection may wait for the device's reply; of more, the oldest count as
-unanswered."""
 
 _GIVEN_UP = f"nothing more of it for {UNFINISHED_SECONDS:g} s"
 _ENDED = "the connection ended inside it"
@@ -93,8 +90,7 @@ class Relay:
         self.from_device: Pieces = JsonPieces(MAX_DEVICE_PACKET_BYTES)
         self._unsent = b""  # what the device has not taken yet
         self._undelivered: deque[Piece] = deque()  # what waits for room in the outbox
-        self._waiting: dict[int, deque[_Asked]] = {}  # by packetID, the oldest first
-        self._order: deque[int] = deque()  # of those packetIDs
+        self.unanswered = Unanswered()
         self._last_input = 0.0
         self._watched = False
 
@@ -121,7 +117,7 @@ class Relay:
                 await self._run_side(self._from_client, nursery.cancel_scope)
         finally:
             self.upstream.close()
-            self._finish_waiting()
+            self.unanswered.end()
 
     async def _run_side(
         self, hand_on: Callable[[], Awaitable[None]], scope: trio.CancelScope
@@ -218,30 +214,6 @@ class Relay:
         if unsent:
             await self.upstream.send(unsent)
 
-    def expect_answer(self, request: Request) -> PendingAnswer:
-        """Return the answer to a request that the device gets; it comes later."""
-        packet_id = request.packet_id
-        asked = _Asked(request, PendingAnswer())
-        self._waiting.setdefault(packet_id, deque()).append(asked)
-        self._order.append(packet_id)
-        if len(self._order) > MAX_UNANSWERED:
-            self._take_waiting(self._order[0]).answer.resolve(Answer(None))
-        return asked.answer
-
-    def _take_waiting(self, packet_id: int) -> "_Asked":
-        """Remove the oldest request with this packetID from those that wait. Raises KeyError."""
-        waiting = self._waiting[packet_id]
-        self._order.remove(packet_id)
-        asked = waiting.popleft()
-        if not waiting:
-            del self._waiting[packet_id]
-        return asked
-
-    def _finish_waiting(self) -> None:
-        for waiting in tuple(self._waiting.values()):
-            for asked in waiting:
-                asked.answer.resolve(Answer(None))
-
     # From the device to the client
 
     async def _from_device(self) -> None:
@@ -314,9 +286,8 @@ class Relay:
         if not self.device.sn_known and packet.sn:
             self.device.learn_sn(packet.sn, self.connection.context)
         if isinstance(packet, ReceivedReply):
-            packet_id = packet.packet_id
-            if packet_id in self._waiting:
-                asked = self._take_waiting(packet_id)
+            asked = self.unanswered.take(packet.packet_id)
+            if asked is not None:
                 # First, so that what the reply leads to finds the outlet as the reply shows it.
                 self.device.learning.reply(self.connection, asked.request, packet)
                 asked.answer.resolve(Answer(packet, encode_frame=piece.encode))
@@ -369,13 +340,6 @@ class Relay:
         connection.stop_reading()
 
 
-class _Asked(NamedTuple):
-    """A request that the device has got, and the answer to it, which comes later."""
-
-    request: Request
-    answer: PendingAnswer
-
-
 class _Forward(msgspec.Struct, frozen=True, gc=False):
     """Has the device answer a request. raw: its bytes as they came."""
 
@@ -389,7 +353,7 @@ class _Forward(msgspec.Struct, frozen=True, gc=False):
             why = why_withheld(request)
             if why is not None:
                 return relay.connection.context.outlet.reject(request, why)
-        pending = relay.expect_answer(request)
+        pending = relay.unanswered.add(request, self.raw)
         relay.send_to_device(self.raw)
         return pending
 

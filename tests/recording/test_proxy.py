@@ -237,6 +237,18 @@ def test_the_state_of_the_proxy_is_what_the_device_has_shown(transport: Transpor
         assert packets(proxy.state) == packets(device.state)
 
 
+@on_both
+def test_a_push_may_bear_the_packet_id_of_a_request_that_was_answered(transport: Transport) -> None:
+    ids = [1]
+    with start_simulator(outlet()) as device:
+        for _ in range(2):
+            with proxy_of(device, outlet()) as proxy, connected(proxy, transport) as peer:
+                ask(peer, 9, ids[-1])  # of the second proxy: what the push of the first one had
+                proxy.push(9)
+                ids.append(peer.packet()["packetID"])
+    assert ids[1] == ids[2]
+
+
 def test_what_a_device_has_not_shown_is_as_the_scenario_says() -> None:
     with (
         start_simulator(AURA) as device,

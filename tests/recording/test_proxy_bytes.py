@@ -1,8 +1,10 @@
 """A proxy without faults changes nothing: bytes, order, ends. The device is a plain socket here."""
 
+import gc
 import select
 import socket
 import struct
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -10,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from invis_sim import faults
 from invis_sim.protocol.frames import BINARY, CLOSE, FIN, PING, PONG, TEXT, Frame
 from invis_sim.testing.handle import SimulatorHandle
 from invis_sim.testing.proxy import start_proxy
 from tests.server.frames import HANDSHAKE, client_frame
 from tests.server.peers import Peer, TcpPeer, WebSocketPeer
-from tests.server.support import reply_text, wait_for_end, wait_until
+from tests.server.support import applied_faults, reply_text, wait_for_end, wait_until
 from tests.support import TIMEOUT, make_request
 
 SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nX-Odd:  yes\r\n\r\n"
@@ -315,3 +318,39 @@ def test_the_journal_has_what_passed_and_says_what_was_odd(between: Between) -> 
     replied = between.proxy.journal.exchanges()[2]
     assert replied.sent == (REPLY,)
     assert replied.latency > 0
+
+
+def serve_replies(client: Peer, device: TcpPeer, *replies: bytes) -> None:
+    for reply in replies:
+        client.send_request(20, packet_id=1)
+        device.expect(make_request(packet_id=1))
+        device.send(reply)
+        client.expect(reply)
+
+
+def test_a_connection_that_is_over_keeps_no_packets(between: Between) -> None:
+    reply, number = b'{"packetID":1,"PUBACK":1,"x":"%b"}' % (b"x" * 10_000), 64
+    between.proxy.journal.clear()
+    gc.collect()
+    gc.disable()  # a cycle of references would be collected at some time, but when?
+    tracemalloc.start()
+    try:
+        with between.pair() as (client, device):
+            serve_replies(client, device, *[reply] * number)
+        wait_for_end(between.proxy)
+        between.proxy.journal.clear()
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert kept < len(reply) * number / 2
+
+
+def test_long_replies_are_not_kept_to_be_repeated(between: Between) -> None:
+    with between.proxy.inject(faults.Stale()), between.pair() as (client, device):
+        serve_replies(
+            client, device, *[b'{"packetID":1,"PUBACK":1,"x":"%b"}' % (b"x" * 20_000)] * 2
+        )
+        serve_replies(client, device, b'{"packetID":1,"PUBACK":1,"x":"y"}')
+    replies = between.proxy.journal.exchanges(callback=20)[-3:]
+    assert [applied_faults(one) for one in replies] == [[], [], []]

@@ -190,6 +190,7 @@ class Connection:
         answer: Answer,
     ) -> None:
         """Respond with an answer that has come later, unless the connection is over by now."""
+        self.awaited.pop(request.packet_id, None)  # unless its reply does not leave now either
         if self.lifecycle.closed:
             seconds = arrived - self.context.started
             self._record_unanswered(seconds, document, request, (*notes, _CLOSED))
@@ -396,6 +397,11 @@ class Connection:
     def unregister(self) -> None:
         """Remove the connection from the open ones; closing may still be in progress."""
         self.context.connections.pop(self.number, None)
+
+    def forget_packets(self) -> None:
+        """Forget what passed, as the connection is over."""
+        self.awaited.clear()
+        self._fault_session.end()
 
     def fail_internally(self, error: Exception) -> None:
         """Log and report an error of our own, and end this connection."""

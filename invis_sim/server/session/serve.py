@@ -71,6 +71,7 @@ async def serve_client(
         context.connections.pop(number, None)
         if connection is not None:
             connection.outbox.finish_pending_entries()
+            connection.forget_packets()
             connection.lifecycle.move(ConnectionState.CLOSED)
             context.journal.add(
                 Closed, context.seconds(), transport, number, reason=connection.lifecycle.reason
