@@ -13,7 +13,7 @@ from invis_sim.server.session.backend import Backend
 from invis_sim.server.session.context import Servers
 from invis_sim.server.session.serve import OUTLET_SERVERS
 from invis_sim.testing.handle import SimulatorHandle
-from invis_sim.testing.thread import LoopThread
+from invis_sim.testing.thread import SimulatorThread
 from invis_sim.testing.thread_block import ThreadBlock
 from invis_sim.web.opening import open_simulator
 
@@ -41,7 +41,7 @@ class SimulatorContext(ThreadBlock[SimulatorHandle]):
         self._servers = servers
 
     @asynccontextmanager
-    async def open(self, loop: LoopThread) -> AsyncIterator[SimulatorHandle]:
+    async def open(self, thread: SimulatorThread) -> AsyncIterator[SimulatorHandle]:
         async with open_simulator(
             self._scenario,
             speed=self._speed,
@@ -49,7 +49,7 @@ class SimulatorContext(ThreadBlock[SimulatorHandle]):
             servers=self._servers,
             on_internal_error=self.stop_on_error,
         ) as simulator:
-            yield SimulatorHandle(simulator, loop)
+            yield SimulatorHandle(simulator, thread)
 
     def fail_waiters(self, handle: SimulatorHandle, error: BaseException) -> None:
         handle.fail_waiters(error)

@@ -15,7 +15,7 @@ from invis_sim.schema.numbers import check_speed
 from invis_sim.server.fleet import Fleet, FleetFault, FleetMethods
 from invis_sim.server.several import wait_for_pending_connections
 from invis_sim.testing.handle import ClockHandle, SimulatorHandle
-from invis_sim.testing.thread import LoopThread
+from invis_sim.testing.thread import SimulatorThread
 from invis_sim.testing.thread_block import ThreadBlock
 from invis_sim.web.fleet_opening import open_fleet
 
@@ -31,13 +31,13 @@ class FleetHandle(FleetMethods[SimulatorHandle]):
     one.
 
     Everything on it, and on the outlets, may be used from any thread. After `stop`, of the fleet or
-    of any of its outlets, all are gone: they share the thread.
+    of any of its outlets, all are gone: they end together.
 
     clock: the time of all its outlets.
     """
 
     def __init__(
-        self, fleet: Fleet, outlets: dict[str, SimulatorHandle], thread: LoopThread
+        self, fleet: Fleet, outlets: dict[str, SimulatorHandle], thread: SimulatorThread
     ) -> None:
         super().__init__(outlets)
         self._fleet = fleet
@@ -106,7 +106,7 @@ class FleetHandle(FleetMethods[SimulatorHandle]):
         return self._thread.call(function, *args)
 
     def stop(self) -> None:
-        """End all outlets of the thread. Calling it twice is no error."""
+        """End all outlets of the fleet. Calling it twice is no error."""
         self._thread.stop()
 
 
@@ -121,12 +121,12 @@ class FleetContext(ThreadBlock[FleetHandle]):
         self._speed = speed
 
     @asynccontextmanager
-    async def open(self, loop: LoopThread) -> AsyncIterator[FleetHandle]:
+    async def open(self, thread: SimulatorThread) -> AsyncIterator[FleetHandle]:
         async with open_fleet(
             scenario=self._scenario, speed=self._speed, on_internal_error=self.stop_on_error
         ) as fleet:
-            outlets = {sn: SimulatorHandle(outlet, loop) for sn, outlet in fleet.items()}
-            yield FleetHandle(fleet, outlets, loop)
+            outlets = {sn: SimulatorHandle(outlet, thread) for sn, outlet in fleet.items()}
+            yield FleetHandle(fleet, outlets, thread)
 
     def fail_waiters(self, handle: FleetHandle, error: BaseException) -> None:
         for outlet in handle.values():

@@ -1,7 +1,7 @@
-"""A simulator in a thread of its own, steered from any other: for any test, in any event loop.
+"""A simulator in another thread, steered from any: for any test, in any event loop.
 
 The simulator and all that belongs to it live in one thread, with trio. The handle offers what
-`Simulator` offers, and reaches it by `LoopThread.call`.
+`Simulator` offers, and reaches it by `SimulatorThread.call`.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ from invis_sim.server.reload import Reloaded, ReloadMethods
 from invis_sim.server.simulator import Simulator
 from invis_sim.server.timeline import RealTime, SimTime
 from invis_sim.testing.event_loops import completed, in_event_loop, seconds_to_wait
-from invis_sim.testing.thread import LoopThread, ThreadStopped, result_of
+from invis_sim.testing.thread import SimulatorThread, ThreadStopped, result_of
 
 __all__ = ["ClockHandle", "SimulatorHandle", "ThreadStepHandle"]
 
@@ -49,7 +49,7 @@ class SimulatorHandle(CommandMethods, FaultMethods, ReloadMethods):
     each call raises that error; after `stop`, SimulatorStopped. Properties can be read then too.
     """
 
-    def __init__(self, simulator: Simulator, thread: LoopThread) -> None:
+    def __init__(self, simulator: Simulator, thread: SimulatorThread) -> None:
         self._simulator = simulator
         self._thread = thread
         self.faults = FaultHandles(self, simulator.pipeline, simulator.journal, thread.read)
@@ -282,11 +282,15 @@ class SimulatorHandle(CommandMethods, FaultMethods, ReloadMethods):
         raise AssertionError(f"the outlet has not come back within {timeout:g} s")
 
     async def _completed(self, future: Future[Any], timeout: float) -> None:
-        """Return when the future is done, or after a number of real seconds."""
+        """Return when the future is done, or after a number of real seconds. Raises what has ended
+        the outlet, where that comes first.
+        """
         self._thread.check_process()
         if not future.done():
             with self._thread.timer(timeout) as timer:
                 await completed(future, timer)
+                if timer.cancelled() and not future.done():
+                    self._thread.raise_exit_error()
 
     def _wait(self, expectation: Expectation[E], timeout: float) -> E:
         if self._thread.is_current:
@@ -308,7 +312,7 @@ class SimulatorHandle(CommandMethods, FaultMethods, ReloadMethods):
 
     def stop(self) -> None:
         """End the simulator. It is gone when this returns, but for its thread, which is gone when
-        the `with` block is left. Calling it twice is no error.
+        the last `with` block is left that shares it. Calling it twice is no error.
         """
         self._thread.stop()
 
@@ -331,7 +335,7 @@ class SimulatorHandle(CommandMethods, FaultMethods, ReloadMethods):
 class ClockHandle:
     """The time of an outlet in another thread. What it offers is what `Clock` offers."""
 
-    def __init__(self, clock: Clock, thread: LoopThread) -> None:
+    def __init__(self, clock: Clock, thread: SimulatorThread) -> None:
         self._clock = clock
         self._thread = thread
 
@@ -398,7 +402,7 @@ class ClockHandle:
 class ThreadStepHandle:
     """A step of an outlet in another thread. number: its number, from 1."""
 
-    def __init__(self, number: int, thread: LoopThread, remove: Callable[[], None]) -> None:
+    def __init__(self, number: int, thread: SimulatorThread, remove: Callable[[], None]) -> None:
         self.number = number
         self._thread = thread
         self._remove = remove

@@ -1,13 +1,13 @@
-"""A trio event loop in a thread of its own, and calls into it. Knows nothing of outlets.
+"""Calls into the thread of the outlets, on behalf of one block of them. Knows nothing of outlets.
 
 The rules of this file:
 
 - Other threads reach the loop by `call` and its relatives alone.
-- A caller never waits for what cannot come any more: it also waits for the end of the thread, and
-  then gets what ended it.
+- A caller never waits for what cannot come any more: it also waits for the end of the block, and
+  then gets what ended it. The thread may go on, for other blocks.
+- What a block has started in the thread ends with it.
 """
 
-import os
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager, suppress
@@ -16,8 +16,9 @@ from typing import Any, NoReturn, TypeVar
 import trio
 
 from invis_sim.protocol.hidden_frames import hide_frames, is_for_the_caller
+from invis_sim.testing.loop_thread import LoopThread
 
-__all__ = ["LoopThread", "SimulatorStopped", "ThreadStopped", "result_of"]
+__all__ = ["SimulatorStopped", "SimulatorThread", "ThreadStopped", "result_of"]
 
 __tracebackhide__ = hide_frames
 
@@ -32,51 +33,46 @@ class SimulatorStopped(RuntimeError):
 
 
 class ThreadStopped(Exception):
-    """The thread takes no more calls."""
+    """The block has ended, and takes no more calls."""
 
 
-class LoopThread:
-    """The thread in which this object is made, which runs a trio event loop.
+class SimulatorThread:
+    """The thread in which the outlets of a block run, until they end.
 
-    ended: done when the loop has ended, with the error that ended it, if any.
-    stopping: set when it should end.
+    loop: that thread, which other blocks may share.
+    tasks: of the block.
+    stopping: set in the thread when the block should end.
+    ended: done when it has ended, with the error that ended it, if any.
     """
 
-    def __init__(self, ended: Future[None]) -> None:
+    def __init__(
+        self, loop: LoopThread, tasks: trio.Nursery, stopping: trio.Event, ended: Future[None]
+    ) -> None:
         self.ended = ended
-        self.stopping = trio.Event()
-        self._token = trio.lowlevel.current_trio_token()
-        self._process = os.getpid()
+        self._loop = loop
+        self._tasks = tasks
+        self._stopping = stopping
         # Futures to be cancelled at the end. One callback for all of them: those of a future, which
         # may live as long as a test suite, cannot be taken back.
         self._until_end: set[Future[Any]] = set()
         ended.add_done_callback(self._cancel_rest)
 
     @property
-    def is_in_this_process(self) -> bool:
-        """Whether this process is the one in which the thread runs, and not forked from that."""
-        return os.getpid() == self._process
+    def is_current(self) -> bool:
+        """Whether the caller runs in the event loop of outlets that have not ended."""
+        return self._loop.is_current and not self.ended.done()
 
     def check_process(self) -> None:
         """Raise SimulatorStopped in a process that was forked from the one of the thread: it has a
         copy of the outlet, but not the thread, so all waits would be in vain.
         """
-        if not self.is_in_this_process:
+        if not self._loop.is_in_this_process:
             raise SimulatorStopped("the outlet runs in the process that this one was forked from")
-
-    @property
-    def is_current(self) -> bool:
-        """Whether the caller runs in this event loop."""
-        # By the loop, and not by the number of the thread, which a later thread gets again.
-        try:
-            return trio.lowlevel.current_trio_token() is self._token
-        except RuntimeError:
-            return False
 
     def call(self, function: Callable[..., T], *args: Any) -> T:
         """Call the function in the thread, and return or raise what it does.
 
-        Raises SimulatorStopped after the end, or the error that ended the thread.
+        Raises SimulatorStopped after the end, or the error that ended the block.
         """
         try:
             return self.try_call(function, *args)
@@ -87,39 +83,37 @@ class LoopThread:
         """Do as `call`, but raise ThreadStopped after the end."""
         if self.is_current:
             return function(*args)
-        if not self.is_in_this_process:
+        if self.ended.done() or not self._loop.is_in_this_process:
             raise ThreadStopped
         answer: Future[T] = Future()
 
         def run() -> None:
+            if self.ended.done():  # since it was asked for
+                return
             try:
                 answer.set_result(function(*args))
             except BaseException as error:  # it belongs to the thread that waits
                 answer.set_exception(error)
 
-        try:
-            self._token.run_sync_soon(run)
-        except trio.RunFinishedError:
-            raise ThreadStopped from None
-        if not self._is_answered(answer):
+        if not self._loop.call_soon(run) or not self._is_answered(answer):
             raise ThreadStopped
         return result_of(answer)
 
     def read(self, function: Callable[..., T], *args: Any) -> T:
         """Call a function that changes nothing where nothing changes meanwhile: in the thread, or
-        after its end in the caller's.
+        after the end in the caller's.
         """
         try:
             return self.try_call(function, *args)
         except ThreadStopped:
-            if self.is_in_this_process:
+            if self._loop.is_in_this_process:
                 wait((self.ended,))
             return function(*args)
 
     def start_task(self, function: Callable[[], Awaitable[T]]) -> Future[T]:
         """Run an async function in the thread, and return a future for what it returns or raises.
 
-        The future is cancelled where the thread ends first.
+        The function is cancelled at the end of the block, and the future with it.
         """
         answer: Future[T] = Future()
 
@@ -134,10 +128,10 @@ class LoopThread:
                     answer.set_result(result)
 
         try:
-            self.call(trio.lowlevel.spawn_system_task, run)
+            self.call(self._tasks.start_soon, run)
         except SimulatorStopped:
             raise
-        except RuntimeError:  # the event loop takes no new tasks: it ends
+        except RuntimeError:  # the block takes no new tasks: it ends
             wait((self.ended,))
             self.raise_exit_error()
         self.cancel_at_end(answer)
@@ -146,7 +140,7 @@ class LoopThread:
     @contextmanager
     def timer(self, seconds: float) -> Iterator[Future[None]]:
         """Provide a future that is done after a number of real seconds, or cancelled at the end of
-        the thread. At the end of the block the timer is cancelled.
+        the outlets. At the end of the `with` block the timer is cancelled.
 
         It runs in this thread: a test may have frozen the time of the caller's event loop.
         """
@@ -161,7 +155,7 @@ class LoopThread:
 
         self.cancel_at_end(done)
         with suppress(ThreadStopped, RuntimeError):  # it ends, and then the future is cancelled
-            self.try_call(trio.lowlevel.spawn_system_task, run)
+            self.try_call(self._tasks.start_soon, run)
         try:
             yield done
         finally:
@@ -170,7 +164,7 @@ class LoopThread:
                 self.try_call(scope.cancel)
 
     def cancel_at_end(self, future: Future[Any]) -> None:
-        """Cancel the future when the thread ends, unless it is done by then."""
+        """Cancel the future when the block ends, unless it is done by then."""
         self._until_end.add(future)
         future.add_done_callback(self._until_end.discard)
         if self.ended.done():
@@ -193,19 +187,14 @@ class LoopThread:
         return result_of(answer)
 
     def stop(self) -> None:
-        """End the loop, and return when it has ended. Calling it twice is no error."""
-        if self.is_in_this_process:
-            self.ask_to_stop()
-            if not self.is_current:
+        """End the block, and return when it has ended. Calling it twice is no error."""
+        if self._loop.is_in_this_process:
+            self._loop.call_soon(self._stopping.set)
+            if not self._loop.is_current:
                 wait((self.ended,))
 
-    def ask_to_stop(self) -> None:
-        """Make the loop end soon."""
-        with suppress(trio.RunFinishedError):
-            self._token.run_sync_soon(self.stopping.set)
-
     def raise_exit_error(self) -> NoReturn:
-        """Raise what ended the thread, or SimulatorStopped; only after its end."""
+        """Raise what ended the block, or SimulatorStopped; only after its end."""
         self.check_process()
         self.ended.result()
         raise SimulatorStopped from None
@@ -219,7 +208,7 @@ class LoopThread:
 
 def result_of(answer: Future[T]) -> T:
     """Return the result of a future, or raise its error: one that is for the caller as if it had
-    been raised here, without the frames of the simulator's thread.
+    been raised here, without the frames of the thread of the outlets.
     """
     error = answer.exception()
     if error is None:

@@ -11,11 +11,12 @@ from typing import Any, ClassVar, Generic, TypeVar
 import trio
 
 from invis_sim.protocol.hidden_frames import hide_frames
-from invis_sim.server.machine_clock import MachineClock
 from invis_sim.server.net.listeners import StartError
 from invis_sim.server.net.system_errors import OUT_OF_DESCRIPTORS, explain
+from invis_sim.server.nursery import open_cancelled_nursery
 from invis_sim.testing.event_loops import completed
-from invis_sim.testing.thread import LoopThread, SimulatorStopped, result_of
+from invis_sim.testing.loop_thread import LoopThread
+from invis_sim.testing.thread import SimulatorStopped, SimulatorThread, result_of
 
 __all__ = ["ThreadBlock"]
 
@@ -42,7 +43,10 @@ def _stop_all() -> None:
 class ThreadBlock(Generic[H]):
     """The time during which outlets run in a thread: a block of `with` or `async with`, once.
 
-    Whatever the block does, the thread is gone when it is left. A subclass says what it runs.
+    Blocks that are open at the same time share a thread, and nothing else: each ends by itself, and
+    with its own error. The last one to be left takes the thread with it, whatever it does.
+
+    A subclass says what runs.
 
     start_again: what to call for another block, for the error of a second use.
     """
@@ -54,10 +58,11 @@ class ThreadBlock(Generic[H]):
         self._internal_error: Exception | None = None
         self._ready: Future[H] = Future()
         self._ended: Future[None] = Future()
-        self._starting = threading.Lock()
-        self._thread = threading.Thread(target=self._run, name="invis-sim", daemon=True)
+        self._stopping = trio.Event()
+        self._entering = threading.Lock()
+        self._entered = False
 
-    def open(self, loop: LoopThread) -> AbstractAsyncContextManager[H]:
+    def open(self, thread: SimulatorThread) -> AbstractAsyncContextManager[H]:
         """Return what runs the outlets for the time of an async block, in the thread, and provides
         their handle. `stop_on_error` is for their internal errors.
         """
@@ -68,8 +73,9 @@ class ThreadBlock(Generic[H]):
         raise NotImplementedError
 
     def __enter__(self) -> H:
-        self._start()
+        self._claim()
         try:
+            self._start()
             return result_of(self._ready)
         except BaseException:  # it could not start, or the waiting was interrupted
             self._finish()
@@ -81,13 +87,13 @@ class ThreadBlock(Generic[H]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._runs_here:
-            self._finish()
+        if self._finish():
             self._raise_failure(error)
 
     async def __aenter__(self) -> H:
-        self._start()
+        self._claim()
         try:
+            self._start()
             await completed(self._ready)
             return result_of(self._ready)
         except BaseException:
@@ -100,41 +106,51 @@ class ThreadBlock(Generic[H]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if not self._runs_here:
-            return
         try:
-            self._ask_to_stop()
-            await completed(self._ended)
+            if self._leave():
+                await completed(self._ended)
         finally:
-            self._finish()
-        self._raise_failure(error)
+            waited = self._finish()
+        if waited:
+            self._raise_failure(error)
 
-    @property
-    def _runs_here(self) -> bool:
-        """Whether this is the process that entered the block: one that was forked in it may leave
-        the block as well, and has no thread to wait for.
-        """
-        return self._loop is None or self._loop.is_in_this_process
-
-    def _start(self) -> None:
-        with self._starting:
-            if self._thread.ident is not None:
+    def _claim(self) -> None:
+        with self._entering:
+            if self._entered:
                 raise RuntimeError(
                     "this block was entered before, and each serves once; "
                     f"call {self.start_again} again for another"
                 )
-            self._thread.start()
-            _running.add(self)
+            self._entered = True
 
-    def _ask_to_stop(self) -> None:
-        if self._loop is not None:
-            self._loop.ask_to_stop()
+    def _start(self) -> None:
+        try:
+            LoopThread.enter(self, self._assign)
+        except RuntimeError as error:
+            raise StartError(f"the outlet cannot start: {error}") from error
+        _running.add(self)
 
-    def _finish(self) -> None:
-        """End the thread, and wait for that: it takes milliseconds."""
-        self._ready.exception()  # whether it could start is known from here on
-        self._ask_to_stop()
-        self._thread.join()
+    def _assign(self, loop: LoopThread) -> None:
+        self._loop = loop
+
+    def _leave(self) -> bool:
+        """Make the outlets end soon, and return whether the caller can wait for that.
+
+        A process that was forked in the block may leave it as well, and has no thread to wait for.
+        And the garbage collector may leave a block in the thread itself.
+        """
+        loop = self._loop
+        if loop is None or not loop.is_in_this_process:
+            return False
+        loop.leave(self)
+        return not loop.is_current
+
+    def _finish(self, timeout: float | None = None) -> bool:
+        """End the outlets, and wait for that: it takes milliseconds. Return whether it could."""
+        waits = self._leave()
+        if waits and self._loop is not None:
+            self._loop.wait(self._ended, timeout)
+        return waits
 
     def _raise_failure(self, error: BaseException | None) -> None:
         """Raise what has gone wrong in the simulator, unless the block is left by an interrupt, or
@@ -147,45 +163,69 @@ class ThreadBlock(Generic[H]):
             raise failure
 
     def stop_at_exit(self) -> None:
-        """End the thread, where it runs in this process."""
-        if self._runs_here:
-            self._ask_to_stop()
-            self._thread.join(MAX_SECONDS_AT_EXIT)
+        """End the outlets, where they run in this process."""
+        self._finish(MAX_SECONDS_AT_EXIT)
 
-    # In the thread of the simulator
+    # In the thread
 
-    def _run(self) -> None:
+    async def run(self) -> None:
+        """Run the outlets until `stop`. Raises what cancels it, and nothing else."""
+        assert self._loop is not None
         failure: BaseException | None = None
         try:
-            trio.run(self._main, clock=MachineClock())
-        except OSError as error:
-            failure = error
-            if error.errno in OUT_OF_DESCRIPTORS:  # met by the event loop, before any socket
-                failure = StartError(f"the outlet cannot start: {explain(error)}")
-                failure.__cause__ = error
+            if self._stopping.is_set():  # the caller was interrupted before the thread ran
+                raise SimulatorStopped
+            async with open_cancelled_nursery() as tasks:
+                thread = SimulatorThread(self._loop, tasks, self._stopping, self._ended)
+                async with self.open(thread) as handle:
+                    self._ready.set_result(handle)
+                    await self._stopping.wait()
+                    if self._internal_error is not None:
+                        raise self._internal_error
         except BaseException as error:  # it belongs to those who wait
+            if _is_cancellation(error):
+                raise
             failure = error
-        # First of all: whoever is called back by what follows may call the outlet, and then waits
-        # for this.
+        self.end(failure)
+
+    def stop(self) -> None:
+        """End the outlets soon."""
+        self._stopping.set()
+
+    def end(self, failure: BaseException | None) -> None:
+        """Let those know who wait: for the end, for the beginning, and for what clients do.
+
+        failure: what has ended it.
+        """
+        # First of all the end: whoever is called back by what follows may call the outlet, which
+        # then must not try to answer.
         if failure is None:
             self._ended.set_result(None)
         else:
+            if not self._ready.done():
+                failure = _as_start_error(failure)
             self._ended.set_exception(failure)
             if not self._ready.done():
                 self._ready.set_exception(failure)
         if self._ready.exception() is None:
             self.fail_waiters(self._ready.result(), failure or SimulatorStopped())
 
-    async def _main(self) -> None:
-        loop = self._loop = LoopThread(self._ended)
-        async with self.open(loop) as handle:
-            self._ready.set_result(handle)
-            await loop.stopping.wait()
-            if self._internal_error is not None:
-                raise self._internal_error
-
     def stop_on_error(self, error: Exception) -> None:
         """Stop on an internal error, which an outlet at the desk survives: the test must fail."""
-        assert self._loop is not None
         self._internal_error = error
-        self._loop.stopping.set()
+        self._stopping.set()
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return error.split(trio.Cancelled)[1] is None
+    return isinstance(error, trio.Cancelled)
+
+
+def _as_start_error(error: BaseException) -> BaseException:
+    """Return StartError where the process has too many files open for an event loop."""
+    if not isinstance(error, OSError) or error.errno not in OUT_OF_DESCRIPTORS:
+        return error
+    start_error = StartError(f"the outlet cannot start: {explain(error)}")
+    start_error.__cause__ = error
+    return start_error

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ import trio
 
 from invis_sim import SimulatorStopped, faults, start_simulator
 from invis_sim.protocol.transport import Transport
+from invis_sim.testing import loop_thread
 from invis_sim.testing.handle import SimulatorHandle
 from tests.server.peers import address, connected
 from tests.server.support import on_both, outlet
@@ -144,6 +146,33 @@ def test_in_the_child_calls_fail_and_what_is_known_can_be_read() -> None:
         in_child(use)
         with connect(sim.tcp_address) as client:  # which has changed nothing here
             assert exchange(client)["PUBACK"] == 1
+
+
+def test_a_child_may_run_outlets_of_its_own() -> None:
+    held, release = threading.Event(), threading.Event()
+
+    def hold_lock() -> None:
+        with loop_thread._lock:
+            held.set()
+            release.wait(TIMEOUT)
+
+    def use() -> None:
+        with start_simulator() as one, start_simulator() as two:
+            assert one.call(threading.current_thread) is two.call(threading.current_thread)
+            for own in (one, two):
+                with connect(own.tcp_address) as client:
+                    assert exchange(client)["PUBACK"] == 1
+        assert threading.active_count() == 1
+
+    with start_simulator() as sim:
+        # While another thread of the parent is about to enter a block.
+        thread = threading.Thread(target=hold_lock)
+        thread.start()
+        assert held.wait(TIMEOUT)
+        in_child(use)
+        release.set()
+        thread.join()
+        assert not sim.offline
 
 
 def test_a_child_may_leave_the_block_in_which_it_was_forked() -> None:

@@ -2,14 +2,21 @@
 
 import errno
 
-__all__ = ["OUT_OF_DESCRIPTORS", "explain"]
+__all__ = [
+    "DESCRIPTORS_OF_AN_EVENT_LOOP",
+    "DESCRIPTORS_OF_AN_OUTLET",
+    "OUT_OF_DESCRIPTORS",
+    "explain",
+]
 
 OUT_OF_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 """Errors for which there are too many open files, of this process or of the whole system."""
 
-DESCRIPTORS_OF_AN_OUTLET = 8
-"""How many files an outlet in a thread has open: two sockets that listen, and what its event loop
-needs. Each connection is one more."""
+DESCRIPTORS_OF_AN_OUTLET = 2
+"""How many files an outlet has open: the sockets that listen. Each connection is one more."""
+
+DESCRIPTORS_OF_AN_EVENT_LOOP = 6
+"""How many files the event loop of the outlets of a process has open."""
 
 FIRST_FREE_PORT = 1024
 """The first port that every user may listen on; systems differ only in making it less."""
@@ -26,8 +33,9 @@ def explain(error: OSError, port: int = 0) -> str:
         return f"{why}; a port below {FIRST_FREE_PORT} needs a right ({right}), others do not"
     if error.errno == errno.EMFILE:
         return (
-            f"{why}; this process may have {_limit()} open, an outlet takes "
-            f"{DESCRIPTORS_OF_AN_OUTLET} and a connection one: raise the limit with `ulimit -n`"
+            f"{why}; this process may have {_limit()} open, all outlets together take "
+            f"{DESCRIPTORS_OF_AN_EVENT_LOOP}, each {DESCRIPTORS_OF_AN_OUTLET} more, and a "
+            "connection one: raise the limit with `ulimit -n`"
         )
     if error.errno == errno.ENFILE:
         return f"{why}: the limit of the whole system is reached; stop other programs, or raise it"

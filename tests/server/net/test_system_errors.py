@@ -9,8 +9,13 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from invis_sim import StartError, start_simulator
-from invis_sim.server.net.system_errors import DESCRIPTORS_OF_AN_OUTLET, explain
+from invis_sim.server.net.system_errors import (
+    DESCRIPTORS_OF_AN_EVENT_LOOP,
+    DESCRIPTORS_OF_AN_OUTLET,
+    explain,
+)
 from tests.cli.process import cli
+from tests.support import connect, exchange
 
 descriptors_are_listed = pytest.mark.skipif(
     not os.path.isdir("/proc/self/fd"), reason="descriptors are not listed"
@@ -51,10 +56,30 @@ def test_an_outlet_without_enough_files_says_how_many_there_may_be(files: int) -
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+@pytest.mark.parametrize("files", [0, 1])
 @descriptors_are_listed
-def test_an_outlet_needs_no_more_files_than_is_said() -> None:
+def test_a_further_outlet_without_enough_files_says_so_too_and_disturbs_no_other(
+    files: int,
+) -> None:
     block = start_simulator()
-    with room_for(DESCRIPTORS_OF_AN_OUTLET), block as sim:
+    with start_simulator() as other:
+        before = len(os.listdir("/proc/self/fd"))
+        with room_for(files), pytest.raises(StartError, match="Too many open files"), block:
+            raise AssertionError("it has started")
+        assert len(os.listdir("/proc/self/fd")) == before
+        with connect(other.tcp_address) as client:
+            assert exchange(client)["PUBACK"] == 1
+
+
+@descriptors_are_listed
+def test_outlets_need_no_more_files_than_is_said() -> None:
+    blocks = [start_simulator() for _ in range(3)]
+    with (
+        room_for(DESCRIPTORS_OF_AN_EVENT_LOOP + 3 * DESCRIPTORS_OF_AN_OUTLET),
+        blocks[0],
+        blocks[1],
+        blocks[2] as sim,
+    ):
         assert not sim.offline
 
 
