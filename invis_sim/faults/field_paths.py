@@ -2,7 +2,7 @@
 
 import re
 
-from invis_sim.protocol.json_stream import MAX_DEPTH
+from invis_sim.protocol.json_structure import MAX_DEPTH
 from invis_sim.schema.describe import quote, shorten
 
 __all__ = ["parse_path"]

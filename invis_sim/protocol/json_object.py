@@ -10,8 +10,8 @@ from typing import Any, NoReturn, Self
 import msgspec
 
 from invis_sim.protocol.json_positions import Key, iter_values, offset_of
-from invis_sim.protocol.json_stream import MAX_DEPTH
-from invis_sim.protocol.json_text import LONG_INTEGER, MAX_DIGITS, TooManyDigits, parse_int
+from invis_sim.protocol.json_structure import MAX_DEPTH
+from invis_sim.protocol.json_text import MAX_DIGITS, TooManyDigits, has_long_integer, parse_int
 
 __all__ = ["MAX_NOTES", "MalformedPacket", "Note", "kind_of", "parse_object"]
 
@@ -88,7 +88,7 @@ def parse_object(document: bytes, noun: str) -> tuple[dict[str, Any], list[Note]
     decoder = json.JSONDecoder(
         object_pairs_hook=pairs_to_dict,
         # A function of ours for each of thousands of integers takes longer than all the rest.
-        parse_int=parse_int if LONG_INTEGER.search(document) else int,
+        parse_int=parse_int if has_long_integer(document) else int,
         parse_constant=_reject_constant,
     )
     try:
@@ -102,7 +102,7 @@ def parse_object(document: bytes, noun: str) -> tuple[dict[str, Any], list[Note]
         raise MalformedPacket(f"not JSON: {error.msg}", offset) from None
     except _NotJsonConstant as error:
         name = error.args[0]
-        offset = _offset_of(document, re.compile(name.encode()))
+        offset = _offset_of(document, name.encode())
         raise MalformedPacket(f"not JSON: {name}", offset) from None
     except TooManyDigits as error:
         offset = _offset_of(document, _TOO_MANY_DIGITS)
@@ -128,37 +128,40 @@ def _reject_constant(name: str) -> NoReturn:
 
 
 # The decoder stops at these digits, whatever follows them: the document may be broken there too.
-_TOO_MANY_DIGITS = re.compile(rb"-?[0-9]{%d}" % (MAX_DIGITS + 1))
+# Digits of a fraction or an exponent are not meant.
+_TOO_MANY_DIGITS = rb"(?<![-+.0-9eE])-?[0-9]{%d}" % (MAX_DIGITS + 1)
 
 
-def _offset_of(document: bytes, token: re.Pattern[bytes]) -> int:
-    """Return where the first value that begins like this is; 0 where it cannot be found."""
-    return next((one.offset for one in iter_values(document) if token.match(one.token)), 0)
+def _offset_of(document: bytes, token: bytes) -> int:
+    """Return where the first value that begins like this is.
+
+    token: a pattern that a parser has found outside strings.
+    """
+    pattern = re.compile(_STRING + rb"|(" + token + rb")")
+    return next(match.start() for match in pattern.finditer(document) if match[1] is not None)
 
 
 def _check_depth(document: bytes) -> None:
-    # Without a step of Python's for each byte or token: a good document may be as long as a packet.
-    # Of balanced brackets, each replacement takes away what is innermost: one level.
-    brackets = _STRINGS.sub(b"", document).translate(_ALIKE, _NO_BRACKETS)
-    for _ in range(MAX_DEPTH):
-        brackets = brackets.replace(b"[]", b"")
-        if not brackets:
-            return
-    outside = _STRINGS.sub(lambda match: bytes(len(match[0])), document)
-    depths = accumulate(map(_NESTING.__getitem__, outside))
-    offset = next((at for at, depth in enumerate(depths) if depth > MAX_DEPTH), None)
-    if offset is not None:
-        raise MalformedPacket(f"nested deeper than {MAX_DEPTH} levels", offset)
+    # All in C, without a step of ours for each byte: a good document may be as long as a packet.
+    brackets = _STRINGS.sub(b"", document).translate(_NESTING, _NO_BRACKETS)
+    if max(_depths(brackets), default=0) <= MAX_DEPTH:
+        return
+    outside = _STRINGS.sub(lambda match: bytes(len(match[0])), document).translate(_NESTING)
+    offset = [*_depths(outside)].index(MAX_DEPTH + 1)
+    raise MalformedPacket(f"nested deeper than {MAX_DEPTH} levels", offset)
 
 
-_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_ALIKE = bytes.maketrans(b"{}", b"[]")
+def _depths(nesting: bytes) -> Iterator[int]:
+    return accumulate(memoryview(nesting).cast("b"))
+
+
+_STRING = rb'"(?:[^"\\]|\\.)*+"'
+_STRINGS = re.compile(_STRING, re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"{}[]"))
-_NESTING = [0] * 256
-for _opening in b"{[":
-    _NESTING[_opening] = 1
-for _closing in b"}]":
-    _NESTING[_closing] = -1
+# 1 for a bracket that opens, -1 as a signed byte for one that closes, 0 for everything else.
+_NESTING = bytes(
+    {**dict.fromkeys(b"{[", 1), **dict.fromkeys(b"}]", 0xFF)}.get(byte, 0) for byte in range(256)
+)
 
 
 def _duplicate_keys(document: bytes) -> Iterator[Note]:

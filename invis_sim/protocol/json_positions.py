@@ -75,20 +75,23 @@ def offset_of(document: bytes, *path: Key) -> int:
     Raises LookupError if there is no such value.
     """
     text = document.decode()
-    at = _after_space(text, 0)
-    for key in path:
-        at = _start_of_member(text, at, key)
-    return len(text[:at].encode())
+    found, _ = _find(text, _after_space(text, 0), path)
+    if found is None:
+        raise LookupError(path)
+    return len(text[:found].encode())
 
 
-def _start_of_member(text: str, at: int, wanted: Key) -> int:
-    """Return where a member of an object, or an item of an array, starts. Raises LookupError.
-
-    at: where the object or array starts.
+def _find(text: str, at: int, path: tuple[Key, ...]) -> tuple[int | None, int]:
+    """Return where the value at `path` starts, None if there is no such value; and where the value
+    that starts at `at` ends.
     """
-    opening, found, index = text[at], None, 0
-    if opening not in "{[":
-        raise LookupError(wanted)
+    opening = text[at]
+    if not path or opening not in "{[":
+        # The parser skips the value, however much is in it, at its own speed.
+        _, end = _SKIPPING.raw_decode(text, at)
+        return (None if path else at), end
+    wanted, rest = path[0], path[1:]
+    found, index = None, 0
     at = _after_space(text, at + 1)
     while text[at] not in "}]":
         key: Key = index
@@ -96,16 +99,14 @@ def _start_of_member(text: str, at: int, wanted: Key) -> int:
             key, at = _SKIPPING.raw_decode(text, at)
             at = _after_space(text, _after_space(text, at) + 1)  # the colon
         if key == wanted and type(key) is type(wanted):
-            found = at
-        # The parser skips the value, however much is in it, at its own speed.
-        _, at = _SKIPPING.raw_decode(text, at)
+            found, at = _find(text, at, rest)
+        else:
+            _, at = _SKIPPING.raw_decode(text, at)
         at = _after_space(text, at)
         if text[at] == ",":
             at = _after_space(text, at + 1)
             index += 1
-    if found is None:
-        raise LookupError(wanted)
-    return found
+    return found, at + 1
 
 
 def _after_space(text: str, at: int) -> int:

@@ -4,7 +4,7 @@ import re
 import sys
 from decimal import Decimal
 
-__all__ = ["LONG_INTEGER", "MAX_DIGITS", "TOKEN", "TooManyDigits", "encode_int", "parse_int"]
+__all__ = ["MAX_DIGITS", "TOKEN", "TooManyDigits", "encode_int", "has_long_integer", "parse_int"]
 
 TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+', re.DOTALL)
 """One token of a JSON document in bytes: a string with its quotes, a bracket, a comma, a colon, or
@@ -14,8 +14,9 @@ MAX_DIGITS = 4300
 """How many digits an integer may have: what Python itself allows by default. Twice as many take
 four times as long, and an outlet must not stand still for one client. A real packetID has six."""
 
-LONG_INTEGER = re.compile(rb"[0-9]{%d}" % (sys.int_info.str_digits_check_threshold + 1))
-"""Digits of which Python, as it may be configured, refuses so many; `parse_int` does not."""
+# The first digit is looked for, or many integers that are almost as long would take a time that is
+# quadratic in them.
+_LONG_INTEGER = re.compile(rb"(?<![0-9])[0-9]{%d}" % (sys.int_info.str_digits_check_threshold + 1))
 
 
 class TooManyDigits(ValueError):
@@ -31,6 +32,14 @@ class TooManyDigits(ValueError):
     def __reduce__(self) -> tuple[type["TooManyDigits"], tuple[int], dict[str, object]]:
         # What a copy is made from; by default it would be the message.
         return type(self), (self.digits,), self.__dict__
+
+
+def has_long_integer(document: bytes) -> bool:
+    """Return whether there are as many digits behind one another as Python, as it may be
+    configured, refuses; `parse_int` does not.
+    """
+    is_long = len(document) > sys.int_info.str_digits_check_threshold
+    return is_long and _LONG_INTEGER.search(document) is not None
 
 
 def parse_int(digits: str) -> int:

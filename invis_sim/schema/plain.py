@@ -25,7 +25,7 @@ NOT_UNICODE = "expected Unicode text, found a lone surrogate"
 
 
 MAX_DEPTH = 128
-"""How deep a value may be nested: as deep as a packet may be (`protocol/json_stream.py`)."""
+"""How deep a value may be nested: as deep as a packet may be (`protocol/json_structure.py`)."""
 
 # TOML has dates and times, JSON has none. As plain data they stay what they are: as text they would
 # pass where text is expected.

@@ -31,7 +31,7 @@ from invis_sim.faults.kinds.identity import WrongId
 from invis_sim.faults.pipeline import Pipeline
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.frames import text_frame, unframe_text
-from invis_sim.protocol.json_stream import MAX_DEPTH
+from invis_sim.protocol.json_structure import MAX_DEPTH
 from invis_sim.protocol.packets import Packet, Reply, encode_json, read_fields
 from tests.faults.random_structs import json_trees, paths
 from tests.faults.strategies import (

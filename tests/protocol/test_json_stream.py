@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invis_sim.protocol import json_patterns, json_stream
+from invis_sim.protocol import json_patterns, json_stream, json_structure
 from invis_sim.protocol.json_stream import (
-    MAX_DEPTH,
     MAX_PACKET_BYTES,
     Framed,
     JsonFramer,
     Malformed,
     PacketTooLarge,
 )
+from invis_sim.protocol.json_structure import MAX_DEPTH
 
 REQUEST = b'{"packetID":221040,"payload":{"callbackName":20}}'
 PRETTY = b'{\r\n\t"packetID" : 221041 ,\n "payload" : { "callbackName" : 20 }\n}'
@@ -221,7 +221,12 @@ def test_a_document_alone_is_the_same_document(stream: bytes) -> None:
 
 @given(
     st.lists(
-        st.sampled_from(["1,", "[],", "[", "]", "{", "}", '"a":', '"a",', ",", " ", "\\"]),
+        st.sampled_from(
+            (
+                *("1,", "[],", "[", "]", "{", "}", '"a":', '"a",', ",", " ", "\\", '"\\"]",', "\n"),
+                *("[" * 4, "]" * 4, '[{"a":', "]}]", "}" * 3, "[" * MAX_DEPTH, "]" * MAX_DEPTH),
+            )
+        ),
         max_size=30,
     )
 )
@@ -234,7 +239,10 @@ def test_values_that_are_passed_at_once_are_those_that_the_automaton_takes(
 
 @pytest.mark.parametrize(
     "item",
-    [b"1", b"[]", b"[[[]]]", b"[[[[]]]]", b"{}", b'{"a":[1,"b"]}', b'"x"', b'"\\n"', b"[1,2]"],
+    [
+        *(b"1", b"[]", b"[[[]]]", b"[[[[]]]]", b"{}", b'{"a":[1,"b"]}', b'"x"', b'"\\n"', b"[1,2]"),
+        *(b"[" * 12 + b"]" * 12, b'[{"a":[{"b":[{"c":[{}]}]}]}]', b'{"a":{}}', b"[[],[[],[]]]"),
+    ],
 )
 def test_a_long_document_of_any_values_is_one(item: bytes) -> None:
     document = b'{"a":[' + b",".join([item] * 2000) + b"]}"
@@ -633,13 +641,16 @@ def test_memory_stays_bounded_through_a_hundred_megabytes(start: bytes, more: by
 # --- work ---
 
 
+FILES = {json_patterns.__file__, json_stream.__file__, json_structure.__file__}
+
+
 def work_of(chunks: Iterable[bytes]) -> int:
     """How much a framer does for the chunks: calls, and bytes that it offers to a pattern."""
     work = 0
 
     def count(frame: FrameType, event: str, argument: Any) -> None:
         nonlocal work
-        if frame.f_code.co_filename != json_stream.__file__ or event not in ("call", "c_call"):
+        if frame.f_code.co_filename not in FILES or event not in ("call", "c_call"):
             return
         work += 1
         if event == "c_call" and argument.__name__ == "match":

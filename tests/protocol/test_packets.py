@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.json_object import MAX_NOTES, parse_object
-from invis_sim.protocol.json_stream import MAX_DEPTH, JsonFramer
+from invis_sim.protocol.json_stream import JsonFramer
+from invis_sim.protocol.json_structure import MAX_DEPTH
 from invis_sim.protocol.json_text import MAX_DIGITS
 from invis_sim.protocol.packets import (
     MalformedPacket,
@@ -159,8 +160,8 @@ def test_too_many_digits_are_refused_whatever_follows_them(end: bytes) -> None:
 @pytest.mark.parametrize("digits", [MAX_DIGITS + 1, 60_000])
 def test_an_integer_with_too_many_digits_is_refused_where_it_is(sign: str, digits: int) -> None:
     """To convert it takes a time that grows with the square of its length."""
-    document = b'{"packetID":1,"payload":{"callbackName":20,"callbackArgs":["%b",%b%b]}}'
-    shown = document % (b"8" * digits, sign.encode(), b"9" * digits)
+    document = b'{"packetID":1,"payload":{"callbackName":20,"callbackArgs":["%b",0.%b,1e-%b,%b%b]}}'
+    shown = document % (*([b"8" * digits] * 3), sign.encode(), b"9" * digits)
     with pytest.raises(MalformedPacket) as caught:
         parse_request(shown)
     assert caught.value.reason == f"an integer of {digits} digits; at most {MAX_DIGITS} are read"
@@ -324,6 +325,7 @@ def test_a_document_gets_a_limited_number_of_notes() -> None:
         (PLAIN.decode().encode("utf-16-le"), "not JSON", 1),
         (b"  [1]", "a request is a JSON object, this is an array", 2),
         (b'"text"', "a request is a JSON object, this is a string", 0),
+        (b'"%b"' % (b"[" * 200), "a request is a JSON object, this is a string", 0),
         (b"\n20", "a request is a JSON object, this is an integer", 1),
         (b"2.5", "a request is a JSON object, this is a fraction", 0),
         (b"true", "a request is a JSON object, this is a boolean", 0),

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invis_sim.protocol import json_stream
+from invis_sim.protocol import json_structure
 from invis_sim.schema.plain import MAX_DEPTH, NotPlain, to_json, to_plain
 
 numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -106,4 +106,4 @@ def test_what_is_nested_too_deep_is_refused_even_without_an_end() -> None:
 
 
 def test_a_value_may_be_nested_as_deep_as_a_packet() -> None:
-    assert MAX_DEPTH == json_stream.MAX_DEPTH
+    assert MAX_DEPTH == json_structure.MAX_DEPTH
