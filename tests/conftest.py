@@ -2,7 +2,10 @@
 
 import gc
 
+import pytest
 from hypothesis import settings
+
+from tests.cases import split_cases
 
 # The machines that run this are shared: how long an example takes says nothing about what it tests.
 # Most properties are asked for each of several faults, keys or forms, so that they get hundreds of
@@ -17,8 +20,21 @@ settings.register_profile("quick", settings.get_profile("invis-sim"), max_exampl
 settings.load_profile("invis-sim")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--split-cases",
+        action="store_true",
+        help="make a test of its own of each case of a test with many small ones",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--split-cases"):
+        split_cases()
+
+
 def pytest_collection_finish() -> None:
-    """Spare the garbage collector what lives until the end: some 7000 collected tests, which it
+    """Spare the garbage collector what lives until the end: some 5000 collected tests, which it
     would otherwise go through again whenever a test asks for a collection.
     """
     gc.collect()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import invis_sim
+from tests.cases import for_each
 
 PACKAGE = Path(invis_sim.__file__).parent
 
@@ -69,7 +70,7 @@ def package_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@for_each("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_package_imports_from_itself_and_from_layers_below(path: Path) -> None:
     package = package_of(path)
     for module in imported(path):
@@ -78,7 +79,7 @@ def test_a_package_imports_from_itself_and_from_layers_below(path: Path) -> None
             assert LAYERS[parts[1]] < LAYERS[package], f"{package} imports {module}"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "path",
     [path for path in FILES if package_of(path) in NO_IO],
     ids=lambda path: str(path.relative_to(PACKAGE)),
@@ -189,7 +190,7 @@ def test_every_module_can_be_the_first_to_be_imported() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@for_each("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_source_file_is_too_long(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
 
@@ -234,7 +235,7 @@ a.only = 1
     assert found == [6, 7, 8, 9]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@for_each("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_callback_is_assigned_from_outside(path: Path) -> None:
     assert list(assigned_from_outside(ast.parse(path.read_text(encoding="utf-8")))) == []
 
@@ -272,7 +273,7 @@ def test_an_old_word_would_be_found() -> None:
     assert found == {"_CourierTask", "say_farewell", "ordinal", "MOST_BYTES"}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@for_each("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_identifier_is_of_the_old_vocabulary(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     assert [(line, name) for line, name in identifiers(tree) if words_of(name) & OLD_WORDS] == []

@@ -6,8 +6,6 @@ import pickle
 import pkgutil
 from collections.abc import Callable, Iterator
 
-import pytest
-
 import invis_sim
 from invis_sim.cli import CliError
 from invis_sim.client.errors import (
@@ -26,6 +24,7 @@ from invis_sim.scenario import ScenarioError
 from invis_sim.schema.plain import NotPlain
 from invis_sim.server.mdns import MdnsUnavailable
 from invis_sim.web.problems import HttpProblem
+from tests.cases import for_each
 
 OWN = (
     CliError("one", "two", status=2),
@@ -75,12 +74,12 @@ def pickled(protocol: int) -> Callable[[BaseException], BaseException]:
     return again
 
 
-@pytest.mark.parametrize(
+@for_each(
     "again",
     [copy.copy, copy.deepcopy, *map(pickled, range(pickle.HIGHEST_PROTOCOL + 1))],
     ids=["copy", "deepcopy", *(f"pickle {n}" for n in range(pickle.HIGHEST_PROTOCOL + 1))],
 )
-@pytest.mark.parametrize("error", ALL, ids=lambda error: type(error).__name__)
+@for_each("error", ALL, ids=lambda error: type(error).__name__)
 def test_a_copy_says_the_same(
     error: BaseException, again: Callable[[BaseException], BaseException]
 ) -> None:

@@ -28,6 +28,7 @@ from tests.bench.servers import (
     run_outlet,
     run_peer,
 )
+from tests.cases import for_each
 
 GOOD = json.dumps(REPLY).encode()
 
@@ -180,7 +181,7 @@ def test_a_first_reply_in_pieces_is_taken_whole() -> None:
         assert Target(server).reply == GOOD
 
 
-@pytest.mark.parametrize(
+@for_each(
     "writes",
     [(GOOD, GOOD), (GOOD[:-1] + b" ",), (GOOD + b"\n",), (b"{}",)],
     ids=["twice", "changed", "longer", "short"],

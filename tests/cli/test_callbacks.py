@@ -1,15 +1,15 @@
 """`invis-sim callbacks`: the manual of the callbacks says what the tables and an outlet say."""
 
 import msgspec
-import pytest
 
 from invis_sim.cli.callbacks import example_exchange, products_with
 from invis_sim.device.handlers import HANDLERS
 from invis_sim.device.manual import MANUAL
 from invis_sim.protocol.callbacks import Callback
+from tests.cases import for_each
 from tests.cli.process import cli_here
 
-every_callback = pytest.mark.parametrize("callback", MANUAL)
+every_callback = for_each("callback", MANUAL)
 
 
 def test_every_callback_is_described_and_none_besides() -> None:
@@ -77,7 +77,7 @@ def test_callbacks_shows_one_with_its_example() -> None:
     )
 
 
-@pytest.mark.parametrize("number", ["8", "0", "-1", "99"])
+@for_each("number", ["8", "0", "-1", "99"])
 def test_a_callback_that_does_not_exist_is_status_2(number: str) -> None:
     ended = cli_here("callbacks", number)
     assert ended.returncode == 2

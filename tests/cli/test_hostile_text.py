@@ -14,6 +14,7 @@ from invis_sim.cli.lines import LineFormat
 from invis_sim.cli.tail import _Tail
 from invis_sim.journal import ServerError, format_entry
 from invis_sim.journal.entries import EVENT_TYPES
+from tests.cases import for_each
 from tests.cli.process import cli_here, process
 
 HOSTILE = "a\x1b[31m\x9b1m\x7f\u202e\u2028b\n12:00:00.000  tcp #1    closed by the client"
@@ -70,7 +71,7 @@ def test_errors_and_journals_in_python_are_harmless_too() -> None:
         assert len(error.problems) == str(error).count("\n") + 1 == 1
 
 
-@pytest.mark.parametrize("kind", EVENT_TYPES, ids=lambda kind: kind.__name__)
+@for_each("kind", EVENT_TYPES, ids=lambda kind: kind.__name__)
 def test_every_kind_of_event_is_one_harmless_line(kind: Any) -> None:
     fields: dict[str, Any] = {
         name: HOSTILE for name, of in kind.__annotations__.items() if of in (str, "str")

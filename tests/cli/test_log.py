@@ -35,6 +35,7 @@ from invis_sim.journal import (
 )
 from invis_sim.protocol.frames import text_frame
 from invis_sim.protocol.packets import Note, Push, parse_request
+from tests.cases import for_each
 from tests.support import SN, TIMEOUT, make_request
 
 
@@ -50,7 +51,7 @@ def line(entry: Entry, **more: Any) -> str:
     return rest
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("entry", "expected"),
     [
         (
@@ -97,7 +98,7 @@ REPLY = (
 )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("columns", "expected"),
     [
         (40, "10 control outlet [1,1] -> PUBACK 1"),
@@ -146,7 +147,7 @@ def test_outcomes_and_faults_are_seen_by_their_colours() -> None:
     assert "\x1b" not in line(exchange(b"\x1b[31m", "malformed"))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("transport", "sent", "expected"),
     [
         ("tcp", (b'{"a":1}', b"\xff\x00"), ['< {"a":1}', "< ff 00"]),

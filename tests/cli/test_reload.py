@@ -22,6 +22,7 @@ from invis_sim.cli.scenario_options import with_options
 from invis_sim.journal.text import summary
 from invis_sim.server.nursery import open_cancelled_nursery
 from invis_sim.server.simulator import Simulator
+from tests.cases import for_each
 from tests.cli.process import cli_here, outlet
 from tests.support import TIMEOUT
 
@@ -54,7 +55,7 @@ def test_content_counts_once_it_stays_the_same() -> None:
     assert looks((1.0, b"ne"), (late, b"new"), (late + 0.01, b"new")) == []
 
 
-@pytest.mark.parametrize("between", [b"", b" \n", None])
+@for_each("between", [b"", b" \n", None])
 def test_a_file_that_is_empty_or_away_for_a_moment_has_not_changed(between: bytes | None) -> None:
     moment = 1 + EMPTY_SECONDS / 2
     assert looks((1.0, between), (moment, between), (moment, b"old"), (99.0, b"old")) == []

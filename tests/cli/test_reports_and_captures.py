@@ -14,6 +14,7 @@ from invis_sim.gauntlet.expect import KnownFailures, encode, is_list
 from invis_sim.gauntlet.result import CaseResult
 from invis_sim.recording.capture import Capture, is_capture
 from invis_sim.scenario.loading import load
+from tests.cases import for_each
 from tests.cli.process import cli_here
 from tests.gauntlet.reports import CASES, report
 
@@ -154,7 +155,7 @@ def test_two_options_do_not_write_the_same_file(
 # What is replaced
 
 
-@pytest.mark.parametrize("option", WRITTEN)
+@for_each("option", WRITTEN)
 def test_what_an_option_wrote_is_recognised_whatever_is_in_it(option: str) -> None:
     content, is_own = WRITTEN[option]
     assert is_own(content)
@@ -162,9 +163,9 @@ def test_what_an_option_wrote_is_recognised_whatever_is_in_it(option: str) -> No
     assert not any(is_own(foreign) for foreign in FOREIGN.values())
 
 
-@pytest.mark.parametrize("name", FORMS)
-@pytest.mark.parametrize("command", [(), ("client", "{host}", '"><\n')])
-@pytest.mark.parametrize("cases", [CASES[:1], CASES])
+@for_each("name", FORMS)
+@for_each("command", [(), ("client", "{host}", '"><\n')])
+@for_each("cases", [CASES[:1], CASES])
 def test_each_report_is_recognised(
     name: str, command: tuple[str, ...], cases: tuple[CaseResult, ...]
 ) -> None:

@@ -14,6 +14,7 @@ from websockets.sync.server import ServerConnection, serve
 from invis_sim.journal import Closed, EntryFilter
 from invis_sim.testing.block import start_simulator
 from invis_sim.testing.handle import SimulatorHandle
+from tests.cases import for_each
 from tests.cli.process import cli, cli_here
 from tests.client.support import TRANSPORTS, address_of, reset, server
 from tests.support import TIMEOUT, connect, exchange
@@ -51,7 +52,7 @@ def test_arguments_are_sent_as_the_json_they_are(sim: SimulatorHandle) -> None:
     assert 100_000 <= request.packet_id <= 999_999
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("arguments", "problem"),
     [
         (("127.0.0.1:1", "20", "[1,"), "ARGS is not JSON: "),

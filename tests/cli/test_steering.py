@@ -15,6 +15,7 @@ import pytest
 from invis_sim import __version__
 from invis_sim.journal.text import summary
 from invis_sim.testing.handle import SimulatorHandle
+from tests.cases import for_each
 from tests.cli.process import cli_here, process
 from tests.support import SN, TIMEOUT, connect, exchange
 from tests.web.support import QUIET, several, steered
@@ -107,7 +108,7 @@ def test_time_is_paused_advanced_and_sped_up(sim: SimulatorHandle) -> None:
     assert steer(sim, "clock", "speed", "inf").endswith("speed inf\n")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("arguments", "problem"),
     [
         (("speed",), "speed: a number is missing, as in `clock speed 60`"),

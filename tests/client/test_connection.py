@@ -23,6 +23,7 @@ from invis_sim.client.errors import (
 from invis_sim.journal.text import summary
 from invis_sim.protocol.frames import close_frame, text_frame
 from invis_sim.testing.block import start_simulator
+from tests.cases import for_each
 from tests.client.support import (
     TRANSPORTS,
     accept_websocket,
@@ -37,7 +38,7 @@ from tests.support import SN, TIMEOUT, make_request
 # Addresses
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("address", "expected"),
     [
         ("outlet.local", ("outlet.local", 3333)),
@@ -58,9 +59,7 @@ def test_an_address_has_a_host_and_a_port(address: str, expected: tuple[str, int
     assert check_address(address) == expected
 
 
-@pytest.mark.parametrize(
-    "address", ["", ":1", "h:x", "h:99999", "99999", "http://h/ws", "ws://", "ws://["]
-)
+@for_each("address", ["", ":1", "h:x", "h:99999", "99999", "http://h/ws", "ws://", "ws://["])
 def test_what_is_not_an_address_says_what_was_expected(address: str) -> None:
     with pytest.raises(AddressError) as caught:
         check_address(address)
@@ -282,7 +281,7 @@ def hang_up(sent: bytes) -> Callable[[socket.socket], None]:
     return handle
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("sent", "received"),
     [
         (b"", ""),
@@ -367,7 +366,7 @@ def test_a_handshake_may_be_cancelled() -> None:
 # Errors
 
 
-@pytest.mark.parametrize(
+@for_each(
     "error",
     [
         AddressError("x"),

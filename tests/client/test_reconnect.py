@@ -12,6 +12,7 @@ import trio
 from invis_sim.client.errors import AddressError, ConnectError, ConnectionLost
 from invis_sim.client.reconnect import Connected, Disconnected, StreamItem, reconnecting
 from invis_sim.testing.block import start_simulator
+from tests.cases import for_each
 from tests.client.support import TRANSPORTS, address_of, read_to_end, run, server
 from tests.support import TIMEOUT
 
@@ -87,7 +88,7 @@ def test_what_is_not_an_address_is_raised_at_once() -> None:
         first_items("ws://", 1)
 
 
-@pytest.mark.parametrize("error", [OSError("disk"), ConnectionLost("x", "y"), KeyError("z")])
+@for_each("error", [OSError("disk"), ConnectionLost("x", "y"), KeyError("z")])
 def test_what_is_raised_in_the_block_is_raised_as_it_is(error: Exception) -> None:
     async def fail() -> None:
         async with reconnecting(address, TIMEOUT) as items:

@@ -3,11 +3,11 @@
 from typing import Any
 
 import msgspec
-import pytest
 
 from invis_sim.device.outlet import Outlet
 from invis_sim.device.state import Product
 from invis_sim.protocol.json_positions import Key
+from tests.cases import for_each
 from tests.device.support import BROKER, FIRMWARE, an_outlet, expect_failure, handle_request
 
 NO_INTEGERS: tuple[Any, ...] = (
@@ -51,7 +51,7 @@ def succeeds(callback: int, args: Any) -> bool:
     return reply is not None and reply.fields["PUBACK"] == 1
 
 
-@pytest.mark.parametrize("callback", GOOD)
+@for_each("callback", GOOD)
 def test_each_argument_takes_both_ends_of_its_range_and_nothing_beyond(callback: int) -> None:
     _, good, ranges = GOOD[callback]
     for index, (low, high) in ranges.items():
@@ -62,7 +62,7 @@ def test_each_argument_takes_both_ends_of_its_range_and_nothing_beyond(callback:
             expect_failure(an_outlet_for(callback), callback, args, at=("callbackArgs", index))
 
 
-@pytest.mark.parametrize("callback", [*GOOD, 17])
+@for_each("callback", [*GOOD, 17])
 def test_too_few_too_many_and_not_an_array_are_rejected(callback: int) -> None:
     good = GOOD[callback][1] if callback in GOOD else [5, 1, [[1, 50, [10, 10]]]]
     outlet = an_outlet_for(callback) if callback in GOOD else an_outlet("aura")

@@ -9,6 +9,7 @@ import pytest
 
 from invis_sim.device.outlet import Outlet
 from invis_sim.device.state import Product
+from tests.cases import for_each
 from tests.device.support import (
     BROKER,
     FIRMWARE,
@@ -42,7 +43,7 @@ WORKING: dict[Product, set[int]] = {
     "pro": EVERYWHERE | {11, 14, 15, 24, 25, 26, 28},
     "aura": EVERYWHERE | {11, 17, 18, 24, 25},
 }
-PRODUCTS = pytest.mark.parametrize("product", WORKING)
+PRODUCTS = for_each("product", WORKING)
 
 
 def fresh(product: Product, **tables: Any) -> Outlet:
@@ -73,15 +74,13 @@ def test_an_aura_that_measures_more_can_be_calibrated() -> None:
     assert works(outlet, 28, [25_000, 50_000])
 
 
-@pytest.mark.parametrize(
-    ("omit", "callback"), [("temp_celsius", 28), ("humidity", 28), ("occupancy_state", 26)]
-)
+@for_each(("omit", "callback"), [("temp_celsius", 28), ("humidity", 28), ("occupancy_state", 26)])
 def test_a_faceplate_without_the_sensor_is_not_calibrated(omit: str, callback: int) -> None:
     outlet = fresh("pro", sensors={"omit": [omit]})
     assert omit in expect_failure(outlet, callback, ARGS[callback])
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("device", "pm", "product"),
     [
         ({}, None, "bare"),
@@ -155,13 +154,13 @@ ABSENCES: dict[str, tuple[Callable[[Outlet], None], Callable[[Outlet], Any]]] = 
 }
 """How a faceplate goes and comes back."""
 
-ABSENT = pytest.mark.parametrize("absence", ABSENCES)
+ABSENT = for_each("absence", ABSENCES)
 
 OF_THE_FACEPLATE = {11, 14, 15, 17, 18, 24, 25, 26, 28}
 
 
 @ABSENT
-@pytest.mark.parametrize("product", ["pro", "aura"])
+@for_each("product", ["pro", "aura"])
 def test_what_needs_the_faceplate_fails_while_it_is_gone_and_works_again(
     product: Product, absence: str
 ) -> None:
@@ -181,7 +180,7 @@ def test_what_needs_the_faceplate_fails_while_it_is_gone_and_works_again(
 
 
 @ABSENT
-@pytest.mark.parametrize("product", ["pro", "aura"])
+@for_each("product", ["pro", "aura"])
 def test_an_offline_faceplate_sends_no_readings_and_offers_no_firmware(
     product: Product, absence: str
 ) -> None:
@@ -216,7 +215,7 @@ def test_how_callback_12_shows_a_faceplate_that_is_away_is_a_quirk(absence: str)
 
 
 @ABSENT
-@pytest.mark.parametrize("product", ["pro", "aura"])
+@for_each("product", ["pro", "aura"])
 def test_a_faceplate_that_comes_back_is_announced(product: Product, absence: str) -> None:
     go, come = ABSENCES[absence]
     outlet = fresh(product, timing={"sensor_seconds": 0})
@@ -232,7 +231,7 @@ def test_a_faceplate_that_comes_back_is_announced(product: Product, absence: str
     assert "PM" in packets[0][1]
 
 
-@pytest.mark.parametrize(("before", "after"), [("bare", "pro"), ("bare", "aura"), ("pro", "aura")])
+@for_each(("before", "after"), [("bare", "pro"), ("bare", "aura"), ("pro", "aura")])
 def test_a_faceplate_that_appears_is_announced(before: Product, after: Product) -> None:
     outlet = an_outlet(before)
     effects = change(outlet, device={"product": after})
@@ -256,7 +255,7 @@ def test_a_bare_outlet_has_no_faceplate_whatever_the_quirk() -> None:
         outlet.restart_faceplate(now(outlet))
 
 
-@pytest.mark.parametrize("callback", [24, 25])
+@for_each("callback", [24, 25])
 def test_the_faceplate_is_away_as_long_as_it_is_said(callback: int) -> None:
     outlet = an_outlet(timing={"faceplate_restart_seconds": 8})
     expect_success(outlet, callback)
@@ -300,8 +299,8 @@ def kind(outlet: Outlet) -> str | None:
     return shown
 
 
-@pytest.mark.parametrize("before", ["bare", "pro", "aura"])
-@pytest.mark.parametrize(
+@for_each("before", ["bare", "pro", "aura"])
+@for_each(
     ("changes", "after"),
     [
         ({"device": {"product": "bare"}}, None),
@@ -322,8 +321,8 @@ def test_a_product_is_what_was_said_last_whatever_it_was(
         assert returned(outlet, 12)["PM"]["fw_rev"] == "9"
 
 
-@pytest.mark.parametrize("before", ["bare", "pro", "aura"])
-@pytest.mark.parametrize(
+@for_each("before", ["bare", "pro", "aura"])
+@for_each(
     "changes",
     [
         {"device": {"product": "bare"}, "firmware": {"PM": {"fw_rev": "9"}}},
@@ -340,7 +339,7 @@ def test_product_and_firmware_that_contradict_each_other_are_rejected(
     assert outlet.state == state
 
 
-@pytest.mark.parametrize("product", ["pro", "aura"])
+@for_each("product", ["pro", "aura"])
 def test_a_faceplate_that_comes_back_is_the_one_that_went(product: Product) -> None:
     outlet = an_outlet(product, firmware={"PM": {"fw_rev": "7.7"}})
     before = outlet.state.firmware
@@ -446,7 +445,7 @@ def test_a_serial_number_that_changes_is_in_every_packet_from_then_on() -> None:
 # --- MQTT ---
 
 
-@pytest.mark.parametrize("action", [0, 1, 2])
+@for_each("action", [0, 1, 2])
 def test_callback_27_answers_what_the_scenario_says_of_the_broker(action: int) -> None:
     outlet = an_outlet("bare")
     assert "broker" in expect_failure(outlet, 27, [action])

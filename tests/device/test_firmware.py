@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim.device.firmware import FaceplateFirmware, FirmwareInventory, OutletFirmware
+from tests.cases import for_each
 
 
 def test_the_report_has_the_keys_of_the_wire_in_their_order() -> None:
@@ -59,7 +60,7 @@ def test_an_outlet_out_of_the_box_has_nothing_to_update() -> None:
     assert report["PM"]["available_fw_rev"] == report["PM"]["fw_rev"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     "written",
     [
         {"IM": {"fw_rev": 1}},

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim.device.outlet import Outlet
+from tests.cases import for_each
 from tests.device.support import (
     an_outlet,
     change,
@@ -64,8 +65,8 @@ def test_one_colour_fills_the_row_in_mode_1() -> None:
     assert status == [5, 1, [[1, 60, [200, 30], 4000]] * 9, 1, 0, 40]
 
 
-@pytest.mark.parametrize("mode", [3, 4, 5, 6])
-@pytest.mark.parametrize("count", [1, 2, 8, 9])
+@for_each("mode", [3, 4, 5, 6])
+@for_each("count", [1, 2, 8, 9])
 def test_the_entries_of_an_effect_are_a_palette_and_the_leds_after_it_stay(
     mode: int, count: int
 ) -> None:
@@ -84,7 +85,7 @@ def test_a_starry_night_has_two_colours_or_the_whole_row_that_was_read() -> None
     assert expect_success(outlet, 17, status) == []
 
 
-@pytest.mark.parametrize("mode", [3, 4, 5, 6, 7])
+@for_each("mode", [3, 4, 5, 6, 7])
 def test_random_colours_change_no_led(mode: int) -> None:
     outlet = an_outlet("aura", color_light={"leds": [[1, 7, [7, 7], 7000]]})
     leds = [[1, 7, [7, 7], 7000]] * 9
@@ -120,7 +121,7 @@ def test_one_temperature_is_for_the_first_alone() -> None:
     assert status == [5, 2, row([1, 60, [9, 8], 3000]), 1, 0, 40]
 
 
-@pytest.mark.parametrize("count", range(2, 10))
+@for_each("count", range(2, 10))
 def test_several_entries_are_for_the_first_of_the_row_and_the_others_stay(count: int) -> None:
     outlet = an_outlet("aura", color_light={"leds": [[1, 7, [7, 7], 7000]]})
     others = [[1, 7, [7, 7], 7000]] * (9 - count)
@@ -145,7 +146,7 @@ def test_a_full_entry_sets_colour_and_temperature() -> None:
     assert colored(outlet, [5, 1, [[0, 1, [2, 3], 1500]]])[2] == [[0, 1, [2, 3], 1500]] * 9
 
 
-@pytest.mark.parametrize("more", [[], [7], [7, 1], [7, 1, 0], [0, 0, 100]])
+@for_each("more", [[], [7], [7, 1], [7, 1, 0], [0, 0, 100]])
 def test_what_follows_the_leds_is_kept_where_it_is_left_out(more: list[int]) -> None:
     status = colored(an_outlet("aura"), [5, 6, [[1, 60, [200, 30]]], *more])
     assert status[3:] == [*more, *[1, 0, 40][len(more) :]]
@@ -166,7 +167,7 @@ LEDS = st.tuples(
 ).map(list)
 
 
-@pytest.mark.parametrize("mode", range(1, 8))
+@for_each("mode", range(1, 8))
 def test_an_led_that_is_too_short_is_rejected_with_the_form_of_its_mode(mode: int) -> None:
     outlet = an_outlet("aura")
     form = "[state, brightness, kelvin]" if mode == 2 else "[state, brightness, [hue, saturation]]"

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import pytest
-
 from invis_sim.device.effects import Log
 from invis_sim.device.outlet import Outlet
 from invis_sim.protocol.packets import Push
+from tests.cases import for_each
 from tests.device.support import (
     FIRMWARE,
     an_outlet,
@@ -55,7 +54,7 @@ def test_an_update_of_the_faceplate_is_logged_from_start_to_end() -> None:
     ]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("outcome", "logged"),
     [
         ("fails_at_start", "the update of the outlet fails"),

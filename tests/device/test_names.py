@@ -8,6 +8,7 @@ import pytest
 from invis_sim.device.outlet import Outlet
 from invis_sim.device.state import Product
 from invis_sim.protocol.json_positions import Key
+from tests.cases import for_each
 from tests.device.support import (
     an_outlet,
     change,
@@ -48,7 +49,7 @@ def test_an_accessory_that_is_named_twice_is_rejected() -> None:
     assert named(outlet) == {1: "Outlet 1", 2: "Outlet 2", 3: "Nightlight"}
 
 
-@pytest.mark.parametrize("length", [64, 0, 200])
+@for_each("length", [64, 0, 200])
 def test_a_name_has_as_many_characters_as_a_quirk_says(length: int) -> None:
     outlet = an_outlet(quirks={"name_length": length})
     longest = "ü" * length
@@ -66,7 +67,7 @@ NO_ACCESSORIES: tuple[Any, ...] = (0, 4, -1, 10**30, True, 1.0, "1", None, [1])
 NO_NAMES: tuple[Any, ...] = (0, True, 1.5, None, ["x"], {})
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("args", "at"),
     [
         (msgspec.UNSET, ()),
@@ -94,7 +95,7 @@ def test_a_bad_list_of_names_is_rejected(args: Any, at: tuple[Key, ...]) -> None
     expect_failure(an_outlet(), 4, args, at=at)
 
 
-@pytest.mark.parametrize("how", ["online = false", "a fault", "24"])
+@for_each("how", ["online = false", "a fault", "24"])
 def test_a_faceplate_that_is_away_takes_the_nightlight_with_it(how: str) -> None:
     outlet = an_outlet()
     if how == "24":

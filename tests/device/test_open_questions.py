@@ -7,6 +7,7 @@ import pytest
 
 from invis_sim.device.outlet import Outlet
 from invis_sim.protocol.packets import Reply
+from tests.cases import for_each
 from tests.device.support import (
     an_outlet,
     change,
@@ -62,7 +63,7 @@ SETS = {
 }
 
 
-@pytest.mark.parametrize("callback", SETS)
+@for_each("callback", SETS)
 def test_what_is_set_already_is_pushed_by_a_quirk_alone(callback: int) -> None:
     product, args, pushed = SETS[callback]
     outlet = quirky(product)
@@ -73,7 +74,7 @@ def test_what_is_set_already_is_pushed_by_a_quirk_alone(callback: int) -> None:
     assert number == pushed
 
 
-@pytest.mark.parametrize("callback", [8, 22, 99])
+@for_each("callback", [8, 22, 99])
 def test_what_no_outlet_could_understand_is_refused_or_ignored(callback: int) -> None:
     refused = handle_request(quirky(), callback)
     ignored = handle_request(quirky(unusable_requests="ignored"), callback)
@@ -121,7 +122,7 @@ MISSING: list[tuple[str, int, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("product", "callback", "args"), MISSING)
+@for_each(("product", "callback", "args"), MISSING)
 def test_a_request_about_a_part_that_is_missing_fails_or_is_ignored(
     product: str, callback: int, args: Any
 ) -> None:
@@ -149,7 +150,7 @@ def test_preferences_without_a_list_are_accepted_or_refused() -> None:
     assert expect_success(strict, 2, [tree]) == []
 
 
-@pytest.mark.parametrize("mode", range(1, 8))
+@for_each("mode", range(1, 8))
 def test_a_palette_is_followed_by_the_leds_as_they_were_or_by_itself(mode: int) -> None:
     old, new = [1, 7, [7, 7], 7000], [[1, 60, [index, 30], 5000] for index in range(2)]
     tables: dict[str, Any] = {"color_light": {"leds": [old]}}
@@ -163,7 +164,7 @@ def test_a_palette_is_followed_by_the_leds_as_they_were_or_by_itself(mode: int) 
     assert returned(kept, 18, [5])[2] == [*new, *[old] * 7]
 
 
-@pytest.mark.parametrize("mode", [3, 4, 5, 6, 7])
+@for_each("mode", [3, 4, 5, 6, 7])
 def test_the_palette_of_random_colours_is_ignored_or_stored(mode: int) -> None:
     old, new = [1, 7, [7, 7], 7000], [1, 60, [20, 30], 5000]
     for form, first in (("ignored", old), ("stored", new)):

@@ -14,6 +14,7 @@ from invis_sim.device.requests import PacketIds
 from invis_sim.device.state import Device, OutletState, Product, Quirks
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.packets import Note, Packet, Reply, Request, parse_request
+from tests.cases import for_each
 from tests.device.support import FIRMWARE, an_outlet, change, handle_request, now, pushes, returned
 from tests.support import SN, make_request
 
@@ -82,8 +83,8 @@ def test_a_changed_copy_of_a_reply_does_not_change_the_outlet() -> None:
 # --- arguments where none are taken ---
 
 
-@pytest.mark.parametrize("callback", [1, 3, 9, 11, 12, 15, 20, 24, 25])
-@pytest.mark.parametrize("args", [None, [], [1], {}, "x", 0])
+@for_each("callback", [1, 3, 9, 11, 12, 15, 20, 24, 25])
+@for_each("args", [None, [], [1], {}, "x", 0])
 def test_arguments_where_none_are_taken_are_ignored_and_noted(callback: int, args: Any) -> None:
     plain = handle_request(an_outlet(), callback)
     answer = handle_request(an_outlet(), callback, args)
@@ -97,7 +98,7 @@ def test_arguments_where_none_are_taken_are_ignored_and_noted(callback: int, arg
     assert note.with_offset(document).offset == document.index(b'Args": ') + 7
 
 
-@pytest.mark.parametrize("callback", RESTARTS)
+@for_each("callback", RESTARTS)
 def test_arguments_do_not_prevent_a_restart(callback: int) -> None:
     answer = handle_request(an_outlet(), callback, [1])
     assert answer.reply is None
@@ -107,9 +108,9 @@ def test_arguments_do_not_prevent_a_restart(callback: int) -> None:
 # --- what it does not know ---
 
 
-@pytest.mark.parametrize("product", PRODUCTS)
-@pytest.mark.parametrize("number", [0, 8, 13, 16, 19, 22, 23, 29, 99, -1])
-@pytest.mark.parametrize("args", [msgspec.UNSET, [1, 1]])
+@for_each("product", PRODUCTS)
+@for_each("number", [0, 8, 13, 16, 19, 22, 23, 29, 99, -1])
+@for_each("args", [msgspec.UNSET, [1, 1]])
 def test_an_unknown_callback_fails_with_a_note_and_no_payload(
     product: Product, number: int, args: Any
 ) -> None:
@@ -127,9 +128,7 @@ def test_an_unknown_callback_fails_with_a_note_and_no_payload(
     assert note.with_offset(document).offset == document.index(b'Name": %d' % number) + 7
 
 
-@pytest.mark.parametrize(
-    "number", [10**9, -(10**20), 10**400, pytest.param(10**5000, id="5001 digits")]
-)
+@for_each("number", [10**9, -(10**20), 10**400, pytest.param(10**5000, id="5001 digits")])
 def test_a_callback_of_any_size_fails_with_a_short_note(number: int) -> None:
     answer = Outlet().handle(Request(packet_id=1, callback=number), 0.0)
     assert answer.reply == Reply.failure(SN, 1)
@@ -137,7 +136,7 @@ def test_a_callback_of_any_size_fails_with_a_short_note(number: int) -> None:
     assert len(note.reason) < 60
 
 
-@pytest.mark.parametrize(
+@for_each(
     "document",
     [
         b'{"packetID":1}',
@@ -169,7 +168,7 @@ def test_oddities_of_a_request_stay_noted_whether_it_succeeds_or_fails() -> None
 # --- packetIDs ---
 
 
-@pytest.mark.parametrize(
+@for_each(
     "packet_id",
     [0, -1, 7, 99_999, 1_000_000, 8_989_889, 2**70, pytest.param(10**5000, id="5001 digits")],
 )
@@ -197,7 +196,7 @@ def test_what_would_change_something_changes_nothing_without_six_digits() -> Non
     assert returned(outlet, 9) == [0, 0]
 
 
-@pytest.mark.parametrize("packet_id", [100_000, 221_040, 999_999])
+@for_each("packet_id", [100_000, 221_040, 999_999])
 def test_six_digits_are_always_served(packet_id: int) -> None:
     for packet_ids in get_args(PacketIds):
         outlet = Outlet(packet_ids=packet_ids)
@@ -209,7 +208,7 @@ def test_six_digits_are_always_served(packet_id: int) -> None:
 # --- outlets 1 and 2 ---
 
 
-@pytest.mark.parametrize("product", PRODUCTS)
+@for_each("product", PRODUCTS)
 def test_each_outlet_is_switched_by_itself_and_only_a_change_is_pushed(product: Product) -> None:
     outlet = an_outlet(product, outlets={"states": [1, 0]})
     steps = [([2, 1], [1, 1]), ([1, 0], [0, 1]), ([2, 0], [0, 0]), ([1, 1], [1, 0])]

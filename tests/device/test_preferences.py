@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from invis_sim.device.outlet import Outlet
 from invis_sim.device.state import Product
 from invis_sim.protocol.json_positions import Key
+from tests.cases import for_each
 from tests.device.support import (
     an_outlet,
     change,
@@ -85,7 +86,7 @@ def has(product: str, path: tuple[str, ...]) -> bool:
 
 READ_ONLY = [("sys_prefs", "internet", key) for key in ("ip", "mainDNS", "backupDNS")]
 
-PATHS = pytest.mark.parametrize("path", RANGES, ids=".".join)
+PATHS = for_each("path", RANGES, ids=".".join)
 
 
 def nested(path: tuple[str, ...], value: Any) -> Any:
@@ -119,14 +120,14 @@ def shown(product: str, *, sensitivity: bool = False) -> list[tuple[str, ...]]:
     ]
 
 
-@pytest.mark.parametrize("product", ["bare", "pro", "aura"])
+@for_each("product", ["bare", "pro", "aura"])
 def test_callback_1_has_the_keys_of_the_product(product: Product) -> None:
     assert leaves(returned(an_outlet(product), 1)) == shown(product)
     every = an_outlet(product, quirks={"preference_keys": "all"})
     assert leaves(returned(every, 1)) == shown("pro")
 
 
-@pytest.mark.parametrize("product", ["bare", "pro", "aura"])
+@for_each("product", ["bare", "pro", "aura"])
 @PATHS
 def test_callback_2_refuses_what_the_product_lacks(product: Product, path: tuple[str, ...]) -> None:
     limits = RANGES[path]
@@ -170,7 +171,7 @@ def test_unknown_preferences_are_ignored_by_a_quirk() -> None:
     expect_failure(outlet, 2, [{"sys_prefs": {"internet": {}}}])
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("form", "expected"),
     [
         ("first_octet_low", [167_903_424, 16_908_480, 134_744_072]),
@@ -185,7 +186,7 @@ def test_addresses_are_integers_in_an_order_that_is_a_quirk(form: str, expected:
     assert returned(outlet, 1)["sys_prefs"]["internet"]["ip"] == 168_430_081
 
 
-@pytest.mark.parametrize("wrong", ["192.0.2", "192.0.2.256", "1.2.3.4\n", "01.2.3.4", -1, 2**32])
+@for_each("wrong", ["192.0.2", "192.0.2.256", "1.2.3.4\n", "01.2.3.4", -1, 2**32])
 def test_what_is_no_address_is_rejected(wrong: Any) -> None:
     with pytest.raises(ValueError, match="internet"):
         change(an_outlet(), preferences={"sys_prefs": {"internet": {"ip": wrong}}})
@@ -211,7 +212,7 @@ def test_the_early_form_is_the_payload_itself_with_fewer_keys() -> None:
 
 
 @PATHS
-@pytest.mark.parametrize("wrapped", [False, True])
+@for_each("wrapped", [False, True])
 def test_each_preference_takes_both_ends_of_its_range_and_changes_alone(
     path: tuple[str, ...], wrapped: bool
 ) -> None:
@@ -224,7 +225,7 @@ def test_each_preference_takes_both_ends_of_its_range_and_changes_alone(
 
 
 @PATHS
-@pytest.mark.parametrize("wrapped", [False, True])
+@for_each("wrapped", [False, True])
 def test_a_bad_preference_is_rejected_with_its_place(path: tuple[str, ...], wrapped: bool) -> None:
     outlet = an_outlet()
     limits = RANGES[path]
@@ -243,7 +244,7 @@ def test_a_bad_preference_is_rejected_with_its_place(path: tuple[str, ...], wrap
         assert path[-1] in reason
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("path", "value", "expected"),
     [
         (("acc_prefs", "capacitiveCtrl"), 2, "0 or 1 (0: off; 1: on), found 2"),
@@ -270,14 +271,14 @@ def test_the_note_tells_what_was_expected_and_what_was_found(
     assert reason == f"{path[-1]}: expected {expected}"
 
 
-@pytest.mark.parametrize("path", READ_ONLY, ids=".".join)
+@for_each("path", READ_ONLY, ids=".".join)
 def test_read_only_preferences_are_rejected(path: tuple[str, ...]) -> None:
     outlet = an_outlet()
     reason = expect_failure(outlet, 2, nested(path, "192.0.2.99"), at=("callbackArgs", *path[:-1]))
     assert "read-only" in reason
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("args", "at"),
     [
         (msgspec.UNSET, ()),
@@ -304,7 +305,7 @@ def test_what_is_not_in_the_tree_is_rejected(args: Any, at: tuple[Key, ...]) -> 
     expect_failure(an_outlet(), 2, args, at=at)
 
 
-@pytest.mark.parametrize("args", [{}, [{}], {"acc_prefs": {}}, {"sys_prefs": {"mqtt": {}}}])
+@for_each("args", [{}, [{}], {"acc_prefs": {}}, {"sys_prefs": {"mqtt": {}}}])
 def test_an_empty_subset_changes_nothing_and_succeeds(args: Any) -> None:
     outlet = an_outlet()
     before = outlet.state

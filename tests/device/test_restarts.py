@@ -6,6 +6,7 @@ import pytest
 
 from invis_sim.device.outlet import Outlet
 from invis_sim.protocol.packets import Push
+from tests.cases import for_each
 from tests.device.support import (
     an_outlet,
     change,
@@ -25,8 +26,8 @@ from tests.device.support import (
 RESTARTS = [(5, 3.0), (6, None), (7, 3.0)]
 
 
-@pytest.mark.parametrize("product", ["bare", "pro", "aura"])
-@pytest.mark.parametrize(("callback", "seconds"), RESTARTS)
+@for_each("product", ["bare", "pro", "aura"])
+@for_each(("callback", "seconds"), RESTARTS)
 def test_nothing_answers_a_restart_and_the_outlet_is_away(
     product: Any, callback: int, seconds: float | None
 ) -> None:
@@ -45,8 +46,8 @@ def test_the_times_are_settings_and_a_network_reset_has_none() -> None:
     ]
 
 
-@pytest.mark.parametrize("how", ["close", "reset", "close_frame", "blackhole"])
-@pytest.mark.parametrize("callback", [5, 6, 7])
+@for_each("how", ["close", "reset", "close_frame", "blackhole"])
+@for_each("callback", [5, 6, 7])
 def test_how_connections_end_is_a_quirk(how: str, callback: int) -> None:
     gone = expect_offline(handle_request(an_outlet(quirks={"restart_disconnect": how}), callback))
     assert gone.disconnect == how
@@ -100,8 +101,8 @@ def set_everything(outlet: Outlet, product: str) -> None:
         expect_success(outlet, callback, args)
 
 
-@pytest.mark.parametrize("product", ["bare", "pro", "aura"])
-@pytest.mark.parametrize("callback", [5, 6])
+@for_each("product", ["bare", "pro", "aura"])
+@for_each("callback", [5, 6])
 def test_a_restart_and_a_network_reset_forget_nothing(product: str, callback: int) -> None:
     outlet = settled(product)
     out_of_the_box = all_that_is_read(outlet, product)
@@ -113,7 +114,7 @@ def test_a_restart_and_a_network_reset_forget_nothing(product: str, callback: in
     assert all_that_is_read(outlet, product) == before
 
 
-@pytest.mark.parametrize("product", ["bare", "pro", "aura"])
+@for_each("product", ["bare", "pro", "aura"])
 def test_a_factory_reset_restores_what_clients_can_change(
     product: str,
 ) -> None:
@@ -257,7 +258,7 @@ def test_a_push_has_the_present_state_or_what_it_is_given() -> None:
         assert pushed_packets(push(outlet, 99, args)) == [(99, args)]
 
 
-@pytest.mark.parametrize("callback", [18, 20, 22, 1, 99])
+@for_each("callback", [18, 20, 22, 1, 99])
 def test_what_has_no_state_of_its_own_is_not_pushed_without_arguments(callback: int) -> None:
     outlet = an_outlet()
     with pytest.raises(ValueError, match=str(callback)):

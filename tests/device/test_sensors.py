@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from invis_sim.device.outlet import Outlet
 from invis_sim.device.sensors import DECIMALS, READINGS, Sensors
+from tests.cases import for_each
 from tests.device.support import (
     FIRMWARE,
     Moment,
@@ -45,8 +46,8 @@ def series(outlet: Outlet, name: str, samples: int) -> list[Any]:
 # --- what is read ---
 
 
-@pytest.mark.parametrize("product", ["pro", "aura"])
-@pytest.mark.parametrize("name", READINGS)
+@for_each("product", ["pro", "aura"])
+@for_each("name", READINGS)
 def test_every_reading_can_be_given_and_has_its_place_and_type(product: Any, name: str) -> None:
     _, readings = returned(an_outlet(product, sensors={name: 7}), 11)
     assert readings[name] == ("7.00" if name in DECIMALS else 7)
@@ -61,7 +62,7 @@ def test_the_device_type_is_1_unless_it_is_given() -> None:
     assert returned(an_outlet("aura", sensors={"device_type": 0}), 11)[0] == 0
 
 
-@pytest.mark.parametrize("name", READINGS)
+@for_each("name", READINGS)
 def test_a_reading_that_the_faceplate_lacks_is_left_out_and_not_null(name: str) -> None:
     readings = returned(an_outlet(sensors={"omit": [name], name: 7}), 11)[1]
     assert name not in readings
@@ -157,7 +158,7 @@ def test_a_drift_continues_unless_it_is_changed_itself() -> None:
     assert reading(outlet, "lux") == "20.00"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "wrong",
     [
         {"lux": {"start": 5, "min": 6}},
@@ -288,7 +289,7 @@ def test_one_calibration_at_a_time() -> None:
     assert expect_success(outlet, 26, [30]) == []
 
 
-@pytest.mark.parametrize("how", ["restart of the outlet", "restart of the faceplate", "taken off"])
+@for_each("how", ["restart of the outlet", "restart of the faceplate", "taken off"])
 def test_a_calibration_ends_with_whatever_takes_the_sensor_away(how: str) -> None:
     outlet = an_outlet(timing={"faceplate_restart_seconds": 1})
     expect_success(outlet, 26, [30])
@@ -316,7 +317,7 @@ def climate(outlet: Outlet) -> tuple[Any, Any]:
     return readings["temp_celsius"], readings["humidity"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     "given",
     [
         {},
@@ -327,7 +328,7 @@ def climate(outlet: Outlet) -> tuple[Any, Any]:
     ],
     ids=["usual", "constant", "list", "drift", "text"],
 )
-@pytest.mark.parametrize("wanted", [[25_000, 50_000], [-40_000, 0], [85_000, 100_000]])
+@for_each("wanted", [[25_000, 50_000], [-40_000, 0], [85_000, 100_000]])
 def test_a_calibrated_reading_is_what_it_was_said_to_be(
     given: dict[str, Any], wanted: list[int]
 ) -> None:

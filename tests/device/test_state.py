@@ -9,6 +9,7 @@ import pytest
 from invis_sim.device.sensors import Drift
 from invis_sim.device.state import Device, Outlets, OutletState, patched
 from invis_sim.scenario.validation import validate
+from tests.cases import for_each
 from tests.device.support import an_outlet, change, returned
 
 
@@ -46,7 +47,7 @@ def test_a_table_that_was_not_there_is_made_and_can_go_again() -> None:
     assert patched(after, {"faceplate": {"radar": None}}).faceplate.radar is None
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("changes", "path"),
     [
         ({"outlet": {}}, "outlet"),
@@ -98,7 +99,7 @@ def test_an_impossible_change_is_rejected_with_its_path(changes: dict[str, Any],
     assert outlet.state == before
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("changes", "message"),
     [
         (

@@ -11,6 +11,7 @@ from invis_sim.device.effects import GoOffline
 from invis_sim.device.outlet import Outlet
 from invis_sim.device.update_plan import OutletUpdate, Part, Progress, update_timeline
 from invis_sim.protocol.packets import Push
+from tests.cases import for_each
 from tests.device.support import (
     FIRMWARE,
     Moment,
@@ -39,7 +40,7 @@ from tests.support import SN
 Target: TypeAlias = Literal["IM", "PM"]
 
 TARGETS: tuple[Target, ...] = ("IM", "PM")
-BOTH = pytest.mark.parametrize("target", TARGETS)
+BOTH = for_each("target", TARGETS)
 
 QUIET = {"sensor_seconds": 0}
 """No readings between the pushes of an update."""
@@ -112,7 +113,7 @@ def test_what_clients_have_set_survives_an_update_of_the_outlet() -> None:
     assert [returned(outlet, callback) for callback in (1, 3, 9, 15)] == before
 
 
-@pytest.mark.parametrize("args", [[1], [1, 0], [1, 1]])
+@for_each("args", [[1], [1, 0], [1, 1]])
 def test_an_update_of_the_outlet_runs_from_www_to_the_restart(args: list[int]) -> None:
     outlet = to_update(seconds=40, www_seconds=20, steps=4)
     assert expect_success(outlet, 21, args) == []
@@ -135,7 +136,7 @@ def test_an_update_of_the_outlet_runs_from_www_to_the_restart(args: list[int]) -
     assert "no update available" in expect_failure(outlet, 21, args)
 
 
-@pytest.mark.parametrize("args", [[2], [2, 0], [2, 1]])
+@for_each("args", [[2], [2, 0], [2, 1]])
 def test_an_update_of_the_faceplate_ends_with_the_restart_of_that_alone(
     args: list[int],
 ) -> None:
@@ -216,7 +217,7 @@ def test_without_an_available_update_none_starts(target: Target) -> None:
     assert not updating(outlet)
 
 
-@pytest.mark.parametrize("offered", ["available_fw_rev", "available_www_fw_rev"])
+@for_each("offered", ["available_fw_rev", "available_www_fw_rev"])
 def test_either_of_the_outlets_two_is_enough(offered: str) -> None:
     outlet = an_outlet(firmware={"IM": {offered: "9"}})
     expect_success(outlet, 21, [1])
@@ -241,8 +242,8 @@ def test_while_the_check_fails_no_update_starts(target: Target) -> None:
     assert "update check fails" in expect_failure(outlet, 21, [part(target)])
 
 
-@pytest.mark.parametrize("first", TARGETS)
-@pytest.mark.parametrize("second", TARGETS)
+@for_each("first", TARGETS)
+@for_each("second", TARGETS)
 def test_while_one_runs_no_other_starts(first: Target, second: Target) -> None:
     outlet, alone = to_update(first), to_update(first)
     expect_success(outlet, 21, [part(first)])
@@ -299,7 +300,7 @@ def test_an_update_with_outcome_refused_fails_at_once(target: Target) -> None:
 
 
 @BOTH
-@pytest.mark.parametrize("stray", [True, False])
+@for_each("stray", [True, False])
 def test_an_update_that_fails_at_the_start_has_no_progress(target: Target, stray: bool) -> None:
     outlet = to_update(target, outcome="fails_at_start")
     change(outlet, quirks={"stray_result": stray})
@@ -311,11 +312,11 @@ def test_an_update_that_fails_at_the_start_has_no_progress(target: Target, stray
     assert expect_success(outlet, 21, [part(target)]) == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("target", "at_part", "number"), [("IM", "www", 3), ("IM", "application", 1), ("PM", None, 2)]
 )
-@pytest.mark.parametrize(("at_percent", "last"), [(0, 0), (49, 40), (60, 60), (100, 100)])
-@pytest.mark.parametrize("outcome", ["fails", "hangs"])
+@for_each(("at_percent", "last"), [(0, 0), (49, 40), (60, 60), (100, 100)])
+@for_each("outcome", ["fails", "hangs"])
 def test_an_update_fails_or_hangs_where_the_scenario_says(
     target: Target, at_part: str | None, number: int, at_percent: int, last: int, outcome: str
 ) -> None:
@@ -424,10 +425,8 @@ def test_a_restart_while_the_updated_faceplate_restarts_loses_nothing() -> None:
     assert revisions(outlet) == UPDATED["PM"]
 
 
-@pytest.mark.parametrize(
-    "how", ["detached", "offline", "forced offline", "restarted", "other product"]
-)
-@pytest.mark.parametrize("revision", ["revA", "revB"])
+@for_each("how", ["detached", "offline", "forced offline", "restarted", "other product"])
+@for_each("revision", ["revA", "revB"])
 def test_without_its_faceplate_the_update_of_that_fails(revision: str, how: str) -> None:
     outlet = to_update("PM", revision=revision, seconds=10)
     expect_success(outlet, 21, [2])
@@ -649,8 +648,8 @@ def test_a_revb_pushes_that_an_update_of_its_faceplate_does_not_start() -> None:
     assert revisions(outlet) == OLD
 
 
-@pytest.mark.parametrize("outcome", ["success", "refused"])
-@pytest.mark.parametrize("why", ["up to date", "check fails", "no faceplate", "in progress"])
+@for_each("outcome", ["success", "refused"])
+@for_each("why", ["up to date", "check fails", "no faceplate", "in progress"])
 def test_a_revb_rejects_an_update_of_its_faceplate_that_cannot_be(why: str, outcome: str) -> None:
     outlet = to_update("PM", revision="revB", outcome=outcome)
     if why == "up to date":
@@ -729,7 +728,7 @@ def test_a_revb_whose_update_does_not_start_says_so_after_its_restart() -> None:
     expect_offline(handle_request(outlet, 21, [1]))
 
 
-@pytest.mark.parametrize("why", ["nothing new", "update check fails"])
+@for_each("why", ["nothing new", "update check fails"])
 def test_a_revb_with_nothing_to_update_finds_out_after_a_restart(why: str) -> None:
     outlet = an_outlet(device={"hw_rev": "revB"}, firmware=FIRMWARE, timing=QUIET)
     if why == "nothing new":

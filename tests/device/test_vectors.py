@@ -9,6 +9,7 @@ import pytest
 from invis_sim.device.effects import Effect, GoOffline
 from invis_sim.device.outlet import Outlet
 from invis_sim.protocol.packets import Push, parse_request
+from tests.cases import for_each
 from tests.device.support import compact, now, restart, run_timers
 from tests.vectors import CASES, VECTORS, cases, name_of, scenario_of
 
@@ -31,8 +32,8 @@ def same_but_for_the_packet_id(push: Push, written: Mapping[str, Any]) -> bool:
     return renumbered.encode() == compact(written)
 
 
-@pytest.mark.parametrize(("vector", "product"), parametrized(asked=True))
-@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")], ids=["compact", "spaced"])
+@for_each(("vector", "product"), parametrized(asked=True))
+@for_each("separators", [(",", ":"), (", ", ": ")], ids=["compact", "spaced"])
 def test_a_request_is_answered_byte_for_byte(
     vector: dict[str, Any], product: str, separators: tuple[str, str]
 ) -> None:
@@ -81,7 +82,7 @@ def caused(outlet: Outlet, cause: Mapping[str, Any]) -> list[Effect]:
     raise AssertionError(cause)
 
 
-@pytest.mark.parametrize(("vector", "product"), parametrized(asked=False))
+@for_each(("vector", "product"), parametrized(asked=False))
 def test_a_push_without_a_request_comes_about(vector: dict[str, Any], product: str) -> None:
     outlet = outlet_of(vector, product)
     case = CASES[vector["name"]]

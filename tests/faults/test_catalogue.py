@@ -23,6 +23,7 @@ from invis_sim.faults.fault import (
     ReplyFault,
     TextFault,
 )
+from tests.cases import for_each
 from tests.faults.strategies import BREAKAGES, WRONG_IDS
 
 LAYERS_OF: dict[type[Fault], set[Layer]] = {
@@ -49,7 +50,7 @@ DESIGNED: dict[Layer, str] = {
     "device": """reboot faceplate_offline""",
 }
 
-every_kind = pytest.mark.parametrize("fault", KINDS.values(), ids=KINDS.keys())
+every_kind = for_each("fault", KINDS.values(), ids=KINDS.keys())
 
 
 def manual(fault: type[Fault]) -> str:
@@ -181,14 +182,14 @@ FORMS = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "name", "forms"), FORMS)
+@for_each(("kind", "name", "forms"), FORMS)
 def test_every_form_is_met_by_a_case(kind: str, name: str, forms: tuple[str, ...]) -> None:
     default = next(field.default for field in fields_of(KINDS[kind]) if field.name == name)
     met = {case.keys.get(name, default) for case in KINDS[kind].cases}
     assert met == set(forms)
 
 
-@pytest.mark.parametrize(("kind", "forms"), [(kind, forms) for kind, _, forms in FORMS])
+@for_each(("kind", "forms"), [(kind, forms) for kind, _, forms in FORMS])
 def test_the_manual_describes_every_form(kind: str, forms: tuple[str, ...]) -> None:
     assert [form for form in forms if f'"{form}"' not in manual(KINDS[kind])] == []
 

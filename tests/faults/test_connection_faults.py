@@ -28,6 +28,7 @@ from invis_sim.faults.connection_plan import ConnectionPlan
 from invis_sim.faults.pipeline import Pipeline
 from invis_sim.faults.session import PlannedConnection
 from invis_sim.protocol.transport import Transport
+from tests.cases import for_each
 from tests.faults.strategies import (
     CONNECTION_KINDS,
     MAY_DO_NOTHING,
@@ -54,7 +55,7 @@ def plan(*several: Fault, connections: int = 1, transport: Transport = "tcp") ->
 # Each kind
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("fault", "expected", "detail"),
     [
         (AcceptClose(), ConnectionPlan(end="close"), "close"),
@@ -314,8 +315,8 @@ def test_a_fault_can_be_switched_between_two_connections() -> None:
     assert pipeline["accept_close"].applied == 1
 
 
-@pytest.mark.parametrize("kind", CONNECTION_KINDS, ids=[kind.kind() for kind in CONNECTION_KINDS])
-@pytest.mark.parametrize(
+@for_each("kind", CONNECTION_KINDS, ids=[kind.kind() for kind in CONNECTION_KINDS])
+@for_each(
     ("key", "value"),
     [("callback", 20), ("packet", "any"), ("packet", "push"), ("per", "connection")],
 )
@@ -326,7 +327,7 @@ def test_a_condition_about_packets_is_refused(kind: type[Fault], key: str, value
         kind(**arguments, when=When(**{key: value}))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("kind", "given_fields"),
     [
         (AcceptClose, {"how": "drop"}),

@@ -39,6 +39,7 @@ from invis_sim.faults.delivery import (
     Write,
 )
 from invis_sim.faults.fault import DeliveryFault
+from tests.cases import for_each
 from tests.faults.strategies import context, spreads, waited, written
 
 steps: st.SearchStrategy[Step] = st.one_of(
@@ -153,7 +154,7 @@ def test_a_log_normal_spread_lies_around_its_median() -> None:
     assert [drawn[159], drawn[500], drawn[841]] == pytest.approx([0.37, 1, 2.72], rel=0.15)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("given_fields", "complaint"),
     [
         ({}, "expected min and max, or mean and stddev, or median and sigma, found none of them"),
@@ -280,7 +281,7 @@ def test_a_close_code_is_refused_exactly_where_it_must_not_be_sent() -> None:
                 CloseConnection(code=code)
 
 
-@pytest.mark.parametrize("character", ["x", "é", "€", "😀"])
+@for_each("character", ["x", "é", "€", "😀"])
 def test_a_reason_is_as_long_as_a_close_frame_has_room_for(character: str) -> None:
     fitting = character * (123 // len(character.encode()))
     assert CloseConnection(reason=fitting).reason == fitting
@@ -333,8 +334,8 @@ def test_what_ends_in_the_middle_writes_exactly_the_first_half(
     assert [type(step) for step in before] == [type(step) for step in way[: len(before)]]
 
 
-@pytest.mark.parametrize("kind", [CloseConnection, *(kind for kind, _ in ENDINGS)])
-@pytest.mark.parametrize("moment", ["before", "middle", "after"])
+@for_each("kind", [CloseConnection, *(kind for kind, _ in ENDINGS)])
+@for_each("moment", ["before", "middle", "after"])
 def test_a_packet_that_waits_for_others_still_does_where_the_connection_ends_with_it(
     kind: type[ResetConnection], moment: Moment
 ) -> None:
@@ -435,9 +436,7 @@ def test_a_throttled_packet_is_the_same_at_so_many_bytes_a_second(
     assert ctx.details == f"{rate:g} bytes/s"
 
 
-@pytest.mark.parametrize(
-    "change", [Split(), Duplicate(), CloseConnection(moment="middle"), Delay(seconds=1)]
-)
+@for_each("change", [Split(), Duplicate(), CloseConnection(moment="middle"), Delay(seconds=1)])
 def test_what_is_throttled_stays_so_whatever_becomes_of_it(change: DeliveryFault) -> None:
     slow = Throttle(bytes_per_second=7).reroute(Delivery.of(b"abcdef"), context())
     changed = change.reroute(slow, context())
@@ -447,7 +446,7 @@ def test_what_is_throttled_stays_so_whatever_becomes_of_it(change: DeliveryFault
 # What a scenario may not say
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("kind", "given_fields"),
     [
         (Delay, {}),

@@ -38,6 +38,7 @@ from invis_sim.faults.fault import OutageFault
 from invis_sim.faults.outage import Outage
 from invis_sim.faults.pipeline import Pipeline
 from invis_sim.protocol.transport import DisconnectMode
+from tests.cases import for_each
 from tests.faults.random_structs import conditions
 from tests.faults.strategies import (
     PACKET_KINDS,
@@ -53,7 +54,7 @@ from tests.faults.strategies import (
 from tests.support import SN
 
 OUTAGES = (Refuse, Unreachable, Reboot, Readdress, FaceplateOffline)
-every_outage = pytest.mark.parametrize("kind", OUTAGES, ids=[kind.kind() for kind in OUTAGES])
+every_outage = for_each("kind", OUTAGES, ids=[kind.kind() for kind in OUTAGES])
 
 
 def started_by(fault: OutageFault) -> Outage:
@@ -64,7 +65,7 @@ def started_by(fault: OutageFault) -> Outage:
 # What is away
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("outage", "restarts"),
     [
         (Reboot(seconds=1).outage(), True),
@@ -82,7 +83,7 @@ def test_an_outlet_restarts_that_ends_its_connections_and_takes_no_new_ones(
     assert outage.restarts is restarts
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("fault", "expected"),
     [
         (Refuse(), Outage("refuse", None, refuses=True)),
@@ -98,7 +99,7 @@ def test_each_kind_says_what_is_away_and_for_how_long(fault: OutageFault, expect
     assert fault.outage() == expected
 
 
-@pytest.mark.parametrize("how", ["close", "reset", "close_frame", "blackhole"])
+@for_each("how", ["close", "reset", "close_frame", "blackhole"])
 def test_a_reboot_ends_connections_in_the_way_it_says(how: DisconnectMode) -> None:
     expected = Outage("reboot", 1, refuses=True, connections=how)
     assert Reboot(seconds=1, how=how).outage() == expected
@@ -156,7 +157,7 @@ def test_it_may_begin_with_a_push() -> None:
     assert the(push(session)).delivery.steps[-1] == StartOutage(started_by(Refuse()))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("fault", "end"),
     [
         (CloseConnection(moment="after"), Close(1011)),
@@ -203,7 +204,7 @@ def test_each_outage_starts_once_and_changes_no_byte_whatever_else_applies(
         assert rest == bare.delivery.steps
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("moment", "sent"), [("before", []), ("middle", [b"ab", b"c"]), ("after", [b"ab", b"cdef"])]
 )
 def test_a_reboot_begins_at_the_moment_of_the_packet_that_it_says(
@@ -322,7 +323,7 @@ def test_the_bytes_of_the_packet_are_the_original_ones() -> None:
     assert written(plan.delivery) == [b'{"sn":"%b","packetID":123456,"PUBACK":1}' % SN.encode()]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("kind", "given_fields"),
     [
         (Refuse, {"seconds": -1}),

@@ -66,6 +66,7 @@ from invis_sim.faults.pipeline import Pipeline
 from invis_sim.faults.session import MAX_TEXT_BYTES, PlannedDelivery
 from invis_sim.protocol.packets import Packet, Reply
 from invis_sim.protocol.transport import Transport
+from tests.cases import for_each
 from tests.faults.random_structs import structs
 from tests.faults.strategies import (
     MAY_DO_NOTHING,
@@ -636,7 +637,7 @@ def test_a_connection_remembers_its_last_original_reply_however_many_there_were(
 # From Python
 
 
-@pytest.mark.parametrize(
+@for_each(
     "build",
     [
         lambda: Delay(seconds=-1),

@@ -33,6 +33,7 @@ from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.frames import text_frame, unframe_text
 from invis_sim.protocol.json_structure import MAX_DEPTH
 from invis_sim.protocol.packets import Packet, Reply, encode_json, read_fields
+from tests.cases import for_each
 from tests.faults.random_structs import json_trees, paths
 from tests.faults.strategies import (
     PACKET_KINDS,
@@ -192,8 +193,8 @@ def test_the_journal_learns_which_packet_id_was_sent_instead(how: WrongId, reply
         assert ctx.details == whole or len(whole) > 40
 
 
-@pytest.mark.parametrize("how", WRONG_IDS)
-@pytest.mark.parametrize("sign", [1, -1])
+@for_each("how", WRONG_IDS)
+@for_each("sign", [1, -1])
 def test_a_packet_id_of_absurd_length_is_answered_wrongly_like_any_other(
     how: WrongId, sign: int
 ) -> None:
@@ -232,8 +233,8 @@ def test_a_wrong_sn_is_never_the_outlets_own_and_all_else_is_as_it_was(
             assert wrong is None
 
 
-@pytest.mark.parametrize("how", SN_FORMS)
-@pytest.mark.parametrize("sn", ["", "0003044076", "ab", 10**5000, None, {"a": 1}], ids=type)
+@for_each("how", SN_FORMS)
+@for_each("sn", ["", "0003044076", "ab", 10**5000, None, {"a": 1}], ids=type)
 def test_whatever_has_become_of_the_serial_number_it_becomes_another(how: SnForm, sn: Any) -> None:
     odd = Reply.failure(SN, 7).with_field(("sn",), sn)
     ctx = context()
@@ -357,7 +358,7 @@ def test_a_field_that_is_set_is_there_and_all_else_is_as_it_was(
 REPORT = Reply.success(SN, 123_456, 20, {"IM": {"fw_rev": "1"}, "list": [1, [2, 3], {"a": 4}]})
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("path", "value", "expected"),
     [
         ("payload.callbackArgs.IM.fw_rev", 13, {"IM": {"fw_rev": 13}}),
@@ -376,7 +377,7 @@ def test_the_path_leads_through_objects_and_lists(path: str, value: Any, expecte
     assert sent["payload"]["callbackArgs"] == {**earlier_replies, **expected}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("path", "value"),
     [
         ("PUBACK", 1),
@@ -406,10 +407,8 @@ def test_a_value_given_as_a_tuple_is_a_list_to_the_faults_behind_it() -> None:
     assert sent.fields["payload"]["x"] == [1, 3]
 
 
-@pytest.mark.parametrize("kind", [SetField, RemoveField])
-@pytest.mark.parametrize(
-    "path", [".sn", "sn.", "a..b", "[0]", "[0].a", "a[", "a[x]", "a]b", "a[1]b"]
-)
+@for_each("kind", [SetField, RemoveField])
+@for_each("path", [".sn", "sn.", "a..b", "[0]", "[0].a", "a[", "a[x]", "a]b", "a[1]b"])
 def test_what_is_no_path_is_refused(kind: type[SetField | RemoveField], path: str) -> None:
     with pytest.raises(
         ValueError, match=r"^path: expected keys with dots between and \[numbers.* found"
@@ -444,7 +443,7 @@ NOT_JSON = [
 ]
 
 
-@pytest.mark.parametrize(("value", "message"), NOT_JSON, ids=str)
+@for_each(("value", "message"), NOT_JSON, ids=str)
 def test_a_value_that_json_cannot_express_is_refused(value: Any, message: str) -> None:
     for name, build in (
         ("value", lambda: SetField(path="a", value=value)),

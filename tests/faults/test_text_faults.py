@@ -26,6 +26,7 @@ from invis_sim.faults import (
 from invis_sim.faults.fault import TextFault
 from invis_sim.faults.json_forms import Breakage, UnusualForm
 from invis_sim.protocol.packets import Packet, Push, Reply, encode_json
+from tests.cases import for_each
 from tests.faults.strategies import BREAKAGES, context, json_values, packets, refuse, seeds
 from tests.support import SN
 
@@ -149,7 +150,7 @@ def test_no_two_of_them_mend_each_other_wherever_the_middle_falls() -> None:
         assert not is_json(broken(two, broken(one, text))), (one, two, length)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("how", "expected"),
     [
         ("missing_brace", b'{"sn":"A","packetID":7,"PUBACK":1,"payload":{"it\'s":"\\"a\\":b"}'),
@@ -177,7 +178,7 @@ def test_each_way_of_breaking_is_what_its_name_says(how: Breakage, expected: byt
     assert broken(how, reply.encode()) == expected
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("how", "expected"),
     [
         ("truncate", b' {\n "sn" : "0003C44076" ,\t"'),
@@ -219,14 +220,14 @@ def test_a_nan_is_a_member_more_to_readers_that_take_it(packet: Packet) -> None:
     assert fields == json.loads(packet.encode(), parse_int=str)
 
 
-@pytest.mark.parametrize("how", BREAKAGES)
+@for_each("how", BREAKAGES)
 def test_the_journal_learns_how_a_packet_was_broken(how: Breakage) -> None:
     ctx = context()
     MalformedJson(how=how).corrupt(HONEST.encode(), ctx)
     assert ctx.details == how
 
 
-@pytest.mark.parametrize("how", BREAKAGES)
+@for_each("how", BREAKAGES)
 def test_a_push_is_broken_like_a_reply(how: Breakage) -> None:
     push = Push.of(SN, 7, 11, {"level": 3})
     assert not is_json(MalformedJson(how=how).corrupt(push.encode(), context(push)))
@@ -290,7 +291,7 @@ def test_the_members_of_inner_objects_are_reversed_as_well() -> None:
     assert sent == b'{"f":1e400,"a":{"c":[{"e":-0,"d":1.50}],"b":1}}'
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("number", "expected"),
     [
         ("20", "2e1"),
@@ -371,7 +372,7 @@ def test_invalid_utf8_is_never_text_whatever_it_was_before(how: Invalid, text: b
     assert how == "surrogate" or not is_json_to_python(sent)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("how", "inserted"),
     [
         ("byte", b"\xff"),
@@ -494,7 +495,7 @@ def shown(fault: TextFault) -> str:
     return " ".join((fault.kind(), getattr(fault, "how", "")))
 
 
-@pytest.mark.parametrize("how", BREAKAGES)
+@for_each("how", BREAKAGES)
 def test_hostile_text_is_broken_in_time_linear_in_it(how: Breakage) -> None:
     text = b'{"' + b'\\"' * 200_000  # a string that never ends, of nothing but quotes
     assert not is_json(broken(how, text))  # in an instant: not within hours, if it were quadratic

@@ -31,6 +31,7 @@ from invis_sim.faults.kinds.websocket import WrongFrame, corrupt_handshake
 from invis_sim.faults.pipeline import Pipeline
 from invis_sim.protocol.frames import BINARY, CONTINUATION, FIN, PING, TEXT, Frame, text_frame
 from invis_sim.protocol.packets import Packet
+from tests.cases import for_each
 from tests.faults.strategies import (
     PACKET_KINDS,
     applied_faults,
@@ -303,7 +304,7 @@ def test_a_right_answer_is_left_alone_and_a_spoiled_one_ends_its_head() -> None:
         assert b"\r\n\r\n" in corrupt_handshake(ANSWER, how)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("fault", "expected", "detail"),
     [
         (RejectHandshake(), ConnectionPlan(http_rejection=(503, "")), "HTTP 503"),
@@ -331,7 +332,7 @@ def test_each_handshake_fault_changes_what_it_is_about(
     assert Pipeline([fault], seed=1).session("tcp", 1).admit(0, 1) is None
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("kind", "given_fields"),
     [
         (Fragment, {"pieces": 1}),

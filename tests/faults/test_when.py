@@ -12,6 +12,7 @@ from invis_sim.faults import Drop, Fail, Fault, When, WrongPacketId
 from invis_sim.faults.pipeline import Pipeline
 from invis_sim.protocol.packets import Packet, Push, Reply
 from invis_sim.protocol.transport import PacketKind, Transport
+from tests.cases import for_each
 from tests.faults.strategies import push, request, send, unframed
 from tests.support import SN
 
@@ -172,7 +173,7 @@ def test_counts_are_refused_exactly_where_no_packet_could_have_them(
         assert all(name in str(refusal.value) for name in conditions)
 
 
-@pytest.mark.parametrize(("start", "end"), [(2, 2), (3, 2), (0.5, 0.25)])
+@for_each(("start", "end"), [(2, 2), (3, 2), (0.5, 0.25)])
 def test_a_time_that_ends_before_it_begins_is_refused(start: float, end: float) -> None:
     with pytest.raises(ValueError, match=f"until_seconds \\({end:g}\\) is not after from_seconds"):
         When(from_seconds=start, until_seconds=end)
@@ -199,7 +200,7 @@ def test_a_fault_that_exists_on_one_transport_refuses_the_other() -> None:
     assert send(pipeline.session("ws", 2)) is not None
 
 
-@pytest.mark.parametrize(
+@for_each(
     "conditions",
     [
         {"callback": []},

@@ -18,6 +18,7 @@ from invis_sim.gauntlet.process import (
     new_token,
     run_command,
 )
+from tests.cases import for_each
 from tests.gauntlet.support import script
 from tests.support import TIMEOUT
 
@@ -54,7 +55,7 @@ def test_a_signal_that_ends_it_is_told_from_a_status() -> None:
     assert (end.exit, end.signal, end.killed) == (None, signal.SIGABRT, False)
 
 
-@pytest.mark.parametrize("command", ["/no/such/command", "/", "nul\0byte"])
+@for_each("command", ["/no/such/command", "/", "nul\0byte"])
 def test_a_command_that_cannot_be_started_is_an_error_that_names_it(command: str) -> None:
     with pytest.raises(CannotStart, match=r"^cannot start '"):
         trio.run(run_command, [command], {}, Limits(TIMEOUT))

@@ -2,8 +2,6 @@
 
 from typing import Any, get_args
 
-import pytest
-
 from invis_sim.faults.case import Expectation
 from invis_sim.gauntlet.process import Ended
 from invis_sim.gauntlet.verdict import (
@@ -14,6 +12,7 @@ from invis_sim.gauntlet.verdict import (
     judge,
 )
 from invis_sim.gauntlet.witness import Observed
+from tests.cases import for_each
 
 MAX_ASKED = 30
 
@@ -31,7 +30,7 @@ KILLED: dict[str, Any] = {"exit": None, "signal": 15, "killed": True, "timed_out
 TRACEBACK = b"say\nTraceback (most recent call last):\n  File\nKeyError: 'sn'\n"
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("expectation", "end", "saw", "verdict"),
     [
         ("survive", {}, {}, "survived"),
@@ -66,7 +65,7 @@ def test_a_report_on_stderr_means_nothing_where_the_undisturbed_client_has_one_t
     assert judged.verdict == "noticed"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "stderr",
     [
         TRACEBACK,

@@ -8,10 +8,11 @@ import tomllib
 import pytest
 
 from invis_sim.scenario import Scenario, parse
+from tests.cases import for_each
 from tests.guides.blocks import ALL, ROOT, Block, as_scenario, block_of, blocks, shown
 
 
-@pytest.mark.parametrize("block", [b for b in ALL if b.is_file], ids=str)
+@for_each("block", [b for b in ALL if b.is_file], ids=str)
 def test_a_block_that_shows_a_file_is_that_file(block: Block) -> None:
     assert block.text == (ROOT / block.remark).read_text(encoding="utf-8")
 
@@ -30,7 +31,7 @@ def test_every_block_is_run_or_checked_or_is_output() -> None:
     assert {b for b in others if not (b.is_file or b.is_change)} == set()
 
 
-@pytest.mark.parametrize("block", shown("toml"), ids=str)
+@for_each("block", shown("toml"), ids=str)
 def test_a_toml_block_is_a_scenario_or_a_fault(block: Block) -> None:
     check_toml(block)
 
@@ -58,7 +59,7 @@ def test_blocks_are_found_with_their_lines_remarks_and_sections() -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["sede = 1", 'kind = "dealy"', '[[faults]]\nkind = "delay"'])
+@for_each("text", ["sede = 1", 'kind = "dealy"', '[[faults]]\nkind = "delay"'])
 def test_toml_that_is_wrong_is_noticed(text: str) -> None:
     with pytest.raises(ValueError, match=r"README\.md:10"):
         check_toml(block_of("toml", text))

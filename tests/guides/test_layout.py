@@ -21,6 +21,7 @@ from invis_sim.guides.markdown import (
     spans,
 )
 from invis_sim.guides.text import as_text
+from tests.cases import for_each
 from tests.cli.test_words import AVOIDED
 
 GUIDE = """# A title
@@ -137,7 +138,7 @@ def test_whatever_a_paragraph_says_makes_no_element(text: str) -> None:
     assert found <= {"p", "code", "strong", "a"}
 
 
-@pytest.mark.parametrize("name", TEXTS)
+@for_each("name", TEXTS)
 def test_each_guide_begins_with_its_title_alone(name: str) -> None:
     levels = [block.level for block in blocks(TEXTS[name]) if isinstance(block, Heading)]
     assert TEXTS[name].startswith(f"# {title(TEXTS[name])}\n")
@@ -155,19 +156,19 @@ def test_each_guide_uses_no_more_of_markdown_than_is_understood(name: str) -> No
     assert re.findall(r".{0,20}(?:\*\*|[`|]|\]\(|^ *- |^#).{0,20}", html, re.MULTILINE) == []
 
 
-@pytest.mark.parametrize("name", TEXTS)
+@for_each("name", TEXTS)
 def test_a_guide_has_none_of_the_words_to_avoid(name: str) -> None:
     assert AVOIDED.findall(TEXTS[name]) == []
 
 
-@pytest.mark.parametrize("width", [80, 120])
-@pytest.mark.parametrize("name", TEXTS)
+@for_each("width", [80, 120])
+@for_each("name", TEXTS)
 def test_each_guide_fits_a_terminal_but_for_its_code(name: str, width: int) -> None:
     lines = as_text(TEXTS[name], width).split("\n")
     assert [line for line in lines if len(line) > width and not line.startswith("    ")] == []
 
 
-@pytest.mark.parametrize("name", TEXTS)
+@for_each("name", TEXTS)
 def test_the_links_of_a_guide_work_where_it_is_shown(name: str) -> None:
     """It ships with the other guides alone."""
     for target in re.findall(r'<a href="([^"]*)"', as_html(TEXTS[name])):

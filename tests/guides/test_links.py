@@ -3,9 +3,8 @@
 import re
 from pathlib import Path
 
-import pytest
-
 from invis_sim.guides.html import anchor as anchor_of
+from tests.cases import for_each
 from tests.guides.blocks import DOCUMENTS
 
 _LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
@@ -27,7 +26,7 @@ def broken_links(document: Path) -> list[str]:
     return broken
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@for_each("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_link_leads_to_a_file_and_a_heading(document: Path) -> None:
     assert broken_links(document) == []
 

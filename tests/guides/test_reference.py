@@ -2,15 +2,14 @@
 
 import re
 
-import pytest
-
 from invis_sim.device.state import Quirks
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.guides import guides
+from tests.cases import for_each
 from tests.guides.reference import GUIDES, PARTS, filled
 
 
-@pytest.mark.parametrize("name", guides())
+@for_each("name", guides())
 def test_the_reference_parts_of_a_guide_are_as_the_code_says(name: str) -> None:
     text = (GUIDES / f"{name}.md").read_text(encoding="utf-8")
     assert text == filled(text), "`make guides` writes what is new"

@@ -6,8 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 
-import pytest
-
+from tests.cases import for_each
 from tests.guides.blocks import ROOT
 
 FOREIGN = (
@@ -49,7 +48,7 @@ def strings() -> Iterator[str]:
 PROGRAM = "\n".join(strings())
 
 
-@pytest.mark.parametrize("message", messages())
+@for_each("message", messages())
 def test_a_message_is_one_of_the_program(message: str) -> None:
     for piece in re.split(r"\s*[…;]\s*", message):
         assert piece.strip(" :;,'()") in PROGRAM, piece

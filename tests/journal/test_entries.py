@@ -2,12 +2,11 @@
 
 from typing import get_args
 
-import pytest
-
 from invis_sim.journal import Connected, Event, Exchange, Journal
 from invis_sim.journal.entries import ENTRY_KINDS, EVENT_TYPES, EventKind
 from invis_sim.protocol.frames import close_frame, text_frame
 from invis_sim.protocol.transport import Transport
+from tests.cases import for_each
 from tests.journal.support import record
 
 
@@ -32,7 +31,7 @@ def test_an_entry_knows_its_kind_and_its_outlet() -> None:
     assert [entry.sn for entry in entries] == ["0003C44076"] * 2
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("transport", "sent", "text"),
     [
         ("tcp", (b"{", b"}"), b"{}"),

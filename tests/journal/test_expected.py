@@ -1,13 +1,13 @@
 """What is expected in a journal, and the near misses."""
 
 import msgspec
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim.journal import Journal
 from invis_sim.journal.expected import Expected, format_near_misses, near_misses
 from invis_sim.journal.filter import ExchangeFilter
+from tests.cases import for_each
 from tests.journal.support import an_hour
 
 
@@ -15,7 +15,7 @@ def expected(what: str = "request", **conditions: object) -> Expected:
     return Expected(what, ExchangeFilter(**conditions))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("wanted", "failed"),
     [
         (expected(callback=21), "callback: expected 21, found 20 available updates"),

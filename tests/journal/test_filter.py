@@ -16,6 +16,7 @@ from invis_sim.journal import (
     OutageStarted,
 )
 from invis_sim.protocol.packets import parse_request
+from tests.cases import for_each
 from tests.journal.support import record
 from tests.support import make_request
 
@@ -31,7 +32,7 @@ def a_journal() -> Journal:
     return journal
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("wanted", "numbers"),
     [
         ({}, [1, 2, 3, 4, 5, 6]),
@@ -61,8 +62,8 @@ def test_a_kind_that_does_not_exist_is_an_error() -> None:
         EntryFilter(kinds=("closed", "conected"))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("kind", [EntryFilter, ExchangeFilter])
-@pytest.mark.parametrize(
+@for_each("kind", [EntryFilter, ExchangeFilter])
+@for_each(
     ("wanted", "message"),
     [
         ({"callback": "20"}, 'callback: expected a whole number, found "20"'),
@@ -79,7 +80,7 @@ def test_a_filter_that_could_match_nothing_is_an_error(
         kind(**wanted)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("asked", "wanted", "matches"),
     [
         ([1, 0], (1, 0), True),

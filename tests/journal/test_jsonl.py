@@ -25,6 +25,7 @@ from invis_sim.journal.jsonl import plain_entry
 from invis_sim.protocol.frames import close_frame, text_frame
 from invis_sim.protocol.packets import Note, encode_json, parse_request
 from invis_sim.protocol.transport import Transport
+from tests.cases import for_each
 from tests.journal.support import REQUEST, an_hour, event_fields, json_values, pushes, record, words
 
 
@@ -119,7 +120,7 @@ def test_an_outage_is_shown_with_its_fields() -> None:
     }
 
 
-@pytest.mark.parametrize("raw", [b"\xff\xfe", b"\xed\xa0\x80", b"half \xc3"])
+@for_each("raw", [b"\xff\xfe", b"\xed\xa0\x80", b"half \xc3"])
 def test_bytes_that_are_no_utf_8_are_shown_in_base64(raw: bytes) -> None:
     plain = shown(record(Journal(), raw, sent=(raw,), outcome="malformed"))
     assert plain["received"] == {"base64": base64.b64encode(raw).decode()}
@@ -140,8 +141,8 @@ def test_a_push_has_the_callback_that_it_is_about_and_no_packet_id_that_anybody_
     assert (plain["callback"], plain["packetID"], plain["outcome"]) == (9, None, "push")
 
 
-@pytest.mark.parametrize("callback", [9, 0, -1, 10**400])
-@pytest.mark.parametrize("transport", ["tcp", "ws"])
+@for_each("callback", [9, 0, -1, 10**400])
+@for_each("transport", ["tcp", "ws"])
 def test_a_push_is_read_as_it_was_written(callback: int, transport: Transport) -> None:
     journal = Journal()
     sent = pushes(9, [1, 0]) if transport == "tcp" else text_frame(pushes(9, [1, 0]))
@@ -165,7 +166,7 @@ def test_a_whole_text_frame_is_shown_as_its_text(text: str) -> None:
     assert shown(exchange)["sent"] == [text]
 
 
-@pytest.mark.parametrize(
+@for_each(
     "written",
     [
         text_frame(b'{"PUBACK":1}')[:5],

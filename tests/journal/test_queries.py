@@ -8,6 +8,7 @@ import pytest
 from invis_sim.faults.pipeline import AppliedFault
 from invis_sim.journal import Closed, Connected, Journal
 from invis_sim.protocol.frames import close_frame, text_frame
+from tests.cases import for_each
 from tests.journal.support import an_hour, pushes, record, record_as
 from tests.support import make_request
 
@@ -29,7 +30,7 @@ def an_hour_with_pushes() -> Journal:
     return journal
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("filters", "expected"),
     [
         ({}, [9, 9, 11, 11]),
@@ -66,7 +67,7 @@ def test_a_push_is_neither_a_request_nor_a_reply() -> None:
     assert "push" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("filters", "packet_ids"),
     [
         ({}, [101, 102, 103, 102]),
@@ -142,7 +143,7 @@ def test_replies_are_what_was_sent_for_each_request_without_frames() -> None:
     assert journal.replies(callback=99) == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("sent", "said"),
     [
         ((text_frame(b"{}")[:2], text_frame(b"{}")[2:]), b"{}"),

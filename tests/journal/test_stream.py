@@ -18,6 +18,7 @@ from invis_sim.journal import (
     ServerError,
     Subscription,
 )
+from tests.cases import for_each
 from tests.journal.support import record
 from tests.support import TIMEOUT
 
@@ -308,7 +309,7 @@ class Lock:
             self._meanwhile.pop()()
 
 
-@pytest.mark.parametrize("what", ["event", "exchange", "finish"])
+@for_each("what", ["event", "exchange", "finish"])
 def test_who_subscribes_in_the_middle_of_a_record_gets_the_entry_once(what: str) -> None:
     journal = Journal()
     subscriptions: list[Subscription] = []

@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,11 +28,12 @@ from invis_sim.journal.text import summary
 from invis_sim.protocol.frames import text_frame
 from invis_sim.protocol.packets import parse_request
 from invis_sim.protocol.transport import Transport
+from tests.cases import for_each
 from tests.journal.support import REQUEST, an_hour, event_fields, json_values, pushes, record
 
 
-@pytest.mark.parametrize("transport", ["tcp", "ws"])
-@pytest.mark.parametrize(
+@for_each("transport", ["tcp", "ws"])
+@for_each(
     ("callback", "args", "shown"),
     [
         (9, [1, 0], "push 9 outlet status [1,0]"),
@@ -56,7 +56,7 @@ def test_a_push_is_told_by_its_name_and_with_its_arguments_shortened_where_they_
     assert format_entry(pushed) == f"   0.500 s  {where:7}  {shown}"
 
 
-@pytest.mark.parametrize(
+@for_each(
     "sent",
     [(), (b"",), (b"{",), (b"[]",), (b"\xff",), (b'{"payload":3}',), (b"[" * 100_000,)],
 )
@@ -69,7 +69,7 @@ def test_a_push_of_which_a_fault_has_left_little_is_told_without_arguments(
         assert format_entry(pushed).endswith("push 9 outlet status  fault broken")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("args", "shown"),
     [
         ("[1, 1]", "10 control outlet [1,1]"),
@@ -162,7 +162,7 @@ def test_what_is_told_of_arguments_is_one_short_line_whatever_they_are(args: Any
 OUTAGE: dict[str, Any] = {"name": "reboot", "identity": "reboot#1"}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("event_type", "fields", "words"),
     [
         (Connected, {"peer": "127.0.0.1:5000"}, "connected from 127.0.0.1:5000"),

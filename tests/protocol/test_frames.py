@@ -1,15 +1,15 @@
 """WebSocket frames are written as RFC 6455 has them."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim.protocol.frames import close_frame, frame, text_frame, unframe_text
+from tests.cases import for_each
 
 SIZES = [0, 1, 125, 126, 127, 65535, 65536, 70000]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("size", "header"),
     [
         (0, "81 00"),
@@ -23,7 +23,7 @@ def test_a_text_frame_has_its_size_in_the_shortest_form(size: int, header: str) 
     assert text_frame(b"x" * size) == bytes.fromhex(header) + b"x" * size
 
 
-@pytest.mark.parametrize("size", SIZES)
+@for_each("size", SIZES)
 def test_the_text_of_a_frame_is_what_was_framed(size: int) -> None:
     text = bytes(range(256)) * 300
     assert unframe_text(text_frame(text[:size])) == text[:size]
@@ -34,7 +34,7 @@ def test_any_text_comes_back_out_of_its_frame(text: bytes) -> None:
     assert unframe_text(text_frame(text)) == text
 
 
-@pytest.mark.parametrize("size", SIZES)
+@for_each("size", SIZES)
 def test_what_is_not_exactly_one_text_frame_has_no_text(size: int) -> None:
     whole = text_frame(b"x" * size)
     assert unframe_text(b"") is None
@@ -55,7 +55,7 @@ def test_bytes_have_a_text_only_if_framing_it_makes_the_same_bytes(data: bytes) 
     assert text is None or text_frame(text) == data
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("code", "reason", "encoded"),
     [
         (1000, "", "88 02 03e8"),

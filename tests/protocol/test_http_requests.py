@@ -2,11 +2,11 @@
 
 from itertools import pairwise
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim.protocol.http_requests import MAX_HEAD_BYTES, HttpRequests
+from tests.cases import for_each
 from tests.support import make_request
 
 REQUEST = make_request()
@@ -56,7 +56,7 @@ def test_a_line_that_is_no_header_is_not_of_the_request() -> None:
     assert fed([line + b"Host: x\r\n" + REQUEST]) == ([line + b"Host: x\r\n"], REQUEST)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "head",
     [
         b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",

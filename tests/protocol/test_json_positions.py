@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim.protocol.json_positions import JsonValue, Key, iter_values, offset_of
+from tests.cases import for_each
 from tests.faults.random_structs import json_trees
 
 DOCUMENT = (
@@ -56,13 +57,13 @@ def test_of_a_repeated_key_the_last_value_counts() -> None:
     assert offset_of(DOCUMENT, "a") == DOCUMENT.rindex(b"{")
 
 
-@pytest.mark.parametrize("path", [("x",), ("packetID", 0), ('é"}', 4), ("a", 0), (0,)])
+@for_each("path", [("x",), ("packetID", 0), ('é"}', 4), ("a", 0), (0,)])
 def test_what_is_not_there_has_no_offset(path: tuple[Key, ...]) -> None:
     with pytest.raises(LookupError):
         offset_of(DOCUMENT, *path)
 
 
-@pytest.mark.parametrize("scalar", ["1", '"a"', "null", "  true ", '""', r'"\\"', r'"\""'])
+@for_each("scalar", ["1", '"a"', "null", "  true ", '""', r'"\\"', r'"\""'])
 def test_a_lone_scalar_is_one_place(scalar: str) -> None:
     start = len(scalar) - len(scalar.lstrip())
     assert list(iter_values(scalar.encode())) == [JsonValue((), start, scalar.strip().encode())]

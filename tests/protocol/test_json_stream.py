@@ -22,6 +22,7 @@ from invis_sim.protocol.json_stream import (
     PacketTooLarge,
 )
 from invis_sim.protocol.json_structure import MAX_DEPTH
+from tests.cases import for_each
 
 REQUEST = b'{"packetID":221040,"payload":{"callbackName":20}}'
 PRETTY = b'{\r\n\t"packetID" : 221041 ,\n "payload" : { "callbackName" : 20 }\n}'
@@ -132,8 +133,8 @@ def test_a_document_comes_out_with_its_last_byte(documents: list[bytes]) -> None
         assert framer.feed(document[-1:]) == [document]
 
 
-@pytest.mark.parametrize("document", [REQUEST, PRETTY, WITH_ARGUMENTS, b"{}", b'{"a":{ }}'])
-@pytest.mark.parametrize("gap", [b"", b"\n", b"\r\n", b"\x00", b" \t\x00\n"])
+@for_each("document", [REQUEST, PRETTY, WITH_ARGUMENTS, b"{}", b'{"a":{ }}'])
+@for_each("gap", [b"", b"\n", b"\r\n", b"\x00", b" \t\x00\n"])
 def test_requests_may_be_bare_or_have_anything_blank_between_them(
     document: bytes, gap: bytes
 ) -> None:
@@ -237,7 +238,7 @@ def test_values_that_are_passed_at_once_are_those_that_the_automaton_takes(
     assert without_raw(feed([stream])) == without_raw(feed(single_bytes(stream)))
 
 
-@pytest.mark.parametrize(
+@for_each(
     "item",
     [
         *(b"1", b"[]", b"[[[]]]", b"[[[[]]]]", b"{}", b'{"a":[1,"b"]}', b'"x"', b'"\\n"', b"[1,2]"),
@@ -402,8 +403,8 @@ ONE_BROKEN_PIECE = [
 ]
 
 
-@pytest.mark.parametrize(("piece", "reason", "offset"), ONE_BROKEN_PIECE)
-@pytest.mark.parametrize("chunks", [lambda stream: [stream], single_bytes])
+@for_each(("piece", "reason", "offset"), ONE_BROKEN_PIECE)
+@for_each("chunks", [lambda stream: [stream], single_bytes])
 def test_a_broken_piece_is_reported_once_and_loses_nothing_else(
     piece: bytes, reason: str, offset: int, chunks: Callable[[bytes], Iterable[bytes]]
 ) -> None:
@@ -414,7 +415,7 @@ def test_a_broken_piece_is_reported_once_and_loses_nothing_else(
     assert malformed.offset == offset
 
 
-@pytest.mark.parametrize(("piece", "reason", "offset"), ONE_BROKEN_PIECE)
+@for_each(("piece", "reason", "offset"), ONE_BROKEN_PIECE)
 def test_a_broken_piece_that_came_whole_is_shown_whole(
     piece: bytes, reason: str, offset: int
 ) -> None:
@@ -422,9 +423,7 @@ def test_a_broken_piece_that_came_whole_is_shown_whole(
     assert malformed == Malformed(piece, malformed_in([malformed])[0].reason, offset)
 
 
-@pytest.mark.parametrize(
-    "piece", [b"hello", b"}", b'{"a":1,}', b"{a:1}", b"[1,2]", b"[1,]", b"{]}"]
-)
+@for_each("piece", [b"hello", b"}", b'{"a":1,}', b"{a:1}", b"[1,2]", b"[1,]", b"{]}"])
 def test_the_next_request_may_follow_a_broken_piece_at_once(piece: bytes) -> None:
     found = feed([piece + REQUEST])
     assert documents_in(found) == [REQUEST]
@@ -439,7 +438,7 @@ UNFINISHED = [
 ]
 
 
-@pytest.mark.parametrize("piece", UNFINISHED)
+@for_each("piece", UNFINISHED)
 def test_after_an_unfinished_document_the_next_request_is_found(piece: bytes) -> None:
     by_segment = feed([piece, REQUEST, REQUEST])
     by_spaced_segment = feed([piece, PRETTY, REQUEST])
@@ -474,8 +473,8 @@ def test_what_is_given_up_says_why() -> None:
     assert document == REQUEST
 
 
-@pytest.mark.parametrize("cut", [1, 9, 15, 20])
-@pytest.mark.parametrize("first_key", ["packetID", "payload"])
+@for_each("cut", [1, 9, 15, 20])
+@for_each("first_key", ["packetID", "payload"])
 def test_a_request_in_a_chunk_of_its_own_ends_an_unfinished_document(
     cut: int, first_key: str
 ) -> None:
@@ -507,7 +506,7 @@ AROUND = [
 ]
 
 
-@pytest.mark.parametrize("around", AROUND)
+@for_each("around", AROUND)
 def test_an_object_inside_something_else_is_never_a_request(around: bytes) -> None:
     for inner in (REQUEST, b'{"payload":{"callbackName":20},"packetID":7}'):
         stream = around.replace(b"%b", inner)
@@ -594,7 +593,7 @@ def test_whitespace_and_garbage_do_not_count_towards_the_limit() -> None:
     assert not any(isinstance(framed, PacketTooLarge) for framed in found)
 
 
-@pytest.mark.parametrize("document", [REQUEST, PRETTY, WITH_ARGUMENTS])
+@for_each("document", [REQUEST, PRETTY, WITH_ARGUMENTS])
 def test_over_the_limit_is_refused_and_then_there_is_silence(document: bytes) -> None:
     limit = len(document) - 1
     expected = PacketTooLarge(document[:limit], f"longer than {limit} bytes", limit)
@@ -707,7 +706,7 @@ def test_the_end_of_the_stream_shows_what_is_unfinished() -> None:
             assert framer.finish() is None
 
 
-@pytest.mark.parametrize("stream", [b"", b" \n\x00", REQUEST, REQUEST + b"\r\n", b"hello", b"{]"])
+@for_each("stream", [b"", b" \n\x00", REQUEST, REQUEST + b"\r\n", b"hello", b"{]"])
 def test_at_the_end_of_a_stream_that_leaves_nothing_there_is_nothing_to_say(stream: bytes) -> None:
     framer = JsonFramer()
     framer.feed(stream)

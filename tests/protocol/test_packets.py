@@ -28,6 +28,7 @@ from invis_sim.protocol.packets import (
     parse_packet,
     parse_request,
 )
+from tests.cases import for_each
 
 PLAIN = b'{"packetID":221040,"payload":{"callbackName":20}}'
 
@@ -69,7 +70,7 @@ def test_arguments_are_kept_as_they_are() -> None:
     assert request == Request(packet_id=1, callback=2, args=[{"a": [1, None, "é"]}])
 
 
-@pytest.mark.parametrize("args", ["null", "[]", "{}", "0", "false", '""'])
+@for_each("args", ["null", "[]", "{}", "0", "false", '""'])
 def test_empty_arguments_are_arguments(args: str) -> None:
     document = b'{"packetID":1,"payload":{"callbackName":20,"callbackArgs":%b}}' % args.encode()
     request = parse_request(document)
@@ -140,15 +141,15 @@ def test_the_fast_way_reads_what_the_thorough_way_reads_without_a_note(
         assert not notes
 
 
-@pytest.mark.parametrize("digits", ["-0", "0", "-1", "1" * 18, "1" * 19, "9" * MAX_DIGITS])
-@pytest.mark.parametrize("sign", ["", "-"])
+@for_each("digits", ["-0", "0", "-1", "1" * 18, "1" * 19, "9" * MAX_DIGITS])
+@for_each("sign", ["", "-"])
 def test_a_packet_id_may_be_any_integer(digits: str, sign: str) -> None:
     written = digits if digits.startswith("-") else sign + digits
     document = b'{"packetID":%b,"payload":{"callbackName":20}}' % written.encode()
     assert parse_request(document).packet_id == integer(written)
 
 
-@pytest.mark.parametrize("end", [b"", b"x", b".5", b"e2", b'"', b"}"])
+@for_each("end", [b"", b"x", b".5", b"e2", b'"', b"}"])
 def test_too_many_digits_are_refused_whatever_follows_them(end: bytes) -> None:
     with pytest.raises(MalformedPacket):
         parse_packet(b"9" * 4301 + end)
@@ -156,8 +157,8 @@ def test_too_many_digits_are_refused_whatever_follows_them(end: bytes) -> None:
         parse_request(b'{"packetID":1,"payload":' + b"9" * 4301 + end)
 
 
-@pytest.mark.parametrize("sign", ["", "-"])
-@pytest.mark.parametrize("digits", [MAX_DIGITS + 1, 60_000])
+@for_each("sign", ["", "-"])
+@for_each("digits", [MAX_DIGITS + 1, 60_000])
 def test_an_integer_with_too_many_digits_is_refused_where_it_is(sign: str, digits: int) -> None:
     """To convert it takes a time that grows with the square of its length."""
     document = b'{"packetID":1,"payload":{"callbackName":20,"callbackArgs":["%b",0.%b,1e-%b,%b%b]}}'
@@ -183,7 +184,7 @@ def test_a_limit_on_the_digits_of_integers_does_not_limit_packet_ids() -> None:
 # --- requests with a problem, which are answered all the same ---
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("rest", "reason", "offset"),
     [
         (b"", "no payload", 0),
@@ -220,7 +221,7 @@ def test_arguments_without_a_callback_are_kept() -> None:
 # --- requests with notes ---
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("document", "request_", "notes"),
     [
         (
@@ -294,7 +295,7 @@ def test_a_document_gets_a_limited_number_of_notes() -> None:
 # --- what is not a request ---
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("document", "reason", "offset"),
     [
         (b"", "not JSON", 0),
@@ -352,7 +353,7 @@ def test_what_cannot_be_answered_says_why_and_at_which_byte(
     assert str(error) == f"{error.reason} (at byte {offset})"
 
 
-@pytest.mark.parametrize("odd", ["\x0b", "\x0c", "\x1c", "\x85", "\xa0", "\u2028", "\ufeff"])
+@for_each("odd", ["\x0b", "\x0c", "\x1c", "\x85", "\xa0", "\u2028", "\ufeff"])
 def test_what_json_does_not_call_whitespace_is_refused_wherever_it_stands(odd: str) -> None:
     tokens = [
         "{",
@@ -385,7 +386,7 @@ def nested(depth: int, innermost: bytes = b"") -> bytes:
     return opening + b"[" * (depth - 2) + innermost + b"]" * (depth - 2) + b"}}"
 
 
-@pytest.mark.parametrize("innermost", [b"", b"1", b'"[[[["'])
+@for_each("innermost", [b"", b"1", b'"[[[["'])
 def test_as_deep_as_is_allowed_is_a_request(innermost: bytes) -> None:
     assert parse_request(nested(MAX_DEPTH, innermost)).problem is None
 
@@ -514,7 +515,7 @@ def test_a_failure_and_a_success_without_data_have_no_payload() -> None:
     assert Reply.success("s", 1, 10).encode() == b'{"sn":"s","packetID":1,"PUBACK":1}'
 
 
-@pytest.mark.parametrize("args", [None, [], {}, 0])
+@for_each("args", [None, [], {}, 0])
 def test_empty_data_is_data(args: Any) -> None:
     assert loaded(Reply.success("s", 1, 9, args).encode())["payload"] == {
         "callbackName": 9,
@@ -546,7 +547,7 @@ def test_what_no_encoder_takes_is_written_all_the_same() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("fields", "callback"),
     [
         ({"payload": {"callbackName": 20}}, 20),
@@ -595,7 +596,7 @@ def test_elements_of_lists_are_set_and_removed_by_index() -> None:
     assert args_of(REPLY.without_field(in_args("list", 1, "deep")))["list"] == [10, {}, 12]
 
 
-@pytest.mark.parametrize("step", [3, -1, -4, "0", "x"])
+@for_each("step", [3, -1, -4, "0", "x"])
 def test_a_list_is_left_alone_where_it_has_no_such_element(step: str | int) -> None:
     assert REPLY.with_field(in_args("list", step), 0) == REPLY
     assert REPLY.without_field(in_args("list", step)) == REPLY
@@ -606,9 +607,7 @@ def test_a_number_that_names_a_key_means_that_key() -> None:
     assert "5" not in args_of(REPLY.without_field(in_args(5)))
 
 
-@pytest.mark.parametrize(
-    "path", [("x",), ("sn", "x"), ("PUBACK", 0), in_args("x", "y"), in_args("list", 0, "x")]
-)
+@for_each("path", [("x",), ("sn", "x"), ("PUBACK", 0), in_args("x", "y"), in_args("list", 0, "x")])
 def test_removing_what_is_not_there_changes_nothing(path: tuple[str | int, ...]) -> None:
     assert REPLY.without_field(path) == REPLY
 
@@ -680,7 +679,7 @@ def test_a_failure_is_read_as_a_reply_that_is_not_ok() -> None:
     assert (reply.callback, reply.args) == (None, msgspec.UNSET)
 
 
-@pytest.mark.parametrize("puback", [b"null", b"true", b'"1"', b"1.0", b"[1]", b"2"])
+@for_each("puback", [b"null", b"true", b'"1"', b"1.0", b"[1]", b"2"])
 def test_a_strange_puback_makes_a_reply_that_is_not_ok(puback: bytes) -> None:
     reply = parse_packet(b'{"packetID":1,"PUBACK":%b}' % puback)
     assert isinstance(reply, Reply)
@@ -698,7 +697,7 @@ def test_unknown_members_are_kept_in_their_order() -> None:
     assert (packet.sn, packet.packet_id, packet.callback) == (None, None, 9)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "document", [b"{}", b'{"sn":1,"packetID":"1","payload":[]}', b'{"packetID":true,"payload":{}}']
 )
 def test_a_packet_without_usable_members_is_a_push_of_nothing(document: bytes) -> None:
@@ -713,7 +712,7 @@ def test_of_keys_that_repeat_in_a_packet_the_last_counts() -> None:
     assert packet == Reply({"packetID": 2, "PUBACK": 0})
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("document", "reason", "offset"),
     [
         (b"", "not JSON", 0),

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim.protocol.ws_fast_path import FAST_PAYLOAD_BYTES, FastPathFilter
+from tests.cases import for_each
 
 CONTINUATION, FINAL_TEXT, PING = 0x80, 0x81, 0x89
 MASK = b"\x81\x00\xff\x37"
@@ -236,7 +237,7 @@ def test_a_frame_is_slow_as_soon_as_it_shows_a_character_that_is_not_ascii() -> 
     assert joined(drain(path_filter, True)) == [(False, encoded[:8])]
 
 
-@pytest.mark.parametrize(
+@for_each(
     "odd",
     [
         pytest.param(ClientFrame(0xC1, b"{}"), id="reserved bit"),
@@ -300,7 +301,7 @@ def test_nothing_is_fast_once_the_fast_path_is_disabled() -> None:
     assert joined(drain(path_filter, True)) == [(False, encoded + encoded)]
 
 
-@pytest.mark.parametrize("size", [63, 64, 65, 126, 127])
+@for_each("size", [63, 64, 65, 126, 127])
 def test_what_is_longer_than_fast_ones_may_be_is_slow(size: int) -> None:
     for longest in (64, 126):
         path_filter = FastPathFilter(longest)

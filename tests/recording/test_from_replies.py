@@ -13,6 +13,7 @@ from invis_sim.protocol.packets import Reply
 from invis_sim.recording.from_replies import state_from_replies
 from invis_sim.recording.questions import Answered, simulate
 from invis_sim.scenario.bundled import bundled
+from tests.cases import for_each
 from tests.faults.random_structs import json_trees
 from tests.scenario.random_scenarios import states
 
@@ -40,9 +41,9 @@ def test_any_outlet_is_recognised(product: Product, state: OutletState) -> None:
     assert state_from_replies(simulate(found.state)) == found
 
 
-@pytest.mark.parametrize("absent", ["offline", "omitted", "degraded", "blank"])
-@pytest.mark.parametrize("missing", ["fails", "ignored"])
-@pytest.mark.parametrize("product", ["pro", "aura"])
+@for_each("absent", ["offline", "omitted", "degraded", "blank"])
+@for_each("missing", ["fails", "ignored"])
+@for_each("product", ["pro", "aura"])
 def test_an_outlet_without_its_faceplate_is_recognised(
     product: Product, missing: str, absent: str
 ) -> None:

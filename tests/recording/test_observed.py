@@ -3,7 +3,6 @@
 from typing import Any, get_args
 
 import msgspec
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from invis_sim.device.state import OutletState, Product, Quirks
 from invis_sim.protocol.packets import Push, Reply, Request
 from invis_sim.recording.observed import Observed
 from invis_sim.recording.questions import QUESTIONS, Question, simulate
+from tests.cases import for_each
 from tests.faults.random_structs import json_trees
 from tests.recording.test_from_replies import packets
 from tests.scenario.random_scenarios import states
@@ -52,7 +52,7 @@ def test_once_everything_was_asked_everything_is_known(
     assert packets(learnt(observed, known)) == packets(device)
 
 
-@pytest.mark.parametrize("form", get_args(AddressForm))
+@for_each("form", get_args(AddressForm))
 def test_addresses_are_read_in_the_form_that_is_known(form: AddressForm) -> None:
     """No reply shows which octet of an integer is the first one."""
     device = OutletState(quirks=Quirks(internet_addresses=form))
@@ -80,7 +80,7 @@ def test_what_was_not_shown_stays_as_it_was(
     assert after.timing == known.timing
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("callback", "args", "part", "expected"),
     [
         (10, [2, 1], "outlets", {"states": (0, 1)}),
@@ -108,9 +108,7 @@ def test_after_a_setting_what_was_shown_before_counts_no_more() -> None:
     assert observed.parts(known)["outlets"].states == (0, 0)
 
 
-@pytest.mark.parametrize(
-    ("callback", "args"), [(5, None), (7, None), (21, ["IM"]), (99, []), (20, None)]
-)
+@for_each(("callback", "args"), [(5, None), (7, None), (21, ["IM"]), (99, []), (20, None)])
 def test_no_other_request_sets_what_is_known(callback: int, args: Any) -> None:
     request = Request(packet_id=1, callback=callback, args=args)
     assert Observed().setting(request, OutletState()) == {}

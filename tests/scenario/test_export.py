@@ -15,6 +15,7 @@ from invis_sim.scenario.model import Scenario
 from invis_sim.scenario.toml_text import to_toml
 from invis_sim.schema.build import build
 from invis_sim.schema.differences import differences
+from tests.cases import for_each
 from tests.scenario.random_scenarios import scenarios, states
 
 # Text that UTF-8 has, and that TOML does not normalise.
@@ -31,7 +32,7 @@ TABLES = st.dictionaries(
 )
 
 
-@pytest.mark.parametrize("name", bundled())
+@for_each("name", bundled())
 def test_a_shipped_scenario_is_the_same_after_a_round_trip(name: str) -> None:
     original = scenario.load(name)
     assert scenario.parse(scenario_text(original)) == original

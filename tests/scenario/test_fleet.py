@@ -18,6 +18,7 @@ from invis_sim.scenario.fleet_loading import resolve_fleet, with_fleet
 from invis_sim.scenario.fleet_outlets import FleetMember, members_of
 from invis_sim.scenario.loading import one_outlet, resolve, with_faults
 from invis_sim.scenario.serial_numbers import serial_numbers
+from tests.cases import for_each
 from tests.scenario.support import problems_of
 
 FIFTY = "[fleet]\ncount = 50\n"
@@ -32,7 +33,7 @@ def members(text: str, seed: int = 7) -> dict[int, FleetMember]:
 # Serial numbers
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("pattern", "first", "expected"),
     [
         ("0003C4{n:05X}", 1, ["0003C400001", "0003C400002"]),
@@ -48,7 +49,7 @@ def test_a_pattern_has_the_number_of_the_outlet_in_it(
     assert serial_numbers(pattern, range(first, first + 2)) == expected
 
 
-@pytest.mark.parametrize(
+@for_each(
     "pattern",
     [
         "0003C4{m:05X}",
@@ -70,7 +71,7 @@ def test_a_pattern_can_say_nothing_else(pattern: str) -> None:
         serial_numbers(pattern, range(1, 3))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("pattern", "count", "problem"),
     [
         ("0003C400001", 2, "gives each outlet the same serial number"),
@@ -122,7 +123,7 @@ def test_each_next_outlet_has_the_next_address(first: str, count: int, last: str
     assert len({*found}) == count
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("first", "count", "problem"),
     [
         ("127.255.255.250", 6, "the block 127.0.0.0/8 has 5 addresses from 127.255.255.250 on"),
@@ -139,7 +140,7 @@ def test_a_block_may_run_out_of_addresses(first: str, count: int, problem: str) 
     assert found.startswith(f"3: fleet.address: {problem}")
 
 
-@pytest.mark.parametrize("text", ["", "localhost", "127.0.1", "127.0.1.1/99", "127.0.1.1/", "a/b"])
+@for_each("text", ["", "localhost", "127.0.1", "127.0.1.1/99", "127.0.1.1/", "a/b"])
 def test_an_address_is_in_numbers(text: str) -> None:
     with pytest.raises(ValueError, match="expected an address such as"):
         addresses(text, 1)
@@ -164,7 +165,7 @@ def test_addresses_go_with_numbers_so_that_processes_do_not_collide() -> None:
     assert problem.startswith("3: fleet.address: expected the address of outlet 2147483648")
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         "[listen]\ntcp_port = 3333\n[fleet]\ncount = 1\n",
@@ -321,7 +322,7 @@ def test_what_an_outlet_of_another_product_lacks_is_not_its_own() -> None:
     assert (aura.sensors.lux, aura.nightlight.mode, pro.nightlight.mode) == (5, 0, 1)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("differences", "problem"),
     [
         ("every = 0", "10: fleet.outlets[0].every: expected a whole number from 1, found 0"),
@@ -449,7 +450,7 @@ def test_python_can_say_what_a_file_can() -> None:
     assert second.scenario.faults == (faults.Drop(),)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("arguments", "problem"),
     [
         ({"count": 0}, "count: expected a whole number from 1"),
@@ -476,7 +477,7 @@ def test_options_override_the_fleet_of_a_scenario_key_by_key() -> None:
     assert [(one.number, one.scenario.description) for one in found] == [(5, ""), (6, "x")]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("options", "problem"),
     [
         ({}, "count: expected a number of outlets; the scenario has no [fleet]"),

@@ -15,9 +15,10 @@ from invis_sim.faults import (
 )
 from invis_sim.scenario.inline_fault import parse_fault
 from invis_sim.scenario.loading import ScenarioError
+from tests.cases import for_each
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "expected"),
     [
         ("drop", Drop()),
@@ -40,7 +41,7 @@ def test_a_line_says_the_same_as_a_table(text: str, expected: Fault) -> None:
     assert parse_fault(text) == expected
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@for_each("kind", KINDS)
 def test_every_kind_can_be_meant(kind: str) -> None:
     needed = {
         "delay": "seconds=1",
@@ -54,7 +55,7 @@ def test_every_kind_can_be_meant(kind: str) -> None:
     assert parse_fault(f"{kind}:{needed.get(kind, '')}").kind() == kind
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "problem"),
     [
         ("dealy:seconds=1", "'dealy:seconds=1': kind: expected "),

@@ -48,6 +48,7 @@ from invis_sim.scenario.loading import (
 )
 from invis_sim.scenario.model import Listen, Scenario
 from invis_sim.scenario.steps import AfterRequest, Step
+from tests.cases import for_each
 from tests.scenario.random_scenarios import scenarios
 from tests.scenario.toml import to_toml
 
@@ -64,7 +65,7 @@ def test_every_scenario_can_be_written_to_a_file_and_read_back(scenario: Scenari
     assert parse(to_toml(msgspec.to_builtins(scenario))) == scenario
 
 
-@pytest.mark.parametrize("text", ["", "\n", "# nothing\r\n", "[device]\n[listen]\n[protocol]"])
+@for_each("text", ["", "\n", "# nothing\r\n", "[device]\n[listen]\n[protocol]"])
 def test_an_empty_file_is_a_good_outlet(text: str) -> None:
     assert parse(text) == Scenario()
 
@@ -162,7 +163,7 @@ def test_every_table_of_what_the_outlet_is_and_knows_is_read_as_it_is_written() 
     assert scenario.transports == ("tcp",)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "product"),
     [
         ("", "bare"),
@@ -176,7 +177,7 @@ def test_the_product_is_as_it_is_called_or_as_its_firmware_has_it(text: str, pro
     assert parse(text).product == product
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "step"),
     [
         ("after_seconds = 1\nsample = true", Step(after_seconds=1, sample=True)),
@@ -283,7 +284,7 @@ def test_the_same_text_in_two_files_is_reported_for_each(tmp_path: Path) -> None
         assert problem_with(path).startswith(f"{path}:1: seed: ")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "hint"),
     [
         ("slow-update", "; did you mean 'slow-updates'?"),
@@ -313,7 +314,7 @@ def test_a_file_that_is_not_utf_8_is_reported_with_the_line(tmp_path: Path) -> N
     assert problem_with(path).startswith(f"{path}:2: not UTF-8: ")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "problem"),
     [
         ("\n\nseed 7", "f:3: not TOML: expected '=' after a key in a key/value pair (column 6)"),
@@ -357,7 +358,7 @@ def test_a_text_that_is_not_toml_is_reported_with_line_and_column(text: str, pro
     assert found.startswith(problem)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("source", "seed"),
     [
         (Scenario(seed=1), 1),
@@ -429,7 +430,7 @@ BAD: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("name", OVERRIDES)
+@for_each("name", OVERRIDES)
 def test_a_value_replaces_its_key_and_nothing_else(name: str) -> None:
     before = parse("seed = 7\n[firmware.PM]\n[[faults]]\nkind = 'drop'")
     after = override(before, **{name: GOOD[name]})
@@ -449,7 +450,7 @@ def test_none_leaves_a_key_as_it_is() -> None:
     assert override(scenario, **dict.fromkeys(OVERRIDES)) == scenario
 
 
-@pytest.mark.parametrize(("name", "value"), BAD)
+@for_each(("name", "value"), BAD)
 def test_a_value_that_does_not_fit_is_refused_by_name(name: str, value: Any) -> None:
     with pytest.raises(ScenarioError, match=f"^{name}: expected .*, found "):
         override(Scenario(), **{name: value})
@@ -505,9 +506,7 @@ def test_what_an_option_has_switched_off_does_not_hide_other_mistakes() -> None:
         with_faults(narrowed, [Drop(name="lost", when=When(transport="ws"))])
 
 
-@pytest.mark.parametrize(
-    "document", ["a = 1", 'a = "\\u0000é\\u007f\\"\\\\"', "a = {b = [1.5, {}]}"]
-)
+@for_each("document", ["a = 1", 'a = "\\u0000é\\u007f\\"\\\\"', "a = {b = [1.5, {}]}"])
 def test_what_the_tests_write_as_toml_is_read_as_the_same(document: str) -> None:
     data = tomllib.loads(document)
     assert tomllib.loads(to_toml(data)) == data

@@ -1,7 +1,6 @@
 """What runs as a scenario: loaded again, it makes the same."""
 
 import msgspec
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from invis_sim.scenario.export import running_scenario, scenario_text
 from invis_sim.scenario.loading import load
 from invis_sim.scenario.model import Scenario
 from invis_sim.testing import strategies
+from tests.cases import for_each
 from tests.scenario.random_scenarios import states
 
 
@@ -48,7 +48,7 @@ def test_an_exported_scenario_is_a_fixed_point(scenario: Scenario) -> None:
     assert exported(parse(text)) == text
 
 
-@pytest.mark.parametrize("name", bundled())
+@for_each("name", bundled())
 def test_so_is_that_of_every_shipped_one(name: str) -> None:
     text = exported(load(name))
     assert exported(parse(text)) == text

@@ -20,6 +20,7 @@ from invis_sim.scenario.inline_fault import parse_fault
 from invis_sim.scenario.loading import resolve
 from invis_sim.scenario.validation import validate
 from invis_sim.schema.fields import fields
+from tests.cases import for_each
 
 FAULTS: list[tuple[str, Callable[[Any], object], Any]] = [
     ('kind = "malformed_json"\nhow = {}', lambda it: faults.MalformedJson(how=it), "trunc"),
@@ -61,7 +62,7 @@ def said(build: Callable[[], object]) -> str:
     return str(raised.value).removeprefix("<scenario>:")
 
 
-@pytest.mark.parametrize(("keys", "build", "value"), FAULTS)
+@for_each(("keys", "build", "value"), FAULTS)
 def test_a_wrong_fault_is_refused_in_the_same_words_from_python(
     keys: str, build: Callable[[Any], object], value: Any
 ) -> None:
@@ -101,7 +102,7 @@ def test_python_accepts_what_a_file_may_have_and_nothing_else(
         assert built == (kind(**keys),)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "build"),
     [
         ("seed = -1", lambda: Scenario(seed=-1)),
@@ -138,7 +139,7 @@ def test_python_may_write_what_a_file_may_write() -> None:
     assert Step(after_seconds=1, inject={"kind": "drop"}).commands[0].injects == ("drop",)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("value", "found"),
     [({1, 2}, "set"), (b"x", "bytes"), (1j, "complex"), (date(2024, 1, 1), "2024-01-01")],
 )
@@ -154,13 +155,13 @@ def test_what_no_file_has_is_no_value(value: Any, found: str) -> None:
             build()
 
 
-@pytest.mark.parametrize("source", [5, b"seed = 1", {"seed": 1}, [], faults.Drop()])
+@for_each("source", [5, b"seed = 1", {"seed": 1}, [], faults.Drop()])
 def test_what_is_no_source_of_a_scenario_is_refused(source: Any) -> None:
     with pytest.raises(ScenarioError, match=r"^scenario: expected a Scenario, a path, the"):
         resolve(source)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("fault", "hint"),
     [
         ("drop", r'found "drop"; write { kind = "drop" }, or in Python faults.Drop\(\)$'),

@@ -22,6 +22,7 @@ from invis_sim.scenario.model import Scenario
 from invis_sim.scenario.steps import Step
 from invis_sim.scenario.validation import validate
 from invis_sim.schema.fields import Path
+from tests.cases import for_each
 from tests.scenario.random_scenarios import documents, steps
 
 SCHEMA = scenario_schema()
@@ -372,12 +373,12 @@ def test_what_is_wrong_with_a_list_is_found_by_both_drafts() -> None:
     VALIDATOR.validate({"outlets": {"states": [1, 0]}})
 
 
-@pytest.mark.parametrize("name", bundled())
+@for_each("name", bundled())
 def test_every_shipped_scenario_is_accepted(name: str) -> None:
     VALIDATOR.validate(tomli.loads(bundled()[name].read_text("utf-8")))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@for_each("kind", KINDS)
 def test_the_example_of_every_fault_is_accepted_by_schema_and_loader(kind: str) -> None:
     document = tomli.loads("[[faults]]\n" + textwrap.dedent(KINDS[kind].example))
     assert document["faults"][0]["kind"] == kind
@@ -503,8 +504,8 @@ def document_with(path: Path) -> tuple[dict[str, Any], Path]:
     return tomli.loads(EVERYTHING), path
 
 
-@pytest.mark.parametrize("path", list(paths(tomli.loads(EVERYTHING)))[1:], ids=str)
-@pytest.mark.parametrize("value", [{"nonsense": 1}, [[]], -0.5, None], ids=repr)
+@for_each("path", list(paths(tomli.loads(EVERYTHING)))[1:], ids=str)
+@for_each("value", [{"nonsense": 1}, [[]], -0.5, None], ids=repr)
 def test_a_value_of_the_wrong_type_is_refused_by_schema_and_loader(path: Path, value: Any) -> None:
     document = with_value(*document_with(path), value)
     if ".".join(map(str, path)) in FITTING[repr(value)]:
@@ -530,7 +531,7 @@ def test_an_unknown_key_is_refused_by_schema_and_loader(path: Path) -> None:
     assert [problem.path for problem in validate(document, Scenario)[1]] == [(*path, "nonsense")]
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         "kind = 'dealy'",
@@ -546,7 +547,7 @@ def test_a_fault_of_no_known_kind_or_with_keys_of_another_is_refused(text: str) 
     assert validate(document, Scenario)[1]
 
 
-@pytest.mark.parametrize("value", [True, "0003C44076\n", "0003c44076"])
+@for_each("value", [True, "0003C44076\n", "0003c44076"])
 def test_a_serial_number_is_as_strict_as_the_loader_has_it(value: object) -> None:
     assert not VALIDATOR.is_valid({"device": {"sn": value}})
 
@@ -629,9 +630,7 @@ def test_each_kind_of_fault_can_be_told_by_its_title() -> None:
     assert [SCHEMA["definitions"][name]["title"] for name in names] == list(KINDS)
 
 
-@pytest.mark.parametrize(
-    ("defaults", "least"), [((0, 1), 0), ((None, 1), 1), ((None, None), 2), ((0, None), 2)]
-)
+@for_each(("defaults", "least"), [((0, 1), 0), ((None, 1), 1), ((None, None), 2), ((0, None), 2)])
 def test_items_with_a_default_may_be_omitted_at_the_end(
     defaults: tuple[int | None, ...], least: int
 ) -> None:

@@ -25,6 +25,7 @@ from invis_sim.scenario.fleet_check import fleet_notes
 from invis_sim.scenario.fleet_outlets import members_of
 from invis_sim.scenario.loading import load
 from invis_sim.scenario.model import Listen
+from tests.cases import for_each
 
 NAMES = [
     "aura",
@@ -72,14 +73,14 @@ def test_these_scenarios_ship_by_name() -> None:
     assert list(bundled()) == NAMES
 
 
-@pytest.mark.parametrize("name", NAMES)
+@for_each("name", NAMES)
 def test_each_says_in_one_sentence_what_it_is_for(name: str) -> None:
     description = load(name).description
     assert re.fullmatch(r"[A-Z][^\n]*[^.\n]\.", description)
     assert ". " not in description
 
 
-@pytest.mark.parametrize("name", NAMES)
+@for_each("name", NAMES)
 def test_each_leaves_the_ports_to_whoever_runs_it(name: str) -> None:
     assert load(name).listen == Listen()
 
@@ -143,7 +144,7 @@ def outdated(name: str) -> set[str]:
     }
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "expected"),
     [
         ("default", {"IM www_fw_rev", "PM fw_rev"}),
@@ -157,7 +158,7 @@ def test_there_are_updates_for_what_the_name_says(name: str, expected: set[str])
     assert outdated(name) == expected
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "modules"),
     [("default", {"IM", "PM"}), ("up-to-date", {"IM", "PM"}), ("no-faceplate", {"IM"})],
 )
@@ -238,7 +239,7 @@ def test_flaky_is_the_same_each_time() -> None:
     assert first == second
 
 
-@pytest.mark.parametrize(("name", "layer"), TOURS.items())
+@for_each(("name", "layer"), TOURS.items())
 def test_a_tour_shows_most_of_its_layer_and_nothing_else(name: str, layer: Layer) -> None:
     shown = {fault.kind() for fault in load(name).faults}
     of_layer = {kind for kind, fault in KINDS.items() if fault.layer == layer}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from invis_sim.scenario.toml_positions import key_lines
 from invis_sim.schema.fields import Path
+from tests.cases import for_each
 
 SCENARIO = r"""# An outlet whose third answer is late.
 name = "late"  # [not.a.header]
@@ -85,12 +86,12 @@ def test_nothing_but_what_the_document_says_is_located() -> None:
     assert set(key_lines(SCENARIO)) == {path for path, _ in contents(tomli.loads(SCENARIO))}
 
 
-@pytest.mark.parametrize("text", ["", "\n\n", "# only a comment", "  \r\n\t# and no newline"])
+@for_each("text", ["", "\n\n", "# only a comment", "  \r\n\t# and no newline"])
 def test_a_document_without_keys_has_only_its_root_on_line_one(text: str) -> None:
     assert key_lines(text) == {(): 1}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("written", "key"),
     [
         ("bare-key_1", "bare-key_1"),
@@ -102,14 +103,14 @@ def test_a_document_without_keys_has_only_its_root_on_line_one(text: str) -> Non
         (r'"\"\\\e\x41\u00e9\U0001F50C"', '"\\\x1bAé\U0001f50c'),
     ],
 )
-@pytest.mark.parametrize("shape", ["\n{} = 1", "\n\t[ {} ]", "\n[[{}]]", "\n{} . x=1", "\n[{}.x]"])
+@for_each("shape", ["\n{} = 1", "\n\t[ {} ]", "\n[[{}]]", "\n{} . x=1", "\n[{}.x]"])
 def test_a_key_is_known_by_what_it_means_however_it_is_quoted(
     written: str, key: str, shape: str
 ) -> None:
     assert key_lines(shape.format(written))[key,] == 2
 
 
-@pytest.mark.parametrize(
+@for_each(
     "value",
     [
         '"""\n[x]\ny = 1 \\" \\\n"" ]\n"""""',
@@ -126,9 +127,7 @@ def test_a_value_over_five_lines_does_not_disturb_the_next_key(value: str) -> No
     assert ("y",) not in lines
 
 
-@pytest.mark.parametrize(
-    "value", ["-1.5e+3", "+inf", "1979-05-27 07:32:00.5-07:00", "07:32", "0xAF"]
-)
+@for_each("value", ["-1.5e+3", "+inf", "1979-05-27 07:32:00.5-07:00", "07:32", "0xAF"])
 def test_numbers_and_dates_count_as_one_element(value: str) -> None:
     text = f"a = [{value},\n{value}\n]"
     assert key_lines(text) == {(): 1, ("a",): 1, ("a", 0): 1, ("a", 1): 2}

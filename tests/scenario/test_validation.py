@@ -14,6 +14,7 @@ from invis_sim.scenario.model import Scenario
 from invis_sim.scenario.steps import Step
 from invis_sim.scenario.validation import validate
 from invis_sim.schema.fields import Path
+from tests.cases import for_each
 from tests.scenario.random_scenarios import documents
 from tests.scenario.support import problems_of
 from tests.scenario.toml import to_toml
@@ -57,7 +58,7 @@ def test_a_problem_names_file_line_key_what_was_expected_and_what_was_found() ->
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("written", "expected"),
     [
         ("seed = true", "expected a whole number from 0 to 9223372036854775807, found true"),
@@ -109,7 +110,7 @@ NUMBER_OR_TEXT = (
 )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("written", "problem"),
     [
         (
@@ -174,7 +175,7 @@ def test_what_is_wrong_with_what_the_outlet_is_and_knows_is_told_in_words(
     assert problems_of(written) == [f"1: {written.split(' =')[0]}: {problem}"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("lines", "problem"),
     [
         (["outlets.states = [1,", "2]"], "2: outlets.states[1]: expected 0 or 1 (0: off; 1: on)"),
@@ -244,7 +245,7 @@ def step(*lines: str) -> str:
     return "\n".join(("[[steps]]", *lines))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("lines", "problem"),
     [
         (
@@ -356,7 +357,7 @@ def test_what_is_wrong_with_a_step_is_told(lines: list[str], problem: str) -> No
     assert found.startswith(problem)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("written", "problem"),
     [
         ("sensors.luxx = 1", "sensors.luxx: unknown key; did you mean 'lux'?"),
@@ -484,7 +485,7 @@ WITHOUT_EFFECT = [
 """Product, a setting that has no effect with it, where it stands, and what is said of it."""
 
 
-@pytest.mark.parametrize(("product", "setting", "key", "message"), WITHOUT_EFFECT)
+@for_each(("product", "setting", "key", "message"), WITHOUT_EFFECT)
 def test_a_setting_that_the_product_has_no_use_for_is_reported(
     product: str, setting: str, key: str, message: str
 ) -> None:
@@ -497,7 +498,7 @@ def test_a_setting_that_the_product_has_no_use_for_is_reported(
     assert problems_of(text) == [f"4: steps[0].set.{key}: {message}"]
 
 
-@pytest.mark.parametrize(("product", "setting"), [case[:2] for case in WITHOUT_EFFECT])
+@for_each(("product", "setting"), [case[:2] for case in WITHOUT_EFFECT])
 def test_a_setting_has_an_effect_with_the_product_or_the_quirk_that_it_needs(
     product: str, setting: str
 ) -> None:
@@ -515,7 +516,7 @@ def test_a_setting_has_an_effect_with_the_product_or_the_quirk_that_it_needs(
         assert problems_of(f"{setting}\n[firmware.PM]\n{said}") == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     "lines", [["faceplate = 'on'"], ["faceplate = 'off'"], ["sample = true"], ["update = 'PM'"]]
 )
 def test_a_step_that_needs_a_faceplate_is_reported_where_there_is_none(lines: list[str]) -> None:
@@ -529,7 +530,7 @@ def test_a_step_that_needs_a_faceplate_is_reported_where_there_is_none(lines: li
     assert problems_of(step("after_seconds = 1", "update = 'IM'")) == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     "becomes",
     [
         "device.product = 'pro'",
@@ -556,7 +557,7 @@ def test_where_a_step_sets_the_quirk_that_a_light_needs_it_is_not_blamed() -> No
     assert problem.startswith("3: indicator_light: has no effect")
 
 
-@pytest.mark.parametrize(
+@for_each(
     "text",
     [
         "[sensors]\n[faceplate]\nattached = true\n[nightlight]\nmode = 0",
@@ -597,7 +598,7 @@ def test_from_python_a_setting_without_effect_is_refused_as_well() -> None:
     assert Scenario(device=Device(product="pro"), sensors=Sensors(lux=1.0)).product == "pro"
 
 
-@pytest.mark.parametrize("written", ["revb", "RevB", "REVB", "rev B", "rev-b", "Rev. B", "revB "])
+@for_each("written", ["revb", "RevB", "REVB", "rev B", "rev-b", "Rev. B", "revB "])
 def test_a_revision_that_is_nearly_a_known_one_is_reported(written: str) -> None:
     assert problems_of(f"device.hw_rev = '{written}'") == [
         (
@@ -611,7 +612,7 @@ def test_a_revision_that_is_nearly_a_known_one_is_reported(written: str) -> None
     assert "did you mean 'revA'?" in problem
 
 
-@pytest.mark.parametrize("written", ["revA", "revB", "revC", "", "B", "2.1", "revAB"])
+@for_each("written", ["revA", "revB", "revC", "", "B", "2.1", "revAB"])
 def test_other_revisions_are_text_like_any_other(written: str) -> None:
     assert parse(f"device.hw_rev = '{written}'").device.hw_rev == written
 
@@ -624,7 +625,7 @@ def test_a_bare_outlet_with_firmware_for_a_faceplate_is_reported_at_its_product(
     assert problems_of(text.replace("bare", "aura")) == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("hw_rev", "off", "other"), [("revB", "tcp", "ws"), ("revA", "ws", "tcp"), ("x", "ws", "tcp")]
 )
 def test_an_outlet_whose_revision_has_only_the_transport_that_is_off_is_reported(
@@ -656,7 +657,7 @@ def test_a_fault_on_a_transport_that_the_revision_does_not_have_is_reported() ->
     assert problems_of(f"{text}\ntransports = 'both'") == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("lines", "expected"),
     [
         (
@@ -701,7 +702,7 @@ def test_what_is_wrong_with_a_fault_is_told(lines: list[str], expected: str) -> 
     assert expected in problem
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("when", "message"),
     [
         (["first = 2", "after = 2"], "never applies: no count satisfies first and after"),
@@ -767,7 +768,7 @@ def test_faults_without_a_name_may_be_of_one_kind() -> None:
     assert problems_of(fault("kind = 'drop'", fault("kind = 'drop'"))) == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "hint"),
     [
         ("Seed = 1", "did you mean 'seed'?"),
@@ -807,7 +808,7 @@ def test_an_unknown_key_comes_with_a_hint_what_or_where_it_should_be(text: str, 
     assert f": unknown key; {hint}" in problem
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "expected"),
     [
         (
@@ -841,7 +842,7 @@ def test_odd_keys_are_shown_in_quotes_and_on_one_line() -> None:
     assert keys == ['"a b"', '"x.y"', '"\\n\\u001b"', '""']
 
 
-@pytest.mark.parametrize(
+@for_each(
     "value",
     [
         "0x" + "f" * 5000,

@@ -8,13 +8,13 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import msgspec
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim.device.state import OutletState
 from invis_sim.schema.build import Builder, Problem, Rules, build, build_list
 from invis_sim.schema.fields import Path, fields
+from tests.cases import for_each
 from tests.faults.random_structs import structs
 from tests.scenario.random_scenarios import spoil, without_none
 
@@ -113,7 +113,7 @@ def test_what_the_struct_itself_finds_is_at_the_key_it_names() -> None:
     assert problem == Problem(("inner", "low"), "low (5) is above high (4)")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("annotation", "plain", "message"),
     [
         (Outer, [{}], "x: expected a table, found [a table]; write [x], not [[x]]"),

@@ -4,7 +4,6 @@ import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
-import pytest
 
 from invis_sim.schema.describe import (
     choices,
@@ -18,6 +17,7 @@ from invis_sim.schema.describe import (
     type_errors,
 )
 from invis_sim.schema.fields import Path
+from tests.cases import for_each
 
 
 class Led(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
@@ -38,7 +38,7 @@ Percent = Annotated[int, msgspec.Meta(ge=0, le=100, description="Percent.")]
 Name = Annotated[str, msgspec.Meta(pattern="^[a-z]+$", description="A name: small letters.")]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("annotation", "words"),
     [
         (bool, "true or false"),
@@ -75,7 +75,7 @@ def test_choices_are_the_words_of_a_type() -> None:
     assert choices(info) == ["a", "b"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("word", "known", "hint"),
     [
         ("luxx", ["lux", "gas"], "; did you mean 'lux'?"),
@@ -90,7 +90,7 @@ def test_a_word_that_resembles_a_known_one_is_hinted(
     assert did_you_mean(word, known) == hint
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("value", "text"),
     [
         (True, "true"),
@@ -120,7 +120,7 @@ def test_a_value_in_one_line_has_all_that_is_in_it() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("path", "text"),
     [
         ((), ""),
@@ -133,7 +133,7 @@ def test_a_path_is_shown_as_toml_has_it(path: Path, text: str) -> None:
     assert format_path(path) == text
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("message", "path", "rest"),
     [
         ("nth: must be odd", ("nth",), "must be odd"),
@@ -148,7 +148,7 @@ def test_an_error_of_a_struct_is_at_the_key_it_names(message: str, path: Path, r
     assert locate_error(message, table) == (path, rest)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("value", "annotation", "errors"),
     [
         (1, int, []),

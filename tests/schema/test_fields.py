@@ -3,7 +3,6 @@
 from typing import Annotated, Any
 
 import msgspec
-import pytest
 
 from invis_sim.schema.fields import (
     MISSING,
@@ -16,6 +15,7 @@ from invis_sim.schema.fields import (
     value_at,
     walk,
 )
+from tests.cases import for_each
 
 
 class Point(msgspec.Struct, array_like=True):
@@ -61,7 +61,7 @@ def test_fields_are_by_key_in_order_with_what_they_are() -> None:
     assert fields(Tree)["names"].default == []
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("key", "table", "element", "section"),
     [
         ("trunk", Leaf, None, Leaf),
@@ -160,7 +160,7 @@ def test_docstrings_of_bases_explain_their_keys_unless_explained_again() -> None
     assert key_docs(Again) == {"trunk": "another trunk.", "deep": "how deep."}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("path", "found"),
     [
         ((), None),

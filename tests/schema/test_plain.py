@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from invis_sim.protocol import json_structure
 from invis_sim.schema.plain import MAX_DEPTH, NotPlain, to_json, to_plain
+from tests.cases import for_each
 
 numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 json_values = st.recursive(
@@ -45,7 +46,7 @@ def test_json_is_what_an_encoder_and_a_parser_leave_as_it_is(value: Any) -> None
     assert to_plain(value) == to_json(value)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("value", "place"),
     [
         (math.nan, ()),
@@ -69,7 +70,7 @@ def test_what_is_not_json_is_refused_with_its_place(value: Any, place: tuple[Any
     assert copy.copy(raised.value).path == raised.value.path
 
 
-@pytest.mark.parametrize("value", [b"bytes", {1, 2}, frozenset(), 1j, object(), {1: 2}, Outer])
+@for_each("value", [b"bytes", {1, 2}, frozenset(), 1j, object(), {1: 2}, Outer])
 def test_what_only_an_encoder_takes_for_data_is_no_plain_data(value: Any) -> None:
     with pytest.raises(NotPlain, match=r"^expected (plain data|text as a key), found "):
         to_plain([value])

@@ -17,6 +17,7 @@ from invis_sim.device.effects import Log
 from invis_sim.device.schedule import Schedule
 from invis_sim.server.clock import Clock
 from invis_sim.server.timeline import Timeline
+from tests.cases import for_each
 
 
 class Steps(trio.abc.Instrument):
@@ -83,8 +84,8 @@ def test_timers_run_in_the_order_of_their_times_and_none_too_early(
     assert happened == sorted((time, number) for number, time in enumerate(times))
 
 
-@pytest.mark.parametrize("speed", [3.0, 7.0, 0.3, 49.0, 1e6])
-@pytest.mark.parametrize("seconds", [0.1, 1 / 3, 0.7, 1e-9, 123.456])
+@for_each("speed", [3.0, 7.0, 0.3, 49.0, 1e6])
+@for_each("seconds", [0.1, 1 / 3, 0.7, 1e-9, 123.456])
 def test_a_timer_that_rounding_makes_too_early_runs_once(seconds: float, speed: float) -> None:
     """Time stands still while a task can run, so to look again and again would be for ever."""
     happened: list[float] = []
@@ -261,8 +262,8 @@ def test_a_paused_clock_stands_still_until_it_is_resumed() -> None:
     live(use)
 
 
-@pytest.mark.parametrize("speed", [1.0, math.inf])
-@pytest.mark.parametrize("paused", [False, True])
+@for_each("speed", [1.0, math.inf])
+@for_each("paused", [False, True])
 def test_advance_returns_when_all_that_falls_due_has_happened(speed: float, paused: bool) -> None:
     async def use(clock: Clock, timeline: Timeline) -> None:
         happened: list[str] = []
@@ -318,7 +319,7 @@ def test_however_fast_time_is_a_rhythm_leaves_real_time_for_everything_else(spee
     live(use, speed)
 
 
-@pytest.mark.parametrize("seconds", [-1, math.inf, math.nan, "2", None])
+@for_each("seconds", [-1, math.inf, math.nan, "2", None])
 def test_advance_takes_a_number_from_0(seconds: float) -> None:
     async def use(clock: Clock, timeline: Timeline) -> None:
         with pytest.raises(ValueError, match="seconds: expected a number from 0 to 1e9, found"):
@@ -365,7 +366,7 @@ def test_settle_says_so_where_it_comes_to_no_end(monkeypatch: pytest.MonkeyPatch
     live(use)
 
 
-@pytest.mark.parametrize("speed", [0, -1, math.nan, "2", None, True])
+@for_each("speed", [0, -1, math.nan, "2", None, True])
 def test_a_speed_is_a_number_above_0(speed: float) -> None:
     async def use(clock: Clock, timeline: Timeline) -> None:
         with pytest.raises(ValueError, match="speed: expected a number above 0, or inf, found"):

@@ -22,6 +22,7 @@ from invis_sim.commands.command import CommandError
 from invis_sim.commands.registry import COMMANDS
 from invis_sim.journal import CommandGiven, OutageStarted
 from invis_sim.scenario import parse
+from tests.cases import for_each
 from tests.support import TIMEOUT, make_request
 from tests.web.support import steered
 
@@ -294,7 +295,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("command", WRONG)
+@for_each("command", WRONG)
 def test_a_wrong_command_is_refused_with_the_path_of_its_key(command: str) -> None:
     keys = tomli.loads(command)
     with start_simulator(SCENARIO) as sim:

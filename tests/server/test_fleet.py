@@ -16,6 +16,7 @@ from invis_sim.scenario import Scenario
 from invis_sim.scenario.fleet import FleetSettings, OutletDifferences
 from invis_sim.server.net.room import check_open_files, commands_for_addresses
 from invis_sim.server.runtime import open_runtime
+from tests.cases import for_each
 from tests.server.support import on_both
 from tests.support import TIMEOUT, make_request
 
@@ -96,7 +97,7 @@ def test_addresses_that_this_machine_lacks_are_said_with_what_adds_them(
     run(test)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("missing", "system", "commands"),
     [
         (["127.0.1.2"], "darwin", ["sudo ifconfig lo0 alias 127.0.1.2 up"]),

@@ -19,6 +19,7 @@ from invis_sim.journal import Closed, Entry, EntryFilter, Exchange
 from invis_sim.scenario import Scenario, ScenarioError
 from invis_sim.server import StartError
 from invis_sim.testing.block import start_simulator
+from tests.cases import for_each
 from tests.server.frames import HANDSHAKE, TEXT, client_frame
 from tests.server.peers import address
 from tests.server.support import many_files
@@ -225,7 +226,7 @@ def test_port_0_is_a_free_one_and_never_the_same_for_two() -> None:
         assert 0 not in ports
 
 
-@pytest.mark.parametrize("host", ["a..b", "no.such.host.invalid", "not a host"])
+@for_each("host", ["a..b", "no.such.host.invalid", "not a host"])
 def test_a_host_that_is_none_is_an_error_that_names_it(host: str) -> None:
     with pytest.raises(StartError, match=host), start_simulator(host=host):
         pytest.fail("there is no such host")
@@ -407,7 +408,7 @@ def test_under_trio_a_timeout_around_the_block_ends_it() -> None:
     assert trio.run(live_for_a_while)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("overrides", "kind"),
     [({"host": "a..b"}, StartError), ({"sn": "lower case"}, ScenarioError), ({"no": 1}, TypeError)],
 )
@@ -430,7 +431,7 @@ def test_what_the_block_of_start_simulator_raises_comes_out_as_itself() -> None:
     assert isinstance(caught.value.__cause__, KeyError)
 
 
-@pytest.mark.parametrize("source", ["no-such-scenario", "no/such/file.toml", "seed = -1", "= 1"])
+@for_each("source", ["no-such-scenario", "no/such/file.toml", "seed = -1", "= 1"])
 def test_a_scenario_that_cannot_be_used_is_refused_before_anything_starts(source: str) -> None:
     threads = set(threading.enumerate())
     with pytest.raises(ScenarioError), start_simulator(source):

@@ -15,6 +15,7 @@ from invis_sim.scenario.model import Listen
 from invis_sim.server.mdns import SERVICE_TYPE, reachable_addresses
 from invis_sim.server.net.listeners import StartError
 from invis_sim.testing.block import start_simulator
+from tests.cases import for_each
 from tests.namespaces import two_hosts
 from tests.server.mdns import announced, browsing, new_sn, shorten_pauses, txt
 from tests.server.peers import Peers, address
@@ -32,7 +33,7 @@ def serial_number() -> str:
     return new_sn()
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("version", "addresses", "reachable"),
     [
         (4, ["127.0.0.1", "192.0.2.5", "::1", "2001:db8::1"], ["192.0.2.5"]),

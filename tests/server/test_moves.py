@@ -23,6 +23,7 @@ from invis_sim.server.export import export
 from invis_sim.testing.block import start_simulator
 from invis_sim.testing.handle import SimulatorHandle
 from invis_sim.web.opening import open_simulator
+from tests.cases import for_each
 from tests.server.peers import Address, Peers, address, connected
 from tests.server.support import TRANSPORTS, on_both, outlet, updates_reply, wait_until
 
@@ -196,7 +197,7 @@ def test_while_it_restarts_it_moves_and_comes_back_there() -> None:
         assert all(answers(sim, kind) for kind in TRANSPORTS)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("listen", "problem"),
     [
         (

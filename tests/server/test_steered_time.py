@@ -12,6 +12,7 @@ import trio
 from invis_sim import faults, open_simulator, start_simulator
 from invis_sim.faults import When
 from invis_sim.journal import CommandGiven, Journal, OutageEnded, OutageStarted
+from tests.cases import for_each
 from tests.server.peers import connected
 from tests.server.support import faulty, wait_for_end
 from tests.support import TIMEOUT, make_request
@@ -152,7 +153,7 @@ def test_an_outage_does_not_start_once_its_time_is_over() -> None:
         assert len(sim.journal.events(kind="outage_started")) == 1
 
 
-@pytest.mark.parametrize("speed", [1.0, 1e6, math.inf])
+@for_each("speed", [1.0, 1e6, math.inf])
 def test_an_outage_of_a_packet_starts_in_its_time_only(speed: float) -> None:
     """At infinite speed its time is over before the first client."""
     fault = faults.FaceplateOffline(when=When(callback=20, until_seconds=50), seconds=1)
@@ -167,7 +168,7 @@ def test_an_outage_of_a_packet_starts_in_its_time_only(speed: float) -> None:
         assert sim.faults["faceplate_offline"].applied == (speed == 1)
 
 
-@pytest.mark.parametrize("speed", [1.0, 1e6, math.inf])
+@for_each("speed", [1.0, 1e6, math.inf])
 def test_a_packet_fault_applies_in_its_time_only(speed: float) -> None:
     window = When(callback=20, from_seconds=50, until_seconds=80)
     with faulty(faults.Fail(when=window), speed=speed) as sim, connected(sim, "tcp") as client:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import pytest
 import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +14,7 @@ from invis_sim.scenario.from_keys import build_step
 from invis_sim.scenario.steps import Step
 from invis_sim.server.clock import Clock
 from invis_sim.server.step_runner import StepRunner
+from tests.cases import for_each
 
 CALLBACKS = (9, 20)
 
@@ -95,7 +95,7 @@ def test_what_is_left_goes_on_as_if_nothing_had_happened(
     trio.run(run, clock=MockClock(autojump_threshold=0))
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("step", "seconds", "left"),
     [
         ({"after_seconds": 100}, 60, {"after_seconds": 40}),

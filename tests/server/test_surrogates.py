@@ -14,6 +14,7 @@ from invis_sim.faults import Drop
 from invis_sim.journal.text import format_entries
 from invis_sim.protocol.packets import MalformedPacket, parse_request
 from invis_sim.schema.plain import NOT_UNICODE
+from tests.cases import for_each
 from tests.server.peers import connected
 from tests.support import make_request
 
@@ -84,7 +85,7 @@ def test_a_client_is_told_the_place(transport: Any) -> None:
         assert client.packet()["PUBACK"] == 1
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("callback", "args", "problem"),
     [
         (4, [{"accessory": 1, "name": HALF}], f"name: {NOT_UNICODE}"),

@@ -14,6 +14,7 @@ from invis_sim import StartError, start_simulator
 from invis_sim.server.net.listeners import open_listeners
 from invis_sim.server.threads import run_in_thread
 from invis_sim.testing.block import SimulatorContext
+from tests.cases import for_each
 
 
 def threads() -> set[threading.Thread]:
@@ -54,7 +55,7 @@ def test_localhost_has_the_addresses_that_exist(monkeypatch: pytest.MonkeyPatch)
     trio.run(run)
 
 
-@pytest.mark.parametrize(
+@for_each(
     "start",
     [
         lambda: start_simulator(host="localhost"),

@@ -13,6 +13,7 @@ from invis_sim import start_simulator
 from invis_sim.journal.text import summary
 from invis_sim.protocol.transport import Transport
 from invis_sim.testing.handle import SimulatorHandle
+from tests.cases import for_each
 from tests.server.peers import Peers
 from tests.server.support import on_both, wait_until
 from tests.support import TIMEOUT
@@ -119,7 +120,7 @@ def test_an_update_that_a_step_starts_is_done_before_the_first_client(attempt: i
         assert answer(sim, 12)["IM"]["fw_rev"] == "0.9.0"
 
 
-@pytest.mark.parametrize("speed", [1000, 1e5, math.inf])
+@for_each("speed", [1000, 1e5, math.inf])
 def test_an_outage_ends_in_its_time_and_not_in_that_of_the_machine(speed: float) -> None:
     steps = """
         [[steps]]

@@ -5,13 +5,13 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from invis_sim import faults, start_simulator
 from invis_sim.faults import When
 from invis_sim.testing.handle import SimulatorHandle
+from tests.cases import for_each
 from tests.server.frames import CLOSE, PING, PONG, TEXT, Frame, client_frame, frame_at
 from tests.server.peers import WebSocketPeer
 from tests.support import make_request
@@ -129,7 +129,7 @@ def test_a_pong_waits_for_the_rest_of_a_reply() -> None:
         assert [frame.first for frame in frames].count(PONG) == 200
 
 
-@pytest.mark.parametrize("how", ["stop", "close frame", "restart"])
+@for_each("how", ["stop", "close frame", "restart"])
 def test_the_last_frame_does_not_come_into_a_reply(how: str) -> None:
     slow = faults.Throttle(bytes_per_second=400, when=When(callback=20))
     with start_simulator() as sim, WebSocketPeer.opened(sim.ws_url) as client:

@@ -12,6 +12,7 @@ from invis_sim import faults, start_simulator
 from invis_sim.commands.registry import COMMANDS
 from invis_sim.testing.handle import SimulatorHandle
 from invis_sim.testing.thread import SimulatorStopped
+from tests.cases import for_each
 
 CALLS: dict[str, Callable[[SimulatorHandle], object]] = {
     "do": lambda sim: sim.do(push=9),
@@ -65,13 +66,13 @@ def test_every_command_is_here() -> None:
     assert set(COMMANDS) <= set(CALLS)
 
 
-@pytest.mark.parametrize("name", CALLS)
+@for_each("name", CALLS)
 def test_after_the_block_a_call_raises(name: str) -> None:
     with pytest.raises(SimulatorStopped):
         CALLS[name](ended())
 
 
-@pytest.mark.parametrize("name", CALLS)
+@for_each("name", CALLS)
 def test_after_the_block_a_call_raises_in_another_trio_loop(name: str) -> None:
     sim = ended()
 

@@ -19,6 +19,7 @@ from invis_sim import (
     faults,
     start_fleet,
 )
+from tests.cases import for_each
 from tests.support import TIMEOUT, connect, exchange, make_request
 
 PRO = "[firmware.PM]\n"
@@ -133,7 +134,7 @@ def test_after_the_end_calls_fail_and_what_was_is_readable() -> None:
     assert list(fleet.select(lambda outlet: True)) == ["0003C400001", "0003C400002"]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("arguments", "error", "problem"),
     [
         ({}, ScenarioError, "count: expected a number of outlets; the scenario has no"),

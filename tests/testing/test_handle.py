@@ -28,6 +28,7 @@ from invis_sim.journal.text import summary
 from invis_sim.testing.block import start_simulator
 from invis_sim.testing.handle import SimulatorHandle
 from invis_sim.testing.thread import SimulatorStopped
+from tests.cases import for_each
 from tests.support import TIMEOUT, connect, exchange, make_request
 
 
@@ -386,7 +387,7 @@ def test_what_is_changed_is_known_to_the_state_told_to_clients_and_read_by_them(
         assert is_told(client, 15) == [1, 7]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("changes", "message"),
     [
         ({"outlets": {"states": [1, 2]}}, r"outlets\.states"),
@@ -642,7 +643,7 @@ def test_under_trio_what_is_changed_is_told_as_well() -> None:
     assert [one["callbackArgs"] for one in pushed[:2]] == [[1, 1], "x"]
 
 
-@pytest.mark.parametrize("how", ["close", "close_frame", "reset"])
+@for_each("how", ["close", "close_frame", "reset"])
 def test_disconnect_all_ends_every_connection_and_new_ones_are_served(
     how: Literal["close", "close_frame", "reset"],
 ) -> None:
@@ -693,7 +694,7 @@ def test_speed_divides_the_time_of_a_reboot() -> None:
         assert back.wait(TIMEOUT)
 
 
-@pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf")])
+@for_each("seconds", [-1.0, float("nan"), float("inf")])
 def test_a_reboot_takes_a_time_that_ends(seconds: float) -> None:
     with start_simulator() as sim, pytest.raises(ValueError, match="seconds"):
         sim.reboot(seconds)

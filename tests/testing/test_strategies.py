@@ -49,6 +49,7 @@ from invis_sim.testing.strategies import (
     struct_strategies,
     whens,
 )
+from tests.cases import for_each
 from tests.scenario.toml import to_toml
 from tests.server.frames import HANDSHAKE, TEXT, client_frame
 from tests.server.support import wait_until
@@ -544,7 +545,7 @@ def endings(journal: Journal) -> list[str]:
     return [event.reason for event in journal.events() if isinstance(event, Closed)]
 
 
-@pytest.mark.parametrize("strategy", [scenarios(), st.lists(faults()), whens(), requests()])
+@for_each("strategy", [scenarios(), st.lists(faults()), whens(), requests()])
 def test_a_strategy_is_shown_in_short(strategy: st.SearchStrategy[Any]) -> None:
     """Hypothesis warns of more than 30,000 characters, which may fail the user's test."""
     assert len(repr(strategy)) < 20_000

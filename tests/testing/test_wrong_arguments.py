@@ -22,6 +22,7 @@ from invis_sim.device.outlet import Outlet
 from invis_sim.device.preferences import AccPrefs, Preferences
 from invis_sim.device.state import OutletState
 from invis_sim.testing.block import start_simulator
+from tests.cases import for_each
 
 Call = Callable[[Any], object]
 
@@ -151,7 +152,7 @@ def test_a_wrong_argument_is_refused_at_the_call(
         call(sim)
 
 
-@pytest.mark.parametrize("commands", ["push", [5], [faults.Drop]])
+@for_each("commands", ["push", [5], [faults.Drop]])
 def test_commands_of_the_start_are_checked(commands: Any) -> None:
     async def run() -> None:
         async with open_simulator(commands=commands):

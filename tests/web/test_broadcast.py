@@ -16,6 +16,7 @@ from trio.testing import MockClock
 from invis_sim.journal import DeviceLog, EntryFilter, Exchange, Journal
 from invis_sim.web import broadcast, feed
 from invis_sim.web.broadcast import Broadcasts, Reader, TooManyFilters
+from tests.cases import for_each
 
 ALL = EntryFilter()
 
@@ -220,7 +221,7 @@ def test_there_is_a_limit_of_filters_and_none_of_readers(monkeypatch: pytest.Mon
     run(scene)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("text", "raised"),
     [
         (b"id: 3\ndata: id: 3\n\nid: 12\n", b"id: 7\ndata: id: 3\n\nid: 12\n"),

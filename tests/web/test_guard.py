@@ -17,6 +17,7 @@ from invis_sim.testing.handle import SimulatorHandle
 from invis_sim.web.api import OPERATIONS
 from invis_sim.web.guard import SECURITY_HEADERS, Guard
 from invis_sim.web.problems import HttpProblem
+from tests.cases import for_each
 from tests.server.support import wait_until
 from tests.support import SN, TIMEOUT, connect, exchange
 from tests.web.support import OUTLET, QUIET, Client, steered
@@ -425,7 +426,7 @@ def refusal(guard: Guard, **headers: str) -> int | None:
     return None
 
 
-@pytest.mark.parametrize("more", [{"origin": "http://h:1"}, {"sec_fetch_site": "cross-site"}, {}])
+@for_each("more", [{"origin": "http://h:1"}, {"sec_fetch_site": "cross-site"}, {}])
 def test_the_host_is_looked_at_first(more: dict[str, Any]) -> None:
     guard = Guard(port=1, token="t", local_only=False)
     assert refusal(guard, host="h:1", **more) == 403

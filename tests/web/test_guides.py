@@ -4,9 +4,8 @@ import re
 from html import unescape
 from html.parser import HTMLParser
 
-import pytest
-
 from invis_sim.guides import guides, title
+from tests.cases import for_each
 from tests.web.support import Client, steered
 
 
@@ -45,7 +44,7 @@ class Elements(HTMLParser):
         self.found |= {tag, *(name for name, _ in attrs)}
 
 
-@pytest.mark.parametrize("path", ["/guides/nope", "/guides/", "/guides/..%2F__init__.py"])
+@for_each("path", ["/guides/nope", "/guides/", "/guides/..%2F__init__.py"])
 def test_there_is_no_other_page(path: str) -> None:
     with steered() as (_, client):
         assert client.refused("GET", path).status == 404

@@ -22,11 +22,12 @@ from packaging.requirements import Requirement
 
 from invis_sim import start_simulator
 from invis_sim.server.net.listeners import StartError
+from tests.cases import for_each
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("part", "parameters"),
     [
         (TCPServer, ["app", "config", "context", "state", "stream"]),

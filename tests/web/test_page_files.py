@@ -3,12 +3,11 @@
 import re
 from pathlib import Path
 
-import pytest
-
 import invis_sim.web
 from invis_sim.device.sensors import READINGS
 from invis_sim.journal.entries import ENTRY_KINDS
 from invis_sim.protocol.callbacks import Callback
+from tests.cases import for_each
 
 STATIC = Path(invis_sim.web.__file__).parent / "static"
 FILES = sorted(path for path in STATIC.iterdir())
@@ -35,7 +34,7 @@ def test_the_page_has_words_for_each_kind_of_entry() -> None:
     assert {"exchange", *found} == ENTRY_KINDS
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+@for_each("path", FILES, ids=lambda path: path.name)
 def test_nothing_is_read_as_html_or_run_or_loaded_from_elsewhere(path: Path) -> None:
     text = path.read_text()
     forbidden = r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function"
@@ -44,7 +43,7 @@ def test_nothing_is_read_as_html_or_run_or_loaded_from_elsewhere(path: Path) -> 
     assert not re.search(r"<[^>]+\s(style|on\w+)=", text) or path.suffix != ".html"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+@for_each("path", FILES, ids=lambda path: path.name)
 def test_no_file_is_too_long(path: Path) -> None:
     limit = 420 if path.suffix != ".css" else 700
     assert len(path.read_text().splitlines()) <= limit

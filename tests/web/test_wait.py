@@ -4,9 +4,8 @@ import http.client
 import threading
 from typing import Any
 
-import pytest
-
 from invis_sim import When, faults
+from tests.cases import for_each
 from tests.support import TIMEOUT, connect, exchange, make_request
 from tests.web.support import OUTLET, Client, steered
 
@@ -115,9 +114,7 @@ def test_a_client_that_leaves_a_long_poll_leaves_nothing_behind() -> None:
             client.get("/api/version")
 
 
-@pytest.mark.parametrize(
-    ("query", "path"), [("", "for"), ("for=rain", "for"), ("for=up&count=0", "count")]
-)
+@for_each(("query", "path"), [("", "for"), ("for=rain", "for"), ("for=up&count=0", "count")])
 def test_a_wrong_wait_is_a_problem(query: str, path: str) -> None:
     with steered() as (_, client):
         problem = client.refused("GET", f"{WAIT}?{query}")

@@ -14,6 +14,7 @@ from invis_sim.server.net.system_errors import (
     DESCRIPTORS_OF_AN_OUTLET,
     explain,
 )
+from tests.cases import for_each
 from tests.cli.process import cli
 from tests.support import connect, exchange
 
@@ -83,7 +84,7 @@ def test_outlets_need_no_more_files_than_is_said() -> None:
         assert not sim.offline
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("number", "port", "hint"),
     [
         (errno.EACCES, 80, "a port below 1024 needs a right"),

@@ -1,8 +1,7 @@
 """A connection's life: every move, what follows from each state, which reason counts."""
 
-import pytest
-
 from invis_sim.server.session.lifecycle import ConnectionState, Lifecycle
+from tests.cases import for_each
 
 HANDSHAKE, OPEN, DRAINING, CLOSING, HALF_CLOSED, BLACKHOLED, CLOSED = ConnectionState
 
@@ -38,8 +37,8 @@ def at(state: ConnectionState) -> Lifecycle:
     return lifecycle
 
 
-@pytest.mark.parametrize("to", ConnectionState)
-@pytest.mark.parametrize("start", ConnectionState)
+@for_each("to", ConnectionState)
+@for_each("start", ConnectionState)
 def test_a_connection_goes_where_the_table_says(
     start: ConnectionState, to: ConnectionState
 ) -> None:
@@ -50,7 +49,7 @@ def test_a_connection_goes_where_the_table_says(
     assert lifecycle.reason == ("why" if possible else "by the client")
 
 
-@pytest.mark.parametrize("state", ConnectionState)
+@for_each("state", ConnectionState)
 def test_everything_else_follows_from_the_state(state: ConnectionState) -> None:
     lifecycle = at(state)
     assert lifecycle.sends is (state in SENDS)

@@ -19,6 +19,7 @@ from invis_sim.journal.text import summary
 from invis_sim.server.session import tcp
 from invis_sim.testing.block import start_simulator
 from invis_sim.testing.handle import SimulatorHandle
+from tests.cases import for_each
 from tests.server.peers import TcpPeer
 from tests.server.support import (
     applied_faults,
@@ -281,7 +282,7 @@ def test_nuls_between_requests_are_passed_over(sim: SimulatorHandle, client: Tcp
     assert [one.outcome for one in sim.journal.exchanges()] == ["success", "success"]
 
 
-@pytest.mark.parametrize("callback", [2, 10, 21])
+@for_each("callback", [2, 10, 21])
 def test_arguments_nested_64_deep_are_refused_and_not_ignored(callback: int) -> None:
     arguments = b"[" * 64 + b"]" * 64
     with start_simulator(ws=False) as sim, TcpPeer.connected(sim.tcp_address) as client:

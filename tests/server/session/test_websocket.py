@@ -18,6 +18,7 @@ from invis_sim.protocol.frames import text_frame
 from invis_sim.scenario.model import Scenario
 from invis_sim.testing.block import start_simulator
 from invis_sim.testing.handle import SimulatorHandle
+from tests.cases import for_each
 from tests.server.frames import (
     BINARY,
     CLOSE,
@@ -360,7 +361,7 @@ def test_a_client_that_leaves_inside_the_handshake_is_noted(outlet: SimulatorHan
 # --- messages ---
 
 
-@pytest.mark.parametrize("document", [make_request(), b"\xff\x00", b""])
+@for_each("document", [make_request(), b"\xff\x00", b""])
 def test_a_binary_message_is_not_answered_but_logged(document: bytes) -> None:
     with start_simulator(Scenario()) as outlet, WebSocketPeer.opened(outlet.ws_url) as client:
         client.send(client_frame(BINARY, document) + client_frame(TEXT, make_request(packet_id=2)))

@@ -19,6 +19,7 @@ from websockets.exceptions import (
 from invis_sim import faults
 from invis_sim.faults import Fault, When
 from invis_sim.faults.kinds.websocket import WrongFrame
+from tests.cases import for_each
 from tests.server.frames import (
     BINARY,
     CLOSE,
@@ -201,7 +202,7 @@ def accept_of(head: bytes) -> list[bytes]:
     return [line for line in lines if line.startswith(b"sec-websocket-accept:")]
 
 
-@pytest.mark.parametrize("how", ["wrong_accept", "missing_header", "plain_200"])
+@for_each("how", ["wrong_accept", "missing_header", "plain_200"])
 def test_bad_handshake_is_wrong_in_just_this_way(how: Any) -> None:
     with faulty(faults.BadHandshake(how=how, when=When(nth=1))) as sim, Peers(sim) as peers:
         peer = peers.ws(handshake=False)
