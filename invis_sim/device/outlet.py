@@ -87,7 +87,8 @@ class Outlet:
     @property
     def speaks(self) -> bool:
         """Whether it is neither offline nor silent."""
-        return self._device.speaks
+        device = self._device  # its `speaks`, written out: this is asked for each request
+        return not (device.offline or device.update.silent)
 
     @property
     def faceplate_online(self) -> bool:

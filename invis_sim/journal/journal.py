@@ -101,10 +101,8 @@ class Journal(JournalQueries):
         latency: float = 0.0,
     ) -> Exchange:
         """Record a new exchange; the arguments are its fields."""
-        # Every request comes through here, so this calls as little as possible.
-        self._last_number = number = self._last_number + 1
         exchange = Exchange(
-            number,
+            0,
             seconds,
             transport,
             connection,
@@ -116,17 +114,27 @@ class Journal(JournalQueries):
             notes,
             done,
             push_callback,
-            self.sn,
+            "",
             recipients,
             latency,
         )
+        self.append(exchange)
+        return exchange
+
+    def append(self, exchange: Exchange) -> None:
+        """Record a new exchange, and give it its number and the serial number of the outlet."""
+        # Every request comes through here, so this calls as little as possible.
+        self._last_number = exchange.number = self._last_number + 1
+        exchange.sn = self.sn
+        received, request = exchange.received, exchange.request
         size = 0 if received is None else len(received)
         if request is not None and request.args is not msgspec.UNSET and received is not None:
             size += memory_of_args(received)
-        for data in sent:
+        for data in exchange.sent:
             size += len(data)
-        entries = self._entries
-        with self._lock:
+        entries, lock = self._entries, self._lock
+        lock.acquire()  # `with` takes twice as long
+        try:
             entries.append(exchange)
             self._bytes += size
             if len(entries) > self._max_entries or self._bytes > self._max_bytes:
@@ -134,10 +142,11 @@ class Journal(JournalQueries):
             # Taken with the lock: each subscription gets the entry either from here or as one that
             # was kept before it began, and never twice.
             subscriptions = self._subscriptions
+        finally:
+            lock.release()
         for subscription in subscriptions:
-            if done or not subscription.done:
+            if exchange.done or not subscription.done:
                 subscription.offer(exchange, size)
-        return exchange
 
     def sent(self, exchange: Exchange, data: bytes) -> None:
         """Record that these bytes of the exchange were sent."""

@@ -24,11 +24,11 @@ def memory_of(entry: Entry) -> int:
     if not isinstance(entry, Exchange):
         texts = (getattr(entry, name) for name in entry.__struct_fields__)
         return sum(len(text) for text in texts if isinstance(text, str))
-    size = 0
-    if entry.received is not None:
-        size = len(entry.received)
-        if entry.request is not None and entry.request.args is not msgspec.UNSET:
-            size += memory_of_args(entry.received)
+    size, received = 0, entry.received
+    if received is not None:
+        size, request = len(received), entry.request
+        if request is not None and request.args is not msgspec.UNSET:
+            size += memory_of_args(received)
     for data in entry.sent:
         size += len(data)
     return size

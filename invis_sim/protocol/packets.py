@@ -186,7 +186,10 @@ class Packet(msgspec.Struct, frozen=True, gc=False):
 
     def encode(self) -> bytes:
         """Encode the packet as UTF-8 JSON without spaces."""
-        return encode_json(self.fields)
+        try:  # `encode_json`, written out: each reply is encoded here
+            return _encode(self.fields)
+        except ValueError:
+            return _encode_slow(self.fields)
 
 
 def _replaced(tree: Any, path: tuple[Key, ...], value: Any) -> Any:
@@ -242,10 +245,10 @@ class Reply(Packet, frozen=True, gc=False):
     @classmethod
     def success(cls, sn: str, packet_id: int, callback: int, args: Any = msgspec.UNSET) -> Self:
         """Make a reply with PUBACK 1, and a payload if the callback returns data."""
-        fields: dict[str, Any] = {"sn": sn, "packetID": packet_id, "PUBACK": 1}
-        if args is not msgspec.UNSET:
-            fields["payload"] = {"callbackName": callback, "callbackArgs": args}
-        return cls(fields)
+        if args is msgspec.UNSET:
+            return cls({"sn": sn, "packetID": packet_id, "PUBACK": 1})
+        payload = {"callbackName": callback, "callbackArgs": args}
+        return cls({"sn": sn, "packetID": packet_id, "PUBACK": 1, "payload": payload})
 
     @classmethod
     def failure(cls, sn: str, packet_id: int) -> Self:

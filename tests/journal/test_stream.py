@@ -300,13 +300,19 @@ class Lock:
         self._lock = threading.RLock()
         self._meanwhile: list[Callable[[], None]] = [meanwhile]
 
-    def __enter__(self) -> None:
+    def acquire(self) -> None:
         self._lock.acquire()
 
-    def __exit__(self, *error: object) -> None:
+    def release(self) -> None:
         self._lock.release()
         if self._meanwhile:
             self._meanwhile.pop()()
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self.release()
 
 
 @for_each("what", ["event", "exchange", "finish"])

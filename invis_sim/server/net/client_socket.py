@@ -106,11 +106,12 @@ class ClientSocket:
         self._check()
         failure: Exception | None = None
         done = self._done = trio.Event()
+        receive = self._socket.recv
 
         def on_readable() -> None:
             nonlocal failure
             try:
-                if on_data(self._socket.recv(RECEIVE_BYTES)):
+                if on_data(receive(RECEIVE_BYTES)):
                     return
             except BlockingIOError:
                 return

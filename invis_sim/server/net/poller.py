@@ -87,6 +87,7 @@ class Poller:
         self._others_wait = True
 
     async def _run(self) -> None:
+        handler_of = self._handlers.get
         try:
             with self._epoll, self._scope:
                 while True:
@@ -96,7 +97,7 @@ class Poller:
                     ready = self._epoll.poll(0, MAX_SOCKETS_PER_TURN)
                     while ready:
                         for descriptor, _ in ready:
-                            handler = self._handlers.get(descriptor)
+                            handler = handler_of(descriptor)
                             if handler is not None:  # an earlier one may have removed it
                                 handler()
                         if self._others_wait or monotonic() >= until:

@@ -20,7 +20,7 @@ from invis_sim.device.handlers import MUTATING_CALLBACKS
 from invis_sim.faults.connection_plan import ConnectionPlan
 from invis_sim.faults.delivery import Delivery
 from invis_sim.faults.session import Decision, PlannedConnection, PlannedDelivery
-from invis_sim.journal import FaultApplied, Outcome
+from invis_sim.journal import Exchange, FaultApplied, Outcome
 from invis_sim.protocol.packets import MalformedPacket, Note, Request, parse_request
 from invis_sim.protocol.transport import DisconnectMode, Transport
 from invis_sim.server.net.client_socket import ClientSocket
@@ -160,10 +160,12 @@ class Connection:
             self._record_unanswered(arrived - context.started, document, request, (*notes, why))
             return
         now = context.timeline.at_real(arrived)
-        decision = self._fault_session.decide(request, now)
+        decision = None
         # A request that only reads is answered all the same: its fault acts on the reply, and what
         # it would have been is what a stale reply repeats later.
-        if decision is not None and request.callback in MUTATING_CALLBACKS and decision.vetoes:
+        if request.callback in MUTATING_CALLBACKS:
+            decision = self._fault_session.decide(request, now)
+        if decision is not None and decision.vetoes:
             answer = outlet.reject(request, _VETOED)
         else:
             handled = (backend or context.backend).handle(request, now)
@@ -233,7 +235,8 @@ class Connection:
                 if len(text) > MAX_EARLY_READ_BYTES:
                     notes += note_long_packet(len(text))
                 data = encode_frame(text)
-                context.journal.record(
+                exchange = Exchange(
+                    0,
                     arrived - context.started,
                     self.transport,
                     self.number,
@@ -244,12 +247,16 @@ class Connection:
                     (),
                     notes,
                     True,
-                    latency=latency,
+                    None,
+                    "",
+                    1,
+                    latency,
                 )
                 outbox.send_now(data, now)
             else:
                 if plan is None:
                     plan = PlannedDelivery(Delivery.of(encode_frame(text)), ())
+                context.journal.append(exchange)
                 self.awaited.add(request.packet_id)
                 notes += note_long_delivery(plan.delivery)
                 where = arrived - context.started, self.transport, self.number
@@ -307,7 +314,8 @@ class Connection:
         if plan is None:
             sent, notes = push.unchanged(self.transport, encode_frame)
             if idle:  # the fast path
-                journal.record(
+                exchange = Exchange(
+                    0,
                     push.seconds,
                     self.transport,
                     self.number,
@@ -322,8 +330,10 @@ class Connection:
                     push.recipients,
                 )
                 outbox.send_now(sent[0], push.now)
+                    "",
                 return
             plan = PlannedDelivery(Delivery.of(*sent), ())
+                journal.append(exchange)
         else:
             notes = push.notes + note_long_delivery(plan.delivery)
         exchange = journal.record(
