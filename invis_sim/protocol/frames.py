@@ -1,5 +1,6 @@
 """WebSocket frames (RFC 6455, section 5), as a server writes them, and as faults distort them."""
 
+import struct
 from typing import Any, Self
 
 import msgspec
@@ -33,6 +34,11 @@ RESERVED_BITS = 0x70
 """The bits of the first byte that only extensions set; the outlet negotiates none."""
 
 
+# The head of a frame without a mask: first byte, length; the latter in its three forms.
+_pack_7, _pack_16, _pack_64 = (struct.Struct(form).pack for form in (">BB", ">BBH", ">BBQ"))
+_to_integer = int.from_bytes
+
+
 def frame(first_byte: int, payload: bytes) -> bytes:
     """Encode a frame as a server sends it, unmasked.
 
@@ -40,10 +46,10 @@ def frame(first_byte: int, payload: bytes) -> bytes:
     """
     size = len(payload)
     if size < 126:
-        return bytes((first_byte, size)) + payload
+        return _pack_7(first_byte, size) + payload
     if size < 0x10000:
-        return bytes((first_byte, 126)) + size.to_bytes(2, "big") + payload
-    return bytes((first_byte, 127)) + size.to_bytes(8, "big") + payload
+        return _pack_16(first_byte, 126, size) + payload
+    return _pack_64(first_byte, 127, size) + payload
 
 
 def apply_mask(payload: bytes, mask: bytes) -> bytes:
@@ -51,12 +57,12 @@ def apply_mask(payload: bytes, mask: bytes) -> bytes:
 
     mask: four bytes, or b"": the payload is returned unchanged.
     """
-    if not payload or not mask:
+    if not mask:
         return payload
     size = len(payload)
     pattern = (mask * (size // 4 + 1))[:size]
     # One operation on two long integers: many times faster than a loop over bytes.
-    masked = int.from_bytes(payload, "little") ^ int.from_bytes(pattern, "little")
+    masked = _to_integer(payload, "little") ^ _to_integer(pattern, "little")
     return masked.to_bytes(size, "little")
 
 

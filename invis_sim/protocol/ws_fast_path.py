@@ -17,6 +17,8 @@ The rules:
 - Memory is bounded: only a frame that may still become a fast one is buffered, and that is short.
 """
 
+from typing import TypeAlias
+
 import msgspec
 
 from invis_sim.protocol.frames import (
@@ -32,7 +34,7 @@ from invis_sim.protocol.frames import (
     apply_mask,
 )
 
-__all__ = ["FAST_PAYLOAD_BYTES", "Chunk", "FastPathFilter"]
+__all__ = ["FAST_PAYLOAD_BYTES", "Chunk", "FastPathFilter", "SlowBytes"]
 
 FAST_PAYLOAD_BYTES = 1024
 """The longest payload that takes the fast path. The protocol's requests are shorter, and a frame
@@ -42,18 +44,14 @@ that may become a fast one is buffered whole.
 _FINAL_TEXT = FIN | TEXT
 
 
-class Chunk(msgspec.Struct, frozen=True):
-    """A chunk of the client's stream.
+class SlowBytes(msgspec.Struct, frozen=True, gc=False):
+    """Raw bytes for the slow path."""
 
-    fast: whether `data` is the text of a message to answer at once; if not, it is raw bytes for the
-    slow path.
-    """
-
-    fast: bool
     data: bytes
 
 
-_MORE_NEEDED = Chunk(fast=True, data=b"")
+Chunk: TypeAlias = bytes | SlowBytes
+"""A chunk of the client's stream: the text of a message to answer at once, or raw bytes."""
 
 
 class FastPathFilter:
@@ -61,6 +59,7 @@ class FastPathFilter:
     rules are at the top of this file.
 
     longest: the longest payload that takes the fast path, in bytes.
+    buffered: what has come and is in no chunk yet.
     unanswered: messages on the slow path that are not yet answered. The caller subtracts 1 for each
     one that it answers.
     message: the payload so far, unmasked, of the newest message on the slow path.
@@ -69,12 +68,12 @@ class FastPathFilter:
     """
 
     def __init__(self, longest: int = FAST_PAYLOAD_BYTES) -> None:
+        self.buffered = b""
         self.unanswered = 0
         self.message = bytearray()
         self.fragments = 0
         self.closing = False
         self._longest = longest
-        self._buffer = b""
         self._header = b""  # of a slow frame: the part already passed through
         self._passing = 0  # bytes of a slow frame's payload not yet passed through
         self._mask = b""  # of those bytes, rotated to the first of them; b"" in a control frame
@@ -83,7 +82,7 @@ class FastPathFilter:
 
     def feed(self, data: bytes) -> None:
         """Add bytes from the client, cut anywhere. `next` returns the chunks of them."""
-        self._buffer = self._buffer + data if self._buffer else data
+        self.buffered += data
 
     def disable_fast_path(self) -> None:
         """Use the slow path alone from now on, for example after a close frame was sent."""
@@ -96,7 +95,7 @@ class FastPathFilter:
 
     def next(self) -> Chunk | None:
         """Return the next chunk; None if more bytes are needed."""
-        buffer = self._buffer
+        buffer = self.buffered
         if not buffer:
             return None
         if self._fast_path_disabled:
@@ -110,52 +109,47 @@ class FastPathFilter:
                 self._mask = self._mask[turn:] + self._mask[:turn]
             return self._pass_through(size)
         if buffer[0] == _FINAL_TEXT and not (self._fragmented or self.unanswered or self._header):
-            chunk = self._take_fast()
-            if chunk is _MORE_NEEDED:
-                return None
-            if chunk is not None:
-                return chunk
+            return self._take_text()
         return self._take_slow()
 
-    def _pass_through(self, size: int) -> Chunk:
-        chunk = Chunk(fast=False, data=self._buffer[:size])
-        self._buffer = self._buffer[size:]
+    def _pass_through(self, size: int) -> SlowBytes:
+        chunk = SlowBytes(self.buffered[:size])
+        self.buffered = self.buffered[size:]
         return chunk
 
-    def _take_fast(self) -> Chunk | None:
-        """Take the fast message at the start of the buffer.
-
-        None: the frame there is a slow one. `_MORE_NEEDED`: more bytes have to decide.
+    def _take_text(self) -> Chunk | None:
+        """Take the message at the start of the buffer if it is a fast one, and pass its header
+        through if it is not; None: more bytes have to decide.
         """
-        buffer = self._buffer
+        buffer = self.buffered
         if len(buffer) < 2:
-            return _MORE_NEEDED
-        size, start = buffer[1] & 0x7F, 6
-        if not buffer[1] & MASK_BIT or size == 127:  # invalid, or much too long
             return None
+        size, start = buffer[1] - MASK_BIT, 6
+        if size < 0 or size == 127:  # not masked, which is invalid, or much too long
+            return self._take_slow()
         if size == 126:
             if len(buffer) < 4:
-                return _MORE_NEEDED
+                return None
             size, start = int.from_bytes(buffer[2:4], "big"), 8
             if size < 126:  # not in the shortest form
-                return None
+                return self._take_slow()
         if size > self._longest:
-            return None
+            return self._take_slow()
         end = start + size
         payload = buffer[start:end]
         if payload:
             payload = apply_mask(payload, buffer[start - 4 : start])
             if not payload.isascii():
-                return None
+                return self._take_slow()
         if len(buffer) < end:
-            return _MORE_NEEDED
-        self._buffer = buffer[end:]
-        return Chunk(fast=True, data=payload)
+            return None
+        self.buffered = buffer[end:]
+        return payload
 
-    def _take_slow(self) -> Chunk:
+    def _take_slow(self) -> SlowBytes:
         """Pass through what is buffered of the frame's header; `next` passes the payload."""
         known = len(self._header)
-        header = self._header + self._buffer[: 14 - known]
+        header = self._header + self.buffered[: 14 - known]
         size = _header_size(header)
         if len(header) < size:
             self._header = header

@@ -128,17 +128,21 @@ class Connection:
     # What the client sends
 
     def handle_document(self, document: bytes, notes: tuple[Note, ...] = ()) -> None:
-        """Parse one document and answer it, or record it as malformed.
+        """Parse one document and answer it, or record it as malformed. Never raises.
 
         document: the bytes of one TCP document or one WebSocket message.
         notes: remarks of the transport on it.
         """
         try:
-            request = parse_request(document)
-        except MalformedPacket as error:
-            self.record_malformed(document, error.reason, error.offset, notes)
-        else:
-            self.handle_request(document, request, notes)
+            try:
+                request = parse_request(document)
+            except MalformedPacket as error:
+                self.record_malformed(document, error.reason, error.offset, notes)
+            else:
+                self.handle_request(document, request, notes)
+        except Exception as error:
+            # An error of ours must cost no more than this connection, and must not go unnoticed.
+            self.fail_internally(error)
 
     def handle_request(
         self,
@@ -252,11 +256,11 @@ class Connection:
                     1,
                     latency,
                 )
+                context.journal.append(exchange)
                 outbox.send_now(data, now)
             else:
                 if plan is None:
                     plan = PlannedDelivery(Delivery.of(encode_frame(text)), ())
-                context.journal.append(exchange)
                 self.awaited.add(request.packet_id)
                 notes += note_long_delivery(plan.delivery)
                 where = arrived - context.started, self.transport, self.number
@@ -296,7 +300,6 @@ class Connection:
         try:
             self._push(push)
         except Exception as error:
-            # An error of ours must cost no more than this connection, and must not go unnoticed.
             self.fail_internally(error)
 
     def _push(self, push: OutgoingPush) -> None:
@@ -314,34 +317,14 @@ class Connection:
         if plan is None:
             sent, notes = push.unchanged(self.transport, encode_frame)
             if idle:  # the fast path
-                exchange = Exchange(
-                    0,
-                    push.seconds,
-                    self.transport,
-                    self.number,
-                    None,
-                    None,
-                    "push",
-                    sent,
-                    (),
-                    notes,
-                    True,
-                    push.callback,
-                    push.recipients,
-                )
+                journal.append(push.exchange(self.transport, self.number, notes, sent))
                 outbox.send_now(sent[0], push.now)
-                    "",
                 return
             plan = PlannedDelivery(Delivery.of(*sent), ())
-                journal.append(exchange)
         else:
             notes = push.notes + note_long_delivery(plan.delivery)
-        exchange = journal.record(
-            *(push.seconds, self.transport, self.number, None, None, "push"),
-            *((), plan.applied, notes),
-            push_callback=push.callback,
-            recipients=push.recipients,
-        )
+        exchange = push.exchange(self.transport, self.number, notes, faults=plan.applied)
+        journal.append(exchange)
         outbox.dispatch(plan.delivery, exchange, push.now)
 
     def hand_on(self, data: bytes, note: Note | None = None) -> None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from invis_sim.faults.pipeline import AppliedFault
+from invis_sim.journal import Exchange
 from invis_sim.protocol.packets import Note, Packet
 from invis_sim.protocol.transport import Transport
 from invis_sim.server.session.context import ServerContext
@@ -41,6 +43,35 @@ class OutgoingPush:
         self.now = context.timeline.now()
         self._raw = raw
         self._unchanged: dict[Transport, tuple[tuple[bytes], tuple[Note, ...]]] = {}
+
+    def exchange(
+        self,
+        transport: Transport,
+        connection: int,
+        notes: tuple[Note, ...],
+        sent: tuple[bytes, ...] = (),
+        faults: tuple[AppliedFault, ...] = (),
+    ) -> Exchange:
+        """Return what the journal has of the push on one connection.
+
+        sent: what leaves at once, which is all; empty: it leaves later.
+        """
+        return Exchange(
+            0,
+            self.seconds,
+            transport,
+            connection,
+            None,
+            None,
+            "push",
+            sent,
+            faults,
+            notes,
+            bool(sent),
+            self.callback,
+            "",
+            self.recipients,
+        )
 
     def unchanged(
         self, transport: Transport, encode_frame: Callable[[bytes], bytes]

@@ -83,13 +83,9 @@ async def _serve_handshake(connection: Connection, head: bytes, rest: bytes, pat
         cancelled, rest_of_group = group.split(trio.Cancelled)
         if rest_of_group is not None and not isinstance(rest_of_group, ExceptionGroup):
             raise
-        # An error of ours must be reported, also where the end comes at the same moment.
-        if cancelled is not None and stream.internal_error is None:
+        if cancelled is not None:
             raise cancelled from None
-        if stream.internal_error is None:
-            await _library_failed(connection, stream, single_error(group))
-    if stream.internal_error is not None:  # even where trio-websocket has lost it on its way out
-        raise stream.internal_error
+        await _library_failed(connection, stream, single_error(group))
 
 
 async def _library_failed(
@@ -137,14 +133,14 @@ async def _answer_messages(
             message = await websocket.get_message()
             if isinstance(message, bytes):
                 if connection.context.outlet.state.quirks.binary_messages == "answered":
-                    stream.handle_message(message, (_BINARY,))
+                    connection.handle_document(message, (_BINARY,))
                 else:
                     connection.record_malformed(message, _BINARY_IGNORED, 0)
             else:
                 document = message.encode()
                 if len(document) > max_bytes:  # trio-websocket counts characters
                     await stream.fail_connection(1009, f"longer than {max_bytes} bytes")
-                stream.handle_message(document)
+                connection.handle_document(document)
             stream.slow_message_done()
             if connection.outbox.backlogged:
                 await connection.outbox.wait_for_room()

@@ -19,8 +19,7 @@ from typing import NoReturn
 import trio
 
 from invis_sim.protocol.frames import close_frame
-from invis_sim.protocol.packets import Note
-from invis_sim.protocol.ws_fast_path import FAST_PAYLOAD_BYTES, FastPathFilter
+from invis_sim.protocol.ws_fast_path import FAST_PAYLOAD_BYTES, FastPathFilter, SlowBytes
 from invis_sim.server.net.client_socket import WriteTimeout
 from invis_sim.server.session.admission import accept_handshake
 from invis_sim.server.session.connection import Connection
@@ -42,14 +41,12 @@ class FrameStream(trio.abc.Stream):
     end: what the connection uses once the handshake is done.
     handshake_scope: the scope of the handshake; cancelled when trio-websocket closes the stream.
     refused: the status line with which trio-websocket refused the handshake.
-    internal_error: an error of ours in answering a message.
     """
 
     def __init__(self, connection: Connection, head: bytes, rest: bytes, end: TransportEnd) -> None:
         self.head = head
         self.handshake_scope = trio.CancelScope()
         self.refused = ""
-        self.internal_error: Exception | None = None
         self._connection = connection
         self._end = end
         self._socket = connection.socket
@@ -68,17 +65,6 @@ class FrameStream(trio.abc.Stream):
     def is_open(self) -> bool:
         """Whether the handshake is done."""
         return self._opened.is_set()
-
-    def handle_message(self, document: bytes, notes: tuple[Note, ...] = ()) -> None:
-        """Answer a message, whichever path it took.
-
-        document: its bytes. notes: remarks on it.
-        """
-        try:
-            self._connection.handle_document(document, notes)
-        except Exception as error:
-            self.internal_error = error  # not an error of the client or of trio-websocket
-            raise
 
     def slow_message_done(self) -> None:
         """Go on with the fast path: a message that went through trio-websocket is answered."""
@@ -137,11 +123,11 @@ class FrameStream(trio.abc.Stream):
         Returns whether that was all, and more may be read now.
         """
         connection, frames = self._connection, self._filter
-        while (chunk := frames.next()) is not None:
-            if not chunk.fast:
+        while frames.buffered and (chunk := frames.next()) is not None:
+            if isinstance(chunk, SlowBytes):
                 self._for_library = chunk.data
                 return False
-            self.handle_message(chunk.data)
+            connection.handle_document(chunk)
             if connection.outbox.backlogged:
                 return False
         return True
