@@ -17,7 +17,7 @@ from trio_websocket import (
     WebSocketConnection,
     wrap_client_stream,
 )
-from wsproto.utilities import RemoteProtocolError
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from invis_sim.client.errors import (
     AddressError,
@@ -237,7 +237,7 @@ class _WebSocketClient(OutletClient):
 async def _over_websocket(
     stream: trio.SocketStream, address: str, timeout: float, deadline: float
 ) -> AsyncIterator[OutletClient]:
-    is_open = False
+    is_open = is_closing = False
     try:
         async with trio.open_nursery() as nursery:
             with trio.fail_at(deadline):
@@ -246,12 +246,19 @@ async def _over_websocket(
             try:
                 yield _WebSocketClient(address, websocket)
             finally:
+                is_closing = True
                 with _shielded_timeout(WEBSOCKET_CLOSE_TIMEOUT):
                     await websocket.aclose()
                 # Its reader task would go on until the outlet closes the TCP connection.
                 nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
-        error = only_error(group)
+        rest: BaseExceptionGroup[BaseException] | None = group
+        if is_closing:
+            # A ping has come meanwhile, and trio-websocket's reader tries to answer it.
+            _, rest = group.split(LocalProtocolError)
+        if rest is None:
+            return
+        error = only_error(rest)
     else:
         return
     if isinstance(error, ConnectionRejected):

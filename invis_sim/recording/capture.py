@@ -23,7 +23,7 @@ from invis_sim.protocol.packets import MalformedPacket, Push, parse_packet, pars
 from invis_sim.protocol.transport import Transport
 from invis_sim.recording.differences import compare_answers
 from invis_sim.recording.from_replies import state_from_replies
-from invis_sim.recording.pseudonyms import Pseudonyms, pseudonymise
+from invis_sim.recording.pseudonyms import Pseudonyms, TooManyValues, pseudonymise
 from invis_sim.recording.questions import QUESTIONS, Answered, Question
 from invis_sim.scenario.export import scenario_of, scenario_text
 from invis_sim.scenario.listen import Listen
@@ -48,7 +48,7 @@ Assistant integration]"""
 
 
 class CaptureError(Exception):
-    """What was captured must not be shown: identity is left in it."""
+    """What was captured must not be shown: identity is left in it, or may be."""
 
 
 class Capture(msgspec.Struct, frozen=True):
@@ -151,10 +151,12 @@ def _recognise(session: "_Session", notes: list[str]) -> Capture:
 
 def _without_identity(captured: Capture, session: "_Session", host: str, key: bytes) -> Capture:
     answers = [one for answers in session.answers.values() for one in answers]
-    state, names = pseudonymise(captured.scenario.state, answers, key)
-    with suppress(ValueError):  # a name, which only the network knows
-        if ip_address(host).version == 4 and not ip_address(host).is_loopback:
-            names.learn_address(host, "192.0.2.250")
+    packets = [packet for exchange in session.exchanges for packet in _packets(exchange)]
+    try:
+        state, names = pseudonymise(captured.scenario.state, answers, key, packets)
+    except TooManyValues as error:
+        raise CaptureError(str(error)) from None
+    _learn_host(host, names)
     shown = Capture(
         scenario_of(state, listen=captured.scenario.listen),
         tuple(map(names.text, captured.notes)),
@@ -165,12 +167,33 @@ def _without_identity(captured: Capture, session: "_Session", host: str, key: by
     return shown
 
 
-def _pseudonymised(exchange: Exchange, names: Pseudonyms) -> Exchange:
-    if exchange.transport == "tcp":
-        sent = tuple(map(names.packet, exchange.sent))
+def _learn_host(host: str, names: Pseudonyms) -> None:
+    """Learn how the outlet was called: notes may show that."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        if host.partition(".")[0].lower() != "localhost":
+            names.learn(host, f"outlet-{names.digest(host, 6)}.example")
+        return
+    if address.is_loopback:
+        return
+    if address.version == 4:
+        names.learn_address(host, "192.0.2.250")
     else:
-        texts = map(unframe_text, exchange.sent)
-        sent = tuple(text_frame(names.packet(text)) for text in texts if text is not None)
+        names.learn(host, "2001:db8::250")
+
+
+def _packets(exchange: Exchange) -> tuple[bytes, ...]:
+    """Return the packets that were sent, out of their frames."""
+    if exchange.transport == "tcp":
+        return exchange.sent
+    return tuple(text for text in map(unframe_text, exchange.sent) if text is not None)
+
+
+def _pseudonymised(exchange: Exchange, names: Pseudonyms) -> Exchange:
+    sent = tuple(map(names.packet, _packets(exchange)))
+    if exchange.transport == "ws":
+        sent = tuple(map(text_frame, sent))
     return msgspec.structs.replace(exchange, sent=sent, sn=names.text(exchange.sn))
 
 

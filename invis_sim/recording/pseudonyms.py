@@ -5,19 +5,26 @@ every text: in other fields, inside longer texts, in packets that are not JSON. 
 would miss those.
 """
 
+import base64
 import hmac
+import json
 import re
+import unicodedata
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from invis_sim.device.state import OutletState
+from invis_sim.device.state import OutletState, Product
 from invis_sim.protocol.callbacks import Callback
+from invis_sim.protocol.packets import encode_json
+from invis_sim.protocol.printable import printable
+from invis_sim.recording.identity import Identity, find_identity
 from invis_sim.recording.questions import Answered, Question, find_answer, simulate
 
-__all__ = ["Pseudonyms", "pseudonymise"]
+__all__ = ["Pseudonyms", "TooManyValues", "pseudonymise"]
 
 MIN_INSIDE = 4
 """Shorter values are replaced only where they are the whole of a text: "on" is in many words."""
@@ -27,7 +34,11 @@ _VOCABULARY = ("InvisOutlet", "InvisDeco", "Unknown", "Aura", "Pro", "revA", "re
 
 _JSON_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _IS_KEY = re.compile(rb"\s*:")
-_INTEGER = re.compile(rb"(?<![\w.+-])[0-9]{8,10}(?![\w.])")
+_NUMBER = re.compile(rb"(?<![\w.+-])[0-9][0-9.]*(?:[eE][+-]?[0-9]+)?(?![\w.])")
+_HARDWARE_ADDRESS = re.compile(r"[0-9A-Fa-f]{2}(?:[:-]?[0-9A-Fa-f]{2}){5}")
+
+MIN_NUMBER = 10_000_000
+"""Smaller integers are not taken for addresses: "0.0.0.0" would be each 0."""
 
 # Where callback 12 has a serial number or a hardware address.
 _HARDWARE = (
@@ -39,6 +50,16 @@ _HARDWARE = (
 )
 
 
+MAX_VALUES = 200
+"""How many values are replaced: an outlet has some twenty. To look for thousands in what a device
+floods its clients with takes hours.
+"""
+
+
+class TooManyValues(Exception):
+    """What was captured has more values to be replaced than an outlet can have."""
+
+
 class Pseudonyms:
     """The identity that was learnt, and what stands in for it.
 
@@ -48,33 +69,59 @@ class Pseudonyms:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+        self._values = 0
         self._texts: dict[str, str] = {}
         self._numbers: dict[int, int] = {}
-        self._pattern: re.Pattern[str] | None = None
+        self._keys: set[str] = set()  # those of the texts that are replaced in keys as well
+        self._patterns: dict[bool, re.Pattern[str]] = {}  # for keys, and for all else
 
     def __len__(self) -> int:
-        return len(self._texts)
+        """How many values are replaced, each in every form that it is written in."""
+        return self._values
 
-    @property
-    def learnt(self) -> tuple[str, ...]:
-        """The values that are replaced."""
-        return tuple(self._texts)
+    def __contains__(self, value: str) -> bool:
+        """Whether a value is replaced."""
+        return value in self._texts
 
-    def learn(self, value: str, pseudonym: str) -> None:
-        """Replace a value by this pseudonym from now on, in every form that it is written in."""
-        if not value or value == pseudonym or value in _VOCABULARY:
+    def learn(self, value: str, pseudonym: str, *, also_as_key: bool = False) -> None:
+        """Replace a value by this pseudonym from now on, in every form that it is written in.
+
+        also_as_key: also in keys; a name may be that of a key by chance.
+        """
+        if not value or value == pseudonym or value in _VOCABULARY or value in self._texts:
             return
         if value.lower() in pseudonym.lower():  # then it would still show
             pseudonym = self.digest(value, max(MIN_INSIDE, len(value)))
-        self._pattern = None
+        self._values += 1
+        self._add(value, pseudonym, also_as_key=also_as_key)
+
+    def _add(self, value: str, pseudonym: str, *, also_as_key: bool = False) -> None:
+        self._patterns.clear()
         for real, fake in ((value, pseudonym), *_other_forms(value, pseudonym)):
             self._texts.setdefault(real, fake)
+            if also_as_key:
+                self._keys.add(real)
 
     def learn_address(self, value: str, pseudonym: str) -> None:
         """The same for an IPv4 address, which is also written as an integer."""
-        self.learn(value, pseudonym)
+        self.learn(value, pseudonym, also_as_key=True)
         for order in ("little", "big"):
-            self._numbers[_as_integer(value, order)] = _as_integer(pseudonym, order)
+            number = _as_integer(value, order)
+            if number >= MIN_NUMBER:
+                fake = self._numbers.setdefault(number, _as_integer(pseudonym, order))
+                self._add(str(number), str(fake))
+
+    def learn_found(self, found: Identity) -> None:
+        """Learn what was found in a packet, unless it is known."""
+        kind, value = found
+        if kind == "hardware":
+            self.learn(value, _hardware(self, value), also_as_key=True)
+        elif kind == "url":
+            _learn_url(value, self)
+        elif kind == "address":
+            self.learn_address(value, f"192.0.2.{1 + int(self.digest(value, 4), 16) % 254}")
+        else:
+            self.learn(value, f"{kind.capitalize()} {self.digest(value, 4)}")
 
     def digest(self, value: str, digits: int) -> str:
         """Return this many hexadecimal digits that depend on the value and the key."""
@@ -84,24 +131,36 @@ class Pseudonyms:
         """Return a text with every value that was learnt replaced."""
         if text in self._texts:
             return self._texts[text]
-        if self._pattern is None:
-            inside = sorted(filter(_may_be_inside, self._texts), key=len, reverse=True)
-            self._pattern = re.compile("|".join(map(_pattern_of, inside)) or "(?!)", re.IGNORECASE)
-        return self._pattern.sub(self._substitute, text)
+        return self._replaced_inside(text, is_key=False)
+
+    def _replaced_inside(self, text: str, is_key: bool) -> str:
+        pattern = self._patterns.get(is_key)
+        if pattern is None:
+            values = self._keys if is_key else self._texts
+            inside = sorted(filter(_may_be_inside, values), key=len, reverse=True)
+            pattern = re.compile("|".join(map(_pattern_of, inside)) or "(?!)", re.IGNORECASE)
+            self._patterns[is_key] = pattern
+        return pattern.sub(self._substitute, text)
 
     def _substitute(self, found: re.Match[str]) -> str:
         value = found[0]
         if value in self._texts:
             return self._texts[value]
-        lower = value.lower()
-        return next(fake for real, fake in self._texts.items() if real.lower() == lower)
+        return next(
+            fake
+            for real, fake in self._texts.items()
+            if re.fullmatch(re.escape(real), value, re.IGNORECASE)
+        )
 
     def tree(self, tree: Any) -> Any:
-        """Return plain data with every value that was learnt replaced; keys stay."""
+        """Return plain data with every value that was learnt replaced."""
         if isinstance(tree, str):
             return self.text(tree)
         if isinstance(tree, dict):
-            return {key: self.tree(value) for key, value in tree.items()}
+            return {
+                self._replaced_inside(key, is_key=True): self.tree(value)
+                for key, value in tree.items()
+            }
         if isinstance(tree, list | tuple):
             return [self.tree(item) for item in tree]
         if type(tree) is int:
@@ -112,58 +171,86 @@ class Pseudonyms:
         """Return a packet, JSON or not, with every value that was learnt replaced and everything
         else as it is, byte for byte.
         """
+        outside = self._numbers_replaced if _is_json(data) else self._not_json_replaced
         pieces = []
         end = 0
         for found in _JSON_STRING.finditer(data):
-            pieces += [self._outside(data[end : found.start()]), self._token(found)]
+            pieces += [outside(data[end : found.start()]), self._token(found)]
             end = found.end()
-        return b"".join((*pieces, self._outside(data[end:])))
+        return b"".join((*pieces, outside(data[end:])))
 
     def _token(self, found: re.Match[bytes]) -> bytes:
-        """Replace in a string of JSON, unless it is a key: "name" may be a name as well."""
+        """Replace in a string of JSON."""
         token = found[0]
-        if _IS_KEY.match(found.string, found.end()):
-            return token
+        is_key = _IS_KEY.match(found.string, found.end()) is not None
         try:
-            value = msgspec.json.decode(token)
+            value = msgspec.json.decode(token, type=str)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return self._outside(token)
-        replaced = self.text(value)
-        return token if replaced == value else msgspec.json.encode(replaced)
+            return self._not_json_replaced(token)
+        replaced = self._replaced_inside(value, is_key=True) if is_key else self.text(value)
+        return token if replaced == value else encode_json(replaced)
 
-    def _outside(self, data: bytes) -> bytes:
-        """Replace in what is not a string of JSON: numbers, and what is not JSON at all."""
-        text = _INTEGER.sub(self._integer, data).decode("utf-8", "surrogateescape")
+    def _not_json_replaced(self, data: bytes) -> bytes:
+        """Replace in what has no form that is known."""
+        text = self._numbers_replaced(data).decode("utf-8", "surrogateescape")
         return self.text(text).encode("utf-8", "surrogateescape")
 
-    def _integer(self, found: re.Match[bytes]) -> bytes:
-        number = int(found[0])
-        return b"%d" % self._numbers.get(number, number)
+    def _numbers_replaced(self, data: bytes) -> bytes:
+        return _NUMBER.sub(self._number, data)
+
+    def _number(self, found: re.Match[bytes]) -> bytes:
+        with suppress(ValueError, OverflowError):
+            number = float(found[0])
+            if number in self._numbers:
+                return b"%d" % self._numbers[int(number)]
+        return found[0]
 
 
 def pseudonymise(
-    state: OutletState, answers: Iterable[Answered], key: bytes
+    state: OutletState, answers: Iterable[Answered], key: bytes, packets: Iterable[bytes] = ()
 ) -> tuple[OutletState, Pseudonyms]:
     """Replace the identity of an outlet.
 
-    state: what was recognised. answers: what the outlet answered.
+    state: what was recognised. answers: what the outlet answered. packets: all that it sent.
 
     Returns the state with pseudonyms, and what to replace in everything else that was recorded.
-    The simulator's defaults stay: they do not identify anyone.
+    The simulator's defaults stay: they do not identify anyone. Raises TooManyValues.
     """
     names = Pseudonyms(key)
     _learn_settings(state, names)
     sn, faceplate = state.device.sn, state.faceplate
-    names.learn(sn, names.digest(sn, len(sn)).upper())
+    names.learn(sn, names.digest(sn, len(sn)).upper(), also_as_key=True)
     radar_mac = None if faceplate.radar is None else faceplate.radar.MAC
     for real in (state.device.MAC, faceplate.sn, faceplate.MAC, radar_mac):
         if real is not None:
-            names.learn(real, _hardware(names, real))
-    plain = names.tree(msgspec.to_builtins(state))
-    shown = msgspec.convert(plain, OutletState)
+            names.learn(real, _hardware(names, real), also_as_key=True)
     # Those that the simulator derives from the serial number follow it.
-    _learn_hardware(list(answers), simulate(shown), names)
-    return shown, names
+    _learn_hardware(list(answers), simulate(_shown(state, names)), names)
+    usual = _usual_identity()
+    for packet in packets:
+        for found in find_identity(packet):
+            if found not in usual:
+                names.learn_found(found)
+            if len(names) > MAX_VALUES:
+                raise TooManyValues(f"more than {MAX_VALUES} values look like identity")
+    return _shown(state, names), names
+
+
+def _shown(state: OutletState, names: Pseudonyms) -> OutletState:
+    return msgspec.convert(names.tree(msgspec.to_builtins(state)), OutletState)
+
+
+def _usual_identity() -> set[Identity]:
+    """Return what the simulator says by default: it does not identify anyone."""
+    products: tuple[Product, ...] = ("bare", "pro", "aura")
+    return {
+        found
+        for product in products
+        for one in simulate(OutletState().with_product(product))
+        if one.reply is not None
+        for found in find_identity(one.reply.encode())
+        if found.kind != "hardware"
+    }
 
 
 def _learn_settings(state: OutletState, names: Pseudonyms) -> None:
@@ -236,8 +323,10 @@ def _learn_hardware(answers: list[Answered], simulated: list[Answered], names: P
     real, fake = find_answer(answers, question).args, find_answer(simulated, question).args
     for path in _HARDWARE:
         value, pseudonym = _at(real, path), _at(fake, path)
-        if isinstance(value, str) and value and value not in names.learnt:
-            names.learn(value, pseudonym if isinstance(pseudonym, str) else _hardware(names, value))
+        if isinstance(value, str) and value and value not in names:
+            if not isinstance(pseudonym, str):
+                pseudonym = _hardware(names, value)
+            names.learn(value, pseudonym, also_as_key=True)
 
 
 def _at(tree: Any, path: tuple[str, ...]) -> Any:
@@ -247,12 +336,48 @@ def _at(tree: Any, path: tuple[str, ...]) -> Any:
 
 
 def _other_forms(value: str, pseudonym: str) -> list[tuple[str, str]]:
-    """How else the same hardware address is written."""
-    if not re.fullmatch(r"(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}", value):
-        return []
-    return [
-        (re.sub("[:-]", mark, value), re.sub("[:-]", mark, pseudonym)) for mark in (":", "-", "")
-    ]
+    """How else the same value is written: as part of an address of the web, in Base64, in UTF-16,
+    escaped, with composed and decomposed letters; a hardware address with other marks, or none.
+    """
+    forms = [(encode(value), encode(pseudonym)) for encode in _ENCODINGS]
+    if _HARDWARE_ADDRESS.fullmatch(value):
+        real, fake = (re.sub("[:-]", "", one) for one in (value, pseudonym))
+        forms += [
+            (mark.join(_cut(real, size)), mark.join(_cut(fake, size)))
+            for mark, size in ((":", 2), ("-", 2), ("_", 2), (" ", 2), (".", 4), ("", 12))
+        ]
+    return [(real, fake) for real, fake in forms if real != value]
+
+
+def _cut(digits: str, size: int) -> list[str]:
+    return [digits[start : start + size] for start in range(0, len(digits), size)]
+
+
+def _base64(value: str) -> str:
+    return base64.b64encode(value.encode("utf-8", "surrogateescape")).decode()
+
+
+_ENCODINGS = (
+    lambda value: quote(value, safe="", errors="surrogateescape"),
+    _base64,
+    lambda value: _base64(value).rstrip("="),
+    # As these bytes look where UTF-8 is expected.
+    lambda value: value.encode("utf-16-le", "surrogatepass").decode("utf-8", "surrogateescape"),
+    lambda value: value.encode("utf-16-be", "surrogatepass").decode("utf-8", "surrogateescape"),
+    lambda value: json.dumps(value)[1:-1],
+    lambda value: json.dumps(value, ensure_ascii=False)[1:-1],
+    printable,
+    lambda value: unicodedata.normalize("NFC", value),
+    lambda value: unicodedata.normalize("NFD", value),
+)
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        msgspec.json.decode(data)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _as_integer(address: str, order: Any) -> int:

@@ -21,7 +21,7 @@ from invis_sim.client.errors import (
     NoReply,
 )
 from invis_sim.journal.text import summary
-from invis_sim.protocol.frames import close_frame, text_frame
+from invis_sim.protocol.frames import FIN, PING, Frame, close_frame, text_frame
 from invis_sim.testing.block import start_simulator
 from tests.cases import for_each
 from tests.client.support import (
@@ -238,6 +238,27 @@ def test_a_websocket_that_is_closed_right_after_the_handshake() -> None:
 
     with server(close) as place:
         assert run(converse) == ([b"{}"], ": code 1001, \\u001b")
+
+
+@pytest.mark.parametrize("error", [None, NoReply("", "")])
+def test_a_ping_that_comes_after_the_close_frame_does_no_harm(error: ClientError | None) -> None:
+    def ping(connection: socket.socket) -> None:
+        accept_websocket(connection)
+        assert connection.recv(1)  # of the client's close frame
+        connection.sendall(Frame(FIN | PING, b"?").encode())
+        read_to_end(connection)
+
+    async def converse() -> None:
+        async with connect(f"ws://{place}/ws"):
+            if error is not None:
+                raise error
+
+    with server(ping) as place:
+        if error is None:
+            run(converse)
+        else:
+            with pytest.raises(NoReply):
+                run(converse)
 
 
 def test_an_outlet_that_does_not_hang_up_is_not_waited_for() -> None:

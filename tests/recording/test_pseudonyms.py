@@ -1,15 +1,21 @@
 """Identity is replaced by value, wherever it occurs, and nothing else is changed."""
 
 import json
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import pytest
 from hypothesis import given
 
+from invis_sim import faults
 from invis_sim.device.state import OutletState, patched
+from invis_sim.protocol.packets import encode_json
 from invis_sim.recording.from_replies import state_from_replies
-from invis_sim.recording.pseudonyms import Pseudonyms, pseudonymise
+from invis_sim.recording.pseudonyms import Pseudonyms, TooManyValues, pseudonymise
 from invis_sim.recording.questions import Answered, simulate
 from tests.faults.random_structs import json_trees
+from tests.faults.strategies import context
 
 REAL = {
     "device": {"sn": "0003C4AB12", "MAC": "A4:CF:12:34:56:78", "product": "pro"},
@@ -112,6 +118,97 @@ def test_a_key_is_not_replaced_where_an_accessory_has_the_same_name() -> None:
     assert names.packet(b'[{"accessory":1,"name" :"name"}]') == (
         b'[{"accessory":1,"name" :"Lamp"}]'
     )
+
+
+def broken_in(how: str) -> Callable[[bytes], bytes]:
+    """What a fault makes of a text."""
+    fault = faults.MalformedJson(how=how)  # type: ignore[arg-type]
+    return lambda text: fault.corrupt(text, context())
+
+
+ODD_FORMS: Mapping[str, Callable[[bytes], bytes]] = {
+    **{how: broken_in(how) for how in ("single_quotes", "unquoted_keys", "comment", "truncate")},
+    "UTF-16": lambda text: text.decode().encode("utf-16"),
+    "in an array": lambda text: b"[%b]" % text,
+    "in a string": lambda text: json.dumps({"said": text.decode()}).encode(),
+    "escaped": lambda text: json.dumps(json.loads(text)).encode(),
+    "with fractions": lambda text: re.sub(rb":([0-9]{8,})", rb":\1.0e0", text),
+    "with a byte that is not UTF-8": lambda text: text.replace(b'"sn"', b'"\xff":1,"sn"'),
+}
+"""How packets arrive of which nothing can be recognised."""
+
+
+@pytest.mark.parametrize("form", ODD_FORMS)
+def test_identity_is_found_where_nothing_could_be_recognised(form: str) -> None:
+    _, answers = captured()
+    packets = [ODD_FORMS[form](packet) for packet in raw(answers)]
+    _, names = pseudonymise(OutletState(), [], KEY, packets)
+    shown = b"".join(map(names.packet, packets)).replace(b"\0", b"").decode(errors="replace")
+    for secret in SECRETS:
+        assert secret.lower() not in shown.lower()
+    assert str(int.from_bytes((10, 1, 2, 3), "little")) not in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "at a4:cf:12:34:56:78",
+        "at A4CF12345678",
+        "at a4cf.1234.5678",
+        "at a4 cf 12 34 56 78",
+        "http://u/?name=K%C3%BCche%20oben",
+        "S8O8Y2hlIG9iZW4=",
+        "KÜCHE OBEN",
+        "Ku\u0308che oben",
+        "is 50462986",
+    ],
+)
+def test_a_value_is_found_in_other_spellings(text: str) -> None:
+    names = Pseudonyms(KEY)
+    names.learn("A4:CF:12:34:56:78", "02:00:00:00:00:01")
+    names.learn("Küche oben", "Name 1")
+    names.learn_address("10.1.2.3", "192.0.2.9")
+    shown = names.text(text)
+    assert shown != text
+    assert names.text(shown) == shown
+    assert names.packet(json.dumps([text]).encode()) == encode_json([shown])
+
+
+def test_letters_that_count_as_others_do_no_harm() -> None:
+    names = Pseudonyms(KEY)
+    names.learn("skill", "Name 1")
+    assert names.text("\u017f\u212aill") == "Name 1"  # a long s, and the sign of Kelvin
+
+
+def test_what_has_more_names_than_an_outlet_can_have_is_refused() -> None:
+    packets = [b'{"name":"Lamp %d"}' % number for number in range(1000)]
+    with pytest.raises(TooManyValues, match="more than 200 values look like identity"):
+        pseudonymise(OutletState(), [], KEY, packets)
+
+
+def test_hardware_is_replaced_in_keys_as_well() -> None:
+    names = Pseudonyms(KEY)
+    names.learn("0003C4BEEF", "0003C4AAAA", also_as_key=True)
+    names.learn("name", "Lamp")
+    assert names.packet(b'{"of 0003C4BEEF":{"name":"0003c4beef"}}') == (
+        b'{"of 0003C4AAAA":{"name":"0003C4AAAA"}}'
+    )
+    assert names.tree({"0003C4BEEF": 1}) == {"0003C4AAAA": 1}
+
+
+@pytest.mark.parametrize("name", ["null", "1234", "true", "],"])
+def test_a_name_that_looks_like_something_else_of_json_changes_nothing_of_it(name: str) -> None:
+    names = Pseudonyms(KEY)
+    names.learn(name, "Lamp")
+    packet = b'{"a":[null,1234,true],"b":%b}'
+    assert names.packet(packet % json.dumps(name).encode()) == packet % b'"Lamp"'
+
+
+def test_an_address_that_is_a_small_number_does_not_change_all_small_numbers() -> None:
+    names = Pseudonyms(KEY)
+    names.learn_address("0.0.0.0", "192.0.2.9")
+    names.learn_address("1.0.0.0", "192.0.2.9")
+    assert names.tree([0, 1, "0.0.0.0"]) == [0, 1, "192.0.2.9"]
 
 
 @given(json_trees)
