@@ -167,7 +167,8 @@ class Packet(msgspec.Struct, frozen=True, gc=False):
     @property
     def packet_id(self) -> int | None:
         """A reply has that of its request; None if it is missing or not an integer."""
-        return _integer_or_none(self.fields.get("packetID"))
+        packet_id = self.fields.get("packetID")
+        return packet_id if type(packet_id) is int else None
 
     @property
     def callback(self) -> int | None:
@@ -235,7 +236,8 @@ class Reply(Packet, frozen=True, gc=False):
     @property
     def puback(self) -> int | None:
         """`PUBACK`: 1 for success, 0 for failure; None if it is missing or not an integer."""
-        return _integer_or_none(self.fields.get("PUBACK"))
+        puback = self.fields.get("PUBACK")
+        return puback if type(puback) is int else None
 
     @property
     def ok(self) -> bool:
@@ -291,7 +293,3 @@ def read_fields(document: bytes) -> dict[str, Any] | None:
         return _decode_fields(document)
     except (ValueError, RecursionError):
         return None
-
-
-def _integer_or_none(value: object) -> int | None:
-    return value if type(value) is int else None

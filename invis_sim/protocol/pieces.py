@@ -66,16 +66,14 @@ class JsonPieces:
     """Takes apart what comes over TCP.
 
     max_bytes: the longest packet; from a longer one on, nothing in the stream is a packet.
+
+    idle: whether nothing is held back, and the next byte is the first of something new.
     """
 
     def __init__(self, max_bytes: int) -> None:
+        self.idle = True
         self._framer = JsonFramer(max_bytes)
         self._held = bytearray()
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is held back, and the next byte is the first of something new."""
-        return not self._held and self._framer.between_documents
 
     def feed(self, data: bytes) -> list[Piece]:
         """Return the pieces that this completes, in order. data: cut from the stream anywhere."""
@@ -89,12 +87,14 @@ class JsonPieces:
             text, problem = (raw, None) if isinstance(found, bytes) else (None, found)
             pieces.append(Piece(self._take(len(raw)), text, problem=problem))
         self._add_other(pieces, len(self._held) - self._framer.unfinished)
+        self.idle = not self._held and self._framer.between_documents
         return pieces
 
     def give_up(self, reason: str) -> list[Piece]:
         """Return what is held back: nothing more of it comes. reason: why, for a person."""
         problem = self._framer.give_up(reason)
         raw = self._take(len(self._held))
+        self.idle = self._framer.between_documents
         return [Piece(raw, problem=problem)] if raw else []
 
     def _add_other(self, pieces: list[Piece], size: int) -> None:

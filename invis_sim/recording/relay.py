@@ -153,13 +153,14 @@ class Relay:
         if not data:
             self.end_of_client()
             return False
+        connection = self.connection
         if pieces.idle and (request := self.common_request(data)) is not None:
-            self.connection.handle_request(data.strip(), request, (), _Forward(self, data))
+            connection.handle_request(data.strip(), request, (), _Forward(self, data))
         else:
             for piece in pieces.feed(data):
                 self._pass_from_client(piece)
             self._watch_unfinished()
-        return not (self._unsent or self.connection.outbox.backlogged)
+        return not (self._unsent or connection.outbox.backlogged)
 
     def end_of_client(self) -> None:
         """Hand on what is left where the client has ended its side."""
@@ -202,10 +203,11 @@ class Relay:
         if self._unsent:
             self._unsent += data
             return
-        sent = 0
-        with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+        try:
             sent = self.upstream.send_now(data)
-        if sent < len(data):  # also where the connection is broken: `flush` finds that
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            sent = 0  # `flush` finds that the connection is broken
+        if sent < len(data):
             self._unsent = data[sent:]
 
     async def flush(self) -> None:
@@ -245,7 +247,8 @@ class Relay:
         elif not (self.from_device.idle and self.pass_common_packet(data)):
             self._undelivered.extend(self.from_device.feed(data))
             self._watch_unfinished()
-        self._deliver()
+        if self._undelivered:
+            self._deliver()
         return not (self.device_ended or self._undelivered or self.connection.outbox.backlogged)
 
     def pass_common_packet(self, data: bytes) -> bool:

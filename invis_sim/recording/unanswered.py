@@ -1,7 +1,6 @@
 """The requests of one client of a proxy that the device has got and has not replied to."""
 
 from collections import deque
-from typing import NamedTuple
 
 import msgspec
 
@@ -19,7 +18,7 @@ MAX_BYTES = 2**22
 """How much memory these may take, likewise: a device that does not reply may get long ones."""
 
 
-class Asked(NamedTuple):
+class Asked(msgspec.Struct, frozen=True):
     """A request that the device has got, and the answer to it, which comes later.
 
     size: about how much memory the request takes.
@@ -31,11 +30,11 @@ class Asked(NamedTuple):
 
 
 class Unanswered:
-    """Requests that wait for the device's reply, by packetID."""
+    """Requests that wait for the device's reply."""
 
     def __init__(self) -> None:
-        self._waiting: dict[int, deque[Asked]] = {}  # the oldest first
-        self._order: deque[int] = deque()  # of those packetIDs
+        # The oldest first. It is searched, as the first one is nearly always the right one.
+        self._asked: deque[Asked] = deque()
         self._bytes = 0
 
     def add(self, request: Request, raw: bytes) -> PendingAnswer:
@@ -43,36 +42,28 @@ class Unanswered:
 
         raw: its bytes.
         """
-        packet_id, size = request.packet_id, len(raw)
+        size = len(raw)
         if request.args is not msgspec.UNSET:
             size += memory_of_args(raw)
-        asked = Asked(request, PendingAnswer(), size)
-        self._waiting.setdefault(packet_id, deque()).append(asked)
-        self._order.append(packet_id)
+        answer, waiting = PendingAnswer(), self._asked
+        waiting.append(Asked(request, answer, size))
         self._bytes += size
-        while self._exceed():
-            self._take(self._order[0]).answer.resolve(Answer(None))
-        return asked.answer
+        while len(waiting) > MAX_REQUESTS or (self._bytes > MAX_BYTES and len(waiting) > 1):
+            oldest = waiting.popleft()
+            self._bytes -= oldest.size
+            oldest.answer.resolve(Answer(None))
+        return answer
 
     def take(self, packet_id: int | None) -> Asked | None:
         """Remove, and return, the oldest request with this packetID; None: there is none."""
-        return self._take(packet_id) if packet_id in self._waiting else None
+        for place, asked in enumerate(self._asked):
+            if asked.request.packet_id == packet_id:
+                del self._asked[place]
+                self._bytes -= asked.size
+                return asked
+        return None
 
     def end(self) -> None:
         """Count all that wait as unanswered."""
-        for waiting in tuple(self._waiting.values()):
-            for asked in waiting:
-                asked.answer.resolve(Answer(None))
-
-    def _exceed(self) -> bool:
-        number = len(self._order)
-        return number > MAX_REQUESTS or (self._bytes > MAX_BYTES and number > 1)
-
-    def _take(self, packet_id: int) -> Asked:
-        waiting = self._waiting[packet_id]
-        self._order.remove(packet_id)
-        asked = waiting.popleft()
-        if not waiting:
-            del self._waiting[packet_id]
-        self._bytes -= asked.size
-        return asked
+        while self._asked:
+            self._asked.popleft().answer.resolve(Answer(None))

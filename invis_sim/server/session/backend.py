@@ -18,6 +18,8 @@ __all__ = ["Backend", "PendingAnswer"]
 class PendingAnswer:
     """An answer that comes later. The back end makes one, and resolves it once."""
 
+    __slots__ = ("_answer", "_then")
+
     def __init__(self) -> None:
         self._answer: Answer | None = None
         self._then: Callable[[Answer], None] | None = None
