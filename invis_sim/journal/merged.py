@@ -44,9 +44,9 @@ class _MergedSubscription(Subscription):
         super().__init__(*args, **options)
         self._keys: set[tuple[str, int]] = set()  # of the entries that wait
 
-    def _append(self, entry: Entry, size: int) -> None:
+    def _append(self, entry: Entry, size: int) -> bool:
         self._keys.add((entry.sn, entry.number))
-        super()._append(entry, size)
+        return super()._append(entry, size)
 
     def _pop(self) -> Entry:
         entry = super()._pop()

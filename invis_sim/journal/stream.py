@@ -73,9 +73,11 @@ class Subscription:
         self._on_ready = on_ready
         self._on_loss = on_loss
         self._unsubscribe = unsubscribe
-        self._changed = threading.Condition()  # guards all that follows
+        self._changed = threading.Condition()  # guards all that follows, but see `offer`
         self._waiting: deque[Entry] = deque()
-        self._bytes = 0  # of those that wait
+        self._bytes_in = 0  # of all entries that ever waited
+        self._bytes_out = 0  # of those that wait no more
+        self._waiting_readers = 0
         self._dropped = 0
         self._first_dropped: Entry | None = None
         self._last_dropped: Entry | None = None
@@ -113,11 +115,11 @@ class Subscription:
     def read_batch(self) -> Batch:
         """Return all entries that wait, and how many were lost before them. Never blocks."""
         with self._changed:
-            batch = Batch(
-                list(self._waiting), self._dropped, self._first_dropped, self._last_dropped
-            )
-            self._waiting.clear()
-            self._bytes = 0
+            # Counted before they are taken: what comes meanwhile waits for the next time.
+            self._bytes_out = self._bytes_in
+            take = self._waiting.popleft
+            entries = [take() for _ in range(len(self._waiting))]
+            batch = Batch(entries, self._dropped, self._first_dropped, self._last_dropped)
             self._dropped = 0
             self._first_dropped = self._last_dropped = None
             self._too_slow = False
@@ -132,7 +134,11 @@ class Subscription:
         Returns whether an entry waits.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._closed, timeout)
+            self._waiting_readers += 1  # before it looks: see `offer`
+            try:
+                self._changed.wait_for(lambda: self._waiting or self._closed, timeout)
+            finally:
+                self._waiting_readers -= 1
             return bool(self._waiting)
 
     def __iter__(self) -> Iterator[Entry]:
@@ -159,27 +165,33 @@ class Subscription:
 
     def start_with(self, entries: list[Entry]) -> None:
         """Queue entries that the journal had kept before, without waiting or notice."""
-        for entry in entries:
-            if self._filter is None or self._filter.matches(entry):
-                self._append(entry, memory_of(entry))
+        with self._changed:
+            for entry in entries:
+                if self._filter is None or self._filter.matches(entry):
+                    self._append(entry, memory_of(entry))
+            self._trim()
 
     def offer(self, entry: Entry, size: int) -> None:
         """Queue the entry if it matches; in the thread that records. Never raises.
 
         size: what `memory_of` says of it now.
         """
+        # Each request of a client comes through here, so this calls as little as possible, and in
+        # the usual case takes no lock. A reader may take entries at any moment meanwhile; each
+        # single step is atomic, and only the order of steps matters.
         if self._filter is not None and not self._filter.matches(entry):
             return
-        with self._changed:
-            if self._closed:
-                return
-            full = len(self._waiting) >= self._max_waiting or self._bytes >= self._max_bytes
-            if full and not self._too_slow:
-                self._too_slow = not self._changed.wait_for(self._has_room, self._wait_when_full)
-            # Each request of a client comes through here, so this calls as little as possible.
-            first = not self._waiting
-            self._append(entry, size)
-            if first:
+        if self._closed:
+            return
+        size_then = self._bytes_in - self._bytes_out + size
+        if len(self._waiting) < self._max_waiting and size_then <= self._max_bytes:
+            first = self._append(entry, size)
+        else:
+            first = self._append_to_many(entry, size)
+        # A reader says that it waits before it looks for entries, and this looks for readers after
+        # there is an entry: one of the two sees the other.
+        if self._waiting_readers:
+            with self._changed:
                 self._changed.notify_all()
         # Only for the first, because a reader that has not read since then knows already.
         if first and self._on_ready is not None:
@@ -193,7 +205,7 @@ class Subscription:
         """
         with self._changed:
             if self._waiting and self._waits(exchange):
-                self._bytes += size
+                self._bytes_in += size
                 self._trim()
         self._report_loss()
 
@@ -219,15 +231,31 @@ class Subscription:
             self.error = error
             self.close()
 
+    def _append(self, entry: Entry, size: int) -> bool:
+        """Queue an entry, and return whether it is the only one that waits."""
+        # Counted before it is there, so that a reader cannot take what is not counted yet: that
+        # would count as waiting for ever.
+        self._bytes_in += size
+        self._waiting.append(entry)
+        return len(self._waiting) == 1
+
+    def _append_to_many(self, entry: Entry, size: int) -> bool:
+        """Do the same where there is no room for it: wait for room, if at all, or lose others."""
+        with self._changed:
+            if not (self._has_room() or self._too_slow):
+                self._too_slow = not self._changed.wait_for(self._has_room, self._wait_when_full)
+            first = self._append(entry, size)
+            self._trim()
+        return first
+
     def _has_room(self) -> bool:
         room = len(self._waiting) < self._max_waiting and self._bytes < self._max_bytes
         return self._closed or room
 
-    def _append(self, entry: Entry, size: int) -> None:
-        self._waiting.append(entry)
-        self._bytes += size
-        if len(self._waiting) > self._max_waiting or self._bytes > self._max_bytes:
-            self._trim()
+    @property
+    def _bytes(self) -> int:
+        """About how much memory the contents of those that wait take."""
+        return self._bytes_in - self._bytes_out
 
     def _trim(self) -> None:
         """Lose the oldest entries that exceed the bounds."""
@@ -243,5 +271,6 @@ class Subscription:
         entry = self._waiting.popleft()
         # What is sent of it while it leaves may count once too often, or not at all: start anew
         # whenever none waits.
-        self._bytes = self._bytes - memory_of(entry) if self._waiting else 0
+        counted = self._bytes_in
+        self._bytes_out = self._bytes_out + memory_of(entry) if self._waiting else counted
         return entry

@@ -1,7 +1,10 @@
 """A subscription delivers what matches, in order, once, and harms no one."""
 
+import sys
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -293,6 +296,95 @@ def test_a_recorder_that_waits_for_room_goes_on_when_it_is_closed() -> None:
     assert not recorder.is_alive()
 
 
+class Interrupted(deque[Entry]):
+    """A queue in whose `append` another thread runs, before the entry is there or after."""
+
+    def __init__(self, entries: Iterable[Entry], before: Any, after: Any) -> None:
+        super().__init__(entries)
+        self._before, self._after = before, after
+
+    def append(self, entry: Entry) -> None:
+        self._before()
+        super().append(entry)
+        self._after()
+
+
+@pytest.mark.parametrize("waiting", [0, 1, 2])
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("one_by_one", [True, False])
+def test_a_reader_in_the_middle_of_a_record_gets_each_entry_once_and_misses_no_notice(
+    waiting: int, moment: str, one_by_one: bool
+) -> None:
+    journal = Journal()
+    notices: list[int] = []
+    subscription = journal.subscribe(
+        on_ready=lambda: notices.append(journal.last_number), max_waiting_bytes=10_000
+    )
+    entries: list[Entry] = [record(journal, bytes(2000)) for _ in range(waiting)]
+    read: list[Entry] = []
+
+    def read_all() -> None:
+        if one_by_one:
+            with suppress(IndexError):
+                while True:
+                    read.append(subscription._pop())
+        else:
+            read.extend(subscription.read())
+
+    hooks: dict[str, Any] = {"before": read_all, "after": lambda: None}
+    if moment == "after":
+        hooks = {"before": hooks["after"], "after": read_all}
+    subscription._waiting = Interrupted(subscription._waiting, **hooks)
+    notices.clear()
+    entries.append(record(journal, bytes(2000)))
+    assert notices == ([len(entries)] if moment == "before" else [])
+    subscription._waiting = deque(subscription._waiting)
+    if moment == "before":
+        read_all()
+    assert read == entries
+    # And it has as much room as at the beginning.
+    entries = [record(journal, bytes(2000)) for _ in range(6)]
+    assert subscription.read_batch() == (entries[1:], 1, entries[0], entries[0])
+
+
+def test_what_is_sent_of_an_entry_while_it_leaves_changes_the_room_for_no_other() -> None:
+    journal = Journal()
+    with journal.subscribe(max_waiting_bytes=10_000) as subscription:
+        leaving = record(journal, bytes(2000))
+        leaving.sent += (bytes(2000),)  # as `Journal.sent` does before it says so
+        assert next(iter(subscription)) is leaving
+        subscription.grew(leaving, 2000)
+        entries = [record(journal, bytes(2000)) for _ in range(6)]
+        assert subscription.read_batch() == (entries[1:], 1, entries[0], entries[0])
+
+
+@pytest.fixture
+def busy_threads() -> Iterator[None]:
+    """Threads take turns all the time."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("busy_threads")
+def test_a_reader_that_waits_in_another_thread_misses_nothing() -> None:
+    journal = Journal()
+    subscription = journal.subscribe(max_waiting=100_000)
+    read: list[Entry] = []
+
+    def read_all() -> None:
+        while subscription.wait():
+            read.extend(subscription.read())
+
+    reader = in_a_thread(read_all)
+    entries = [record(journal, done=True) for _ in range(3000)]
+    subscription.close()
+    reader.join(TIMEOUT)
+    assert not reader.is_alive()
+    assert read == entries
+
+
 class Lock:
     """A lock after whose first release another thread might run."""
 
@@ -336,6 +428,7 @@ def test_who_subscribes_in_the_middle_of_a_record_gets_the_entry_once(what: str)
     assert subscriptions[0].read() == [entry]
 
 
+@pytest.mark.usefixtures("busy_threads")
 def test_who_subscribes_while_another_thread_records_misses_nothing() -> None:
     journal = Journal()
     stop = threading.Event()
