@@ -10,9 +10,10 @@ import msgspec
 
 from invis_sim.cli import CliError
 from invis_sim.cli.introduction import Running, outlets_of
-from invis_sim.cli.log import JournalWriter, JsonLog
+from invis_sim.cli.log import JsonLog
 from invis_sim.cli.messages import print_warning, warn
 from invis_sim.cli.output_files import is_pipe, open_output
+from invis_sim.cli.writers import JournalWriter
 from invis_sim.journal import Subscription, subscribe_to_all
 from invis_sim.journal.jsonl import encode_header
 

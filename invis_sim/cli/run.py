@@ -27,7 +27,7 @@ from invis_sim.cli.introduction import (
 )
 from invis_sim.cli.journal_output import MAX_WAITING_LINES, write_journal
 from invis_sim.cli.lines import LineFormat, columns_of
-from invis_sim.cli.log import JournalWriter, JsonLog, LogFormat, TextLog
+from invis_sim.cli.log import JsonLog, LogFormat, TextLog
 from invis_sim.cli.messages import print_warning, warn
 from invis_sim.cli.output_files import (
     check_output_files,
@@ -39,6 +39,7 @@ from invis_sim.cli.scenario_options import given_commands, with_options
 from invis_sim.cli.signals import STOP_SIGNALS, on_signals
 from invis_sim.cli.stdin import watch_stdin
 from invis_sim.cli.streams import dup_stdout, write_utf8
+from invis_sim.cli.writers import JournalWriter
 from invis_sim.commands.command import Command, CommandError
 from invis_sim.journal import Entry, subscribe_to_all
 from invis_sim.scenario.fleet_check import fleet_notes

@@ -8,10 +8,10 @@ from typing import Any
 
 import trio
 
-from invis_sim.cli.log import LineWriter
 from invis_sim.cli.messages import print_message, print_note, print_warning
 from invis_sim.cli.signals import STOP_SIGNALS, on_signals
 from invis_sim.cli.streams import dup_stdout, write_utf8
+from invis_sim.cli.writers import LineWriter
 from invis_sim.client.connection import check_address
 from invis_sim.client.reconnect import Connected, reconnecting
 from invis_sim.protocol.packets import MalformedPacket, parse_packet

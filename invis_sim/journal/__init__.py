@@ -28,7 +28,7 @@ from invis_sim.journal.entries import (
 )
 from invis_sim.journal.filter import EntryFilter, ExchangeFilter
 from invis_sim.journal.journal import Journal
-from invis_sim.journal.jsonl import JournalHeader, encode_entry
+from invis_sim.journal.jsonl import JournalHeader, encode_entries, encode_entry
 from invis_sim.journal.merged import subscribe_to_all
 from invis_sim.journal.stream import Batch, Subscription
 from invis_sim.journal.text import format_entries, format_entry
@@ -58,6 +58,7 @@ __all__ = [
     "ServerError",
     "Subscription",
     "Waiters",
+    "encode_entries",
     "encode_entry",
     "format_entries",
     "format_entry",

@@ -14,7 +14,7 @@ from invis_sim.faults.pipeline import AppliedFault
 from invis_sim.journal.budget import JournalBudget
 from invis_sim.journal.entries import Entry, Event, Exchange, Outcome
 from invis_sim.journal.filter import EntryFilter
-from invis_sim.journal.jsonl import JournalHeader, decode_line, encode_entry, encode_header
+from invis_sim.journal.jsonl import JournalHeader, decode_line, encode_entries, encode_header
 from invis_sim.journal.memory import memory_of, memory_of_args
 from invis_sim.journal.queries import JournalQueries
 from invis_sim.journal.stream import MAX_WAITING, MAX_WAITING_BYTES, Subscription
@@ -312,7 +312,7 @@ class Journal(JournalQueries):
     def lines(self) -> list[str]:
         """Return what is kept as JSON Lines: a header, then the entries. `load` reads them."""
         header = encode_header(self.header)
-        return [line.decode() for line in (header, *map(encode_entry, self))]
+        return [line.decode() for line in (header, *encode_entries(self).splitlines())]
 
     def dump(self, path: str | os.PathLike[str]) -> None:
         """Write `lines` to a file. Raises OSError."""

@@ -16,7 +16,7 @@ from invis_sim.client.ask import ask
 from invis_sim.client.connection import OutletClient, connect
 from invis_sim.client.errors import ClientError, ConnectError, ConnectionLost, NoReply
 from invis_sim.journal.entries import Exchange, Outcome
-from invis_sim.journal.jsonl import JournalHeader, encode_entry, encode_header
+from invis_sim.journal.jsonl import JournalHeader, encode_entries, encode_header
 from invis_sim.protocol.address import host_and_port
 from invis_sim.protocol.frames import text_frame, unframe_text
 from invis_sim.protocol.packets import MalformedPacket, Push, parse_packet, parse_request
@@ -72,11 +72,8 @@ class Capture(msgspec.Struct, frozen=True):
 
     def to_jsonl(self) -> bytes:
         """Return the exchanges as a journal file, which can be replayed."""
-        lines = [
-            encode_header(JournalHeader(sn=self.scenario.device.sn)),
-            *map(encode_entry, self.exchanges),
-        ]
-        return b"".join(line + b"\n" for line in lines)
+        header = encode_header(JournalHeader(sn=self.scenario.device.sn))
+        return header + b"\n" + encode_entries(self.exchanges)
 
 
 def is_capture(head: bytes) -> bool:

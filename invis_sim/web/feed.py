@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from invis_sim.journal import Entry, EntryFilter, Exchange, Journal, encode_entry
+from invis_sim.journal import Entry, EntryFilter, Exchange, Journal, encode_entries
 from invis_sim.journal.memory import memory_of
 
 __all__ = [
@@ -93,8 +93,7 @@ class Positions:
         """
         position = self._positions[sn]
         lines = []
-        for entry in entries:
-            line = encode_entry(entry)
+        for entry, line in zip(entries, encode_entries(entries).splitlines(), strict=True):
             position.sent(entry)
             lines.append(b"id: %b\ndata: %b\n\n" % (self._id(position), line))
         return b"".join(lines)

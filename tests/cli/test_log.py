@@ -1,24 +1,14 @@
-"""Entries as lines of text, and the writer that takes them somewhere from a thread of its own."""
+"""Entries as lines of text."""
 
-import io
-import queue
 import re
-import threading
-import time
-from collections.abc import Callable
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim.cli.color import Paint
 from invis_sim.cli.lines import LineFormat
 from invis_sim.cli.log import (
-    MAX_LINES_AT_ONCE,
-    JournalWriter,
-    JsonLog,
-    LineWriter,
     PushGrouper,
     TextLog,
     WallClock,
@@ -36,7 +26,7 @@ from invis_sim.journal import (
 from invis_sim.protocol.frames import text_frame
 from invis_sim.protocol.packets import Note, Push, parse_request
 from tests.cases import for_each
-from tests.support import SN, TIMEOUT, make_request
+from tests.support import SN, make_request
 
 
 def exchange(received: bytes, outcome: Any = "success", **more: Any) -> Exchange:
@@ -276,8 +266,8 @@ def test_pushes_of_different_batches_are_different_lines() -> None:
 def test_a_push_that_waits_is_written_before_the_note_of_what_is_missing() -> None:
     log, text_log = Grouped(), TextLog(1_000_000.5)
     push = log.push(1, 3)
-    assert list(text_log.lines(push)) == []
-    waiting, note = text_log.dropped(7, push, push)
+    assert text_log.text([push]) == ""
+    waiting, note = text_log.dropped(7, push, push).splitlines()
     assert waiting.endswith("tcp #1    push 9 outlet status [1,0]")
     assert note == "(7 lines dropped: output too slow)"
 
@@ -367,315 +357,13 @@ def test_an_outlet_that_does_not_come_back_by_itself_is_followed_by_the_hint() -
     outage: dict[str, Any] = {"number": 1, "seconds": 0.25, "name": "network reset"}
     for_good = OutageStarted(**outage, source="outlet")
     log = TextLog(1_000_000.5, "the hint")
-    assert next(one.partition("  ")[2] for one in log.lines(for_good)) == line(for_good)
-    assert list(log.lines(for_good))[1:] == ["the hint"]
+    shown, hint = log.text([for_good]).splitlines()
+    assert shown.partition("  ")[2] == line(for_good)
+    assert hint == "the hint"
     for other in (
         OutageStarted(**outage, source="outlet", duration=3),
         OutageStarted(**outage, source="fault"),
         OutageEnded(**outage, source="outlet"),
     ):
-        assert len(list(log.lines(other))) == 1
-    assert len(list(TextLog(1_000_000.5).lines(for_good))) == 1
-
-
-# The writer
-
-
-class PlainLog(JsonLog):
-    """Entries as their texts alone."""
-
-    def lines(self, entry: Entry) -> tuple[str, ...]:
-        assert isinstance(entry, ServerError)
-        return (entry.text,)
-
-
-class Kept(io.StringIO):
-    """A stream whose text can be read when it is closed."""
-
-    text = ""
-
-    def close(self) -> None:
-        if not self.closed:
-            self.text = self.getvalue()
-        super().close()
-
-
-class Lines(Kept):
-    """A stream whose lines can be waited for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-
-    def write(self, text: str) -> int:
-        self.lines.put(text.removesuffix("\n"))
-        return super().write(text)
-
-
-class Stalled(Kept):
-    """A stream that takes nothing until it may."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked = threading.Event()
-        self.may = threading.Event()
-
-    def write(self, text: str) -> int:
-        self.asked.set()
-        assert self.may.wait(TIMEOUT)
-        return super().write(text)
-
-
-class Full(Stalled):
-    """A stream on a disk that turns out to be full."""
-
-    def write(self, text: str) -> int:
-        super().write(text)
-        raise OSError(28, "No space left on device")
-
-
-def in_a_thread(function: Callable[[], None]) -> threading.Thread:
-    """Starts it where it holds up nothing if it never returns."""
-    thread = threading.Thread(target=function, daemon=True)
-    thread.start()
-    return thread
-
-
-def returns(thread: threading.Thread) -> bool:
-    thread.join(TIMEOUT)
-    return not thread.is_alive()
-
-
-def record_all(journal: Journal, first: int, end: int) -> threading.Thread:
-    """Records errors with these numbers as texts, in a thread."""
-
-    def record() -> None:
-        for number in range(first, end):
-            journal.add(ServerError, 0.0, text=str(number))
-
-    return in_a_thread(record)
-
-
-def test_all_that_was_recorded_is_there_in_order_when_the_writer_is_closed() -> None:
-    journal, stream = Journal(), Kept()
-    writer = JournalWriter(stream, journal.subscribe(), PlainLog(), "first")
-    assert returns(record_all(journal, 0, 5000))
-    writer.close(TIMEOUT)
-    assert stream.text == "first\n" + "".join(f"{number}\n" for number in range(5000))
-
-
-def test_the_writer_rests_while_it_writes_and_not_when_it_is_closed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    rests: list[float] = []
-    rested = threading.Event()
-
-    def rest(seconds: float) -> None:
-        rests.append(seconds)
-        rested.set()
-
-    monkeypatch.setattr(time, "sleep", rest)
-    journal, stream = Journal(), Stalled()
-    writer = JournalWriter(stream, journal.subscribe(), PlainLog(), "first")
-    assert stream.asked.wait(TIMEOUT)
-    assert returns(record_all(journal, 0, 3 * MAX_LINES_AT_ONCE))
-    stream.may.set()
-    assert rested.wait(TIMEOUT)
-    writer.close(TIMEOUT)
-    before = len(rests)
-    assert 1 <= before <= 3
-    closed = Stalled()
-    late = JournalWriter(closed, journal.subscribe(after=0), PlainLog(), "first")
-    assert closed.asked.wait(TIMEOUT)
-    assert not late.close(0)
-    closed.may.set()
-    assert late.close(TIMEOUT)
-    assert len(closed.text.splitlines()) == 1 + 3 * MAX_LINES_AT_ONCE
-    assert len(rests) == before
-
-
-def test_a_push_is_not_held_back_for_long() -> None:
-    log, stream = Grouped(), Lines()
-    subscription = log.journal.subscribe()
-    writer = JournalWriter(stream, subscription, TextLog(1_000_000.5), "first")
-    log.push(1, 3)
-    log.push(2, 3)
-    assert stream.lines.get(timeout=TIMEOUT) == "first"
-    assert stream.lines.get(timeout=TIMEOUT).endswith("2 of 3    push 9 outlet status [1,0]")
-    log.push(1, 3)  # and one that waits when it is closed
-    writer.close(TIMEOUT)
-    assert stream.lines.get(timeout=TIMEOUT).endswith("tcp #1    push 9 outlet status [1,0]")
-
-
-@pytest.mark.parametrize("wait_when_full", [0.0, 0.05])
-def test_a_slow_stream_loses_entries_and_the_loss_is_told(wait_when_full: float) -> None:
-    journal, stream = Journal(), Stalled()
-    subscription = journal.subscribe(max_waiting=10, wait_when_full=wait_when_full)
-    writer = JournalWriter(stream, subscription, TextLog(0.0), "first")
-    assert stream.asked.wait(TIMEOUT)
-    assert returns(record_all(journal, 1, 101))
-    stream.may.set()
-    writer.close(TIMEOUT)
-    first, dropped, *kept = stream.text.splitlines()
-    assert first == "first"
-    assert dropped == "(90 lines dropped: output too slow)"
-    assert [one.split()[-1] for one in kept] == [str(number) for number in range(91, 101)]
-
-
-def test_the_end_waits_for_a_stream_only_while_it_takes_something() -> None:
-    journal, stream = Journal(), Stalled()
-    writer = JournalWriter(stream, journal.subscribe(), PlainLog(), "first")
-    assert stream.asked.wait(TIMEOUT)
-    began = time.monotonic()
-    assert not writer.close(3600)
-    assert time.monotonic() - began < TIMEOUT
-    stream.may.set()
-    assert writer.close(TIMEOUT)
-
-
-def test_a_journal_file_that_loses_entries_says_so_and_can_be_read() -> None:
-    journal, stream = Journal(sn="0003C44076"), Stalled()
-    head = journal.lines()[0]
-    writer = JournalWriter(stream, journal.subscribe(max_waiting=10), JsonLog(), head)
-    assert stream.asked.wait(TIMEOUT)
-    assert returns(record_all(journal, 1, 101))
-    stream.may.set()
-    writer.close(TIMEOUT)
-    read = Journal.load(stream.text.splitlines())
-    assert [one.number for one in read] == list(range(90, 101))
-    note = read.events()[0]
-    assert isinstance(note, ServerError)
-    assert (note.text, note.sn) == (
-        "90 entries dropped, from number 1 on: output too slow",
-        "0003C44076",
-    )
-
-
-def test_a_slow_stream_is_waited_for_where_it_gets_the_time() -> None:
-    journal, stream = Journal(), Stalled()
-    subscription = journal.subscribe(max_waiting=10, wait_when_full=TIMEOUT)
-    writer = JournalWriter(stream, subscription, PlainLog(), "first")
-    assert stream.asked.wait(TIMEOUT)
-    recording = record_all(journal, 0, 100)
-    stream.may.set()
-    assert returns(recording)
-    writer.close(TIMEOUT)
-    assert stream.text.splitlines() == ["first", *(str(number) for number in range(100))]
-
-
-def test_a_stream_that_takes_no_more_is_told_of_once_and_blocks_no_one() -> None:
-    failures: list[tuple[OSError, bool]] = []
-    journal, stream = Journal(), Full()
-    subscription = journal.subscribe(max_waiting=10, wait_when_full=TIMEOUT)
-    writer = JournalWriter(
-        stream,
-        subscription,
-        PlainLog(),
-        "first",
-        on_error=lambda error: failures.append((error, subscription.closed)),
-    )
-    assert stream.asked.wait(TIMEOUT)
-    began = time.monotonic()
-    recording = record_all(journal, 1, 1000)  # which waits for room
-    stream.may.set()
-    assert returns(recording)
-    writer.close(TIMEOUT)
-    assert time.monotonic() - began < TIMEOUT / 2
-    # The outlet does not wait for room even while the error is reported.
-    assert [(error.strerror, closed) for error, closed in failures] == [
-        ("No space left on device", True)
-    ]
-
-
-def test_a_stream_that_stalls_for_good_does_not_hold_up_the_end() -> None:
-    journal, stream = Journal(), Stalled()
-    writer = JournalWriter(stream, journal.subscribe(), PlainLog(), "first")
-    assert stream.asked.wait(TIMEOUT)
-    writer.close(0.05)
-    assert stream.text == ""
-    stream.may.set()
-    writer.close(TIMEOUT)
-
-
-# The writer of lines that must not be lost
-
-
-def write_all(writer: LineWriter, first: int, end: int) -> threading.Thread:
-    """Writes these numbers, in a thread."""
-
-    def write() -> None:
-        for number in range(first, end):
-            writer.write(str(number))
-
-    return in_a_thread(write)
-
-
-def fails(error: OSError) -> None:
-    raise AssertionError(error)
-
-
-def test_all_that_was_written_is_there_in_order_when_the_writer_is_closed() -> None:
-    stream = Kept()
-    writer = LineWriter(stream, fails)
-    for number in range(5000):
-        writer.write(str(number))
-    writer.close(TIMEOUT)
-    assert stream.text == "".join(f"{number}\n" for number in range(5000))
-
-
-def test_a_slow_stream_is_waited_for_where_nothing_may_be_lost(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(LineWriter, "MAX_WAITING", 10 * 101)
-    stream = Stalled()
-    writer = LineWriter(stream, fails)
-    writing = write_all(writer, 0, 100)
-    assert stream.asked.wait(TIMEOUT)
-    stream.may.set()
-    assert returns(writing)
-    writer.close(TIMEOUT)
-    assert stream.text.splitlines() == [str(number) for number in range(100)]
-
-
-def test_a_full_disk_is_told_of_once_and_blocks_no_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LineWriter, "MAX_WAITING", 10 * 101)
-    failures: list[OSError] = []
-    stream = Full()
-    writer = LineWriter(stream, failures.append)
-    writer.write("0")
-    assert stream.asked.wait(TIMEOUT)
-    assert returns(write_all(writer, 1, 11))  # now the queue is full
-    writing = write_all(writer, 11, 1000)
-    stream.may.set()
-    assert returns(writing)
-    began = time.monotonic()
-    writer.close(TIMEOUT)
-    assert time.monotonic() - began < TIMEOUT / 2
-    assert [error.strerror for error in failures] == ["No space left on device"]
-
-
-def test_long_lines_wait_in_smaller_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(LineWriter, "MAX_WAITING", 10_000)
-    stream = Stalled()
-    writer = LineWriter(stream, fails)
-    writer.write("")
-    assert stream.asked.wait(TIMEOUT)
-    full = []
-    for line in ("x" * 5000, "y" * 4000, "z" * 1000):
-        writer.write(line)
-        full.append(writer.full)
-    assert full == [False, False, True]
-    stream.may.set()
-    writer.close(TIMEOUT)
-    assert len(stream.text) == 10_004
-
-
-def test_lines_for_a_stream_that_stalls_for_good_do_not_hold_up_the_end() -> None:
-    stream = Stalled()
-    writer = LineWriter(stream, fails)
-    writer.write("0")
-    assert stream.asked.wait(TIMEOUT)
-    writer.close(0.05)
-    assert stream.text == ""
-    stream.may.set()
-    writer.close(TIMEOUT)
+        assert log.text([other]).count("\n") == 1
+    assert TextLog(1_000_000.5).text([for_good]).count("\n") == 1

@@ -9,8 +9,9 @@ from contextlib import suppress
 import pytest
 
 from invis_sim.cli import main
-from invis_sim.cli.log import JournalWriter, JsonLog, LineWriter, LogFormat, TextLog
+from invis_sim.cli.log import JsonLog, LogFormat, TextLog
 from invis_sim.cli.streams import text_stream
+from invis_sim.cli.writers import JournalWriter, LineWriter
 from invis_sim.journal import Journal, ServerError
 from tests.support import TIMEOUT
 

@@ -18,6 +18,7 @@ from invis_sim.journal import (
     Journal,
     OutageStarted,
     Outcome,
+    encode_entries,
     encode_entry,
 )
 from invis_sim.journal.entries import EVENT_TYPES
@@ -262,7 +263,7 @@ def journals(draw: st.DrawFn) -> Journal:
 
 def fields(entry: Entry) -> dict[str, Any]:
     plain = {name: getattr(entry, name) for name in entry.__struct_fields__}
-    return {**plain, "kind": type(entry), "seconds": round(entry.seconds, 6)}
+    return {**plain, "kind": type(entry), "seconds": pytest.approx(entry.seconds, abs=6e-7)}
 
 
 @given(journals())
@@ -275,6 +276,11 @@ def test_what_is_written_is_read_as_it_was(journal: Journal) -> None:
     # It goes on where the other one was.
     last = max([0, *(one.number for one in journal)])
     assert read.add(DeviceLog, 0.0, text="more").number == last + 1
+
+
+@given(journals())
+def test_many_entries_in_one_go_are_written_as_each_by_itself(journal: Journal) -> None:
+    assert encode_entries(journal) == b"".join(encode_entry(entry) + b"\n" for entry in journal)
 
 
 def test_integers_as_long_as_a_request_may_have_them_are_read() -> None:

@@ -6,7 +6,7 @@ import msgspec
 from starlette.responses import Response
 
 from invis_sim.commands.reset import Reset
-from invis_sim.journal import Entry, EntryFilter, encode_entry
+from invis_sim.journal import Entry, EntryFilter, encode_entries
 from invis_sim.journal.entries import EntryKind
 from invis_sim.protocol.transport import Transport
 from invis_sim.web.api.commands import carry_out
@@ -70,7 +70,7 @@ def get_journal(call: Call) -> Response:
     ]
     if len(call.outlets) > 1:
         found.sort(key=lambda pair: pair[0])
-    lines = [encode_entry(entry) for _, entry in found[: query.limit]]
+    lines = encode_entries([entry for _, entry in found[: query.limit]]).splitlines()
     return Response(b"[" + b",\n".join(lines) + b"]", media_type="application/json")
 
 
