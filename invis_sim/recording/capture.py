@@ -23,7 +23,7 @@ from invis_sim.protocol.packets import MalformedPacket, Push, parse_packet, pars
 from invis_sim.protocol.transport import Transport
 from invis_sim.recording.differences import compare_answers
 from invis_sim.recording.from_replies import state_from_replies
-from invis_sim.recording.pseudonyms import Pseudonyms, TooManyValues, pseudonymise
+from invis_sim.recording.pseudonyms import Pseudonyms, TooManyValues, pseudonymise, replace_in
 from invis_sim.recording.questions import QUESTIONS, Answered, Question
 from invis_sim.scenario.export import scenario_of, scenario_text
 from invis_sim.scenario.listen import Listen
@@ -199,8 +199,8 @@ def _check(shown: Capture, names: Pseudonyms) -> None:
     for exchange in shown.exchanges:
         if _pseudonymised(exchange, names).sent != exchange.sent:
             raise CaptureError(f"identity is left in the raw packet {exchange.number}")
-    plain = msgspec.json.decode(msgspec.json.encode(shown.scenario.state))
-    if names.tree(plain) != plain or names.tree(list(shown.notes)) != list(shown.notes):
+    state = shown.scenario.state
+    if replace_in(state, names) != state or names.tree(list(shown.notes)) != list(shown.notes):
         raise CaptureError("identity is left in the scenario")
 
 

@@ -5,26 +5,27 @@ every text: in other fields, inside longer texts, in packets that are not JSON. 
 would miss those.
 """
 
-import base64
 import hmac
-import json
 import re
-import unicodedata
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any
-from urllib.parse import quote, urlsplit
+from typing import Any, Literal, TypeVar, get_args, get_origin
+from urllib.parse import urlsplit
 
 import msgspec
 
+from invis_sim.device.preferences import AddressForm
 from invis_sim.device.state import OutletState, Product
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.packets import encode_json
-from invis_sim.protocol.printable import printable
 from invis_sim.recording.identity import Identity, find_identity
 from invis_sim.recording.questions import Answered, Question, find_answer, simulate
+from invis_sim.recording.spellings import other_spellings
+from invis_sim.schema.fields import fields
 
-__all__ = ["Pseudonyms", "TooManyValues", "pseudonymise"]
+__all__ = ["Pseudonyms", "TooManyValues", "pseudonymise", "replace_in"]
+
+AnyStruct = TypeVar("AnyStruct", bound=msgspec.Struct)
 
 MIN_INSIDE = 4
 """Shorter values are replaced only where they are the whole of a text: "on" is in many words."""
@@ -35,10 +36,9 @@ _VOCABULARY = ("InvisOutlet", "InvisDeco", "Unknown", "Aura", "Pro", "revA", "re
 _JSON_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _IS_KEY = re.compile(rb"\s*:")
 _NUMBER = re.compile(rb"(?<![\w.+-])[0-9][0-9.]*(?:[eE][+-]?[0-9]+)?(?![\w.])")
-_HARDWARE_ADDRESS = re.compile(r"[0-9A-Fa-f]{2}(?:[:-]?[0-9A-Fa-f]{2}){5}")
 
-MIN_NUMBER = 10_000_000
-"""Smaller integers are not taken for addresses: "0.0.0.0" would be each 0."""
+MIN_NUMBER = 2**24
+"""Smaller integers are not taken for addresses: 0.0.0.0 would be each 0. No host has such a one."""
 
 # Where callback 12 has a serial number or a hardware address.
 _HARDWARE = (
@@ -97,19 +97,25 @@ class Pseudonyms:
 
     def _add(self, value: str, pseudonym: str, *, also_as_key: bool = False) -> None:
         self._patterns.clear()
-        for real, fake in ((value, pseudonym), *_other_forms(value, pseudonym)):
+        for real, fake in ((value, pseudonym), *other_spellings(value, pseudonym)):
             self._texts.setdefault(real, fake)
             if also_as_key:
                 self._keys.add(real)
 
-    def learn_address(self, value: str, pseudonym: str) -> None:
-        """The same for an IPv4 address, which is also written as an integer."""
+    def learn_address(self, value: str, pseudonym: str, form: AddressForm | None = None) -> None:
+        """The same for the IPv4 address of a host, which is also written as an integer.
+
+        form: how the outlet writes it; None: either way. Those of 8.8.8.8 are the same, and those
+        of its pseudonym are not.
+        """
+        orders = ("little", "big") if form == "first_octet_high" else ("big", "little")
+        numbers = {_as_integer(value, one): _as_integer(pseudonym, one) for one in orders}
+        if min(numbers) < MIN_NUMBER:
+            return
         self.learn(value, pseudonym, also_as_key=True)
-        for order in ("little", "big"):
-            number = _as_integer(value, order)
-            if number >= MIN_NUMBER:
-                fake = self._numbers.setdefault(number, _as_integer(pseudonym, order))
-                self._add(str(number), str(fake))
+        for number, fake in numbers.items():
+            self._numbers.setdefault(number, fake)
+            self._add(str(number), str(fake))
 
     def learn_found(self, found: Identity) -> None:
         """Learn what was found in a packet, unless it is known."""
@@ -225,7 +231,7 @@ def pseudonymise(
         if real is not None:
             names.learn(real, _hardware(names, real), also_as_key=True)
     # Those that the simulator derives from the serial number follow it.
-    _learn_hardware(list(answers), simulate(_shown(state, names)), names)
+    _learn_hardware(list(answers), simulate(replace_in(state, names)), names)
     usual = _usual_identity()
     for packet in packets:
         for found in find_identity(packet):
@@ -233,11 +239,28 @@ def pseudonymise(
                 names.learn_found(found)
             if len(names) > MAX_VALUES:
                 raise TooManyValues(f"more than {MAX_VALUES} values look like identity")
-    return _shown(state, names), names
+    return replace_in(state, names), names
 
 
-def _shown(state: OutletState, names: Pseudonyms) -> OutletState:
-    return msgspec.convert(names.tree(msgspec.to_builtins(state)), OutletState)
+def replace_in(struct: AnyStruct, names: Pseudonyms) -> AnyStruct:
+    """Return a struct, such as a state, with every value that was learnt replaced where any text
+    may be; a name may be one of the words of a setting by chance.
+    """
+    changes: dict[str, Any] = {}
+    for field in fields(type(struct)).values():
+        value = getattr(struct, field.name)
+        if isinstance(value, msgspec.Struct):
+            changes[field.name] = replace_in(value, names)
+        elif isinstance(value, str | int) and _takes_text(field.annotation):
+            changes[field.name] = names.tree(value)
+    return msgspec.structs.replace(struct, **changes)
+
+
+def _takes_text(annotation: Any) -> bool:
+    """Whether a field of this type takes any text, and perhaps other values."""
+    if get_origin(annotation) is Literal:
+        return False
+    return annotation is str or any(map(_takes_text, get_args(annotation)))
 
 
 def _usual_identity() -> set[Identity]:
@@ -272,7 +295,7 @@ def _learn_settings(state: OutletState, names: Pseudonyms) -> None:
         real = getattr(internet, field)
         if isinstance(real, str) and real != getattr(usual_internet, field):
             last = 1 + number * 80 + int(names.digest(real, 4), 16) % 80
-            names.learn_address(real, f"192.0.2.{last}")
+            names.learn_address(real, f"192.0.2.{last}", state.quirks.internet_addresses)
 
 
 def _learn_url(url: str, names: Pseudonyms) -> None:
@@ -333,43 +356,6 @@ def _at(tree: Any, path: tuple[str, ...]) -> Any:
     for key in path:
         tree = tree.get(key) if isinstance(tree, dict) else None
     return tree
-
-
-def _other_forms(value: str, pseudonym: str) -> list[tuple[str, str]]:
-    """How else the same value is written: as part of an address of the web, in Base64, in UTF-16,
-    escaped, with composed and decomposed letters; a hardware address with other marks, or none.
-    """
-    forms = [(encode(value), encode(pseudonym)) for encode in _ENCODINGS]
-    if _HARDWARE_ADDRESS.fullmatch(value):
-        real, fake = (re.sub("[:-]", "", one) for one in (value, pseudonym))
-        forms += [
-            (mark.join(_cut(real, size)), mark.join(_cut(fake, size)))
-            for mark, size in ((":", 2), ("-", 2), ("_", 2), (" ", 2), (".", 4), ("", 12))
-        ]
-    return [(real, fake) for real, fake in forms if real != value]
-
-
-def _cut(digits: str, size: int) -> list[str]:
-    return [digits[start : start + size] for start in range(0, len(digits), size)]
-
-
-def _base64(value: str) -> str:
-    return base64.b64encode(value.encode("utf-8", "surrogateescape")).decode()
-
-
-_ENCODINGS = (
-    lambda value: quote(value, safe="", errors="surrogateescape"),
-    _base64,
-    lambda value: _base64(value).rstrip("="),
-    # As these bytes look where UTF-8 is expected.
-    lambda value: value.encode("utf-16-le", "surrogatepass").decode("utf-8", "surrogateescape"),
-    lambda value: value.encode("utf-16-be", "surrogatepass").decode("utf-8", "surrogateescape"),
-    lambda value: json.dumps(value)[1:-1],
-    lambda value: json.dumps(value, ensure_ascii=False)[1:-1],
-    printable,
-    lambda value: unicodedata.normalize("NFC", value),
-    lambda value: unicodedata.normalize("NFD", value),
-)
 
 
 def _is_json(data: bytes) -> bool:
