@@ -16,9 +16,9 @@ from tests.cases import for_each
 PACKAGE = Path(invis_sim.__file__).parent
 
 LAYERS = {
-    "guides": 1,
     "protocol": 1,
     "schema": 1,
+    "guides": 2,
     "device": 2,
     "faults": 2,
     "client": 2,

@@ -1,14 +1,22 @@
-"""The package as others have it: installed, in a zip file, without docstrings."""
+"""The package as others have it: installed, in a zip file, without docstrings, in a faked file
+system.
+"""
 
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, NoReturn
 
+import pytest
 import tomli
 
+from invis_sim.gauntlet.report.html import _resource
+from invis_sim.guides import guides
+from invis_sim.protocol.package_files import files_below, package_folder
 from invis_sim.scenario.bundled import bundled
+from invis_sim.scenario.loading import ScenarioError, load
 from invis_sim.schema.manual import NO_MANUALS
 from invis_sim.web.api.page import OPERATIONS
 
@@ -53,7 +61,7 @@ from invis_sim.gauntlet.report.html import _resource
 from invis_sim.guides import guides
 from invis_sim.scenario.bundled import bundled
 from invis_sim.scenario.loading import load, resolve
-from invis_sim.web.api.page import FOLDER, OPERATIONS
+from invis_sim.web.api.page import OPERATIONS
 
 assert ".zip" in invis_sim.__file__, invis_sim.__file__
 assert resolve() == load("default") == resolve(bundled()["default"])
@@ -64,7 +72,7 @@ for operation in OPERATIONS:
     assert operation.handler(None).body, operation.path
     print(operation.path)
 assert _resource("page.css") and _resource("page.js")
-assert len(guides()) > 5 and all(guide.read_text("utf-8") for guide in guides().values())
+assert len(guides()) > 5 and all(guide.read_text() for guide in guides().values())
 """
 
 
@@ -74,6 +82,40 @@ def test_the_scenarios_the_guides_and_the_page_are_found_in_a_zip_file(tmp_path:
     paths = [operation.path for operation in OPERATIONS]
     assert {"/", "/index.html", "/main.js"} <= {*paths}
     assert printed(FROM_A_ZIP_FILE, package).split() == [*NAMES, *paths]
+
+
+def contents() -> list[Any]:
+    """All that is in the files of the package."""
+    page = files_below(package_folder("web", "static"))
+    return [
+        {name: load(name) for name in bundled()},
+        {name: guide.read_text() for name, guide in guides().items()},
+        {path: file.read_bytes() for path, file in page.items()},
+        _resource("page.css"),
+    ]
+
+
+def test_the_files_of_the_package_are_found_though_the_file_system_is_faked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As pyfakefs does it: files are faked in `pathlib` and `os`, and not for Python's imports."""
+
+    def missing(*_: object, **__: object) -> NoReturn:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    expected = contents()
+    assert all(expected)
+    with monkeypatch.context() as replaced:
+        for name in ("stat", "scandir", "listdir"):
+            replaced.setattr(os, name, missing)
+        replaced.setattr("pathlib.Path.is_dir", lambda self: False)
+        replaced.setattr("pathlib.Path.iterdir", missing)
+        replaced.setattr("pathlib.Path.read_bytes", missing)
+        replaced.setattr("builtins.open", missing)
+        found = contents()
+        with pytest.raises(ScenarioError, match="is neither a file nor"):
+            load("no-such")
+    assert found == expected
 
 
 WITHOUT_DOCSTRINGS = """

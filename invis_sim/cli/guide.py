@@ -20,10 +20,10 @@ def guide(args: argparse.Namespace) -> int:
     if args.name is None:
         name_width = max(map(len, found))
         for name, file in found.items():
-            print(f"{name:{name_width}}  {title(file.read_text(encoding='utf-8'))}")
+            print(f"{name:{name_width}}  {title(file.read_text())}")
         print("\nPrint one: `invis-sim guide NAME`. To begin with: `invis-sim guide first-steps`.")
         return 0
-    text = found[args.name].read_text(encoding="utf-8")
+    text = found[args.name].read_text()
     paint = paint_for(sys.stdout)
     print(as_text(text, text_width() + 2, lambda heading: paint(heading, "heading")))
     return 0

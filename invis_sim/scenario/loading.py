@@ -13,8 +13,9 @@ import tomli
 
 from invis_sim.faults.fault import Fault
 from invis_sim.protocol.hidden_frames import hide_frames
+from invis_sim.protocol.package_files import PackageFile
 from invis_sim.protocol.printable import printable
-from invis_sim.scenario.bundled import BundledFile, bundled, find_bundled
+from invis_sim.scenario.bundled import bundled, find_bundled
 from invis_sim.scenario.conflicts import conflicts
 from invis_sim.scenario.fleet import FleetSettings
 from invis_sim.scenario.model import NarrowedScenario, Scenario
@@ -70,7 +71,7 @@ class ScenarioError(ValueError):
         return type(self), ([*self.problems],), self.__dict__
 
 
-def load(source: "str | FilePath | Traversable | BundledFile") -> Scenario:
+def load(source: "str | FilePath | Traversable | PackageFile") -> Scenario:
     """The scenario in a file.
 
     source: a path, the name of a bundled scenario, or a resource of a package.
@@ -293,8 +294,8 @@ def _with_faults_in_fleet(fleet: FleetSettings, faults: tuple[Fault, ...]) -> Fl
 
 
 def _find(
-    source: "str | FilePath | Traversable | BundledFile",
-) -> "FilePath | Traversable | BundledFile":
+    source: "str | FilePath | Traversable | PackageFile",
+) -> "FilePath | Traversable | PackageFile":
     if not isinstance(source, str | FilePath):
         return source
     # Not the name that was imported: tools that fake the file system for a test replace this one.

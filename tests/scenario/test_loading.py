@@ -4,7 +4,7 @@ import errno
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import msgspec
 import pytest
@@ -528,25 +528,3 @@ def test_a_file_is_found_in_a_file_system_that_a_test_has_faked(
         replaced.setattr("pathlib.Path", lambda *parts: FakePath(*parts))
         loaded = load("only-in-memory")
     assert loaded.seed == 7
-
-
-def test_a_bundled_scenario_is_found_though_the_file_system_is_faked(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """As pyfakefs does it: files are faked in `pathlib` and `os`, and not for Python's imports."""
-
-    def missing(*_: object, **__: object) -> NoReturn:
-        raise FileNotFoundError(2, "No such file or directory")
-
-    expected = load("flaky")
-    with monkeypatch.context() as replaced:
-        for name in ("stat", "scandir", "listdir"):
-            replaced.setattr(os, name, missing)
-        replaced.setattr("pathlib.Path.is_dir", lambda self: False)
-        replaced.setattr("pathlib.Path.iterdir", missing)
-        replaced.setattr("pathlib.Path.read_bytes", missing)
-        replaced.setattr("builtins.open", missing)
-        loaded, names = load("flaky"), bundled()
-        with pytest.raises(ScenarioError, match="'no-such' is neither a file nor the name"):
-            load("no-such")
-    assert (loaded, names) == (expected, {})

@@ -4,11 +4,11 @@ import base64
 import hashlib
 from collections.abc import Iterable, Iterator
 from html import escape
-from importlib.resources import files
 
 from invis_sim.gauntlet.report.words import EXPECTATIONS, headline, outcome_counts
 from invis_sim.gauntlet.result import CaseResult, Coverage, Report
 from invis_sim.gauntlet.verdict import VERDICTS
+from invis_sim.protocol.package_files import PackageFile, package_folder
 
 __all__ = ["html_report"]
 
@@ -46,7 +46,7 @@ def html_report(report: Report) -> str:
 
 
 def _resource(name: str) -> str:
-    return files("invis_sim.gauntlet.report").joinpath(name).read_text(encoding="utf-8")
+    return PackageFile(package_folder("gauntlet", "report", name)).read_text()
 
 
 def _hash(text: str) -> str:

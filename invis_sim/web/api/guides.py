@@ -1,12 +1,12 @@
 """The guides as pages, each laid out here: they need no script, and can be linked to."""
 
 from html import escape
-from importlib.resources.abc import Traversable
 
 from starlette.responses import HTMLResponse, Response
 
 from invis_sim.guides import guides, title
 from invis_sim.guides.html import as_html
+from invis_sim.protocol.package_files import PackageFile
 from invis_sim.web.operation import Operation
 from invis_sim.web.request import Call
 
@@ -48,15 +48,15 @@ def _page(name: str, heading: str, body: str) -> Response:
 def _overview(call: Call) -> Response:
     """Return the list of the guides."""
     items = "".join(
-        f'<li><a href="/guides/{name}">{escape(title(file.read_text(encoding="utf-8")))}</a></li>'
+        f'<li><a href="/guides/{name}">{escape(title(file.read_text()))}</a></li>'
         for name, file in _GUIDES.items()
     )
     return _page("", "Guides", f"<h1>Guides</h1><ul>{items}</ul>")
 
 
-def _operation(name: str, file: Traversable) -> Operation:
+def _operation(name: str, file: PackageFile) -> Operation:
     def handler(call: Call) -> Response:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text()
         return _page(name, title(text), as_html(text))
 
     handler.__doc__ = f"Return the guide {name}."
