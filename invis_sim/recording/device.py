@@ -2,11 +2,14 @@
 
 import socket
 from contextlib import suppress
+from typing import Any
 
+import msgspec
 import trio
 
 from invis_sim.client.ports import TCP_PORT, WS_PORT
 from invis_sim.device.handlers import HANDLERS, MUTATING_CALLBACKS
+from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.packets import Note, Request
 from invis_sim.protocol.transport import Transport
 from invis_sim.recording.learning import Learning
@@ -18,6 +21,10 @@ CONNECT_SECONDS = 10.0
 """How long (real time) a connection to the device may take: clients give up at about that time."""
 
 _READING_CALLBACKS = frozenset(HANDLERS) - MUTATING_CALLBACKS
+
+_MQTT_STATE = 0
+"""What callback 27 is asked for where a device only reads: with other numbers it tells the broker
+something, which a simulated outlet does not have. [documentation of callback 27]"""
 
 
 class Device:
@@ -64,13 +71,33 @@ class Device:
             self.sn_known = True
 
 
-def why_withheld(request: Request) -> Note | None:
+_PLAIN_KEYS = frozenset({"sn", "packetID", "payload"}), frozenset({"callbackName", "callbackArgs"})
+"""The members of a request and of its payload that clients write."""
+
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def why_withheld(request: Request, document: bytes) -> Note | None:
     """Return why a request is kept from a device that is only read; None: it may be sent.
 
-    A device may read what is odd in another way than we do, so that only what is plain is sent.
+    document: its bytes. A device may read what is odd in another way than we do, so that only what
+    is plain is sent: the JSON parser of many takes `callbackname` for `callbackName`.
     """
-    if request.callback not in _READING_CALLBACKS:
+    is_mqtt = request.callback == Callback.MQTT
+    if request.callback not in _READING_CALLBACKS or (is_mqtt and request.args != [_MQTT_STATE]):
         return Note("not sent to the device: it may change something, and the proxy is read-only")
-    if request.problem is not None or request.notes:
+    if request.problem is not None or request.notes or not _has_plain_keys(document):
         return Note("not sent to the device: it is not plain, and the proxy is read-only")
     return None
+
+
+def _has_plain_keys(document: bytes) -> bool:
+    keys, payload_keys = _PLAIN_KEYS
+    try:
+        fields = _decode(document)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    payload = fields.get("payload")
+    return (
+        isinstance(payload, dict) and keys.issuperset(fields) and payload_keys.issuperset(payload)
+    )

@@ -155,7 +155,7 @@ class Relay:
             return False
         connection = self.connection
         if pieces.idle and (request := self.common_request(data)) is not None:
-            connection.handle_request(data.strip(), request, (), _Forward(self, data))
+            connection.handle_request(data.strip(), request, (), _Forward(self, data, data))
         else:
             for piece in pieces.feed(data):
                 self._pass_from_client(piece)
@@ -183,7 +183,9 @@ class Relay:
         except MalformedPacket as error:
             self._pass_malformed(piece, Malformed(document, error.reason, error.offset))
         else:
-            self.connection.handle_request(document, request, (), _Forward(self, piece.raw))
+            self.connection.handle_request(
+                document, request, (), _Forward(self, piece.raw, document)
+            )
 
     def pass_to_device(self, piece: Piece) -> None:
         """Hand on what is not a request."""
@@ -344,19 +346,20 @@ class Relay:
 
 
 class _Forward(msgspec.Struct, frozen=True, gc=False):
-    """Has the device answer a request. raw: its bytes as they came."""
+    """Has the device answer a request. raw: its bytes as they came. document: those of its JSON."""
 
     relay: Relay
     raw: bytes
+    document: bytes
 
     def handle(self, request: Request, now: float) -> Answer | PendingAnswer:
         """Send the request to the device, or refuse it. As `Backend.handle`."""
         relay = self.relay
         if relay.device.read_only:
-            why = why_withheld(request)
+            why = why_withheld(request, self.document)
             if why is not None:
                 return relay.connection.context.outlet.reject(request, why)
-        pending = relay.unanswered.add(request, self.raw)
+        pending = relay.unanswered.add(request, self.document)
         relay.send_to_device(self.raw)
         return pending
 

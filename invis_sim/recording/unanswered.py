@@ -37,14 +37,14 @@ class Unanswered:
         self._asked: deque[Asked] = deque()
         self._bytes = 0
 
-    def add(self, request: Request, raw: bytes) -> PendingAnswer:
+    def add(self, request: Request, document: bytes) -> PendingAnswer:
         """Return the answer to a request that the device gets; it comes later.
 
-        raw: its bytes.
+        document: its bytes.
         """
-        size = len(raw)
+        size = len(document)
         if request.args is not msgspec.UNSET:
-            size += memory_of_args(raw)
+            size += memory_of_args(document)
         answer, waiting = PendingAnswer(), self._asked
         waiting.append(Asked(request, answer, size))
         self._bytes += size

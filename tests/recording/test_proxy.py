@@ -104,19 +104,37 @@ def test_a_read_only_proxy_sends_the_device_nothing_that_may_change_it(
     with start_simulator(outlet(), sn="0003C4400FF") as device:
         with proxy_of(device, read_only=True) as proxy, connected(proxy, transport) as peer:
             assert ask(peer, 20, 1)["sn"] == device.sn
-            for number, callback in enumerate((10, 5, 99), 2):
+            for number, callback in enumerate((10, 5, 99, 27), 2):
                 # In the device's own name, which the first reply has shown.
                 refused = {"sn": device.sn, "packetID": number, "PUBACK": 0}
                 assert ask(peer, callback, number, [1, 1]) == refused
             peer.send(peer.framed(b'[{"packetID": 1, "payload": {"callbackName": 5}}]\n'))
             peer.send(peer.framed(twice))
             assert peer.packet()["PUBACK"] == 0
-            assert ask(peer, 9, 5)["payload"]["callbackArgs"] == [0, 0]
+            assert ask(peer, 27, 6, [0])["PUBACK"] == 0
+            assert ask(peer, 9, 7)["payload"]["callbackArgs"] == [0, 0]
             notes = [str(one.notes[-1]) for one in proxy.journal.exchanges() if one.notes]
-        assert [one.callback for one in device.journal.exchanges()] == [20, 9]
-    assert len(notes) == 5
+        assert [one.callback for one in device.journal.exchanges()] == [20, 27, 9]
+    assert len(notes) == 6
     assert all("the proxy is read-only" in note or "expected '{'" in note for note in notes[:3])
     assert proxy.sn == device.sn
+
+
+@on_both
+def test_a_read_only_proxy_withholds_members_that_a_device_may_take_for_others(
+    transport: Transport,
+) -> None:
+    members = (
+        '"callbackName": 20, "callbackname": 10',
+        '"callbackName": 20}, "x": {"callbackName": 10',
+    )
+    with start_simulator(outlet()) as device:
+        with proxy_of(device, read_only=True) as proxy, connected(proxy, transport) as peer:
+            for one in members:
+                peer.send(peer.framed(b'{"packetID": 1, "payload": {%b}}' % one.encode()))
+                assert peer.packet()["PUBACK"] == 0
+            assert peer.is_served()
+        assert [one.callback for one in device.journal.exchanges()] == [20]
 
 
 def test_a_read_only_proxy_hands_on_websocket_handshakes_alone() -> None:
