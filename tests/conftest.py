@@ -20,6 +20,10 @@ settings.register_profile("quick", settings.get_profile("invis-sim"), max_exampl
 settings.load_profile("invis-sim")
 
 
+# Seldom look through all that lives: with thousands of tests that is much, and most of it lasts.
+gc.set_threshold(*gc.get_threshold()[:2], 100)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--split-cases",

@@ -6,7 +6,9 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -55,13 +57,44 @@ NO_IO = ("guides", "protocol", "schema", "device", "faults", "journal", "command
 FILES = sorted(path for package in LAYERS for path in (PACKAGE / package).rglob("*.py"))
 
 
-def imported(path: Path) -> Iterator[str]:
+class Source(NamedTuple):
+    """What the tests ask of a file, which is parsed once for all of them.
+
+    imported: the modules that it imports, anywhere in it.
+    ours: those of them that are ours. at_load: those that are imported when it is loaded.
+    from_outside: lines where an `on_…` is assigned to something other than `self`.
+    old_words: lines where it names something by a word of the old vocabulary.
+    """
+
+    lines: int
+    imported: frozenset[str]
+    ours: frozenset[str]
+    at_load: frozenset[str]
+    from_outside: list[tuple[int, str]]
+    old_words: list[tuple[int, str]]
+
+
+@cache
+def source(path: Path) -> Source:
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    return Source(
+        len(text.splitlines()),
+        frozenset(imported(tree)),
+        frozenset(imports(tree, at_load=False)),
+        frozenset(imports(tree, at_load=True)),
+        list(assigned_from_outside(tree)),
+        [(line, name) for line, name in identifiers(tree) if words_of(name) & OLD_WORDS],
+    )
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
     """The modules that a file imports, anywhere in it."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: a relative import"
+            assert node.level == 0, f"line {node.lineno}: a relative import"
             assert node.module is not None
             yield node.module
 
@@ -73,7 +106,7 @@ def package_of(path: Path) -> str:
 @for_each("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_a_package_imports_from_itself_and_from_layers_below(path: Path) -> None:
     package = package_of(path)
-    for module in imported(path):
+    for module in source(path).imported:
         parts = module.split(".")
         if parts[0] == "invis_sim" and len(parts) > 1 and parts[1] != package:
             assert LAYERS[parts[1]] < LAYERS[package], f"{package} imports {module}"
@@ -85,7 +118,8 @@ def test_a_package_imports_from_itself_and_from_layers_below(path: Path) -> None
     ids=lambda path: str(path.relative_to(PACKAGE)),
 )
 def test_what_does_no_io_imports_nothing_that_does(path: Path) -> None:
-    assert not {module.split(".")[0] for module in imported(path)} & FORBIDDEN_BELOW_THE_SERVER
+    roots = {module.split(".")[0] for module in source(path).imported}
+    assert not roots & FORBIDDEN_BELOW_THE_SERVER
 
 
 def test_all_names_that_the_package_hands_out_are_there() -> None:
@@ -103,12 +137,15 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports(path: Path, modules: set[str], *, at_load: bool) -> Iterator[str]:
+MODULES = {module_name(path) for path in FILES}
+
+
+def imports(tree: ast.AST, *, at_load: bool) -> Iterator[str]:
     """Our modules that a file imports.
 
     at_load: only when it is loaded: not in functions, nor for types alone.
     """
-    waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    waiting = [tree]
     while waiting:
         node = waiting.pop()
         if at_load and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
@@ -117,11 +154,11 @@ def imports(path: Path, modules: set[str], *, at_load: bool) -> Iterator[str]:
             waiting += node.orelse
             continue
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name in modules)
+            yield from (alias.name for alias in node.names if alias.name in MODULES)
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
-            inside = {f"{node.module}.{alias.name}" for alias in node.names} & modules
+            inside = {f"{node.module}.{alias.name}" for alias in node.names} & MODULES
             yield from inside
-            if node.module in modules and len(inside) < len(node.names):
+            if node.module in MODULES and len(inside) < len(node.names):
                 yield node.module
         else:
             waiting += ast.iter_child_nodes(node)
@@ -129,8 +166,8 @@ def imports(path: Path, modules: set[str], *, at_load: bool) -> Iterator[str]:
 
 def import_graph(*, at_load: bool) -> dict[str, set[str]]:
     """Each module of the package with those that it imports."""
-    modules = {module_name(path) for path in FILES}
-    graph = {module_name(path): set(imports(path, modules, at_load=at_load)) for path in FILES}
+    sources = {module_name(path): source(path) for path in FILES}
+    graph = {name: set(one.at_load if at_load else one.ours) for name, one in sources.items()}
     assert sum(map(len, graph.values())) > len(FILES)  # there is something to look at
     return graph
 
@@ -192,7 +229,7 @@ def test_every_module_can_be_the_first_to_be_imported() -> None:
 
 @for_each("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_source_file_is_too_long(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+    assert source(path).lines <= MAX_LINES
 
 
 # Effects are returned: nothing is assigned from outside to be called back
@@ -237,7 +274,7 @@ a.only = 1
 
 @for_each("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_callback_is_assigned_from_outside(path: Path) -> None:
-    assert list(assigned_from_outside(ast.parse(path.read_text(encoding="utf-8")))) == []
+    assert source(path).from_outside == []
 
 
 # Words
@@ -275,8 +312,7 @@ def test_an_old_word_would_be_found() -> None:
 
 @for_each("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_identifier_is_of_the_old_vocabulary(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert [(line, name) for line, name in identifiers(tree) if words_of(name) & OLD_WORDS] == []
+    assert source(path).old_words == []
 
 
 def test_type_checkers_may_read_the_package() -> None:
