@@ -121,9 +121,12 @@ class FramePieces:
     frame with reserved bits or with another opcode, and one that is too long, is no packet.
 
     max_bytes: the longest message that may be a packet.
+
+    idle: whether nothing is held back, and the next byte is the first of something new.
     """
 
     def __init__(self, max_bytes: int) -> None:
+        self.idle = True
         self._max_bytes = max_bytes
         self._held = bytearray()  # the beginning of a frame
         self._passing = 0  # how many bytes of a frame are still to come that are no packet
@@ -131,11 +134,6 @@ class FramePieces:
         self._message = bytearray()  # and what is in them
         self._first: int | None = None  # the opcode of that message
         self._lost = False  # whether it is unknown where the next frame begins
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is held back, and the next byte is the first of something new."""
-        return not (self._held or self._passing or self._fragments)
 
     def feed(self, data: bytes) -> list[Piece]:
         """Return the pieces that this completes, in order. data: cut from the stream anywhere."""
@@ -147,49 +145,67 @@ class FramePieces:
             self._passing -= len(passed)
             pieces.append(Piece(passed))
             data = data[len(passed) :]
-        self._held += data
-        while self._next(pieces):
-            pass
+        # Nearly always, nothing is held back, and the data is a whole frame.
+        held, at = self._held, 0
+        source: bytes | bytearray = data
+        if held:
+            held += data
+            source = held
+        while at < len(source) and (end := self._next(source, at, pieces)) is not None:
+            at = end
+        if held:
+            del held[:at]
+        else:
+            held += data[at:]
+        self._update_idle()
         return pieces
 
     def give_up(self, reason: str) -> list[Piece]:
         """Return what is held back: nothing more of it comes. reason: why, for a person."""
         pieces: list[Piece] = []
         self._give_up_message(pieces)
-        head = _Head.of(self._held)
+        head = _Head.of(self._held, 0)
         if head is not None:
             self._passing = head.size + head.length - len(self._held)
         if self._held:  # where even the head is not whole, what follows cannot be read any more
             self._lost = head is None
-            pieces.append(Piece(self._take(len(self._held))))
+            pieces.append(Piece(bytes(self._held)))
+            self._held.clear()
+        self._update_idle()
         return pieces
 
-    def _next(self, pieces: list[Piece]) -> bool:
-        """Add what the next frame makes, if that is known by now; return whether it was."""
-        head = _Head.of(self._held)
+    def _update_idle(self) -> None:
+        self.idle = not (self._held or self._passing or self._fragments)
+
+    def _next(self, source: bytes | bytearray, at: int, pieces: list[Piece]) -> int | None:
+        """Add what the frame at this place makes, if that is known by now; return where it ends, or
+        the end of the source; None: it is not known.
+        """
+        head = _Head.of(source, at)
         if head is None:
-            return False
-        size = head.size + head.length
-        control = bool(head.opcode & 0x08)
+            return None
+        opcode, first, end = head.opcode, self._first, at + head.size + head.length
+        control = bool(opcode & 0x08)
         fits = head.length <= (125 if control else self._max_bytes - len(self._message))
-        if head.reserved or not fits or not (control or head.continues(self._first)):
+        in_order = opcode in (TEXT, BINARY) if first is None else opcode == CONTINUATION
+        if head.reserved or not fits or not (control or in_order):
             self._give_up_message(pieces)  # so that the order stays
-            raw = self._take(min(size, len(self._held)))
-            self._passing = size - len(raw)
-            pieces.append(Piece(raw, opcode=head.opcode))
-            return not self._passing
-        if len(self._held) < size:
-            return False
-        raw = self._take(size)
+            raw = bytes(source[at:end])
+            self._passing = end - at - len(raw)
+            pieces.append(Piece(raw, opcode=opcode))
+            return at + len(raw)
+        if len(source) < end:
+            return None
+        raw = bytes(source[at:end])
         payload = apply_mask(raw[head.size :], raw[head.size - 4 : head.size] if head.mask else b"")
         if control:
             self._give_up_message(pieces)  # so that the order stays, and a ping need not wait
-            pieces.append(Piece(raw, opcode=head.opcode, payload=payload))
-        elif self._first is None and head.final:
-            pieces.append(Piece(raw, payload, opcode=head.opcode))
+            pieces.append(Piece(raw, opcode=opcode, payload=payload))
+        elif first is None and head.final:
+            pieces.append(Piece(raw, payload, opcode=opcode))
         else:
             self._add_fragment(pieces, raw, payload, head)
-        return True
+        return end
 
     def _add_fragment(self, pieces: list[Piece], raw: bytes, payload: bytes, head: "_Head") -> None:
         if self._first is None:
@@ -214,11 +230,6 @@ class FramePieces:
         self._message.clear()
         self._first = None
 
-    def _take(self, size: int) -> bytes:
-        taken = bytes(self._held[:size])
-        del self._held[:size]
-        return taken
-
 
 class RawPieces:
     """Takes nothing apart: there are no packets in the stream."""
@@ -235,42 +246,35 @@ class RawPieces:
 
 
 class _Head(msgspec.Struct, frozen=True, gc=False):
-    """The head of a frame. size: of the head. length: of the payload."""
+    """The head of a frame.
 
-    first: int
+    opcode, final, mask: as it says.
+    reserved: whether an extension or a later version of the protocol is needed to read the frame.
+    size: of the head. length: of the payload.
+    """
+
+    opcode: int
+    final: bool
     mask: bool
+    reserved: bool
     size: int
     length: int
 
     @classmethod
-    def of(cls, data: bytes | bytearray) -> "_Head | None":
-        """Read the head that the bytes begin with; None if it is not whole."""
-        if len(data) < 2:
+    def of(cls, data: bytes | bytearray, at: int) -> "_Head | None":
+        """Read the head that begins at this place; None if it is not whole."""
+        known = len(data) - at
+        if known < 2:
             return None
-        form = data[1] & 0x7F
-        extended = {126: 2, 127: 8}.get(form, 0)
-        mask = bool(data[1] & MASK_BIT)
+        first, length, extended = data[at], data[at + 1] & 0x7F, 0
+        if length > 125:
+            extended = 2 if length == 126 else 8
+        mask = data[at + 1] >= MASK_BIT
         size = 2 + extended + 4 * mask
-        if len(data) < size:
+        if known < size:
             return None
-        length = int.from_bytes(data[2 : 2 + extended], "big") if extended else form
-        return cls(data[0], mask, size, length)
-
-    @property
-    def opcode(self) -> int:
-        return self.first & 0x0F
-
-    @property
-    def final(self) -> bool:
-        return bool(self.first & FIN)
-
-    @property
-    def reserved(self) -> bool:
-        """Whether an extension or a later version of the protocol is needed to read it."""
-        return bool(self.first & RESERVED_BITS) or self.opcode & 0x07 > 2
-
-    def continues(self, first: int | None) -> bool:
-        """Whether it may come in a message that began with this opcode; None: between messages."""
-        if first is None:
-            return self.opcode in (TEXT, BINARY)
-        return self.opcode == CONTINUATION
+        if extended:
+            length = int.from_bytes(data[at + 2 : at + 2 + extended], "big")
+        opcode = first & 0x0F
+        reserved = bool(first & RESERVED_BITS) or opcode & 0x07 > 2
+        return cls(opcode, first >= FIN, mask, reserved, size, length)

@@ -308,8 +308,10 @@ class Relay:
 
     def _watch_unfinished(self) -> None:
         """Give up what is unfinished, on either side, when nothing more of it comes for a while."""
+        if self.from_client.idle and self.from_device.idle:
+            return
         self._last_input = trio.current_time()
-        if not self._watched and not (self.from_client.idle and self.from_device.idle):
+        if not self._watched:
             self._watched = True
             self.connection.socket.stop_busy_polling()
             self.connection.nursery.start_soon(self._watch)
