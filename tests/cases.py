@@ -1,4 +1,4 @@
-"""Tests of many small cases, such as a row of a table each.
+"""Tests of many small cases: the rows of a table, and examples by Hypothesis.
 
 What pytest and pytest-xdist do for a test takes longer than most rows do.
 """
@@ -9,8 +9,9 @@ from inspect import signature
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
-__all__ = ["for_each", "split_cases"]
+__all__ = ["examples", "for_each", "split_cases"]
 
 Test = Callable[..., None]
 
@@ -64,6 +65,13 @@ def for_each(
         return run
 
     return decorate
+
+
+def examples(factor: float) -> int:
+    """How many examples a property gets that needs more than others: a multiple of what the
+    profile gives each.
+    """
+    return round(factor * settings().max_examples)
 
 
 def _values(row: Any, count: int) -> Sequence[Any]:

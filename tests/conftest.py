@@ -1,6 +1,8 @@
 """What holds for the whole suite."""
 
 import gc
+import os
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -9,8 +11,8 @@ from tests.cases import split_cases
 
 # The machines that run this are shared: how long an example takes says nothing about what it tests.
 # Most properties are asked for each of several faults, keys or forms, so that they get hundreds of
-# examples all the same.
-settings.register_profile("invis-sim", deadline=None, print_blob=True, max_examples=25)
+# examples all the same; one that needs more than others has a multiple, as `examples` makes it.
+settings.register_profile("invis-sim", deadline=None, print_blob=True, max_examples=15)
 # Before a change is taken, it may take longer: `.ci/run` asks for this one.
 settings.register_profile("ci", settings.get_profile("invis-sim"), max_examples=100)
 # For a change of something that many rely on: pytest --hypothesis-profile=thorough
@@ -19,6 +21,12 @@ settings.register_profile("thorough", settings.get_profile("invis-sim"), max_exa
 settings.register_profile("quick", settings.get_profile("invis-sim"), max_examples=10)
 settings.load_profile("invis-sim")
 
+
+# Hypothesis keeps which constants there are in our files, as to parse them takes seconds: also for
+# runs of pytest that tests start in other folders.
+os.environ.setdefault(
+    "HYPOTHESIS_STORAGE_DIRECTORY", str(Path(__file__).parent.parent / ".hypothesis")
+)
 
 # Seldom look through all that lives: with thousands of tests that is much, and most of it lasts.
 gc.set_threshold(*gc.get_threshold()[:2], 100)

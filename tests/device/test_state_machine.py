@@ -22,6 +22,7 @@ from invis_sim.device.effects import GoOffline
 from invis_sim.device.outlet import Outlet
 from invis_sim.device.state import Product
 from invis_sim.protocol.packets import parse_request
+from tests.cases import examples
 from tests.device.support import an_outlet, change, now, pushed_packets, pushes
 from tests.device.test_preferences import ONLY_WITH, RANGES, deeply, has, leaves, merged, nested
 from tests.support import SN, make_request
@@ -425,4 +426,4 @@ class OutletMachine(RuleBasedStateMachine):
 
 
 TestOutletMachine = OutletMachine.TestCase
-TestOutletMachine.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestOutletMachine.settings = settings(max_examples=examples(2), stateful_step_count=30)

@@ -66,7 +66,7 @@ from invis_sim.faults.pipeline import Pipeline
 from invis_sim.faults.session import MAX_TEXT_BYTES, PlannedDelivery
 from invis_sim.protocol.packets import Packet, Reply
 from invis_sim.protocol.transport import Transport
-from tests.cases import for_each
+from tests.cases import examples, for_each
 from tests.faults.random_structs import structs
 from tests.faults.strategies import (
     MAY_DO_NOTHING,
@@ -667,7 +667,7 @@ def test_a_fault_with_a_value_out_of_range_cannot_be_built(build: Callable[[], F
         build()
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(6))
 @given(st.one_of([structs(kind) for kind in KINDS.values()]))
 def test_a_fault_of_any_kind_is_armed_as_it_was_given(fault: Fault) -> None:
     armed = Pipeline([], seed=1).arm(fault)

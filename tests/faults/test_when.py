@@ -12,7 +12,7 @@ from invis_sim.faults import Drop, Fail, Fault, When, WrongPacketId
 from invis_sim.faults.pipeline import Pipeline
 from invis_sim.protocol.packets import Packet, Push, Reply
 from invis_sim.protocol.transport import PacketKind, Transport
-from tests.cases import for_each
+from tests.cases import examples, for_each
 from tests.faults.strategies import push, request, send, unframed
 from tests.support import SN
 
@@ -137,7 +137,7 @@ def several_conditions(draw: st.DrawFn) -> dict[str, Any]:
     return {name: draw(CONDITIONS[name]) for name in names}
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(6))
 @given(several_conditions(), any_events, any_transports)
 def test_of_several_conditions_all_must_hold(
     conditions: dict[str, Any], events: list[Event], transports: list[Transport]

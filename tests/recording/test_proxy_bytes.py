@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim import faults
@@ -129,10 +129,6 @@ def check_every_byte_arrives(
     assert client.read_to_end() == b"".join(answered)
 
 
-few = settings(max_examples=20)
-
-
-@few
 @given(streams(CLIENT_WORDS), streams(DEVICE_WORDS))
 def test_every_byte_arrives_over_tcp(
     between: Between, said: list[bytes], answered: list[bytes]
@@ -141,7 +137,6 @@ def test_every_byte_arrives_over_tcp(
         check_every_byte_arrives(client, device, said, answered)
 
 
-@few
 @given(
     streams(tuple(Frame(one.first, one.payload, b"mask", one.length).encode() for one in FRAMES)),
     streams(tuple(one.encode() for one in FRAMES)),

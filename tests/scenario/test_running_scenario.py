@@ -1,7 +1,7 @@
 """What runs as a scenario: loaded again, it makes the same."""
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim.device.outlet import Outlet
@@ -41,7 +41,6 @@ def exported(scenario: Scenario) -> str:
     return scenario_text(found)
 
 
-@settings(max_examples=20)
 @given(strategies.scenarios(max_faults=2))
 def test_an_exported_scenario_is_a_fixed_point(scenario: Scenario) -> None:
     text = exported(scenario)

@@ -17,7 +17,7 @@ from invis_sim.device.effects import Log
 from invis_sim.device.schedule import Schedule
 from invis_sim.server.clock import Clock
 from invis_sim.server.timeline import Timeline
-from tests.cases import for_each
+from tests.cases import examples, for_each
 
 
 class Steps(trio.abc.Instrument):
@@ -56,7 +56,7 @@ def live(
     trio.run(run, clock=MockClock(autojump_threshold=0))
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(2))
 @given(
     times=st.lists(st.floats(0, 1000) | st.integers(0, 5), max_size=20),
     speed=st.sampled_from((0.5, 1.0, 7.0, 1000.0, math.inf)),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import trio
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim import Fleet, open_fleet
@@ -363,7 +363,6 @@ def test_an_address_that_is_none_is_an_error_where_its_author_sees_it() -> None:
 # In any order
 
 
-@settings(max_examples=15)
 @given(
     st.lists(
         st.one_of(

@@ -24,6 +24,7 @@ from invis_sim.journal.text import summary
 from invis_sim.protocol.transport import Transport
 from invis_sim.testing.block import start_simulator
 from invis_sim.testing.handle import SimulatorHandle
+from tests.cases import examples
 from tests.faults.random_structs import conditions, faults_of
 from tests.server.frames import HANDSHAKE, PING, TEXT, client_frame
 from tests.server.peers import Peers, WebSocketPeer, address, connected
@@ -484,7 +485,7 @@ def use_a_little(sim: SimulatorHandle, transport: Transport) -> None:
 
 
 @settings(
-    max_examples=60,
+    max_examples=examples(1.5),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(armed=any_faults)

@@ -42,6 +42,7 @@ from invis_sim.protocol.transport import Transport
 from invis_sim.server.fault_handle import FaultHandle
 from invis_sim.testing.block import start_simulator
 from invis_sim.testing.handle import SimulatorHandle
+from tests.cases import examples
 from tests.server.frames import CLOSE, HANDSHAKE, TEXT, client_frame, close_payload, frame_at
 from tests.server.support import failure_reply, push, success_reply, wait_until
 from tests.support import TIMEOUT, make_request
@@ -476,5 +477,5 @@ class Clients(RuleBasedStateMachine):
 
 TestClients = Clients.TestCase
 TestClients.settings = settings(
-    max_examples=40, stateful_step_count=25, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=examples(1.5), stateful_step_count=25, suppress_health_check=[HealthCheck.too_slow]
 )

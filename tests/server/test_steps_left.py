@@ -14,7 +14,7 @@ from invis_sim.scenario.from_keys import build_step
 from invis_sim.scenario.steps import Step
 from invis_sim.server.clock import Clock
 from invis_sim.server.step_runner import StepRunner
-from tests.cases import for_each
+from tests.cases import examples, for_each
 
 CALLBACKS = (9, 20)
 
@@ -74,7 +74,7 @@ async def happen(clock: Clock, what: Sequence[int | str], *all_steps: Steps) -> 
                 steps.runner.on_request(int(one))
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(2))
 @given(steps=some_steps(), before=HAPPENS, after=HAPPENS)
 def test_what_is_left_goes_on_as_if_nothing_had_happened(
     steps: list[Step], before: list[int | str], after: list[int | str]

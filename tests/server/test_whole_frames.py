@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim import faults, start_simulator
@@ -69,7 +69,6 @@ def end(sim: SimulatorHandle, how: str) -> None:
         sim.disconnect("close")
 
 
-@settings(max_examples=30)
 @given(
     said=st.lists(st.sampled_from([*SAID, "push"]), min_size=1, max_size=40),
     repeated=st.sampled_from((1, 20, 200)),

@@ -556,7 +556,7 @@ async def test_anyio_block(anyio_backend):
     async with package.start_simulator() as sim:
         await talk(sim)
 """,
-        *("-n", "2", "--invis-seed=7"),
+        *("-n", "1", "--invis-seed=7"),
         beside=NEIGHBOURS,
     )
     result.assert_outcomes(passed=16, failed=1)

@@ -66,9 +66,7 @@ WITHOUT_REPLY = (
 NEVER_DRAWN = {"transports"}
 """Keys of which only the default can be started everywhere."""
 
-BRIEFLY = settings(
-    max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+BRIEFLY = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 """For what needs a simulator each time."""
 
 

@@ -19,7 +19,7 @@ from invis_sim.journal.text import summary
 from invis_sim.server.session import tcp
 from invis_sim.testing.block import start_simulator
 from invis_sim.testing.handle import SimulatorHandle
-from tests.cases import for_each
+from tests.cases import examples, for_each
 from tests.server.peers import TcpPeer
 from tests.server.support import (
     applied_faults,
@@ -88,7 +88,7 @@ def test_a_terminator_follows_each_packet_where_the_scenario_says_so() -> None:
         assert [one.sent for one in sim.journal.exchanges()] == [(packet,) for packet in packets]
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(2))
 @given(cuts=st.lists(st.integers(1, 150)), ending=st.sampled_from([b"", b"\n", b"\r\n "]))
 def test_requests_may_be_cut_anywhere(
     lasting: SimulatorHandle, cuts: list[int], ending: bytes

@@ -40,6 +40,7 @@ from invis_sim.server.session.connection import Connection
 from invis_sim.server.session.context import ServerContext
 from invis_sim.server.session.serve import OUTLET_SERVERS, serve_client
 from invis_sim.server.session.silence import Silence
+from tests.cases import examples
 from tests.server.frames import (
     BINARY,
     CLOSE,
@@ -366,7 +367,7 @@ def compare(chunks: list[bytes]) -> View:
     return ours
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(4))
 @given(streams(), st.lists(st.integers(0, 20_000), max_size=6))
 def test_a_client_sees_what_bare_trio_websocket_would_show_it(
     stream: bytes, places: list[int]
@@ -391,14 +392,12 @@ def test_what_ends_a_connection_ends_it_alike_behind_answered_messages(name: str
         assert view.answers_pings[0] == b"before"
 
 
-@settings(max_examples=30, deadline=None)
 @given(CLOSES, st.lists(GOOD, max_size=3))
 def test_a_close_frame_is_answered_alike(close: bytes, before: list[bytes]) -> None:
     view = compare([*before, close])
     assert len(view.closed) == 1
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.lists(FRAMES | fragmented(), min_size=1, max_size=8))
 def test_all_messages_before_a_close_frame_are_answered_whichever_path_they_take(
     frames: list[bytes],
