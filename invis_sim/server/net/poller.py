@@ -87,24 +87,31 @@ class Poller:
         self._others_wait = True
 
     async def _run(self) -> None:
-        handler_of = self._handlers.get
         try:
             with self._epoll, self._scope:
                 while True:
                     await trio.lowlevel.wait_readable(self._epoll.fileno())
-                    self._others_wait = False
-                    until = monotonic() + self._busy_poll_seconds
-                    ready = self._epoll.poll(0, MAX_SOCKETS_PER_TURN)
-                    while ready:
-                        for descriptor, _ in ready:
-                            handler = handler_of(descriptor)
-                            if handler is not None:  # an earlier one may have removed it
-                                handler()
-                        if self._others_wait or monotonic() >= until:
-                            break
-                        ready = self._poll_briefly()
+                    while ready := self._epoll.poll(0, MAX_SOCKETS_PER_TURN):
+                        self._serve(ready)
+                        # All others have their turn, their sockets and timers included; it takes
+                        # half as long as to wait for what is ready by now.
+                        await trio.lowlevel.checkpoint()
         finally:
             self._ended.set()
+
+    def _serve(self, ready: list[tuple[int, int]]) -> None:
+        """Call the handlers of these sockets, and of those that are ready within a moment."""
+        handler_of = self._handlers.get
+        self._others_wait = False
+        until = monotonic() + self._busy_poll_seconds
+        while ready:
+            for descriptor, _ in ready:
+                handler = handler_of(descriptor)
+                if handler is not None:  # an earlier one may have removed it
+                    handler()
+            if self._others_wait or monotonic() >= until:
+                return
+            ready = self._poll_briefly()
 
     def _poll_briefly(self) -> list[tuple[int, int]]:
         """Return the sockets that have something to read within a moment, and their events."""
