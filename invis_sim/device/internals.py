@@ -362,10 +362,13 @@ class OutletInternals:
 
     def restart_packet_ids(self) -> None:
         """Begin the packetIDs of pushes again."""
-        self._packet_id_random = _PacketIds(f"{self.seed}/packetIDs of pushes")
+        # Seeded with the first push, since it takes a fair part of an outlet's start.
+        self._packet_id_random: _PacketIds | None = None
 
     def make_push(self, callback: int, args: Any) -> Push:
         """A push with the next packetID."""
+        if self._packet_id_random is None:
+            self._packet_id_random = _PacketIds(f"{self.seed}/packetIDs of pushes")
         packet_id = self._packet_id_random.randrange(100_000, 1_000_000)
         push = Push.of(self.sn, packet_id, int(callback), args)
         if callback == Callback.COLOR_LIGHT_STATUS and self.state.quirks.color_push_puback:

@@ -137,9 +137,14 @@ class Sensors(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         product: "pro" or "aura"; of "bare", those of a Pro, which no client sees.
         """
         defaults = AURA_DEFAULTS if product == "aura" else PRO_DEFAULTS
-        readings = ((name, getattr(self, name)) for name in READINGS)
-        filled = ((name, defaults.get(name) if one is None else one) for name, one in readings)
-        return {n: one for n, one in filled if one is not None and n not in self.omit}
+        found = {}
+        for name in READINGS:
+            reading = getattr(self, name)
+            if reading is None:
+                reading = defaults.get(name)
+            if reading is not None and name not in self.omit:
+                found[name] = reading
+        return found
 
 
 READINGS = tuple(
@@ -237,11 +242,15 @@ class Sampler:
                 self._offsets.pop(name, None)
                 self._lost.discard(name)
         self._readings = readings
-        self._changing = tuple(n for n, one in readings.items() if isinstance(one, tuple | Drift))
-        self._at_first = {}
+        changing = []
         for name, reading in readings.items():
             if isinstance(reading, Drift):
                 self._drifts.setdefault(name, reading.start)
+                changing.append(name)
+            elif isinstance(reading, tuple):
+                changing.append(name)
+        self._changing = tuple(changing)
+        self._at_first = {}
 
     def restart(self) -> None:
         """Begin again at the first sample, with every drift at its start."""

@@ -148,6 +148,7 @@ def _is_struct(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, msgspec.Struct)
 
 
+@cache
 def struct_in(annotation: Any) -> type[msgspec.Struct] | None:
     """The struct type, written as a table, that the annotation is or allows for."""
     for choice in _choices(annotation):
@@ -157,6 +158,7 @@ def struct_in(annotation: Any) -> type[msgspec.Struct] | None:
     return None
 
 
+@cache
 def list_in(annotation: Any) -> Any:
     """The type of list that the annotation is or allows for: a tuple, or a struct type that is
     written as a list; None if there is none.
@@ -167,6 +169,7 @@ def list_in(annotation: Any) -> Any:
     return None
 
 
+@cache
 def table_in_list(annotation: Any) -> type[msgspec.Struct] | None:
     """The struct type of which the annotation is or allows for a list of tables."""
     for choice in _choices(annotation):

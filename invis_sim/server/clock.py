@@ -74,6 +74,7 @@ class Clock:
         self._woken = trio.Event()
         self._took = 0.0  # how long (real time) the timers took that were due last
         self._sleeps_until = 0.0  # simulated; `run` need not wake for a timer after that
+        self._stopped = False
         self._set_rate()
 
     # What time it is
@@ -297,10 +298,15 @@ class Clock:
         first.run_due(until, gap)
         return True
 
+    def stop(self) -> None:
+        """Make `run` return soon."""
+        self._stopped = True
+        self._woken.set()
+
     async def run(self) -> None:
-        """Run the timers when they are due, until cancelled."""
+        """Run the timers when they are due, until `stop`."""
         overslept = 0.0  # a time that has come, even if rounding makes it appear not to have
-        while True:
+        while not self._stopped:
             self._woken = trio.Event()
             self._sleeps_until = math.inf
             deadline = math.inf

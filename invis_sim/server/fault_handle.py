@@ -150,12 +150,12 @@ class FaultHandles:
 
 
 class FaultMethods:
-    """What a running outlet offers to those who ask about its faults.
+    """What a running outlet offers to those who ask about its faults."""
 
-    faults: its faults.
-    """
-
-    faults: FaultHandles
+    @property
+    def faults(self) -> FaultHandles:
+        """What goes wrong; by name or one after the other, each with its switch `enabled`."""
+        raise NotImplementedError
 
     def assert_faults_applied(self, *names: str) -> None:
         """Fail with an AssertionError unless each fault has applied at least once: a test whose

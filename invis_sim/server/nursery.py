@@ -19,7 +19,8 @@ async def open_cancelled_nursery() -> AsyncIterator[trio.Nursery]:
             try:
                 yield nursery
             finally:
-                nursery.cancel_scope.cancel()
+                if nursery.child_tasks:
+                    nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
         error = single_error(group)
     else:

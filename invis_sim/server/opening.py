@@ -13,25 +13,13 @@ from invis_sim.server.net.listeners import ListenerGroup, open_listeners
 from invis_sim.server.runtime import Runtime
 from invis_sim.server.simulator import Simulator
 
-__all__ = ["open_outlet", "open_outlets"]
+__all__ = ["open_outlets"]
 
 __tracebackhide__ = hide_frames
 
 OUTLETS_PER_TURN = 16
 """How many outlets are made before other tasks have their turn: in a caller's own event loop a
 client may wait meanwhile."""
-
-
-@asynccontextmanager
-async def open_outlet(
-    scenario: Scenario,
-    runtime: Runtime,
-    nursery: trio.Nursery,
-    opening: Opening = Opening(),  # noqa: B008 - it is frozen
-) -> AsyncIterator[Simulator]:
-    """Run one outlet for the time of the block; as `open_outlets`."""
-    async with open_outlets([(scenario, 1.0)], runtime, nursery, opening) as (simulator,):
-        yield simulator
 
 
 @asynccontextmanager

@@ -81,7 +81,6 @@ class Simulator(
     runtime: what it shares with others.
     clock: its time, which can be sped up, paused and advanced.
     moves: the changes of its address.
-    faults: what goes wrong; by name or one after the other, each with its switch `enabled`.
     """
 
     def __init__(
@@ -112,7 +111,6 @@ class Simulator(
         )
         WaitMethods.__init__(self, self.journal)
         self._faults = Pipeline(scenario.faults, self.seed)
-        self.faults = FaultHandles(self, self._faults, self.journal, call_here)
         self._nursery = nursery
         self._opening = opening
         self._last_number = 0  # of a connection
@@ -183,6 +181,11 @@ class Simulator(
     def pipeline(self) -> Pipeline:
         """The armed faults, for handles: to be read only."""
         return self._faults
+
+    @property
+    def faults(self) -> FaultHandles:
+        """What goes wrong; by name or one after the other, each with its switch `enabled`."""
+        return FaultHandles(self, self._faults, self.journal, call_here)
 
     # What is done to it
 

@@ -1,7 +1,7 @@
 """The block in which a simulator runs in a thread: `with start_simulator() as sim:`."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 
 from invis_sim.device.outlet import Outlet
 from invis_sim.faults.fault import Fault
@@ -12,8 +12,8 @@ from invis_sim.schema.numbers import check_speed
 from invis_sim.server.session.backend import Backend
 from invis_sim.server.session.context import Servers
 from invis_sim.server.session.serve import OUTLET_SERVERS
+from invis_sim.server.simulator import Simulator
 from invis_sim.testing.handle import SimulatorHandle
-from invis_sim.testing.thread import SimulatorThread
 from invis_sim.testing.thread_block import ThreadBlock
 from invis_sim.web.opening import open_simulator
 
@@ -22,7 +22,7 @@ __all__ = ["SimulatorContext", "start_simulator"]
 __tracebackhide__ = hide_frames
 
 
-class SimulatorContext(ThreadBlock[SimulatorHandle]):
+class SimulatorContext(ThreadBlock[Simulator, SimulatorHandle]):
     """The time during which a simulator runs. `start_simulator` makes one."""
 
     start_again = "start_simulator"
@@ -40,16 +40,17 @@ class SimulatorContext(ThreadBlock[SimulatorHandle]):
         self._make_backend = make_backend
         self._servers = servers
 
-    @asynccontextmanager
-    async def open(self, thread: SimulatorThread) -> AsyncIterator[SimulatorHandle]:
-        async with open_simulator(
+    def open(self) -> AbstractAsyncContextManager[Simulator]:
+        return open_simulator(
             self._scenario,
             speed=self._speed,
             make_backend=self._make_backend,
             servers=self._servers,
             on_internal_error=self.stop_on_error,
-        ) as simulator:
-            yield SimulatorHandle(simulator, thread)
+        )
+
+    def handle(self, opened: Simulator) -> SimulatorHandle:
+        return SimulatorHandle(opened, self.thread(opened.runtime.nursery))
 
     def fail_waiters(self, handle: SimulatorHandle, error: BaseException) -> None:
         handle.fail_waiters(error)

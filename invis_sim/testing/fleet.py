@@ -1,7 +1,7 @@
 """The block in which a fleet runs in a thread: `with start_fleet(50) as fleet:`."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar
 
 from invis_sim.commands.command import Command
@@ -14,7 +14,8 @@ from invis_sim.scenario.loading import ScenarioSource
 from invis_sim.schema.numbers import check_speed
 from invis_sim.server.fleet import Fleet, FleetFault, FleetMethods
 from invis_sim.server.several import wait_for_pending_connections
-from invis_sim.testing.handle import ClockHandle, SimulatorHandle
+from invis_sim.testing.clock_handle import ClockHandle
+from invis_sim.testing.handle import SimulatorHandle
 from invis_sim.testing.thread import SimulatorThread
 from invis_sim.testing.thread_block import ThreadBlock
 from invis_sim.web.fleet_opening import open_fleet
@@ -110,7 +111,7 @@ class FleetHandle(FleetMethods[SimulatorHandle]):
         self._thread.stop()
 
 
-class FleetContext(ThreadBlock[FleetHandle]):
+class FleetContext(ThreadBlock[Fleet, FleetHandle]):
     """The time during which a fleet runs. `start_fleet` makes one."""
 
     start_again = "start_fleet"
@@ -120,13 +121,15 @@ class FleetContext(ThreadBlock[FleetHandle]):
         self._scenario = scenario
         self._speed = speed
 
-    @asynccontextmanager
-    async def open(self, thread: SimulatorThread) -> AsyncIterator[FleetHandle]:
-        async with open_fleet(
+    def open(self) -> AbstractAsyncContextManager[Fleet]:
+        return open_fleet(
             scenario=self._scenario, speed=self._speed, on_internal_error=self.stop_on_error
-        ) as fleet:
-            outlets = {sn: SimulatorHandle(outlet, thread) for sn, outlet in fleet.items()}
-            yield FleetHandle(fleet, outlets, thread)
+        )
+
+    def handle(self, opened: Fleet) -> FleetHandle:
+        thread = self.thread(opened.runtime.nursery)
+        outlets = {sn: SimulatorHandle(outlet, thread) for sn, outlet in opened.items()}
+        return FleetHandle(opened, outlets, thread)
 
     def fail_waiters(self, handle: FleetHandle, error: BaseException) -> None:
         for outlet in handle.values():

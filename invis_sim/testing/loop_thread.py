@@ -54,20 +54,18 @@ class LoopThread:
     _shared: "ClassVar[LoopThread | None]" = None
     """The one that further blocks enter."""
 
-    _nursery: trio.Nursery
-    """For blocks; there once the loop runs."""
-
     def __init__(self, first: _Block) -> None:
-        self._first = first
         self._process = os.getpid()
         self._entered = {first}
         self._running = {first}
         self._ends = False
-        self._last_left = trio.Event()
+        self._all_ended = trio.Event()
         # What other threads have asked for before the loop ran.
         self._calls: deque[Callable[[], object]] = deque()
         self._token: trio.lowlevel.TrioToken | None = None
-        self._thread = threading.Thread(target=self._run, name="invis-sim", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(first,), name="invis-sim", daemon=True
+        )
 
     @classmethod
     def enter(cls, block: _Block, assign: "Callable[[LoopThread], object]") -> None:
@@ -106,7 +104,7 @@ class LoopThread:
             self._entered.discard(block)
             return False
         self._running.add(block)
-        self.call_soon(lambda: self._nursery.start_soon(self._run_block, block))
+        self.call_soon(lambda: trio.lowlevel.spawn_system_task(self._run_block, block))
         return True
 
     def leave(self, block: _Block) -> None:
@@ -118,8 +116,7 @@ class LoopThread:
 
         def stop() -> None:
             block.stop()
-            if self._ends:
-                self._last_left.set()
+            self._note_end()
 
         self.call_soon(stop)
 
@@ -174,10 +171,10 @@ class LoopThread:
         if self._calls:  # else it was called as the loop started
             self._calls.popleft()()
 
-    def _run(self) -> None:
+    def _run(self, first: _Block) -> None:
         _local.runs_blocks = True
         try:
-            trio.run(self._main, clock=MachineClock())
+            trio.run(self._main, first, clock=MachineClock())
         except BaseException as error:  # it belongs to those who wait
             with _lock:
                 self._end()
@@ -186,18 +183,24 @@ class LoopThread:
             for block in tuple(self._running):
                 block.end(error)
 
-    async def _main(self) -> None:
-        async with trio.open_nursery() as nursery:
-            self._nursery = nursery
-            self._token = trio.lowlevel.current_trio_token()
-            while self._calls:
-                self._call_next()
-            await self._run_block(self._first)
-            await self._last_left.wait()
+    async def _main(self, first: _Block) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+        while self._calls:
+            self._call_next()
+        await self._run_block(first)
+        # Each further turn of the event loop makes a test wait that has one block after the other.
+        if not self._all_ended.is_set():
+            await self._all_ended.wait()
 
     async def _run_block(self, block: _Block) -> None:
         await block.run()
         self._running.discard(block)
+        self._note_end()
+
+    def _note_end(self) -> None:
+        """End the loop where the last block has been left and has ended."""
+        if self._ends and not self._running:
+            self._all_ended.set()
 
 
 def _forget_in_child() -> None:

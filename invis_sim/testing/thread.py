@@ -11,6 +11,7 @@ The rules of this file:
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 import trio
@@ -55,7 +56,7 @@ class SimulatorThread:
         # Futures to be cancelled at the end. One callback for all of them: those of a future, which
         # may live as long as a test suite, cannot be taken back.
         self._until_end: set[Future[Any]] = set()
-        ended.add_done_callback(self._cancel_rest)
+        ended.add_done_callback(partial(_cancel_all, self._until_end))
 
     @property
     def is_current(self) -> bool:
@@ -170,10 +171,6 @@ class SimulatorThread:
         if self.ended.done():
             future.cancel()
 
-    def _cancel_rest(self, ended: Future[None]) -> None:
-        for future in tuple(self._until_end):
-            future.cancel()
-
     def run_task(self, function: Callable[[], Awaitable[T]]) -> T:
         """Run an async function in the thread, and return or raise what it does.
 
@@ -204,6 +201,11 @@ class SimulatorThread:
         either: tuple[Future[Any], ...] = (answer, self.ended)
         wait(either, return_when=FIRST_COMPLETED)
         return answer.done()
+
+
+def _cancel_all(futures: set[Future[Any]], ended: Future[None]) -> None:
+    for future in tuple(futures):
+        future.cancel()
 
 
 def result_of(answer: Future[T]) -> T:

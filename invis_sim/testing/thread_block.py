@@ -3,6 +3,7 @@
 import atexit
 import threading
 import weakref
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
@@ -13,7 +14,6 @@ import trio
 from invis_sim.protocol.hidden_frames import hide_frames
 from invis_sim.server.net.listeners import StartError
 from invis_sim.server.net.system_errors import OUT_OF_DESCRIPTORS, explain
-from invis_sim.server.nursery import open_cancelled_nursery
 from invis_sim.testing.event_loops import completed
 from invis_sim.testing.loop_thread import LoopThread
 from invis_sim.testing.thread import SimulatorStopped, SimulatorThread, result_of
@@ -22,9 +22,10 @@ __all__ = ["ThreadBlock"]
 
 __tracebackhide__ = hide_frames
 
+Opened = TypeVar("Opened")
 H = TypeVar("H")
 
-_running: "weakref.WeakSet[ThreadBlock[Any]]" = weakref.WeakSet()
+_running: "weakref.WeakSet[ThreadBlock[Any, Any]]" = weakref.WeakSet()
 """The blocks that were entered."""
 
 MAX_SECONDS_AT_EXIT = 5.0
@@ -40,7 +41,23 @@ def _stop_all() -> None:
         block.stop_at_exit()
 
 
-class ThreadBlock(Generic[H]):
+class _Stop:
+    """Makes a block end. Apart from the block, which has the outlets, and they have this: without a
+    cycle, much of both is gone before the garbage collector looks for it.
+
+    error: why, if that is an internal error.
+    """
+
+    def __init__(self) -> None:
+        self.event = trio.Event()
+        self.error: Exception | None = None
+
+    def on_error(self, error: Exception) -> None:
+        self.error = error
+        self.event.set()
+
+
+class ThreadBlock(Generic[Opened, H]):
     """The time during which outlets run in a thread: a block of `with` or `async with`, once.
 
     Blocks that are open at the same time share a thread, and nothing else: each ends by itself, and
@@ -55,17 +72,20 @@ class ThreadBlock(Generic[H]):
 
     def __init__(self) -> None:
         self._loop: LoopThread | None = None
-        self._internal_error: Exception | None = None
         self._ready: Future[H] = Future()
         self._ended: Future[None] = Future()
-        self._stopping = trio.Event()
+        self._stop = _Stop()
         self._entering = threading.Lock()
         self._entered = False
 
-    def open(self, thread: SimulatorThread) -> AbstractAsyncContextManager[H]:
-        """Return what runs the outlets for the time of an async block, in the thread, and provides
-        their handle. `stop_on_error` is for their internal errors.
+    def open(self) -> AbstractAsyncContextManager[Opened]:
+        """Return what runs the outlets for the time of an async block, in the thread. Its argument
+        for their internal errors is `stop_on_error`.
         """
+        raise NotImplementedError
+
+    def handle(self, opened: Opened) -> H:
+        """Return the handle of the outlets, made with `thread`; in the thread."""
         raise NotImplementedError
 
     def fail_waiters(self, handle: H, error: BaseException) -> None:
@@ -170,27 +190,32 @@ class ThreadBlock(Generic[H]):
 
     async def run(self) -> None:
         """Run the outlets until `stop`. Raises what cancels it, and nothing else."""
-        assert self._loop is not None
         failure: BaseException | None = None
         try:
-            if self._stopping.is_set():  # the caller was interrupted before the thread ran
+            if self._stop.event.is_set():  # the caller was interrupted before the thread ran
                 raise SimulatorStopped
-            async with open_cancelled_nursery() as tasks:
-                thread = SimulatorThread(self._loop, tasks, self._stopping, self._ended)
-                async with self.open(thread) as handle:
-                    self._ready.set_result(handle)
-                    await self._stopping.wait()
-                    if self._internal_error is not None:
-                        raise self._internal_error
+            async with self.open() as opened:
+                self._ready.set_result(self.handle(opened))
+                await self._stop.event.wait()
+                if self._stop.error is not None:
+                    raise self._stop.error
         except BaseException as error:  # it belongs to those who wait
             if _is_cancellation(error):
                 raise
             failure = error
         self.end(failure)
 
+    def thread(self, tasks: trio.Nursery) -> SimulatorThread:
+        """Return the way in which a handle reaches the outlets.
+
+        tasks: for what is started there; it ends with them.
+        """
+        assert self._loop is not None
+        return SimulatorThread(self._loop, tasks, self._stop.event, self._ended)
+
     def stop(self) -> None:
         """End the outlets soon."""
-        self._stopping.set()
+        self._stop.event.set()
 
     def end(self, failure: BaseException | None) -> None:
         """Let those know who wait: for the end, for the beginning, and for what clients do.
@@ -210,10 +235,10 @@ class ThreadBlock(Generic[H]):
         if self._ready.exception() is None:
             self.fail_waiters(self._ready.result(), failure or SimulatorStopped())
 
-    def stop_on_error(self, error: Exception) -> None:
-        """Stop on an internal error, which an outlet at the desk survives: the test must fail."""
-        self._internal_error = error
-        self._stopping.set()
+    @property
+    def stop_on_error(self) -> Callable[[Exception], None]:
+        """Stops on an internal error, which an outlet at the desk survives: the test must fail."""
+        return self._stop.on_error
 
 
 def _is_cancellation(error: BaseException) -> bool:

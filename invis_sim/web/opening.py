@@ -1,7 +1,7 @@
 """Open simulated outlets for the time of a block, with or without their control server."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 import trio
 
@@ -13,8 +13,8 @@ from invis_sim.scenario.loading import ScenarioSource, resolve
 from invis_sim.server.beginning import Opening
 from invis_sim.server.net.listeners import StartError
 from invis_sim.server.nursery import open_cancelled_nursery
-from invis_sim.server.opening import open_outlet
-from invis_sim.server.runtime import Runtime, open_runtime_and_nursery
+from invis_sim.server.opening import open_outlets
+from invis_sim.server.runtime import Runtime, open_runtime
 from invis_sim.server.session.backend import Backend
 from invis_sim.server.session.context import Servers
 from invis_sim.server.session.serve import OUTLET_SERVERS
@@ -72,7 +72,7 @@ async def open_simulator(
             used,
             nursery,
         ),
-        open_outlet(resolved, used, nursery, opening) as simulator,
+        open_outlets([(resolved, 1.0)], used, nursery, opening) as (simulator,),
     ):
         yield simulator
 
@@ -87,30 +87,29 @@ async def open_controlled_runtime(
 
     The other arguments are those of `open_simulator`. Raises StartError.
     """
-    async with AsyncExitStack() as stack:
-        used, nursery = await stack.enter_async_context(
-            open_runtime_and_nursery(speed, owns_loop=owns_loop)
-            if runtime is None
-            else _with_nursery(runtime)
-        )
-        if listen.control and used.control is None:
-            await _open_control(stack, used, listen, opening.on_internal_error)
-        yield used, nursery
+    # An outlet that is alone in its runtime needs no nursery of its own, and starts faster so.
+    if runtime is None:
+        async with (
+            open_runtime(speed=speed, owns_loop=owns_loop) as alone,
+            _controlled(alone, listen, opening.on_internal_error),
+        ):
+            yield alone, alone.nursery
+    else:
+        async with (
+            open_cancelled_nursery() as nursery,
+            _controlled(runtime, listen, opening.on_internal_error),
+        ):
+            yield runtime, nursery
 
 
-@asynccontextmanager
-async def _with_nursery(runtime: Runtime) -> AsyncIterator[tuple[Runtime, trio.Nursery]]:
-    async with open_cancelled_nursery() as nursery:
-        yield runtime, nursery
-
-
-async def _open_control(
-    stack: AsyncExitStack,
-    runtime: Runtime,
-    listen: Listen,
-    on_internal_error: Callable[[Exception], None],
-) -> None:
-    """Steer the outlets of the runtime over HTTP until the stack ends. Raises StartError."""
+def _controlled(
+    runtime: Runtime, listen: Listen, on_internal_error: Callable[[Exception], None]
+) -> AbstractAsyncContextManager[object]:
+    """Return an async block in which the outlets of the runtime are steered over HTTP, where
+    `listen` says so and they are not yet. Raises StartError.
+    """
+    if not listen.control or runtime.control is not None:
+        return nullcontext()
     try:
         # Imported here: only those who ask for it have it installed, and wait for it.
         from importlib.metadata import version
@@ -129,12 +128,10 @@ async def _open_control(
             "to be steered over HTTP takes Starlette and Hypercorn: "
             "pip install 'invis-sim[control]' (from a clone: pip install '.[control]')"
         ) from None
-    await stack.enter_async_context(
-        open_control(
-            runtime,
-            listen.control_host,
-            listen.control_port or 0,
-            allow_hosts=listen.control_allow_hosts,
-            on_internal_error=on_internal_error,
-        )
+    return open_control(
+        runtime,
+        listen.control_host,
+        listen.control_port or 0,
+        allow_hosts=listen.control_allow_hosts,
+        on_internal_error=on_internal_error,
     )

@@ -194,6 +194,23 @@ def test_many_timers_at_once_hold_up_no_other_task() -> None:
     trio.run(run)
 
 
+@pytest.mark.parametrize("speed", [1.0, math.inf])
+def test_it_stops_while_it_waits_for_a_timer_or_for_none(speed: float) -> None:
+    async def run() -> None:
+        for interval in (None, 10):
+            clock, schedule = Clock(speed), Schedule()
+            if interval is not None:
+                schedule.every(interval, nothing)
+            clock.timeline(schedule, ignore)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(clock.run)
+                await wait_all_tasks_blocked()
+                clock.stop()
+            assert not nursery.cancel_scope.cancel_called
+
+    trio.run(run)
+
+
 def test_it_wakes_for_its_timers_and_for_nothing_else() -> None:
     steps = Steps()
 

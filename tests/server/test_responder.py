@@ -12,9 +12,8 @@ import pytest
 import trio
 import zeroconf
 
+from invis_sim import open_simulator
 from invis_sim.journal import ServerError
-from invis_sim.server.nursery import open_cancelled_nursery
-from invis_sim.server.opening import open_outlet
 from invis_sim.server.runtime import open_runtime
 from invis_sim.server.simulator import Simulator
 from invis_sim.server.threads import run_in_thread
@@ -35,15 +34,11 @@ def run_with_outlets(test: Callable[[Start], Awaitable[None]]) -> None:
     """Run a test that starts outlets in one runtime: at a host, with a serial number."""
 
     async def main() -> None:
-        async with (
-            open_runtime() as runtime,
-            open_cancelled_nursery() as nursery,
-            AsyncExitStack() as stack,
-        ):
+        async with open_runtime() as runtime, AsyncExitStack() as stack:
 
             async def start(host: str, sn: str) -> Simulator:
                 scenario = announced(sn, host=host, ws=False)
-                return await stack.enter_async_context(open_outlet(scenario, runtime, nursery))
+                return await stack.enter_async_context(open_simulator(scenario, runtime=runtime))
 
             await test(start)
 

@@ -9,22 +9,21 @@ import socket
 import sys
 import threading
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from typing import Any
 
 import pytest
 import trio
 
-from invis_sim import SimulatorStopped, StartError, start_fleet, start_simulator
+from invis_sim import Simulator, SimulatorStopped, StartError, start_fleet, start_simulator
 from invis_sim.journal import EntryFilter
 from invis_sim.scenario.loading import resolve
 from invis_sim.testing import loop_thread
 from invis_sim.testing.block import SimulatorContext
 from invis_sim.testing.handle import SimulatorHandle
 from invis_sim.testing.loop_thread import LoopThread
-from invis_sim.testing.thread import SimulatorThread
 from tests.support import TIMEOUT, connect, exchange
 
 
@@ -386,11 +385,9 @@ class Hooked(SimulatorContext):
         hook, self._entering_hook = self._entering_hook, lambda: None
         hook()
 
-    @asynccontextmanager
-    async def open(self, thread: SimulatorThread) -> AsyncIterator[SimulatorHandle]:
+    def open(self) -> AbstractAsyncContextManager[Simulator]:
         self._opening_hook()
-        async with super().open(thread) as sim:
-            yield sim
+        return super().open()
 
 
 def test_the_last_block_may_be_left_while_another_is_entered() -> None:

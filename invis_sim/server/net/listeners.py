@@ -46,6 +46,9 @@ _LOOPBACK: tuple[_Address, ...] = (
 )
 """The addresses of localhost, the one that every client tries first."""
 
+_NUMERIC = socket.AI_PASSIVE | socket.AI_NUMERICHOST
+"""For an address to listen at that is written in numbers."""
+
 
 class StartError(Exception):
     """The outlet cannot listen where it should; the message says where and why."""
@@ -299,7 +302,7 @@ def _addresses_known_here(host: str) -> list[_Address]:
         if found:
             return found
     try:
-        return _resolve(host, socket.AI_PASSIVE | socket.AI_NUMERICHOST)
+        return _resolve(host, _NUMERIC)
     except socket.gaierror:
         return []
 
@@ -322,6 +325,8 @@ def _supported(addresses: list[_Address]) -> list[_Address]:
     """Return the addresses that the system supports: a name may have one of IPv6 on a system
     without it. If that is all it has, binding to it says why that cannot be.
     """
+    if len(addresses) == 1:
+        return addresses
     return [one for one in addresses if _is_supported(one[0])] or addresses
 
 

@@ -129,9 +129,12 @@ class Poller:
         return poll(self._busy_poll_seconds, MAX_SOCKETS_PER_TURN)
 
     async def close(self) -> None:
-        """Stop listening, and return when the descriptor is closed."""
+        """Stop listening, and return when the descriptor is closed, also where the caller is
+        cancelled.
+        """
         if not self._started:
             self._epoll.close()
             return
         self._scope.cancel()
-        await self._ended.wait()
+        with trio.CancelScope(shield=True):
+            await self._ended.wait()
