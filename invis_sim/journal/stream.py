@@ -69,6 +69,7 @@ class Subscription:
         self._filter = entry_filter
         self._max_waiting = max_waiting
         self._max_bytes = max_waiting_bytes
+        self._many, self._many_bytes = max_waiting // 2, max_waiting_bytes // 2
         self._wait_when_full = wait_when_full
         self._on_ready = on_ready
         self._on_loss = on_loss
@@ -141,6 +142,15 @@ class Subscription:
                 self._waiting_readers -= 1
             return bool(self._waiting)
 
+    def wait_for_many(self, timeout: float) -> None:
+        """Block the thread, so that the next read returns more entries at once: until more than
+        half of what may wait does, or the subscription is closed.
+
+        timeout: for how many seconds at most.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._has_many() or self._closed, timeout)
+
     def __iter__(self) -> Iterator[Entry]:
         """Yield entries as they come, and block the thread meanwhile, until it is closed."""
         while self.wait():
@@ -184,7 +194,7 @@ class Subscription:
         if self._closed:
             return
         size_then = self._bytes_in - self._bytes_out + size
-        if len(self._waiting) < self._max_waiting and size_then <= self._max_bytes:
+        if len(self._waiting) < self._many and size_then <= self._many_bytes:
             first = self._append(entry, size)
         else:
             first = self._append_to_many(entry, size)
@@ -240,17 +250,23 @@ class Subscription:
         return len(self._waiting) == 1
 
     def _append_to_many(self, entry: Entry, size: int) -> bool:
-        """Do the same where there is no room for it: wait for room, if at all, or lose others."""
+        """Do the same where there may be no room for it: wait for room, if at all, or lose the
+        oldest ones.
+        """
         with self._changed:
             if not (self._has_room() or self._too_slow):
                 self._too_slow = not self._changed.wait_for(self._has_room, self._wait_when_full)
             first = self._append(entry, size)
             self._trim()
+            self._changed.notify_all()  # a reader may wait for many
         return first
 
     def _has_room(self) -> bool:
         room = len(self._waiting) < self._max_waiting and self._bytes < self._max_bytes
         return self._closed or room
+
+    def _has_many(self) -> bool:
+        return len(self._waiting) > self._many or self._bytes > self._many_bytes
 
     @property
     def _bytes(self) -> int:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from invis_sim.cli import writers
 from invis_sim.cli.log import JsonLog, TextLog
-from invis_sim.cli.writers import MAX_TEXT_AT_ONCE, JournalWriter, LineWriter
+from invis_sim.cli.writers import BUSY_ENTRIES, MAX_TEXT_AT_ONCE, JournalWriter, LineWriter
 from invis_sim.journal import Entry, Journal, ServerError
 from tests.journal.support import pushes, record
 from tests.support import TIMEOUT
@@ -24,9 +25,11 @@ class PlainLog(JsonLog):
 
     def __init__(self) -> None:
         self.goes: list[int] = []  # how many entries at once
+        self.made = threading.Semaphore(0)
 
     def text(self, entries: Sequence[Entry]) -> str:
         self.goes.append(len(entries))
+        self.made.release()
         return "".join(f"{entry.text}\n" for entry in entries if isinstance(entry, ServerError))
 
 
@@ -147,6 +150,47 @@ def test_of_long_entries_fewer_are_written_in_one_go() -> None:
     assert writer.close(TIMEOUT)
     assert stream.text.splitlines() == ["first", *texts]
     assert log_format.goes == [16, *[3] * 5, 3, 1, 16, 15]
+
+
+@pytest.mark.parametrize(
+    ("entries", "pause", "other"),
+    [
+        (BUSY_ENTRIES, "PAUSE_SECONDS", "BUSY_PAUSE_SECONDS"),
+        (BUSY_ENTRIES + 1, "BUSY_PAUSE_SECONDS", "PAUSE_SECONDS"),
+    ],
+)
+def test_what_comes_in_a_pause_is_written_in_one_go(
+    monkeypatch: pytest.MonkeyPatch, entries: int, pause: str, other: str
+) -> None:
+    monkeypatch.setattr(writers, pause, TIMEOUT * 9)
+    monkeypatch.setattr(writers, other, 0.0)
+    journal, stream, log_format = Journal(), Stalled(), PlainLog()
+    subscription = journal.subscribe(max_waiting=100)
+    writer = JournalWriter(stream, subscription, log_format, "first")
+    assert stream.asked.wait(TIMEOUT)
+    assert returns(record_all(journal, 0, entries))
+    stream.may.set()
+    for _ in range(0, entries, PlainLog.at_once):
+        assert log_format.made.acquire(timeout=TIMEOUT)
+    for number in range(5):
+        assert returns(record_all(journal, number, number + 1))
+    assert writer.close(TIMEOUT)
+    assert sum(log_format.goes) == entries + 5
+    assert log_format.goes[-1] == 5
+
+
+def test_a_pause_ends_where_there_is_little_room_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writers, "PAUSE_SECONDS", TIMEOUT * 9)
+    journal, stream, log_format = Journal(), Lines(), PlainLog()
+    subscription = journal.subscribe(max_waiting=10)
+    writer = JournalWriter(stream, subscription, log_format, "first")
+    assert stream.lines.get(timeout=TIMEOUT) == "first"
+    for first, end in ((0, 1), (1, 7)):
+        assert returns(record_all(journal, first, end))
+        written = stream.lines.get(timeout=TIMEOUT)
+        assert written == "\n".join(str(number) for number in range(first, end))
+    assert writer.close(TIMEOUT)
+    assert log_format.goes == [1, 6]
 
 
 def test_a_push_is_not_held_back_for_long() -> None:

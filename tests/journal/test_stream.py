@@ -260,6 +260,40 @@ def test_wait_returns_when_an_entry_comes_or_time_is_up() -> None:
         thread.join()
 
 
+@for_each(
+    ("bound", "before"),
+    [
+        ({"max_waiting": 1}, 0),
+        ({"max_waiting": 2}, 1),
+        ({"max_waiting": 7}, 3),
+        ({"max_waiting_bytes": 1}, 0),
+        ({"max_waiting_bytes": 8000}, 4),
+    ],
+)
+def test_who_waits_for_many_waits_until_more_than_half_of_what_may_wait_does(
+    bound: dict[str, Any], before: int
+) -> None:
+    journal = Journal()
+    subscription = journal.subscribe(**bound)
+    subscription.wait_for_many(0.0)
+    for _ in range(before):
+        record(journal, bytes(1000))
+    waiting = in_a_thread(lambda: subscription.wait_for_many(TIMEOUT * 9))
+    waiting.join(0.001)
+    assert waiting.is_alive()
+    record(journal, bytes(1000))
+    waiting.join(TIMEOUT)
+    assert not waiting.is_alive()
+
+
+def test_who_waits_for_many_goes_on_when_it_is_closed() -> None:
+    subscription = Journal().subscribe()
+    waiting = in_a_thread(lambda: subscription.wait_for_many(TIMEOUT * 9))
+    subscription.close()
+    waiting.join(TIMEOUT)
+    assert not waiting.is_alive()
+
+
 def test_a_full_subscription_is_waited_for_once() -> None:
     journal = Journal()
     subscription = journal.subscribe(max_waiting=1, wait_when_full=TIMEOUT)
