@@ -28,6 +28,10 @@ os.environ.setdefault(
     "HYPOTHESIS_STORAGE_DIRECTORY", str(Path(__file__).parent.parent / ".hypothesis")
 )
 
+# Without a search for translations of each text of argparse, for each command line that is parsed:
+# what tests expect is in English.
+os.environ["LANGUAGE"] = "C"
+
 # Seldom look through all that lives: with thousands of tests that is much, and most of it lasts.
 gc.set_threshold(*gc.get_threshold()[:2], 100)
 

@@ -33,6 +33,13 @@ from tests.cases import for_each
 GOOD = json.dumps(REPLY).encode()
 
 
+@pytest.fixture(scope="module", name="outlet")
+def one_outlet() -> Iterator[Outlet]:
+    """For tests that read no journal of it."""
+    with run_outlet() as outlet:
+        yield outlet
+
+
 @pytest.mark.parametrize("transport", ["tcp", "ws"])
 def test_every_request_is_sent_and_answered_once(transport: Transport, tmp_path: Path) -> None:
     kept = tmp_path / "journal.jsonl"
@@ -51,8 +58,10 @@ def test_every_request_is_sent_and_answered_once(transport: Transport, tmp_path:
 
 
 @pytest.mark.parametrize("transport", ["tcp", "ws"])
-def test_the_forwarder_hands_on_what_the_outlet_answers(transport: Transport) -> None:
-    with run_outlet() as outlet, forwarder(outlet, transport) as other:
+def test_the_forwarder_hands_on_what_the_outlet_answers(
+    outlet: Outlet, transport: Transport
+) -> None:
+    with forwarder(outlet, transport) as other:
         assert Target(other).reply == Target(outlet.on(transport)).reply
         assert (other.resident_mib() or 1) > 0
 
@@ -60,10 +69,12 @@ def test_the_forwarder_hands_on_what_the_outlet_answers(transport: Transport) ->
 @pytest.mark.parametrize(
     ("transport", "peer"), [(transport, peer) for transport in PEERS for peer in PEERS[transport]]
 )
-def test_the_peers_answer_what_the_outlet_answers(transport: Transport, peer: str) -> None:
+def test_the_peers_answer_what_the_outlet_answers(
+    outlet: Outlet, transport: Transport, peer: str
+) -> None:
     if missing := missing_of(peer):
         pytest.skip(f"not installed: {', '.join(missing)}")
-    with run_outlet() as outlet, run_peer(peer, transport) as other:
+    with run_peer(peer, transport) as other:
         ours, theirs = Target(outlet.on(transport)), Target(other)
         assert ours.reply == theirs.reply
         standings = interleave([ours.server, other], connections=2, rounds=2, requests=4)

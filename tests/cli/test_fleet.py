@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from invis_sim import Journal, start_fleet
+from tests.cases import for_each
 from tests.cli.process import Outlet, cli_here, process, quiet_outlet
 from tests.support import connect, exchange
 
@@ -178,7 +179,7 @@ def save(path: Path, text: str) -> None:
     other.replace(path)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("options", "problem"),
     [
         (("--count", "0"), "--count: expected a whole number from 1"),

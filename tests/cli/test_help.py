@@ -17,6 +17,7 @@ from invis_sim.cli.scenario_options import given_commands, with_options
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.testing.block import start_simulator
+from tests.cases import for_each
 from tests.cli.process import cli_here
 
 COMMANDS: dict[str, Command] = {one.name: one for one in commands_of(make_parser())}
@@ -53,7 +54,7 @@ SHOWN = [
 ]
 
 
-@pytest.mark.parametrize("words", SHOWN, ids=" ".join)
+@for_each("words", SHOWN, ids=" ".join)
 def test_a_manual_fits_terminals_of_80_and_120_columns(
     words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,7 +146,7 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("words", "command", "problem"), WRONG, ids=str)
+@for_each(("words", "command", "problem"), WRONG, ids=str)
 def test_an_error_names_the_help_of_its_command(
     words: tuple[str, ...], command: str, problem: str
 ) -> None:
@@ -163,7 +164,7 @@ def interleaved() -> Iterator[tuple[str, list[str]]]:
             yield name, [part for word in words for part in (word, "--color", "never")]
 
 
-@pytest.mark.parametrize(("name", "words"), [*interleaved()], ids=str)
+@for_each(("name", "words"), [*interleaved()], ids=str)
 def test_options_may_stand_between_arguments(name: str, words: list[str]) -> None:
     args = make_parser().parse_args([name, *words])
     given = [value for value in vars(args).values() if value not in ("never", None)]

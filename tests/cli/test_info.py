@@ -22,6 +22,7 @@ from invis_sim.scenario.bundled import bundled
 from invis_sim.scenario.loading import parse
 from invis_sim.scenario.model import Scenario
 from invis_sim.scenario.steps import Step
+from tests.cases import for_each
 from tests.cli.process import INVIS_SIM, cli_here
 
 
@@ -30,9 +31,7 @@ def test_version_is_the_packages() -> None:
     assert (ended.returncode, ended.stdout) == (0, f"invis-sim {invis_sim.__version__}\n")
 
 
-@pytest.mark.parametrize(
-    "arguments", [(), ("runn",), ("check",), ("faults", "--x"), ("send", "127.0.0.1")]
-)
+@for_each("arguments", [(), ("runn",), ("check",), ("faults", "--x"), ("send", "127.0.0.1")])
 def test_a_command_line_that_makes_no_sense_is_status_2_and_one_line(
     arguments: tuple[str, ...],
 ) -> None:
@@ -117,7 +116,7 @@ def test_faults_shows_every_kind_with_an_example_that_can_be_used() -> None:
         assert f"\n  {kind} " in ended.stdout
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@for_each("kind", KINDS)
 def test_faults_tells_all_about_one_kind(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["faults", kind]) == 0
     manual, problems = capsys.readouterr()
@@ -169,7 +168,7 @@ def test_keys_names_every_table() -> None:
     assert all(len(line) <= 100 for line in shown.splitlines())
 
 
-@pytest.mark.parametrize("name", TABLES)
+@for_each("name", TABLES)
 def test_keys_says_something_about_every_key_of_a_table(name: str) -> None:
     heading, _, *rest = cli_here("keys", name).stdout.strip().split("\n\n")
     assert heading.strip("[]") == name
@@ -190,7 +189,7 @@ def test_the_default_that_keys_shows_can_be_copied_into_a_scenario() -> None:
     assert parse("\n".join(("[updates.IM]", *lines))) == Scenario()
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "hint"),
     [
         ("sensor", "did you mean 'sensors'?"),

@@ -13,6 +13,7 @@ from invis_sim import Journal, __version__, faults
 from invis_sim.journal import JournalHeader
 from invis_sim.journal.jsonl import encode_header
 from invis_sim.testing.block import start_simulator
+from tests.cases import for_each
 from tests.cli.process import cli_here, outlet
 from tests.journal.support import an_hour
 from tests.support import connect, exchange
@@ -46,7 +47,7 @@ def test_it_says_what_it_is_about_and_shows_every_entry(file: Path) -> None:
     assert re.search(r"9 outlet status -> PUBACK 1  fault wide \(.*\)  .*packetID 100002$", answer)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("options", "packet_ids"),
     [
         (["--callback", "9"], {100_002}),
@@ -106,7 +107,7 @@ def test_a_journal_may_come_from_stdin(file: Path, monkeypatch: pytest.MonkeyPat
     assert shown("-") == shown(file)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("arguments", "status", "problem"),
     [
         (["no/such/file"], 1, "no/such/file: No such file or directory"),

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from invis_sim.journal import Journal
 from invis_sim.testing.block import start_simulator
+from tests.cases import for_each
 from tests.cli.process import Outlet, cli_here, process
 from tests.server.peers import address_of
 from tests.server.support import outlet, updates_reply
@@ -47,7 +46,7 @@ def test_the_log_of_a_proxy_begins_with_the_device_and_what_is_done_to_it() -> N
         assert proxy.line().startswith("  TCP ")
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("arguments", "message"),
     [
         (("replay", "no-such-file"), "no-such-file: No such file or directory"),

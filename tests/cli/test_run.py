@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from invis_sim import Journal
+from tests.cases import for_each
 from tests.cli.process import (
     INVIS_SIM,
     Outlet,
@@ -627,7 +628,7 @@ def test_where_it_cannot_listen_for_another_reason_nothing_is_said_of_free_ports
     assert "free" not in line
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("arguments", "expected"),
     [
         (("--sn", "xyz"), ["invis-sim: --sn: expected a serial number"]),

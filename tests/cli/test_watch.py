@@ -17,6 +17,7 @@ from invis_sim.journal import Closed, EntryFilter
 from invis_sim.protocol.frames import close_frame
 from invis_sim.testing.block import start_simulator
 from invis_sim.testing.handle import SimulatorHandle
+from tests.cases import for_each
 from tests.cli.process import Outlet, cli_here, process
 from tests.client.support import TRANSPORTS, accept_websocket, address_of, reset, server
 from tests.support import TIMEOUT
@@ -119,8 +120,8 @@ def ran(*arguments: str) -> tuple[int, str, str]:
 # How it ends
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@for_each("transport", TRANSPORTS)
+@for_each("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_with_status_0_and_closes_the_connection(
     transport: str, number: signal.Signals
 ) -> None:
@@ -211,8 +212,8 @@ def test_a_packet_without_end_is_not_waited_for() -> None:
     assert err.splitlines()[1:] == [f"invis-sim: {where} sends a packet of more than 1048576 bytes"]
 
 
-@pytest.mark.parametrize("options", [(), ("--reconnect",)])
-@pytest.mark.parametrize("place", ["127.0.0.1:{port}", "ws://127.0.0.1:{port}/ws"])
+@for_each("options", [(), ("--reconnect",)])
+@for_each("place", ["127.0.0.1:{port}", "ws://127.0.0.1:{port}/ws"])
 def test_where_nobody_listens_is_status_1_and_one_line(place: str, options: tuple[str]) -> None:
     with socket.socket() as bound:  # bound, but not listening: nobody else gets the port
         bound.bind(("127.0.0.1", 0))
@@ -232,7 +233,7 @@ def test_the_wrong_path_is_status_1_and_says_where_the_right_one_is() -> None:
         assert len(err.splitlines()) == 1
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("arguments", "problem"),
     [
         (("127.0.0.1:99999",), "expected HOST[:PORT], PORT or ws://HOST[:PORT]/ws, found"),

@@ -2,12 +2,11 @@
 
 import re
 
-import pytest
-
 from invis_sim.cli.arguments import make_parser
 from invis_sim.cli.keys import tables
 from invis_sim.faults.catalogue import KINDS
 from invis_sim.protocol.callbacks import Callback
+from tests.cases import for_each
 from tests.cli.process import cli_here
 
 AVOIDED = re.compile(
@@ -34,6 +33,6 @@ def test_an_avoided_word_would_be_found() -> None:
     assert AVOIDED.findall("It stands for what is told. Nobody") == ["told", "Nobody"]
 
 
-@pytest.mark.parametrize("words", SHOWN, ids=" ".join)
+@for_each("words", SHOWN, ids=" ".join)
 def test_what_a_command_prints_has_no_avoided_word(words: tuple[str, ...]) -> None:
     assert AVOIDED.findall(" ".join(cli_here(*words).stdout.split())) == []

@@ -109,8 +109,8 @@ def test_packets_end_when_the_outlet_closes_the_connection(transport: str) -> No
     }[transport]
 
 
-@pytest.mark.parametrize("transport", TRANSPORTS)
-@pytest.mark.parametrize("error", [None, ZeroDivisionError, OSError])
+@for_each("transport", TRANSPORTS)
+@for_each("error", [None, ZeroDivisionError, OSError])
 def test_the_block_ends_the_connection_in_an_orderly_way(
     transport: str, error: type[Exception] | None
 ) -> None:

@@ -4,7 +4,6 @@ import re
 from html.parser import HTMLParser
 from itertools import pairwise
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -147,7 +146,7 @@ def test_each_guide_begins_with_its_title_alone(name: str) -> None:
     assert len(title(TEXTS[name])) <= 60  # in a line of 80 columns, beside its name
 
 
-@pytest.mark.parametrize("name", TEXTS)
+@for_each("name", TEXTS)
 def test_each_guide_uses_no_more_of_markdown_than_is_understood(name: str) -> None:
     code = r"```.*?^```|<!--.*?-->|`[^`]+`"
     text = re.sub(code, "", TEXTS[name], flags=re.DOTALL | re.MULTILINE)

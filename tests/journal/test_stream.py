@@ -473,7 +473,7 @@ def test_who_subscribes_while_another_thread_records_misses_nothing() -> None:
             record(journal, done=True)
 
     recorder = in_a_thread(record_all)
-    for _ in range(200):
+    for _ in range(60):
         with journal.subscribe(after=0, max_waiting=1_000_000) as subscription:
             subscription.wait(TIMEOUT)
             numbers = [entry.number for entry in subscription.read()]

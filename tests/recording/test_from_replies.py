@@ -22,7 +22,7 @@ def packets(state: OutletState) -> list[bytes]:
     return [one.reply.encode() if one.reply else b"" for one in simulate(state)]
 
 
-@pytest.mark.parametrize("name", bundled())
+@for_each("name", bundled())
 def test_a_shipped_scenario_is_recognised(name: str) -> None:
     state = scenario.load(name).state
     found = state_from_replies(simulate(state))

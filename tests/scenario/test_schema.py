@@ -515,7 +515,7 @@ def test_a_value_of_the_wrong_type_is_refused_by_schema_and_loader(path: Path, v
     assert value is None or validate(document, Scenario)[1]
 
 
-@pytest.mark.parametrize(
+@for_each(
     "path",
     [
         path

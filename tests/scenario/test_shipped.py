@@ -85,7 +85,7 @@ def test_each_leaves_the_ports_to_whoever_runs_it(name: str) -> None:
     assert load(name).listen == Listen()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@for_each("name", NAMES)
 def test_each_runs_with_each_of_its_transports_alone(name: str) -> None:
     scenario = load(name)
     for only in scenario.transports:

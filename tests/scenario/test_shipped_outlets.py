@@ -13,6 +13,7 @@ import pytest
 
 from invis_sim import SimulatorHandle, start_simulator
 from invis_sim.journal.text import summary
+from tests.cases import for_each
 from tests.support import TIMEOUT, make_request
 
 
@@ -108,7 +109,7 @@ def works(client: Client) -> set[int]:
 ALWAYS = {1, 3, 9, 10, 12, 20}
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("name", "kind", "callbacks"),
     [
         ("bare", None, ALWAYS),

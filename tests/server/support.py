@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import resource
 import sys
 import threading
@@ -62,6 +63,26 @@ def outlet(*faults: Fault, seed: int = 1, timing: Timing = SILENT, **more: Any) 
 def faulty(*armed: Fault, seed: int = 1, speed: float = 1.0) -> SimulatorContext:
     """An outlet with these faults that runs for the time of a block."""
     return start_simulator(outlet(*armed, seed=seed), speed=speed)
+
+
+class _Messages(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+@contextmanager
+def log_messages() -> Iterator[list[str]]:
+    """Collect what the simulator logs in the block by `logging`: errors of its own."""
+    logger, handler = logging.getLogger("invis_sim"), _Messages()
+    logger.addHandler(handler)
+    try:
+        yield handler.messages
+    finally:
+        logger.removeHandler(handler)
 
 
 def updates_reply(packet_id: int = 221040, updates: Any = UPDATES) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def sim() -> Iterator[SimulatorHandle]:
         yield sim
 
 
-@pytest.mark.parametrize("speed", [0, -1, math.nan, -math.inf, "2", None, True])
+@for_each("speed", [0, -1, math.nan, -math.inf, "2", None, True])
 def test_a_speed_that_cannot_be_is_refused_at_the_call(speed: Any, sim: SimulatorHandle) -> None:
     async def run() -> None:
         async with open_simulator(speed=speed):
@@ -144,7 +144,7 @@ WRONG: list[tuple[Call, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("call", "message"), WRONG)
+@for_each(("call", "message"), WRONG)
 def test_a_wrong_argument_is_refused_at_the_call(
     call: Call, message: str, sim: SimulatorHandle
 ) -> None:
@@ -173,7 +173,7 @@ def test_a_wait_may_be_without_end(sim: SimulatorHandle) -> None:
     sim.wait_until_up(timeout=math.inf)
 
 
-@pytest.mark.parametrize(
+@for_each(
     ("args", "place", "found"),
     [
         ([math.inf], "[0]", "inf"),

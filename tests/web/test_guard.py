@@ -50,7 +50,7 @@ def status(client: Client, method: str = "GET", path: str = "/api/version", **he
 # 1. CORS that allows everything
 
 
-@pytest.mark.parametrize("path", ["/", "/api/version", f"{OUTLET}/state", "/nope"])
+@for_each("path", ["/", "/api/version", f"{OUTLET}/state", "/nope"])
 def test_no_answer_allows_other_origins(client: Client, path: str) -> None:
     origin = {"Origin": f"http://127.0.0.1:{client.port}"}
     answer = client.request("GET", path, None, origin)
@@ -67,7 +67,7 @@ def test_a_preflight_gets_nothing(client: Client) -> None:
 # 2. WebSockets, which no same-origin policy covers
 
 
-@pytest.mark.parametrize("path", ["/", "/ws", f"{OUTLET}/events"])
+@for_each("path", ["/", "/ws", f"{OUTLET}/events"])
 def test_there_is_no_websocket(client: Client, path: str) -> None:
     upgrade = {
         "Upgrade": "websocket",
@@ -81,7 +81,7 @@ def test_there_is_no_websocket(client: Client, path: str) -> None:
 # 3. Origins that are waved through
 
 
-@pytest.mark.parametrize(
+@for_each(
     "origin",
     [
         "http://evil.test",
@@ -110,7 +110,7 @@ def test_our_own_origin_is_good(client: Client) -> None:
     assert status(client, Host=local, Origin=f"http://{local}") == 200
 
 
-@pytest.mark.parametrize("site", ["cross-site", "same-site", "what"])
+@for_each("site", ["cross-site", "same-site", "what"])
 def test_a_page_of_another_site_is_refused(client: Client, site: str) -> None:
     """Another port of this machine is the same site."""
     assert status(client, Sec_Fetch_Site=site) == 403
@@ -119,7 +119,7 @@ def test_a_page_of_another_site_is_refused(client: Client, site: str) -> None:
 # 4. A Host that is not ours: DNS rebinding
 
 
-@pytest.mark.parametrize(
+@for_each(
     "host",
     [
         "evil.test",
@@ -138,7 +138,7 @@ def test_a_foreign_host_is_refused(client: Client, host: str) -> None:
     assert status(client, Host=host.format(port=client.port)) == 403
 
 
-@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "127.0.0.1", "127.1.2.3", "[::1]"])
+@for_each("host", ["localhost", "LOCALHOST", "127.0.0.1", "127.1.2.3", "[::1]"])
 def test_a_loopback_host_is_good(client: Client, host: str) -> None:
     assert status(client, Host=f"{host}:{client.port}") == 200
 
@@ -155,8 +155,8 @@ def test_the_user_agent_makes_no_difference(client: Client) -> None:
 # 6. Any body taken for JSON: a form needs no permission to send one
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-@pytest.mark.parametrize(
+@for_each("method", ["POST", "PUT", "PATCH", "DELETE"])
+@for_each(
     "content_type",
     [
         "text/plain",
@@ -305,7 +305,7 @@ def test_a_further_name_can_be_allowed(exposed: tuple[SimulatorHandle, Client]) 
 # 10. Exemptions by file type; 11. paths from the URL
 
 
-@pytest.mark.parametrize(
+@for_each(
     "path",
     [
         "/../server.py",
@@ -361,7 +361,7 @@ def test_no_data_of_an_outlet_is_a_script() -> None:
 STAYS = "the control server asks for no token, so the outlet stays on this machine"
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "::"])
+@for_each("host", ["0.0.0.0", "192.0.2.7", "::"])
 def test_without_a_token_a_command_cannot_open_the_outlet_to_the_network(
     sim: SimulatorHandle, client: Client, host: str
 ) -> None:

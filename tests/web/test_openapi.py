@@ -9,6 +9,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from invis_sim.commands.registry import COMMANDS
 from invis_sim.web.api import OPERATIONS
+from tests.cases import for_each
 from tests.web.support import OUTLET, Client, steered
 
 
@@ -68,7 +69,7 @@ def test_bodies_are_what_a_scenario_says(document: Any) -> None:
     assert set(COMMANDS) <= set(document["components"]["schemas"]["CommandTable"]["properties"])
 
 
-@pytest.mark.parametrize(
+@for_each(
     "path",
     [
         "/api/version",
