@@ -63,6 +63,7 @@ class ClientSocket:
         self._poller = poller
         self._done = trio.Event()  # set when the poller need not listen any more
         self._closed = False
+        self._why_broken = ""
 
     @property
     def peer(self) -> str:
@@ -84,7 +85,7 @@ class ClientSocket:
             await trio.lowlevel.wait_readable(self._fd)
             self._check()  # it may have been closed after it became readable
             try:
-                return self._socket.recv(RECEIVE_BYTES)
+                return self._socket.recv(RECEIVE_BYTES) or self._end()
             except BlockingIOError:  # a false alarm, which systems allow themselves
                 continue
             except OSError as error:
@@ -106,12 +107,12 @@ class ClientSocket:
         self._check()
         failure: Exception | None = None
         done = self._done = trio.Event()
-        receive = self._socket.recv
+        receive, end = self._socket.recv, self._end
 
         def on_readable() -> None:
             nonlocal failure
             try:
-                if on_data(receive(RECEIVE_BYTES)):
+                if on_data(receive(RECEIVE_BYTES) or end()):
                     return
             except BlockingIOError:
                 return
@@ -226,9 +227,18 @@ class ClientSocket:
             trio.lowlevel.notify_closing(self._fd)
             self._socket.close()
 
+    def _end(self) -> bytes:
+        """Return b"" where the stream has ended in order. The system reports that a connection is
+        broken once: if that was to the sender, it looks like such an end to the receiver.
+        """
+        if self.broken:
+            raise trio.BrokenResourceError(self._why_broken)
+        return b""
+
     def _break(self, error: OSError) -> trio.BrokenResourceError:
         self.broken = True
-        return trio.BrokenResourceError(error.strerror or str(error))
+        self._why_broken = error.strerror or str(error)
+        return trio.BrokenResourceError(self._why_broken)
 
     def _check(self) -> None:
         if self._closed:

@@ -2,6 +2,8 @@
 
 import select
 import socket
+import struct
+from contextlib import suppress
 
 import pytest
 import trio
@@ -10,8 +12,10 @@ import trio.testing
 from invis_sim.server.net.client_socket import ClientSocket
 from invis_sim.server.net.poller import Poller
 
+has_epoll = pytest.mark.skipif(not hasattr(select, "epoll"), reason="there is no epoll here")
 
-@pytest.mark.skipif(not hasattr(select, "epoll"), reason="there is no epoll here")
+
+@has_epoll
 def test_a_socket_that_gets_the_number_of_a_closed_one_is_heard() -> None:
     heard: list[bytes] = []
 
@@ -51,3 +55,25 @@ def test_a_socket_that_gets_the_number_of_a_closed_one_is_heard() -> None:
 
     trio.run(live)
     assert heard == [b"closed", b"hello", b""]
+
+
+@pytest.mark.parametrize("hub", [None, pytest.param(Poller, marks=has_epoll)])
+def test_a_reset_that_the_sender_has_noticed_is_no_orderly_end(hub: type[Poller] | None) -> None:
+    async def live() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            client = socket.create_connection(listener.getsockname())
+            poller = None if hub is None else hub()
+            wire = ClientSocket(listener.accept()[0], 1, poller)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        with suppress(trio.BrokenResourceError):
+            while True:  # the reset may still be on its way
+                wire.send_now(b"hello")
+                await trio.lowlevel.checkpoint()
+        with pytest.raises(trio.BrokenResourceError):
+            await wire.read_loop(bool)
+        wire.close()
+        if poller is not None:
+            await poller.close()
+
+    trio.run(live)
