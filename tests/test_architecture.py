@@ -19,20 +19,20 @@ PACKAGE = Path(invis_sim.__file__).parent
 
 LAYERS = {
     "protocol": 1,
-    "schema": 1,
     "guides": 2,
-    "device": 2,
-    "faults": 2,
-    "client": 2,
-    "journal": 3,
-    "commands": 4,
-    "scenario": 5,
-    "server": 6,
-    "web": 7,
-    "recording": 8,
-    "gauntlet": 9,
-    "testing": 10,
-    "cli": 11,
+    "schema": 2,
+    "device": 3,
+    "faults": 3,
+    "client": 3,
+    "journal": 4,
+    "commands": 5,
+    "scenario": 6,
+    "server": 7,
+    "web": 8,
+    "recording": 9,
+    "gauntlet": 10,
+    "testing": 11,
+    "cli": 12,
 }
 FORBIDDEN_BELOW_THE_SERVER = {"trio", "socket", "time", "asyncio", "select", "subprocess"}
 

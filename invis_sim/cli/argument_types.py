@@ -2,7 +2,20 @@
 
 import argparse
 
-__all__ = ["control_port", "count", "duration", "port", "seconds", "speed", "wait_seconds", "whole"]
+from invis_sim.protocol.address import Host
+from invis_sim.schema.build import build
+
+__all__ = [
+    "control_port",
+    "count",
+    "duration",
+    "host",
+    "port",
+    "seconds",
+    "speed",
+    "wait_seconds",
+    "whole",
+]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -52,6 +65,14 @@ def wait_seconds(text: str) -> float:
     if not 0 <= number < 1e9:
         raise argparse.ArgumentTypeError(f"expected a number of seconds, found {text!r}")
     return number
+
+
+def host(text: str) -> str:
+    """Parse the host of an outlet, without a port."""
+    checked, problems = build(Host, text)
+    if problems:
+        raise argparse.ArgumentTypeError(problems[0].message)
+    return str(checked)
 
 
 def port(text: str) -> int:

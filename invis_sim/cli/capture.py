@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from invis_sim.cli import CliError
 from invis_sim.cli.messages import print_message
 from invis_sim.cli.output_files import check_output_files, is_journal, write_output
+from invis_sim.cli.streams import write_utf8
 from invis_sim.recording.capture import Capture, CaptureError, is_capture
 from invis_sim.recording.capture import capture as capture_outlet
 
@@ -34,8 +35,8 @@ def capture(args: argparse.Namespace) -> int:
         )
     except CaptureError as error:
         raise CliError(f"nothing was written: {error}") from None
-    sys.stdout.write(captured.to_toml())
-    sys.stdout.flush()
+    write_utf8()
+    print(captured.to_toml(), end="", flush=True)
     _print_summary(captured, args.keep_identity)
     contents = {args.output: captured.to_toml().encode(), args.raw: captured.to_jsonl()}
     contents.pop(None, None)  # the option that is not given
@@ -67,7 +68,7 @@ def _print_summary(captured: Capture, keep_identity: bool) -> None:
 
 def _agreed(paths: Iterable[str]) -> bool:
     """Ask whether to write, where there is a terminal to ask at."""
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():  # it is None if the descriptor is closed
         return True
     named = " and ".join(
         f"{path} (which exists)" if os.path.exists(path) else path for path in paths

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from invis_sim import scenario
 from invis_sim.cli import CliError
+from invis_sim.cli.streams import write_utf8
 from invis_sim.protocol.printable import printable
 from invis_sim.recording.compare import TIERS, Comparison, compare_with
 
@@ -32,6 +33,7 @@ def compare(args: argparse.Namespace) -> int:
     except ValueError as error:
         raise CliError(str(error), status=2) from None
     if args.json:
+        write_utf8()
         print(json.dumps(found.to_plain(), indent=2, ensure_ascii=False))
     else:
         _print(found)

@@ -4,7 +4,7 @@ wait for that.
 
 from typing import Any
 
-from invis_sim.cli.argument_types import seconds, speed, whole
+from invis_sim.cli.argument_types import host, seconds, speed, whole
 from invis_sim.cli.parser import add_command
 from invis_sim.client.ports import TCP_PORT, WS_PORT
 
@@ -52,6 +52,7 @@ def add_gauntlet(commands: Any) -> None:
     )
     parser.add_argument(
         "--device",
+        type=host,
         metavar="HOST",
         help=(
             "a real outlet: each case has a proxy in front of it, with the faults and steps of the "

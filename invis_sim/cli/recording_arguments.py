@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from invis_sim.cli.argument_types import port, wait_seconds
+from invis_sim.cli.argument_types import host, port, wait_seconds
 from invis_sim.cli.outlet_options import add_outlet_options
 from invis_sim.cli.parser import add_command
 from invis_sim.client.ports import TCP_PORT, WS_PORT
@@ -146,7 +146,9 @@ def _add_ports(
     parser: argparse.ArgumentParser, prefix: str = "", whose: str = "", about: str = _HOST
 ) -> None:
     """Add where the outlet is. prefix: of the attributes. whose: ports these are, for the help."""
-    parser.add_argument(f"{prefix}host", metavar="HOST", help=about)
+    # The host of a comparison may be the path of a file.
+    kind = host if about == _HOST else str
+    parser.add_argument(f"{prefix}host", type=kind, metavar="HOST", help=about)
     for transport, name, default in (("tcp", "TCP", TCP_PORT), ("ws", "WebSocket", WS_PORT)):
         parser.add_argument(
             f"--{transport}-port",

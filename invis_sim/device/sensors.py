@@ -11,13 +11,15 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
+from invis_sim.schema.build import Checked
+
 __all__ = ["DECIMALS", "READINGS", "Drift", "Sampler", "Sensors"]
 
 
 Number = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
 
 
-class Drift(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Drift(Checked, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A reading that wanders: each sample is the one before, up to a step more or less.
 
     start: the first.
@@ -32,6 +34,7 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max: Number | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         low = -float("inf") if self.min is None else self.min
         high = float("inf") if self.max is None else self.max
         if not low <= self.start <= high:
@@ -58,7 +61,7 @@ Whole: TypeAlias = (
 """A reading without: the same, in whole numbers."""
 
 
-class Sensors(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Sensors(Checked, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the faceplate measures. A reading is a number; a list, from which each sample takes the
     next, over and over; or a drift, `{ start = 21.5, step = 0.1, min = 18, max = 25 }`. Omitted:
     what the product measures by default. An Aura measures the light alone, unless a reading is
@@ -125,6 +128,7 @@ class Sensors(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     temphumidity_accuracy: Whole | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in self.omit:
             if name not in READINGS:
                 raise ValueError(

@@ -22,7 +22,7 @@ from invis_sim.device.preferences import AddressForm, Preferences, Switch
 from invis_sim.device.sensors import Sensors
 from invis_sim.device.update_plan import Seconds, Updates, UpdateService
 from invis_sim.protocol.transport import DisconnectMode
-from invis_sim.schema.build import build
+from invis_sim.schema.build import Checked, build
 from invis_sim.schema.describe import quote
 
 __all__ = [
@@ -54,7 +54,7 @@ SerialNumber = Annotated[
 ShortText = Annotated[str, msgspec.Meta(max_length=256)]
 
 
-class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Device(Checked, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who the outlet is.
 
     sn: its serial number, which is in every packet.
@@ -74,6 +74,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     device: ShortText = "InvisOutlet"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         letters = "".join(filter(str.isalnum, self.hw_rev)).lower()
         meant = {"reva": "revA", "revb": "revB"}.get(letters, self.hw_rev)
         if meant != self.hw_rev:
@@ -137,7 +138,7 @@ class Mqtt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     connected: bool = False
 
 
-class Timing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Timing(Checked, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long things take, in seconds, each ≥ 0. How long they take a real outlet is not
     documented.
 
@@ -162,6 +163,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     reconnect_seconds: Seconds = 30.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if 0 < self.sensor_seconds < MIN_SENSOR_SECONDS:
             raise ValueError(
                 f"sensor_seconds: expected 0, or {MIN_SENSOR_SECONDS} and more, "

@@ -20,7 +20,7 @@ from invis_sim.journal.queries import JournalQueries
 from invis_sim.journal.stream import MAX_WAITING, MAX_WAITING_BYTES, Subscription
 from invis_sim.protocol.packets import Note, Request
 from invis_sim.protocol.transport import Transport
-from invis_sim.schema.build import check
+from invis_sim.schema.build import check, require
 
 __all__ = ["Journal"]
 
@@ -331,6 +331,8 @@ class Journal(JournalQueries):
         line for one that is not of this kind.
         """
         file = ""
+        valid = isinstance(source, str | os.PathLike | Iterable) and not isinstance(source, bytes)
+        require(valid, "source", "the path of a journal file, or its lines", source)
         if isinstance(source, str | os.PathLike):
             file = f"{os.fspath(source)}:"
             *source, last = Path(source).read_bytes().split(b"\n")
@@ -339,6 +341,7 @@ class Journal(JournalQueries):
         header = JournalHeader()
         entries: list[Entry] = []
         for number, line in enumerate(source, 1):
+            require(isinstance(line, str | bytes), f"line {number}", "text or bytes", line)
             if not line.strip():
                 continue
             try:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from ipaddress import ip_address
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 import trio
@@ -15,6 +15,7 @@ import trio
 from invis_sim.client.ask import ask
 from invis_sim.client.connection import OutletClient, connect
 from invis_sim.client.errors import ClientError, ConnectError, ConnectionLost, NoReply
+from invis_sim.client.ports import TCP_PORT, WS_PORT, check_place
 from invis_sim.journal.entries import Exchange, Outcome
 from invis_sim.journal.jsonl import JournalHeader, encode_entries, encode_header
 from invis_sim.protocol.address import host_and_port
@@ -28,6 +29,7 @@ from invis_sim.recording.questions import QUESTIONS, Answered, Question
 from invis_sim.scenario.export import scenario_of, scenario_text
 from invis_sim.scenario.listen import Listen
 from invis_sim.scenario.model import Scenario
+from invis_sim.schema.build import check, require
 
 __all__ = ["Capture", "CaptureError", "async_capture", "capture", "is_capture"]
 
@@ -45,6 +47,9 @@ PAUSE_SECONDS = 0.1
 LISTEN_SECONDS = 6.0
 """Usual time to wait for pushes. A faceplate sends its readings every few seconds. [the Home
 Assistant integration]"""
+
+_Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0)]
+_MoreSeconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0)]
 
 
 class CaptureError(Exception):
@@ -89,8 +94,8 @@ def capture(host: str, **options: Any) -> Capture:
 async def async_capture(
     host: str,
     *,
-    tcp_port: int = 3333,
-    ws_port: int = 80,
+    tcp_port: int = TCP_PORT,
+    ws_port: int = WS_PORT,
     listen: float = LISTEN_SECONDS,
     pause: float = PAUSE_SECONDS,
     timeout: float = REPLY_SECONDS,
@@ -107,8 +112,14 @@ async def async_capture(
     key: the same key gives the same pseudonyms; None: a new one.
     progress: called with what is being done, in a few words.
 
-    Raises ClientError if no transport can be connected to.
+    Raises ClientError if no transport can be connected to, ValueError for arguments that cannot be.
     """
+    check_place(host, tcp_port, ws_port)
+    for name, seconds in (("listen", listen), ("pause", pause)):
+        check(_Seconds, seconds, name)
+    check(_MoreSeconds, timeout, "timeout")
+    check(bool, keep_identity, "keep_identity")
+    require(isinstance(key, bytes | None), "key", "bytes", key)
     session = _Session(pause, timeout, progress)
     addresses: dict[Transport, str] = {
         "tcp": host_and_port(host, tcp_port),

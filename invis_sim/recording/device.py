@@ -7,12 +7,13 @@ from typing import Any
 import msgspec
 import trio
 
-from invis_sim.client.ports import TCP_PORT, WS_PORT
+from invis_sim.client.ports import TCP_PORT, WS_PORT, check_place
 from invis_sim.device.handlers import HANDLERS, MUTATING_CALLBACKS
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.packets import Note, Request
 from invis_sim.protocol.transport import Transport
 from invis_sim.recording.learning import Learning
+from invis_sim.schema.build import check
 from invis_sim.server.session.context import ServerContext
 
 __all__ = ["Device", "why_withheld"]
@@ -34,6 +35,8 @@ class Device:
     read_only: whether it gets only requests that are known to change nothing.
     sn_known: whether its serial number is known.
     learning: takes what passes for what the outlet is.
+
+    Raises ValueError for arguments that cannot be.
     """
 
     def __init__(
@@ -45,6 +48,8 @@ class Device:
         read_only: bool = False,
         sn_known: bool = False,
     ) -> None:
+        check_place(host, tcp_port, ws_port)
+        check(bool, read_only, "read_only")
         self.host = host
         self.tcp_port = tcp_port
         self.ws_port = ws_port

@@ -50,8 +50,8 @@ async def open_proxy(
     speed: of faults and steps, above 0 and finite. faults: further ones, after those of the
     scenario. overrides: as for `open_simulator`.
 
-    Raises as `open_simulator`. That the outlet cannot be reached is no error: each client finds out
-    when it connects.
+    Raises as `open_simulator`, and ValueError. That the outlet cannot be reached is no error: each
+    client finds out when it connects.
     """
     resolved = proxy_scenario(
         resolve(scenario, faults, tcp_port=listen_tcp_port, ws_port=listen_ws_port, **overrides)

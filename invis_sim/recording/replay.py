@@ -30,6 +30,7 @@ from invis_sim.recording.from_replies import state_from_replies
 from invis_sim.recording.received import ReceivedReply
 from invis_sim.scenario.export import scenario_of
 from invis_sim.scenario.model import Scenario
+from invis_sim.schema.build import require
 from invis_sim.server.session.backend import PendingAnswer
 
 __all__ = ["Recording", "ReplayBackend"]
@@ -117,6 +118,7 @@ class Recording:
         """Read a journal file. Raises OSError, and ValueError that names the line of a mistake, or
         says that the file is of several outlets.
         """
+        require(isinstance(path, str | os.PathLike), "path", "the path of a journal file", path)
         journal = Journal.load(path)
         sns = dict.fromkeys(entry.sn for entry in journal)
         # An outlet may change its serial number; the file of a fleet begins without one.

@@ -9,6 +9,7 @@ from invis_sim.device.state import Device, Quirks
 from invis_sim.protocol.address import Host, Port
 from invis_sim.protocol.json_stream import MAX_PACKET_BYTES
 from invis_sim.protocol.transport import Transport
+from invis_sim.schema.build import Checked
 from invis_sim.schema.describe import quote
 
 __all__ = ["Listen", "Protocol", "transports_of"]
@@ -24,7 +25,7 @@ WebSocketPath = Annotated[
 ]
 
 
-class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Listen(Checked, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the outlet listens.
 
     host: an address or a name of this machine. The default is reachable from this machine only.
@@ -64,6 +65,7 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     mdns_hostname: Annotated[str, msgspec.Meta(max_length=64)] | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not (self.tcp or self.ws):
             raise ValueError("tcp and ws are both false, so no client could reach the outlet")
         if {".", ".."} & set(self.ws_path.split("/")):  # which clients resolve themselves

@@ -24,6 +24,7 @@ from invis_sim.scenario.validation import validate
 from invis_sim.schema.build import Problem, values_checked
 from invis_sim.schema.describe import did_you_mean, format_path, format_value
 from invis_sim.schema.fields import Path, fields
+from invis_sim.schema.plain import NOT_UNICODE, is_unicode
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -170,6 +171,8 @@ def _require_source(source: object) -> None:
     if not (isinstance(source, Scenario | str | FilePath) or hasattr(source, "read_bytes")):
         expected = "a Scenario, a path, the name of a shipped scenario, TOML text or None"
         raise ScenarioError([f"scenario: expected {expected}, found {format_value(source)}"])
+    if isinstance(source, str) and not is_unicode(source):
+        raise ScenarioError([f"scenario: {NOT_UNICODE}"])
 
 
 @cache

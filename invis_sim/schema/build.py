@@ -255,6 +255,14 @@ def check(annotation: Any, value: Any, key: str) -> Any:
     return checked
 
 
+def require(valid: bool, key: str, expected: str, value: Any) -> None:
+    """Raise ValueError: `key: expected …, found …`, unless the value of a parameter is valid; for
+    what no annotation says.
+    """
+    if not valid:
+        raise ValueError(f"{key}: expected {expected}, found {format_value(value)}")
+
+
 _VALUES_CHECKED: ContextVar[bool] = ContextVar("_VALUES_CHECKED", default=False)
 
 

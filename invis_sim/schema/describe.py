@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from invis_sim.protocol.printable import printable
 from invis_sim.schema.fields import Path, fields, is_list_struct, list_in
 from invis_sim.schema.plain import NOT_UNICODE, is_unicode
 
@@ -154,7 +155,7 @@ def _length(info: msgspec.inspect.StrType) -> str:
 
 
 def format_value(value: object) -> str:
-    """A value as TOML has it, or what it is if that would be long."""
+    """A value as TOML has it, harmless on a terminal, or what it is if that would be long."""
     if isinstance(value, Mapping):
         return "a table"
     if isinstance(value, list | tuple):
@@ -171,12 +172,12 @@ def format_value(value: object) -> str:
         return f"the class {value.__name__}"
     if isinstance(value, msgspec.Struct):
         return f"{type(value).__name__}(…)"
-    return str(value)
+    return printable(str(value))
 
 
 def quote(text: str) -> str:
-    """Text in quotes, shortened if it is long."""
-    return json.dumps(shorten(text, 80), ensure_ascii=False)
+    """Text in quotes, harmless on a terminal, shortened if it is long."""
+    return printable(json.dumps(shorten(text, 80), ensure_ascii=False))
 
 
 def shorten(text: str, limit: int) -> str:

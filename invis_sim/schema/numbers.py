@@ -4,7 +4,7 @@ import math
 from operator import methodcaller
 from typing import Any
 
-from invis_sim.schema.describe import format_value
+from invis_sim.schema.build import require
 
 __all__ = ["check_seconds", "check_speed", "check_timeout"]
 
@@ -34,7 +34,6 @@ def _number(value: Any) -> float:
 
 
 def _check(key: str, value: Any, valid: bool, expected: str) -> float:
-    if not valid:
-        raise ValueError(f"{key}: expected {expected}, found {format_value(value)}")
+    require(valid, key, expected, value)
     number: float = value
     return number

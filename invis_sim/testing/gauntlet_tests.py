@@ -6,7 +6,7 @@ The pytest plugin imports this only where a test has the marker `invis_gauntlet`
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any, get_args
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -17,7 +17,9 @@ from invis_sim.gauntlet.witness import is_reached, nearest
 from invis_sim.protocol.transport import Transport
 from invis_sim.scenario import Scenario
 from invis_sim.scenario.loading import ScenarioSource, resolve
+from invis_sim.schema.build import check, require
 from invis_sim.schema.describe import shorten
+from invis_sim.schema.fields import fields
 from invis_sim.testing.handle import SimulatorHandle
 
 __all__ = [
@@ -29,7 +31,7 @@ __all__ = [
     "outlet_of",
 ]
 
-Patterns = str | tuple[str, ...] | list[str]
+Patterns: TypeAlias = str | tuple[str, ...]
 
 
 class UnexpectedOutcome(AssertionError):
@@ -48,17 +50,18 @@ class GauntletMarker(msgspec.Struct, frozen=True, kw_only=True):
     only: Patterns = ()
     skip: Patterns = ()
     plan: PlanName = "faults"
-    transport: Transport | str = "both"
+    transport: Literal["tcp", "ws", "both"] = "both"
     callback: int | None = None
-    requests: int = 1
+    requests: Annotated[int, msgspec.Meta(ge=1)] = 1
     noticed: type[BaseException] | tuple[type[BaseException], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.plan not in get_args(PlanName):
-            names = ", ".join(map(repr, get_args(PlanName)))
-            raise ValueError(f"plan: expected one of {names}, found {self.plan!r}")
-        if self.transport not in ("tcp", "ws", "both"):
-            raise ValueError(f"transport: expected 'tcp', 'ws' or 'both', found {self.transport!r}")
+        for name, field in fields(type(self)).items():
+            if name != "noticed":  # no plain data
+                check(field.annotation, getattr(self, name), name)
+        for one in self.noticed_types:
+            valid = isinstance(one, type) and issubclass(one, BaseException)
+            require(valid, "noticed", "exceptions", one)
 
     @property
     def noticed_types(self) -> tuple[type[BaseException], ...]:

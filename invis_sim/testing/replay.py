@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from invis_sim.faults.fault import Fault
 from invis_sim.recording.replay import Recording, ReplayBackend
 from invis_sim.scenario.loading import resolve
+from invis_sim.schema.build import check
 from invis_sim.schema.numbers import check_speed
 from invis_sim.testing.block import SimulatorContext
 
@@ -32,6 +33,8 @@ def start_replay(
 
     Raises OSError, ValueError that names the line of a file that is not a journal, ScenarioError.
     """
+    check(bool, strict, "strict")
+    check(bool, latency, "latency")
     recording = Recording.load(path)
     scenario = resolve(recording.scenario, faults, **overrides)
     make_backend = ReplayBackend.maker(recording, strict=strict, latency=latency)

@@ -5,6 +5,8 @@ import json
 import os
 from contextlib import redirect_stdout
 
+import tomli
+
 from invis_sim.cli import main
 from invis_sim.testing.block import start_simulator
 from tests.cli.process import outlet, process
@@ -27,6 +29,18 @@ def test_the_schema_is_utf8() -> None:
     text = output_in_ascii("schema").decode()
     assert not text.isascii()
     json.loads(text)
+
+
+def test_captures_and_comparisons_are_utf8() -> None:
+    with start_simulator() as sim:
+        sim.set(names={"outlet1": "Küche"})
+        tcp, ws = (str(port) for _, port in sim.addresses.values())
+        place = ("127.0.0.1", "--tcp-port", tcp, "--ws-port", ws, "--pause", "0")
+        captured = output_in_ascii("capture", *place, "--listen", "0", "--keep-identity")
+        compared = output_in_ascii("compare", *place, "default", "--json")
+    assert tomli.loads(captured.decode())["names"]["outlet1"] == "Küche"
+    assert "Küche" in compared.decode()
+    json.loads(compared)
 
 
 def test_packets_that_are_watched_are_utf8() -> None:

@@ -158,7 +158,10 @@ def test_an_error_names_the_help_of_its_command(
 def interleaved() -> Iterator[tuple[str, list[str]]]:
     """Commands with several arguments, and words with an option behind each of them."""
     for name, command in COMMANDS.items():
-        words = [one.words[0] if one.words else "1" for one in command.placed]
+        words = [
+            one.words[0] if one.words else "localhost" if one.metavar == "HOST" else "1"
+            for one in command.placed
+        ]
         if len(words) > 1 or name in ("check", "do"):
             words = words if len(words) > 1 else [*words, *words]
             yield name, [part for word in words for part in (word, "--color", "never")]

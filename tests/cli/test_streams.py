@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,8 @@ from invis_sim.cli.log import JsonLog, LogFormat, TextLog
 from invis_sim.cli.streams import text_stream
 from invis_sim.cli.writers import JournalWriter, LineWriter
 from invis_sim.journal import Journal, ServerError
+from invis_sim.scenario.loading import load
+from invis_sim.testing.block import start_simulator
 from tests.support import TIMEOUT
 
 FILLING = b"-" * 4096
@@ -88,6 +91,18 @@ def test_a_reader_that_has_left_ends_the_wait(pipe: tuple[int, int]) -> None:
     os.close(reading)
     assert failed.wait(TIMEOUT)
     writer.close(TIMEOUT)
+
+
+@pytest.mark.parametrize("name", ["stdin", "stdout", "stderr"])
+def test_a_capture_is_written_though_a_stream_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    with start_simulator() as sim:
+        tcp, ws = (str(port) for _, port in sim.addresses.values())
+        place = ("127.0.0.1", "--tcp-port", tcp, "--ws-port", ws, "--pause", "0", "--listen", "0")
+        monkeypatch.setattr(f"sys.{name}", None)  # as Python has it then
+        assert main(["capture", *place, "-o", str(tmp_path / "mine.toml")]) == 0
+    assert load(tmp_path / "mine.toml").device.product == "pro"
 
 
 @pytest.mark.parametrize("name", ["stdout", "stderr"])

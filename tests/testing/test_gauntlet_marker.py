@@ -127,8 +127,8 @@ def test_updates(invis_sim, invis_case):
     ("arguments", "problem"),
     [
         ("only='dorp'", "'dorp' matches no case; did you mean 'drop'?"),
-        ("plan='devise'", "plan: expected one of 'faults', 'device', 'all', found 'devise'"),
-        ("transport='udp'", "transport: expected 'tcp', 'ws' or 'both', found 'udp'"),
+        ("plan='devise'", 'plan: expected one of "all", "device", "faults", found "devise"'),
+        ("transport='udp'", 'transport: expected one of "both", "tcp", "ws", found "udp"'),
         ("nonsense=1", "nonsense"),
         ("'drop'", "takes arguments by name only"),
     ],

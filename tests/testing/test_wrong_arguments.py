@@ -13,15 +13,22 @@ from invis_sim import (
     CommandError,
     Journal,
     OutletFirmware,
+    Scenario,
     SimulatorHandle,
+    capture,
     faults,
     open_simulator,
+    start_proxy,
+    start_replay,
 )
 from invis_sim.commands.push import PushPacket
 from invis_sim.device.outlet import Outlet
 from invis_sim.device.preferences import AccPrefs, Preferences
-from invis_sim.device.state import OutletState
+from invis_sim.device.sensors import Drift, Sensors
+from invis_sim.device.state import Device, OutletState, Timing
+from invis_sim.scenario.listen import Listen
 from invis_sim.testing.block import start_simulator
+from invis_sim.testing.gauntlet_tests import GauntletMarker
 from tests.cases import for_each
 
 Call = Callable[[Any], object]
@@ -150,6 +157,54 @@ def test_a_wrong_argument_is_refused_at_the_call(
 ) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         call(sim)
+
+
+PLACE = {"host": "127.0.0.1"}
+
+REFUSED: list[tuple[Any, dict[str, Any], str]] = [
+    (Journal.load, {"source": 5}, "source: expected the path of a journal file, or its lines"),
+    (Journal.load, {"source": [5]}, "line 1: expected text or bytes, found 5"),
+    (start_proxy, {"host": 5}, "host: expected an address or a name, found 5"),
+    (start_proxy, {**PLACE, "tcp_port": "x"}, "tcp_port: expected a whole number from 1 to 65535"),
+    (start_proxy, {**PLACE, "read_only": "no"}, 'read_only: expected true or false, found "no"'),
+    (start_replay, {"path": 5}, "path: expected the path of a journal file, found 5"),
+    (start_replay, {"path": "x", "strict": 1}, "strict: expected true or false, found 1"),
+    (start_replay, {"path": "x", "latency": "no"}, "latency: expected true or false"),
+    (capture, {"host": ""}, 'host: expected an address or a name, found ""'),
+    (capture, {**PLACE, "ws_port": 0}, "ws_port: expected a whole number from 1 to 65535, found 0"),
+    (capture, {**PLACE, "pause": -1}, "pause: expected a number from 0, found -1"),
+    (capture, {**PLACE, "listen": math.nan}, "listen: expected a finite number, found nan"),
+    (capture, {**PLACE, "timeout": 0}, "timeout: expected a number above 0, found 0"),
+    (capture, {**PLACE, "keep_identity": None}, "keep_identity: expected true or false"),
+    (capture, {**PLACE, "key": "x"}, 'key: expected bytes, found "x"'),
+    (start_simulator, {"scenario": "\ud800"}, "scenario: expected Unicode text"),
+    (Device, {"hw_rev": 5}, "hw_rev: expected text of at most"),
+    (Listen, {"ws_path": 5}, "ws_path: expected "),
+    (Timing, {"sensor_seconds": "5"}, "sensor_seconds: expected a number"),
+    (Drift, {"start": "5"}, "start: expected a number"),
+    (Sensors, {"omit": 5}, "omit: expected a list"),
+    (GauntletMarker, {"only": 5}, "only: expected text or a list of these, found 5"),
+    (GauntletMarker, {"requests": 0}, "requests: expected a whole number from 1, found 0"),
+    (GauntletMarker, {"callback": "20"}, 'callback: expected a whole number, found "20"'),
+    (GauntletMarker, {"noticed": "Error"}, 'noticed: expected exceptions, found "Error"'),
+]
+
+
+@for_each(("call", "arguments", "message"), REFUSED)
+def test_what_is_built_or_started_refuses_wrong_arguments(
+    call: Any, arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        call(**arguments)
+
+
+@for_each("text", ["\x1b[31m", "\x9b31m", "\u202e", "\ud800", "\x7f"])
+def test_a_message_shows_text_harmless_for_a_terminal(text: Any) -> None:
+    structs: list[tuple[Any, str]] = [(Scenario, "seed"), (faults.Drop, "when")]
+    for struct, key in structs:
+        with pytest.raises(ValueError, match="expected") as caught:
+            struct(**{key: text})
+        assert str(caught.value).isprintable()
 
 
 @for_each("commands", ["push", [5], [faults.Drop]])
