@@ -79,6 +79,8 @@ def parse_target(text: str) -> Target:
         port = parts.port
         if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
             raise ValueError
+        if port == 0 or not parts.path.isascii():
+            raise ValueError
     except ValueError:
         expected = f"expected a URL such as {DEFAULT_AT}, HOST:PORT or PORT"
         raise CliError(f"--at {text!r}: {expected}", status=2) from None

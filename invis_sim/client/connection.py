@@ -134,7 +134,7 @@ def check_address(address: str) -> tuple[str, int]:
         host, port = parts.hostname, parts.port
     except ValueError:
         raise AddressError(address) from None
-    if not host:
+    if not host or port == 0:  # nothing listens there
         raise AddressError(address)
     # In a URL, the % before the interface of an IPv6 address is written %25. [RFC 6874]
     host = host.replace("%25", "%", 1)

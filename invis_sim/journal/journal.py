@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -31,6 +31,8 @@ MAX_BYTES = 16 * 2**20
 """How much memory is kept: a fault may send packets of a megabyte, a client may ask with as many
 small values.
 """
+
+_EntryNumber = Annotated[int, msgspec.Meta(ge=0)]
 
 AnyEvent = TypeVar("AnyEvent", bound=Event)
 
@@ -243,6 +245,7 @@ class Journal(JournalQueries):
 
         Raises ValueError for a filter or a number that cannot be.
         """
+        check(_EntryNumber | None, after, "after")
         subscription = Subscription(
             check(EntryFilter | None, filter, "filter"),
             done=done,
@@ -316,6 +319,7 @@ class Journal(JournalQueries):
 
     def dump(self, path: str | os.PathLike[str]) -> None:
         """Write `lines` to a file. Raises OSError."""
+        require(isinstance(path, str | os.PathLike), "path", "the path of a file", path)
         text = "".join(f"{line}\n" for line in self.lines())
         Path(path).write_text(text, encoding="utf-8")
 

@@ -14,7 +14,7 @@ import msgspec
 from invis_sim.journal.entries import Entry, Exchange
 from invis_sim.journal.filter import EntryFilter
 from invis_sim.journal.memory import memory_of
-from invis_sim.schema.build import check
+from invis_sim.schema.build import check, require
 
 __all__ = ["MAX_WAITING", "MAX_WAITING_BYTES", "Batch", "Subscription"]
 
@@ -61,6 +61,9 @@ class Subscription:
         on_loss: Callable[[], None] | None = None,
         unsubscribe: Callable[["Subscription"], None],
     ) -> None:
+        check(bool, done, "done")
+        for name, function in (("on_ready", on_ready), ("on_loss", on_loss)):
+            require(function is None or callable(function), name, "a function", function)
         check(Annotated[int, msgspec.Meta(ge=1)], max_waiting, "max_waiting")
         check(Annotated[int, msgspec.Meta(ge=1)], max_waiting_bytes, "max_waiting_bytes")
         check(Annotated[float, msgspec.Meta(ge=0)], wait_when_full, "wait_when_full")

@@ -63,6 +63,8 @@ def test_arguments_are_sent_as_the_json_they_are(sim: SimulatorHandle) -> None:
         (("127.0.0.1:1", "twenty"), "CALLBACK: expected a whole number, found 'twenty'"),
         (("127.0.0.1:1", "20", "--timeout", "0"), "--timeout: expected a number of"),
         (("127.0.0.1:99999", "20"), "expected HOST[:PORT], PORT or ws://HOST[:PORT]/ws, found"),
+        (("127.0.0.1:0", "20"), "expected HOST[:PORT], PORT or ws://HOST[:PORT]/ws, found"),
+        (("0", "20"), "expected HOST[:PORT], PORT or ws://HOST[:PORT]/ws, found"),
         ((":3333", "20"), "expected HOST[:PORT], PORT or ws://HOST[:PORT]/ws, found"),
         (("http://127.0.0.1/ws", "20"), "expected HOST[:PORT], PORT or ws://HOST[:PORT]/ws, found"),
         (("ws://", "20"), "expected HOST[:PORT], PORT or ws://HOST[:PORT]/ws, found"),

@@ -293,7 +293,7 @@ def test_nothing_that_listens_is_said() -> None:
             assert line.startswith(f"invis-sim: http://127.0.0.1:{port}: nothing listens there; ")
 
 
-@for_each("at", ["ftp://x", "http://", "http://a@b/", "localhost:99999", "::1"])
+@for_each("at", ["ftp://x", "http://", "http://a@b/", "http://a/é", "localhost:99999", "::1", "0"])
 def test_a_wrong_address_is_reported(at: str) -> None:
     assert refused(at, "clock") == (
         2,

@@ -164,6 +164,10 @@ PLACE = {"host": "127.0.0.1"}
 REFUSED: list[tuple[Any, dict[str, Any], str]] = [
     (Journal.load, {"source": 5}, "source: expected the path of a journal file, or its lines"),
     (Journal.load, {"source": [5]}, "line 1: expected text or bytes, found 5"),
+    (Journal().dump, {"path": 5}, "path: expected the path of a file, found 5"),
+    (Journal().subscribe, {"after": "x"}, 'after: expected a whole number from 0, found "x"'),
+    (Journal().subscribe, {"done": 1}, "done: expected true or false, found 1"),
+    (Journal().subscribe, {"on_ready": 5}, "on_ready: expected a function, found 5"),
     (start_proxy, {"host": 5}, "host: expected an address or a name, found 5"),
     (start_proxy, {**PLACE, "tcp_port": "x"}, "tcp_port: expected a whole number from 1 to 65535"),
     (start_proxy, {**PLACE, "read_only": "no"}, 'read_only: expected true or false, found "no"'),
