@@ -151,6 +151,9 @@ class Outages:
         end those whose fault is disabled or gone. Returns what comes of it.
         """
         enabled = [armed for armed in self._faults if armed.enabled]
+        # Most outlets have no faults, and each start of one comes here.
+        if not (enabled or self._windows or self._active or self._lasting):
+            return ()
         for armed in self._windows.keys() - set(enabled):
             for timer in self._windows.pop(armed):
                 timer.cancel()

@@ -1,12 +1,14 @@
 """The listening sockets of one transport: they can stop, and come back at the same address."""
 
 import errno
+import ipaddress
 import os
 import select
 import socket
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import trio
@@ -45,6 +47,9 @@ _LOOPBACK: tuple[_Address, ...] = (
     (socket.AF_INET6, ("::1", 0, 0, 0)),
 )
 """The addresses of localhost, the one that every client tries first."""
+
+MAX_KNOWN_HOSTS = 64
+"""How many hosts are remembered: a test suite starts its outlets on few."""
 
 _NUMERIC = socket.AI_PASSIVE | socket.AI_NUMERICHOST
 """For an address to listen at that is written in numbers."""
@@ -302,9 +307,23 @@ def _addresses_known_here(host: str) -> list[_Address]:
         if found:
             return found
     try:
-        return _resolve(host, _NUMERIC)
+        return list(_of_ip_address(host)) or _resolve(host, _NUMERIC)
     except socket.gaierror:
         return []
+
+
+@lru_cache(MAX_KNOWN_HOSTS)
+def _of_ip_address(host: str) -> tuple[_Address, ...]:
+    """Return the address of a host that is an IP address; () for all else, also for one with a
+    network interface, such as fe80::1%eth0: that may get another number.
+    """
+    try:
+        if "%" not in host:
+            ipaddress.ip_address(host)
+            return tuple(_resolve(host, _NUMERIC))
+    except ValueError:
+        pass
+    return ()
 
 
 def _exists(address: _Address) -> bool:
