@@ -8,7 +8,7 @@ import textwrap
 from invis_sim.cli import CliError
 from invis_sim.cli.streams import write_utf8
 from invis_sim.cli.width import reflow, text_width, wrap
-from invis_sim.faults.catalogue import KINDS
+from invis_sim.faults.catalogue import KINDS, kind_manual
 from invis_sim.faults.fault import LAYERS, ConnectionFault, Fault
 from invis_sim.faults.when import When
 from invis_sim.protocol.printable import printable
@@ -92,7 +92,7 @@ def _manual(fault: type[Fault]) -> str:
     manuals: tuple[str, ...] = (NO_MANUALS,)
     if has_manuals():
         manuals = (
-            reflow(manual(fault)),
+            reflow(kind_manual(fault)),
             *_on_open_connections(fault),
             "",
             "Keys of every kind:",

@@ -24,6 +24,7 @@ __all__ = [
     "is_table",
     "key_docs",
     "list_in",
+    "own_key_docs",
     "struct_in",
     "structs_in",
     "table_in_list",
@@ -218,11 +219,11 @@ def key_docs(struct: type[msgspec.Struct]) -> Mapping[str, str]:
     described: dict[str, str] = {}
     for owner in reversed(struct.__mro__):
         if owner is not msgspec.Struct and issubclass(owner, msgspec.Struct):
-            described |= _own_key_docs(owner)
+            described |= own_key_docs(owner)
     return types.MappingProxyType(described)
 
 
-def _own_key_docs(struct: type[msgspec.Struct]) -> dict[str, str]:
+def own_key_docs(struct: type[msgspec.Struct]) -> dict[str, str]:
     """What one docstring says about each key.
 
     A key's part begins, on a line of its own or after a full stop, with `name: …` (or

@@ -4,7 +4,7 @@ import errno
 import ipaddress
 import socket
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
 from contextlib import suppress
 from typing import Literal, TypeAlias
 
@@ -177,12 +177,17 @@ class Acceptor:
             raise
         return tuple(opened)
 
-    def open_at_next_address(self) -> tuple[ListenerGroup, ...]:
-        """Do as `open_at`, at the next IP address of this machine at which the ports are free."""
+    def open_at_next_address(self, taken: Container[str] = ()) -> tuple[ListenerGroup, ...]:
+        """Do as `open_at`, at the next IP address of this machine at which the ports are free.
+
+        taken: addresses that others have, perhaps at other ports.
+        """
         host = ipaddress.ip_address(self.host)
         for _ in range(MAX_ADDRESSES_TO_TRY):
             try:
                 host += 1
+                if str(host) in taken:
+                    continue
                 return self.open_at(NewAddress(host=str(host)))
             except StartError:
                 continue

@@ -114,7 +114,10 @@ class Moves:
         """
         try:
             if address is None:
-                groups = self._acceptor.open_at_next_address()
+                # Not that of another outlet, which may have other ports there.
+                others = self._runtime.outlets
+                taken = {host for one in others for host, _ in one.addresses.values()}
+                groups = self._acceptor.open_at_next_address(taken)
             else:
                 groups = self._open_at(NewAddress(host=address))
         except StartError as error:

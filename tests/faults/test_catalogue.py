@@ -13,6 +13,7 @@ import pytest
 from invis_sim import faults, scenario
 from invis_sim.faults import KINDS, Fault
 from invis_sim.faults.case import Expectation
+from invis_sim.faults.catalogue import kind_manual
 from invis_sim.faults.fault import (
     LAYERS,
     ConnectionFault,
@@ -51,11 +52,6 @@ DESIGNED: dict[Layer, str] = {
 }
 
 every_kind = for_each("fault", KINDS.values(), ids=KINDS.keys())
-
-
-def manual(fault: type[Fault]) -> str:
-    """The docstring of the class itself, not one that it inherits."""
-    return inspect.cleandoc(fault.__doc__ or "")
 
 
 def fields_of(fault: type[Fault]) -> tuple[msgspec.inspect.Field, ...]:
@@ -122,7 +118,7 @@ def test_every_kind_that_can_be_imported_is_in_the_catalogue() -> None:
 
 @every_kind
 def test_the_manual_says_what_a_client_sees_and_what_it_stands_for(fault: type[Fault]) -> None:
-    text = manual(fault)
+    text = kind_manual(fault)
     assert text.split("\n")[0].endswith(".")
     assert re.search(r"^What a client sees: \S", text, re.MULTILINE)
     assert re.search(r"^Stands for: \S", text, re.MULTILINE)
@@ -132,11 +128,13 @@ def test_the_manual_says_what_a_client_sees_and_what_it_stands_for(fault: type[F
 def test_the_manual_describes_every_field_of_the_kind(fault: type[Fault]) -> None:
     common = set(Fault.__struct_fields__)
     for name in fault.__struct_fields__:
-        assert name in common or described(manual(fault), name), name
+        assert name in common or described(kind_manual(fault), name), name
 
 
 def test_the_manual_describes_what_all_kinds_have_in_common() -> None:
-    assert all(described(manual(Fault), name) for name in Fault.__struct_fields__)
+    assert all(
+        described(inspect.cleandoc(Fault.__doc__ or ""), name) for name in Fault.__struct_fields__
+    )
 
 
 @pytest.mark.parametrize("struct", [msgspec.structs.fields(Fault)[2].type])
@@ -191,7 +189,7 @@ def test_every_form_is_met_by_a_case(kind: str, name: str, forms: tuple[str, ...
 
 @for_each(("kind", "forms"), [(kind, forms) for kind, _, forms in FORMS])
 def test_the_manual_describes_every_form(kind: str, forms: tuple[str, ...]) -> None:
-    assert [form for form in forms if f'"{form}"' not in manual(KINDS[kind])] == []
+    assert [form for form in forms if f'"{form}"' not in kind_manual(KINDS[kind])] == []
 
 
 def test_the_tests_know_every_form_of_a_wrong_packet_id_and_of_malformed_json() -> None:
@@ -203,4 +201,4 @@ def test_the_tests_know_every_form_of_a_wrong_packet_id_and_of_malformed_json() 
 
 def test_the_manual_of_what_python_itself_accepts_says_so() -> None:
     for kind in ("malformed_json", "invalid_utf8", "bom", "utf16"):
-        assert "Python's own json" in " ".join(manual(KINDS[kind]).split())
+        assert "Python's own json" in " ".join(kind_manual(KINDS[kind]).split())

@@ -297,6 +297,18 @@ def test_one_of_a_fleet_finds_an_address_behind_the_others() -> None:
     trio.run(main)
 
 
+@pytest.mark.parametrize("address", [None, "127.0.77.1"])
+def test_at_free_ports_none_gets_the_address_of_another(address: str | None) -> None:
+    async def main() -> None:
+        async with open_fleet(3, address=address, tcp_port=0, ws_port=0) as fleet:
+            for outlet in fleet.values():
+                outlet.inject(Readdress(seconds=0))
+                hosts = [one.tcp_address[0] for one in fleet.values()]
+                assert hosts.count(outlet.tcp_address[0]) == 1
+
+    trio.run(main)
+
+
 # The fault
 
 

@@ -18,12 +18,6 @@ def outlets() -> Iterator[Several]:
         yield started
 
 
-@pytest.fixture
-def client(outlets: Several) -> Iterator[Client]:
-    with Client(outlets.url) as client:
-        yield client
-
-
 def given(client: Client) -> dict[str, list[str]]:
     """The commands that each outlet has carried out."""
     found = defaultdict(list)

@@ -50,13 +50,6 @@ class Reboot(_Restart, frozen=True, tag="reboot"):
 
     It starts at `from_seconds`, or with a packet that matches if `when` has other conditions than
     time; `until_seconds` is the latest start, and does not end it.
-
-    seconds: how long the outlet is offline, from 0.
-    how: how connections end. "reset": aborted (RST). "close": the stream ends (FIN). "close_frame":
-    with a close frame on WebSocket, as in an orderly restart. "blackhole": as in a power cut:
-    nothing is sent, and only when the outlet is back does the client get a RST.
-    moment: when it starts with a packet, where in that packet. "before": the packet is not sent.
-    "middle": half of its bytes are. "after": it is sent whole, though a reset may overtake it.
     """
 
     example = """
@@ -101,15 +94,9 @@ class Readdress(_Restart, frozen=True, tag="readdress"):
     cannot be used, the journal says why, and the outlet comes back at the old one. Removing the
     fault does not move it back; `set = { listen = { host = "127.0.0.1" } }` does.
 
-    address: the new IP address, one of this machine; omitted: the next one at which the ports are
-    free, so after 127.0.0.1 it is 127.0.0.2, and with each time one further. The ports stay the
-    same.
-    seconds: how long the outlet is offline, from 0.
-    how: how connections end. "reset": aborted (RST). "close": the stream ends (FIN). "close_frame":
-    with a close frame on WebSocket, as in an orderly restart. "blackhole": as in a power cut:
-    nothing is sent, and only when the outlet is back does the client get a RST.
-    moment: when it starts with a packet, where in that packet. "before": the packet is not sent.
-    "middle": half of its bytes are. "after": it is sent whole, though a reset may overtake it.
+    address: the new IP address, one of this machine; omitted: the next one that no other outlet has
+    and at which the ports are free, so after 127.0.0.1 it is 127.0.0.2, and with each time one
+    further. The ports stay the same.
     """
 
     example = """

@@ -18,12 +18,6 @@ def outlets() -> Iterator[Several]:
         yield started
 
 
-@pytest.fixture
-def client(outlets: Several) -> Iterator[Client]:
-    with Client(outlets.url) as client:
-        yield client
-
-
 def rows(tab: Tab) -> list[str]:
     """The serial numbers in the list."""
     found: list[str] = tab.page.locator("#crowd-rows th").all_inner_texts()
