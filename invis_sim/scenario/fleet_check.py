@@ -16,6 +16,7 @@ from invis_sim.scenario.fleet_outlets import (
 )
 from invis_sim.scenario.listen import Listen
 from invis_sim.schema.describe import format_path
+from invis_sim.schema.fields import MISSING, value_at
 
 if TYPE_CHECKING:
     from invis_sim.scenario.model import Scenario
@@ -65,6 +66,30 @@ def _ineffective(fleet: FleetSettings, device: Device, listen: Listen) -> Iterat
             yield (
                 ("fleet", "outlets", index, "device", "sn"),
                 "expected one outlet, as n = 3: several would have the same serial number",
+            )
+    yield from _same_serial_numbers(fleet)
+
+
+def _same_serial_numbers(fleet: FleetSettings) -> Iterator[Conflict]:
+    """Which differences give an outlet the serial number of another."""
+    given: dict[int, tuple[int, str]] = {}  # the last one that says it counts
+    for index, one in enumerate(fleet.outlets):
+        sn = value_at(one.changes, ("device", "sn"))
+        if isinstance(one.n, int) and one.n in fleet.numbers and sn is not MISSING:
+            given[one.n] = index, sn
+    if not given:
+        return
+    others = {
+        sn: number
+        for number, sn in zip(fleet.numbers, fleet.serial_numbers(), strict=True)
+        if number not in given
+    }
+    for number, (index, sn) in given.items():
+        other = others.setdefault(sn, number)
+        if other != number:
+            yield (
+                ("fleet", "outlets", index, "device", "sn"),
+                f"outlet {other} has the same serial number",
             )
 
 

@@ -87,7 +87,6 @@ def members_of(scenario: "Scenario", seed: int) -> list[FleetMember]:
         if chosen not in templates:
             templates[chosen] = _template(scenario, chosen)
         members.append(_member(templates[chosen], number, sn, host, seed))
-    _check_distinct(members)
     return members
 
 
@@ -106,17 +105,6 @@ def _member(template: _Template, number: int, sn: str, host: str, seed: int) -> 
 
 def _set(scenario: "Scenario", key: str, value: Any) -> None:
     msgspec.structs.force_setattr(scenario, key, value)
-
-
-def _check_distinct(members: Iterable[FleetMember]) -> None:
-    numbers: dict[str, int] = {}
-    for member in members:
-        sn = member.scenario.device.sn
-        other = numbers.setdefault(sn, member.number)
-        if other != member.number:
-            raise ValueError(
-                f"fleet: outlets {other} and {member.number} have the same serial number {sn}"
-            )
 
 
 def _template(scenario: "Scenario", chosen: tuple[int, ...]) -> _Template:

@@ -363,6 +363,14 @@ def test_what_an_outlet_of_another_product_lacks_is_not_its_own() -> None:
             "every = 2\ndevice = { sn = '0003C4FFFFF' }",
             "11: fleet.outlets[0].device.sn: expected one outlet, as n = 3",
         ),
+        (
+            "n = 3\ndevice = { sn = '0003C400007' }",
+            "11: fleet.outlets[0].device.sn: outlet 7 has the same serial number",
+        ),
+        (
+            "n = 3\ndevice.sn = '0003C4FFFFF'\n[[fleet.outlets]]\nn = 4\ndevice.sn = '0003C4FFFFF'",
+            "14: fleet.outlets[1].device.sn: outlet 3 has the same serial number",
+        ),
     ],
 )
 def test_what_is_wrong_with_differences_is_said_with_line_and_key(
@@ -431,8 +439,10 @@ def test_what_is_said_of_all_and_can_be_true_of_one_only_has_no_effect() -> None
 
 def test_two_outlets_never_have_the_same_serial_number() -> None:
     text = FIFTY + "[[fleet.outlets]]\nn = 3\ndevice = { sn = '0003C400007' }\n"
-    with pytest.raises(ValueError, match="outlets 3 and 7 have the same serial number 0003C400007"):
+    with pytest.raises(ScenarioError, match="outlet 7 has the same serial number"):
         members(text)
+    exchanged = text + "[[fleet.outlets]]\nn = 7\ndevice = { sn = '0003C400003' }\n"
+    assert members(exchanged)[3].scenario.device.sn == "0003C400007"
     own = members(text.replace("00007", "0FFFF"))
     assert own[3].scenario.device.sn == "0003C40FFFF"
 
