@@ -22,8 +22,8 @@ The rules of this file:
 
 - Where no fault can apply, a packet costs one dictionary look-up and `FaultSession.plan` returns
   None: the fast path. A push goes to many, so `may_act_on_push` answers that more cheaply.
-- Each match is counted once. A fault that may veto a request is asked before the outlet is
-  (`decide`), and its decision is passed on to the plan of the reply.
+- Each match is counted once. Where a request may change something, a fault that may veto it is
+  asked before the outlet is (`decide`), and its decision is passed on to the plan of the reply.
 - The same seed and the same requests give the same bytes (`armed.py` says how).
 - Whatever the combination of faults, a plan has at most `MAX_STEPS` steps and a text at most
   `MAX_TEXT_BYTES`; a fault that would go beyond is skipped, and the journal says so.
@@ -127,7 +127,8 @@ class FaultSession:
         self._replies: deque[EarlierReply] = deque(maxlen=MAX_REMEMBERED_REPLIES)
 
     def decide(self, request: Request, now: float) -> Decision | None:
-        """Find out whether a fault vetoes a request. Call it once, before the outlet acts.
+        """Find out whether a fault vetoes a request. Call it once, before the outlet acts; only
+        where it may change something, as nothing else need be kept from it.
 
         now: simulated seconds since the start of the outlet.
 
