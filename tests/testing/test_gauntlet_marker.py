@@ -188,7 +188,7 @@ async def get_updates(sim):
 """
 
 
-def test_it_works_beside_xdist_asyncio_and_anyio(run: Run) -> None:
+def test_it_works_beside_asyncio_and_anyio(run: Run) -> None:
     result = run(
         ASYNC
         + """
@@ -214,7 +214,6 @@ async def test_wrong(invis_sim):
     await get_updates(invis_sim)
     raise RuntimeError
 """,
-        *("-n", "1"),
-        beside=("xdist", "asyncio", "anyio"),
+        beside=("asyncio", "anyio"),
     )
     result.assert_outcomes(passed=4, xfailed=1)

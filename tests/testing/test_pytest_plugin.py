@@ -527,6 +527,10 @@ def test_fails(invis_sim):
     ask(invis_sim)
     assert False
 
+@pytest.mark.invis_gauntlet(only="fail/always/tcp", noticed=AssertionError)
+def test_of_the_gauntlet(invis_sim):
+    assert ask(invis_sim)["PUBACK"] == 1
+
 @pytest.mark.asyncio
 @pytest.mark.invis_scenario(FAIL)
 async def test_asyncio_fixture(invis_sim):
@@ -559,7 +563,7 @@ async def test_anyio_block(anyio_backend):
         *("-n", "1", "--invis-seed=7"),
         beside=NEIGHBOURS,
     )
-    result.assert_outcomes(passed=16, failed=1)
+    result.assert_outcomes(passed=17, failed=1)
     result.stdout.fnmatch_lines(
         ["*-- invis-sim --*", "repeat it with --invis-seed=7", "*PUBACK 1 *"]
     )

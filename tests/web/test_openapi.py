@@ -5,7 +5,6 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from invis_sim.commands.registry import COMMANDS
 from invis_sim.web.api import OPERATIONS
@@ -25,6 +24,8 @@ def document(client: Client) -> Any:
 
 
 def test_it_is_valid(document: Any) -> None:
+    from openapi_spec_validator import OpenAPIV31SpecValidator  # which takes long to load
+
     assert [str(error) for error in OpenAPIV31SpecValidator(document).iter_errors()] == []
 
 
