@@ -6,12 +6,12 @@ Where something happens in several steps, the effects are in the order of the st
 """
 
 from collections.abc import Iterable
-from random import Random
 from typing import Any
 
 import msgspec
 
 from invis_sim.device.arguments import RequestRejected
+from invis_sim.device.chance import chance
 from invis_sim.device.device_info import device_information
 from invis_sim.device.effects import Effect, GoOffline, Log
 from invis_sim.device.faceplate import FaceplateUnit, Presence
@@ -37,19 +37,6 @@ from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.packets import Note, Push
 
 __all__ = ["OutletInternals"]
-
-
-class _PacketIds(Random):
-    """The generator of packetIDs.
-
-    Commands are tried on a copy of the outlet, of which the generator's 625 numbers, copied one by
-    one, would be most of the time.
-    """
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "_PacketIds":
-        twin = _PacketIds(0)
-        twin.setstate(self.getstate())
-        return twin
 
 
 class OutletInternals:
@@ -362,14 +349,13 @@ class OutletInternals:
 
     def restart_packet_ids(self) -> None:
         """Begin the packetIDs of pushes again."""
-        # Seeded with the first push, since it takes a fair part of an outlet's start.
-        self._packet_id_random: _PacketIds | None = None
+        self._pushes = 0  # how many had one
 
     def make_push(self, callback: int, args: Any) -> Push:
         """A push with the next packetID."""
-        if self._packet_id_random is None:
-            self._packet_id_random = _PacketIds(f"{self.seed}/packetIDs of pushes")
-        packet_id = self._packet_id_random.randrange(100_000, 1_000_000)
+        self._pushes += 1
+        number = chance(f"{self.seed}/packetIDs of pushes/{self._pushes}")
+        packet_id = 100_000 + int(900_000 * number)
         push = Push.of(self.sn, packet_id, int(callback), args)
         if callback == Callback.COLOR_LIGHT_STATUS and self.state.quirks.color_push_puback:
             sn, packet_id, payload = push.fields.values()

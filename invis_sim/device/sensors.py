@@ -6,11 +6,11 @@ not, so what is read depends on the time and the seed, and not on how often it i
 """
 
 import copy
-from hashlib import blake2b
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
+from invis_sim.device.chance import chance
 from invis_sim.schema.build import Checked
 
 __all__ = ["DECIMALS", "READINGS", "Drift", "Sampler", "Sensors"]
@@ -40,9 +40,9 @@ class Drift(Checked, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if not low <= self.start <= high:
             raise ValueError(f"start ({self.start:g}) is not between min and max")
 
-    def next(self, value: float, chance: float) -> float:
-        """Return the sample after this one. chance: a random number from 0 to 1."""
-        value += self.step * (2 * chance - 1)
+    def next(self, value: float, number: float) -> float:
+        """Return the sample after this one. number: a random one from 0 to 1."""
+        value += self.step * (2 * number - 1)
         if self.min is not None:
             value = max(value, self.min)
         return value if self.max is None else min(value, self.max)
@@ -197,13 +197,6 @@ PRO_DEFAULTS: dict[str, Any] = {
 AURA_DEFAULTS: dict[str, Any] = {"lux_valid": 1, "lux": 120.0}
 
 
-def _chance(key: str) -> float:
-    """Return a random number from 0 to 1 that depends on the key alone. A generator takes ten times
-    as long to be seeded, which a fleet would notice: it takes ten thousand samples a minute.
-    """
-    return int.from_bytes(blake2b(key.encode(), digest_size=7).digest(), "big") / 2**56
-
-
 class Sampler:
     """The sensors at work: one sample after the other, and what calibrations make of them.
 
@@ -268,8 +261,8 @@ class Sampler:
         for name, value in self._drifts.items():
             # A random number of its own for each sample of each reading, so that a drift does not
             # depend on which other readings there are, or were before.
-            chance = _chance(f"{self._seed}/sensors/{name}/{self.sample}")
-            self._drifts[name] = self._readings[name].next(value, chance)
+            number = chance(f"{self._seed}/sensors/{name}/{self.sample}")
+            self._drifts[name] = self._readings[name].next(value, number)
 
     def has(self, name: str) -> bool:
         """Whether there is such a reading."""

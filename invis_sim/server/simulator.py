@@ -318,6 +318,8 @@ class Simulator(
             for one in self._context.connections.values()
             if one.lifecycle.accepts_pushes and one is not spared
         ]
+        if not recipients:  # as mostly in a fleet, whose outlets push their readings all the time
+            return
         awaited = [one.awaited for one in recipients if one.awaited]
         while any(push.packet_id in ids for ids in awaited):
             # The same push with the next packetID: this one would be taken for a reply.

@@ -69,7 +69,8 @@ class Timeline:
 
     def changed(self) -> None:
         """Look at the schedule again: a timer was set or cancelled in it."""
-        self.clock._note(self)
+        if not self._runs_timer:  # else once, at its end
+            self.clock._note(self)
 
     def after(
         self, seconds: float, action: Callable[[], Iterable[Effect] | None], *, daemon: bool = False
@@ -131,7 +132,7 @@ class Timeline:
                 self._apply(effects)
         finally:
             self._runs_timer = False
-        self.changed()
+            self.changed()
 
     def close(self) -> None:
         """Run no more timers of this outlet."""

@@ -20,7 +20,7 @@ class Silence:
 
     def changed(self) -> None:
         """Look whether the outlet is silent: it may have begun or ended."""
-        if not self._outlet.silent:
+        if self._waiting and not self._outlet.silent:
             self._waiting.unpark_all()
 
     async def over(self) -> None:
