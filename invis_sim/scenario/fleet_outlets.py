@@ -32,10 +32,10 @@ __all__ = [
 MAX_SEED = 2**32
 """Above the seed of an outlet: as large as those that are drawn, and short enough to be typed."""
 
-PHASES = 100
+PHASES = 50
 """At how many different times the rhythms of outlets begin. The readings of a thousand outlets are
-pushed ten at a time, twenty times a second: the event loop wakes up for each time, and not for each
-outlet.
+pushed twenty at a time, ten times a second: the event loop wakes up for each time, and not for each
+outlet, as to wake up costs as much as ten samples.
 """
 
 Conflict: TypeAlias = tuple[Path, str]

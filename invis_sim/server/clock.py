@@ -308,7 +308,8 @@ class Clock:
         overslept = 0.0  # a time that has come, even if rounding makes it appear not to have
         while not self._stopped:
             self._woken = trio.Event()
-            self._sleeps_until = math.inf
+            # While it is awake, no timer need wake it: it looks which is the next before it sleeps.
+            self._sleeps_until = -math.inf
             deadline = math.inf
             if not self._paused:
                 if self._speed == math.inf:
@@ -316,8 +317,8 @@ class Clock:
                 else:
                     await self._catch_up(max(self._sim(), overslept))
                     due = self._next_due()
+                    self._sleeps_until = math.inf if due is None else due
                     if due is not None:
-                        self._sleeps_until = due
                         deadline = self._real_base + (due - self._sim_base) / self._speed
             with trio.move_on_at(deadline) as sleep:
                 await self._woken.wait()
