@@ -295,7 +295,7 @@ class Relay:
             if asked is not None:
                 # First, so that what the reply leads to finds the outlet as the reply shows it.
                 self.device.learning.reply(self.connection, asked.request, packet)
-                asked.answer.resolve(Answer(packet, encode_frame=piece.encode))
+                asked.resolve(Answer(packet, encode_frame=piece.encode))
                 return
         else:
             self.device.learning.push(self.connection, packet)
@@ -361,9 +361,9 @@ class _Forward(msgspec.Struct, frozen=True, gc=False):
             why = why_withheld(request, self.document)
             if why is not None:
                 return relay.connection.context.outlet.reject(request, why)
-        pending = relay.unanswered.add(request, self.document)
+        asked = relay.unanswered.add(request, self.document)
         relay.send_to_device(self.raw)
-        return pending
+        return asked
 
 
 def _read_packet(text: bytes) -> Packet | None:

@@ -18,14 +18,13 @@ MAX_BYTES = 2**22
 """How much memory these may take, likewise: a device that does not reply may get long ones."""
 
 
-class Asked(msgspec.Struct, frozen=True):
-    """A request that the device has got, and the answer to it, which comes later.
+class Asked(PendingAnswer, kw_only=True, eq=False):
+    """The answer to a request that the device has got; it comes later.
 
     size: about how much memory the request takes.
     """
 
     request: Request
-    answer: PendingAnswer
     size: int
 
 
@@ -37,7 +36,7 @@ class Unanswered:
         self._asked: deque[Asked] = deque()
         self._bytes = 0
 
-    def add(self, request: Request, document: bytes) -> PendingAnswer:
+    def add(self, request: Request, document: bytes) -> Asked:
         """Return the answer to a request that the device gets; it comes later.
 
         document: its bytes.
@@ -45,14 +44,14 @@ class Unanswered:
         size = len(document)
         if request.args is not msgspec.UNSET:
             size += memory_of_args(document)
-        answer, waiting = PendingAnswer(), self._asked
-        waiting.append(Asked(request, answer, size))
+        asked, waiting = Asked(request=request, size=size), self._asked
+        waiting.append(asked)
         self._bytes += size
         while len(waiting) > MAX_REQUESTS or (self._bytes > MAX_BYTES and len(waiting) > 1):
             oldest = waiting.popleft()
             self._bytes -= oldest.size
-            oldest.answer.resolve(Answer(None))
-        return answer
+            oldest.resolve(Answer(None))
+        return asked
 
     def take(self, packet_id: int | None) -> Asked | None:
         """Remove, and return, the oldest request with this packetID; None: there is none."""
@@ -66,4 +65,4 @@ class Unanswered:
     def end(self) -> None:
         """Count all that wait as unanswered."""
         while self._asked:
-            self._asked.popleft().answer.resolve(Answer(None))
+            self._asked.popleft().resolve(Answer(None))

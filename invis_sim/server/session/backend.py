@@ -9,20 +9,19 @@ Faults, delivery, journal and control know no difference.
 from collections.abc import Callable
 from typing import Protocol
 
+import msgspec
+
 from invis_sim.device.effects import Answer
 from invis_sim.protocol.packets import Request
 
 __all__ = ["Backend", "PendingAnswer"]
 
 
-class PendingAnswer:
+class PendingAnswer(msgspec.Struct, eq=False):
     """An answer that comes later. The back end makes one, and resolves it once."""
 
-    __slots__ = ("_answer", "_then")
-
-    def __init__(self) -> None:
-        self._answer: Answer | None = None
-        self._then: Callable[[Answer], None] | None = None
+    _answer: Answer | None = None
+    _then: Callable[[Answer], None] | None = None
 
     def resolve(self, answer: Answer) -> None:
         """Give the answer. Only the first one counts."""
