@@ -8,7 +8,7 @@ from pathlib import Path
 from invis_sim import scenario
 from invis_sim.cli import CliError
 from invis_sim.cli.streams import write_utf8
-from invis_sim.protocol.printable import printable
+from invis_sim.protocol.printable import printable, printable_lines
 from invis_sim.recording.compare import TIERS, Comparison, compare_with
 
 __all__ = ["compare"]
@@ -34,7 +34,7 @@ def compare(args: argparse.Namespace) -> int:
         raise CliError(str(error), status=2) from None
     if args.json:
         write_utf8()
-        print(json.dumps(found.to_plain(), indent=2, ensure_ascii=False))
+        print(printable_lines(json.dumps(found.to_plain(), indent=2, ensure_ascii=False)))
     else:
         _print(found)
     return 1 if found.differs_in_more_than_values else 0

@@ -10,7 +10,7 @@ from invis_sim.cli.lines import LineFormat, columns_of
 from invis_sim.cli.streams import write_utf8
 from invis_sim.journal import Entry, EntryFilter, Journal, JournalHeader, encode_entry
 from invis_sim.journal.jsonl import encode_header
-from invis_sim.protocol.printable import printable
+from invis_sim.protocol.printable import printable, printable_packet
 from invis_sim.schema.fields import fields
 
 __all__ = ["journal"]
@@ -29,9 +29,8 @@ def journal(args: argparse.Namespace) -> int:
     entries = [entry for entry in _end_of(loaded, args.last) if wanted.matches(entry)]
     if args.json:
         write_utf8()
-        print(encode_header(loaded.header).decode())
-        for entry in entries:
-            print(encode_entry(entry).decode())
+        for encoded in (encode_header(loaded.header), *map(encode_entry, entries)):
+            print(printable_packet(encoded))
         return 0
     print(_about(loaded.header))
     several = len({entry.sn for entry in loaded}) > 1

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from invis_sim.cli.lines import PLAIN, LineFormat
 from invis_sim.journal import Entry, Exchange, OutageStarted, ServerError, encode_entries
+from invis_sim.protocol.printable import printable_lines
 
 __all__ = ["JsonLog", "LogFormat", "PushGrouper", "TextLog", "WallClock"]
 
@@ -67,7 +68,10 @@ class JsonLog:
     holds = False
 
     def text(self, entries: Sequence[Entry]) -> str:
-        return encode_entries(entries).decode()
+        text = encode_entries(entries).decode()
+        if text.replace("\n", "").isprintable():
+            return text
+        return printable_lines(text)  # which is the same JSON
 
     def flush(self) -> str:
         return ""

@@ -63,7 +63,7 @@ def _format(reply: Reply) -> str:
     try:
         return json.dumps(reply.fields)
     except ValueError:  # an integer with more digits than Python converts by default
-        return reply.encode().decode()
+        return printable_packet(reply.encode())
 
 
 async def _ask(args: argparse.Namespace, packet_id: int, callback_args: Any) -> AskResult:

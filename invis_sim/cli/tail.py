@@ -195,13 +195,13 @@ class _Tail:
 
     def _text(self, sn: str, line: str) -> str:
         if self._args.log == "json":
-            return line
+            return printable(line)
         try:
             entry = decode_line(line)
         except ValueError:  # of a kind that this version does not know
             return printable(line)
         if isinstance(entry, JournalHeader):
-            raise CliError(f"expected an entry, found {line}")
+            raise CliError(f"expected an entry, found {printable(line)}")
         return self._lines.line(entry, self._started.get(sn, 0.0))
 
     def _label(self, entry: Entry) -> str:

@@ -6,11 +6,13 @@ from invis_sim.client.ask import ask
 from invis_sim.client.connection import connect
 from invis_sim.client.errors import ClientError
 from invis_sim.client.ports import TCP_PORT, WS_PORT
+from invis_sim.device.state import SerialNumber
 from invis_sim.protocol.address import host_and_port
 from invis_sim.protocol.callbacks import Callback
 from invis_sim.protocol.transport import Transport
 from invis_sim.recording.device import Device
 from invis_sim.recording.proxy import servers_of
+from invis_sim.schema.build import check
 from invis_sim.server import StartError
 from invis_sim.server.session.context import Servers
 
@@ -44,6 +46,10 @@ class RealDevice(msgspec.Struct, frozen=True):
             raise StartError(f"--device: {error}") from None
         if answer.reply.sn is None:
             raise StartError(f"--device: the outlet at {address} gives no serial number")
+        try:
+            check(SerialNumber, answer.reply.sn, "sn")
+        except ValueError as error:
+            raise StartError(f"--device: the outlet at {address}: {error}") from None
         return answer.reply.sn
 
     @property

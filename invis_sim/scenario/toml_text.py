@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from invis_sim.protocol.printable import printable
+
 __all__ = ["to_toml"]
 
 MAX_LINE = 100
@@ -20,7 +22,8 @@ def to_toml(tables: Mapping[str, Any], comments: tuple[str, ...] = ()) -> str:
 
     Raises TypeError for other values, such as None.
     """
-    lines = [f"# {line}".rstrip() for comment in comments for line in comment.splitlines()]
+    shown = (printable(line) for comment in comments for line in comment.splitlines())
+    lines = [f"# {line}".rstrip() for line in shown]
     blocks = ["\n".join(lines)] if lines else []
     blocks += _blocks(tables, (), "")
     return "\n\n".join(blocks) + "\n" if blocks else ""
@@ -73,8 +76,7 @@ def _inline(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        # JSON's escapes are TOML's, but for a control character that JSON has as it is.
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
+        return _quoted(value)
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float):
@@ -85,3 +87,18 @@ def _inline(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_inline, value))}]"
     raise TypeError(f"TOML has no {type(value).__name__}")
+
+
+def _quoted(text: str) -> str:
+    """Return text in quotes, with escapes for all that is not printable: a scenario is shown on a
+    terminal, and what is in it may come from a device.
+    """
+    # JSON's escapes are TOML's, but for characters beyond 16 bits.
+    shown = json.dumps(text, ensure_ascii=False)
+    if shown.isprintable():
+        return shown
+    return "".join(one if one.isprintable() else _escape(ord(one)) for one in shown)
+
+
+def _escape(code: int) -> str:
+    return f"\\u{code:04X}" if code < 0x10000 else f"\\U{code:08X}"

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli
 
 from invis_sim import CommandError, Journal, ScenarioError, start_simulator
 from invis_sim.cli.arguments import make_parser
 from invis_sim.cli.lines import LineFormat
+from invis_sim.cli.log import JsonLog
 from invis_sim.cli.tail import _Tail
 from invis_sim.journal import ServerError, format_entry
 from invis_sim.journal.entries import EVENT_TYPES
@@ -49,6 +51,24 @@ def test_the_banner_and_the_log_escape_what_a_scenario_says(hostile_file: Path) 
     assert err == ""
     assert shown.count("\\u001b[31m") >= 3  # the revision, the description, the fault
     assert "\n12:00:00.000" not in shown
+
+
+def test_what_machines_read_is_harmless_too(hostile_file: Path, tmp_path: Path) -> None:
+    journal = tmp_path / "journal.jsonl"
+    with start_simulator(hostile_file, control=True) as sim:
+        sim.set(names={"outlet1": "Küche"})
+        sim.journal.dump(journal)
+        server = ("--at", str(sim.control_url))
+        exported = cli_here("export", *server).stdout
+        followed = cli_here("tail", *server, "--after", "0", "--count", "1", "--log", "json").stdout
+    shown = cli_here("journal", str(journal), "--json").stdout
+    logged = JsonLog().text((ServerError(number=1, seconds=0.0, text=HOSTILE),))
+    for output in (exported, followed, shown, logged):
+        assert is_harmless(output)
+        assert "\\u001b[31m" in output.lower()
+    assert tomli.loads(exported)["device"]["hw_rev"] == HOSTILE
+    assert json.loads(logged)["text"] == HOSTILE
+    assert Journal.load(shown.splitlines()).lines() == Journal.load(journal).lines()
 
 
 def test_check_escapes_a_description_and_what_is_wrong(hostile_file: Path) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from invis_sim import start_simulator
+from invis_sim import faults, start_simulator
 from invis_sim.gauntlet.real_device import RealDevice
 from invis_sim.server import StartError
 from invis_sim.testing.handle import SimulatorHandle
@@ -55,6 +55,13 @@ def test_the_client_gets_the_serial_number_of_the_device() -> None:
     with start_simulator(QUIET, sn="0003C4ABCDE") as outlet:
         report = run(script(code, "{sn}"), "fail/*", device=real(outlet))
     assert "ended with status 0 without a connection" in report.baseline.runs[0].why
+
+
+def test_a_serial_number_that_cannot_be_is_an_error() -> None:
+    wrong = faults.SetField(path="sn", value="x\x1b[31m")
+    why = r'127\.0\.0\.1:\d+: sn: expected .*, found "x\\u001b'
+    with start_simulator(QUIET, faults=[wrong]) as outlet, pytest.raises(StartError, match=why):
+        run(client(), "drop/*", device=real(outlet))
 
 
 @pytest.mark.parametrize("transport", ["tcp", "ws"])

@@ -105,6 +105,8 @@ def test_junit_is_as_the_usual_schema_says(one: Report) -> None:
     root = fromstring(junit_report(one))
     assert root.tag == "testsuites"
     check_junit(root)
+    texts = (text for node in root.iter() for text in (*node.itertext(), *node.attrib.values()))
+    assert all(line.isprintable() for text in texts for line in text.split("\n"))
 
 
 def test_junit_has_a_test_for_each_case() -> None:
@@ -166,6 +168,7 @@ def test_html_holds_no_tag_that_a_client_has_printed_and_nothing_from_elsewhere(
     assert not re.search(r"""(src|href)=["'](?!#)""", text)
     assert "http:" not in text
     assert "https:" not in text
+    assert all(line.isprintable() for pre in text.split("<pre>")[1:] for line in pre.split("\n"))
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")

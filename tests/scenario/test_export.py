@@ -72,15 +72,15 @@ def test_what_is_written_reads_well() -> None:
         "device": {"sn": "0003C44076"},
         "firmware": {"PM": {}, "IM": {"fw_rev": "0.0.1"}},
         "faults": [{"kind": "delay", "when": {"callback": 20}}, {"kind": "no_reply"}],
-        "odd": {"a b": math.inf, "": "\x7f\n"},
+        "odd": {"a b": math.inf, "": "\x7f\n\x9b\u202e\U000e0001é"},
     }
     lights = "  [1, 100, [0, 100], 4000],\n" * 9
-    assert to_toml(tables, ("one", "two\nthree")) == (
-        "# one\n# two\n# three\n\n"
+    assert to_toml(tables, ("one", "two\nthree\x1b")) == (
+        "# one\n# two\n# three\\u001b\n\n"
         f"seed = 7\nleds = [\n{lights}]\n\n"
         '[device]\nsn = "0003C44076"\n\n'
         '[firmware.PM]\n\n[firmware.IM]\nfw_rev = "0.0.1"\n\n'
-        '[odd]\n"a b" = inf\n"" = "\\u007F\\n"\n\n'
+        '[odd]\n"a b" = inf\n"" = "\\u007F\\n\\u009B\\u202E\\U000E0001é"\n\n'
         '[[faults]]\nkind = "delay"\nwhen = { callback = 20 }\n\n'
         '[[faults]]\nkind = "no_reply"\n'
     )

@@ -9,6 +9,7 @@ from invis_sim.gauntlet.report.words import EXPECTATIONS, headline, outcome_coun
 from invis_sim.gauntlet.result import CaseResult, Coverage, Report
 from invis_sim.gauntlet.verdict import VERDICTS
 from invis_sim.protocol.package_files import PackageFile, package_folder
+from invis_sim.protocol.printable import printable_lines
 
 __all__ = ["html_report"]
 
@@ -187,7 +188,7 @@ def _arrow(sent_by: str) -> str:
 
 def _pre(text: str) -> str:
     # A newline right behind the tag would be dropped.
-    return f"<pre>\n{escape(text)}</pre>" if text else ""
+    return f"<pre>\n{escape(printable_lines(text))}</pre>" if text else ""
 
 
 def _coverage(coverage: Coverage) -> Iterator[str]:

@@ -5,6 +5,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from invis_sim.gauntlet.report.text import case_lines
 from invis_sim.gauntlet.report.words import EXPECTATIONS, headline
 from invis_sim.gauntlet.result import CaseResult, Report
+from invis_sim.protocol.printable import printable_lines
 
 __all__ = ["junit_report"]
 
@@ -26,7 +27,7 @@ def junit_report(report: Report) -> bytes:
         ("plan", report.plan),
         ("result", headline(report)),
     ):
-        SubElement(properties, "property", name=name, value=_clean(value))
+        SubElement(properties, "property", name=name, value=printable_lines(value))
     for run in report.baseline.runs:
         if not run.succeeded:
             name = f"baseline/{run.transport}/{run.when}"
@@ -52,36 +53,30 @@ def _case(suite: Element, case: CaseResult) -> None:
     test = _test(suite, case.fault, case.id, case.seconds)
     if case.known is not None:
         text = f"known failure ({case.verdict}): {case.known}"
-        SubElement(test, "skipped", message=_clean(text))
+        SubElement(test, "skipped", message=printable_lines(text))
     elif case.verdict == "skipped":
-        SubElement(test, "skipped", message=_clean(case.why))
+        SubElement(test, "skipped", message=printable_lines(case.why))
     elif not case.as_expected:
         expected = f"{EXPECTATIONS[case.expectation]}: {case.reason}"
         text = "\n".join(case_lines(case))
         _failure(test, case.verdict, f"{case.why}; {expected}", text)
     if case.journal:
-        SubElement(test, "system-out").text = _clean("\n".join(case.journal))
+        SubElement(test, "system-out").text = printable_lines("\n".join(case.journal))
     if case.stderr:
-        SubElement(test, "system-err").text = _clean(case.stderr)
+        SubElement(test, "system-err").text = printable_lines(case.stderr)
 
 
 def _test(suite: Element, group: str, name: str, seconds: float) -> Element:
     return SubElement(
-        suite, "testcase", classname=f"gauntlet.{group}", name=_clean(name), time=f"{seconds:.3f}"
+        suite,
+        "testcase",
+        classname=f"gauntlet.{group}",
+        name=printable_lines(name),
+        time=f"{seconds:.3f}",
     )
 
 
 def _failure(test: Element, kind: str, message: str, text: str) -> None:
-    SubElement(test, "failure", type=kind, message=_clean(message)).text = _clean(text)
-
-
-def _clean(text: str) -> str:
-    """Return the text without the characters that XML cannot have, not even escaped."""
-    return "".join(one if _is_allowed(one) else "\N{REPLACEMENT CHARACTER}" for one in text)
-
-
-def _is_allowed(character: str) -> bool:
-    code = ord(character)
-    return (
-        character in "\t\n\r" or 0x20 <= code <= 0xD7FF or 0xE000 <= code <= 0xFFFD or code > 0xFFFF
+    SubElement(test, "failure", type=kind, message=printable_lines(message)).text = printable_lines(
+        text
     )
