@@ -1,6 +1,7 @@
 """The gauntlet judges rightly: clients with known flaws are found out by the right verdicts."""
 
 import json
+import re
 import sys
 
 import pytest
@@ -68,8 +69,9 @@ def test_an_outlet_that_got_another_address_is_probed_there() -> None:
     cases = ("address/changes/tcp", "readdress/reset/tcp", "readdress/before/tcp")
     report = run(command, *cases, plan="all", probe=True)
     assert verdicts(report) == dict.fromkeys(cases, "noticed")
-    moved = [line for case in report.cases for line in case.journal if "now at 127.0.0.2:" in line]
-    assert len(moved) == len(cases)
+    # Each at an address of its own, as several run at a time: 127.0.0.2, 127.0.0.3 and so on.
+    moved = re.compile(r"now at 127\.0\.0\.(?!1:)")
+    assert all(any(map(moved.search, case.journal)) for case in report.cases)
 
 
 FOUND_OUT: dict[str, dict[str, Verdict]] = {
