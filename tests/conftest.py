@@ -12,13 +12,11 @@ from tests.cases import split_cases
 # The machines that run this are shared: how long an example takes says nothing about what it tests.
 # Most properties are asked for each of several faults, keys or forms, so that they get hundreds of
 # examples all the same; one that needs more than others has a multiple, as `examples` makes it.
-settings.register_profile("invis-sim", deadline=None, print_blob=True, max_examples=15)
+settings.register_profile("invis-sim", deadline=None, print_blob=True, max_examples=10)
 # Before a change is taken, it may take longer: `.ci/run` asks for this one.
 settings.register_profile("ci", settings.get_profile("invis-sim"), max_examples=100)
 # For a change of something that many rely on: pytest --hypothesis-profile=thorough
 settings.register_profile("thorough", settings.get_profile("invis-sim"), max_examples=1000)
-# For a first look after each change: make test-quick
-settings.register_profile("quick", settings.get_profile("invis-sim"), max_examples=10)
 settings.load_profile("invis-sim")
 
 

@@ -123,30 +123,33 @@ def test_updates(invis_sim, invis_case):
     result.assert_outcomes(passed=3, skipped=1)  # a bare outlet has no faceplate to lose
 
 
-@pytest.mark.parametrize(
-    ("arguments", "problem"),
-    [
-        ("only='dorp'", "'dorp' matches no case; did you mean 'drop'?"),
-        ("plan='devise'", 'plan: expected one of "all", "device", "faults", found "devise"'),
-        ("transport='udp'", 'transport: expected one of "both", "tcp", "ws", found "udp"'),
-        ("nonsense=1", "nonsense"),
-        ("'drop'", "takes arguments by name only"),
-    ],
-)
+NONSENSE = {
+    "only='dorp'": "'dorp' matches no case; did you mean 'drop'?",
+    "plan='devise'": 'plan: expected one of "all", "device", "faults", found "devise"',
+    "transport='udp'": 'transport: expected one of "both", "tcp", "ws", found "udp"',
+    "nonsense=1": "nonsense",
+    "'drop'": "takes arguments by name only",
+}
+"""The arguments of a marker → the problem."""
+
+
 def test_a_marker_that_makes_no_sense_is_an_error_that_says_so(
-    run: Run, arguments: str, problem: str
+    run: Run, pytester: pytest.Pytester
 ) -> None:
-    result = run(
-        f"""
+    for number, arguments in enumerate(NONSENSE):
+        source = f"""
 import pytest
 @pytest.mark.invis_gauntlet({arguments})
 def test_it(invis_sim):
     pass
-""",
-        here=True,
-    )
-    assert result.ret != 0
-    assert problem in text(result)
+"""
+        pytester.makepyfile(**{f"test_nonsense_{number}": source})
+    result = run("", here=True)
+    result.assert_outcomes(errors=len(NONSENSE))
+    _, *errors = text(result).split("ERROR collecting ")
+    for number, (error, problem) in enumerate(zip(errors, NONSENSE.values(), strict=True)):
+        assert error.startswith(f"test_nonsense_{number}.py")
+        assert problem in error
 
 
 def test_fixtures_without_each_other_are_an_error(run: Run) -> None:
