@@ -82,7 +82,7 @@ def encode_entry(entry: Entry) -> bytes:
     the number of these `recipients`, and what was not answered at once its `latency`. An event has
     its `kind` and the fields of that kind.
     """
-    written = _written_entry(entry)
+    (written,) = _as_written((entry,), _text)
     try:
         return _encoder.encode(written)
     except ValueError:  # such as for a packetID beyond 64 bits
@@ -94,25 +94,58 @@ def encode_entries(entries: Iterable[Entry]) -> bytes:
     half as much as one by one.
     """
     try:
-        return _encoder.encode_lines(
-            [
-                # In this order, as the check for an object's very type costs next to nothing.
-                _exchange(entry, bytes.decode) if isinstance(entry, Exchange) else _event(entry)
-                for entry in entries
-            ]
-        )
+        return _encoder.encode_lines(_as_written(entries, bytes.decode))
     except ValueError:  # one of them has bytes that are not UTF-8, or as in `encode_entry`
         return b"".join([encode_entry(entry) + b"\n" for entry in entries])
 
 
 def plain_entry(entry: Entry) -> dict[str, Any]:
     """The entry as plain data, as `encode_entry` encodes it."""
-    plain: dict[str, Any] = msgspec.to_builtins(_written_entry(entry))
+    plain: dict[str, Any] = msgspec.to_builtins(_as_written((entry,), _text)[0])
     return plain
 
 
-def _written_entry(entry: Entry) -> _WrittenExchange | dict[str, Any]:
-    return _exchange(entry, _text) if isinstance(entry, Exchange) else _event(entry)
+def _as_written(
+    entries: Iterable[Entry], text: Callable[[bytes], Any]
+) -> list[_WrittenExchange | dict[str, Any]]:
+    """The entries as their lines have them.
+
+    text: makes text of bytes, or what is shown in its place.
+    """
+    written: list[_WrittenExchange | dict[str, Any]] = []
+    # Where a journal is written, every request comes through here, so this calls as little as
+    # possible.
+    for entry in entries:
+        if not isinstance(entry, Exchange):
+            written.append(_event(entry))
+            continue
+        transport, received, request = entry.transport, entry.received, entry.request
+        sent, notes, latency = entry.sent, entry.notes, entry.latency
+        recipients = entry.recipients
+        written.append(
+            _WrittenExchange(
+                entry.sn,
+                entry.number,
+                round(entry.seconds * 1e6) / 1e6,  # as `_rounded`
+                transport,
+                entry.connection,
+                entry.push_callback if request is None else request.callback,
+                None if request is None else request.packet_id,
+                entry.outcome,
+                None if received is None else text(received),
+                (
+                    (text(sent[0]),)
+                    if transport == "tcp" and len(sent) == 1
+                    else [_sent(data, transport) for data in sent]
+                ),
+                entry.faults,
+                notes and [{"reason": note.reason, "offset": note.offset} for note in notes],
+                msgspec.UNSET if entry.done else False,
+                msgspec.UNSET if recipients == 1 else recipients,
+                _rounded(latency) if latency else msgspec.UNSET,
+            )
+        )
+    return written
 
 
 def _event(event: Event) -> dict[str, Any]:
@@ -120,36 +153,6 @@ def _event(event: Event) -> dict[str, Any]:
     plain = {"entry": "event", **msgspec.to_builtins(event)}
     plain["seconds"] = _rounded(event.seconds)
     return plain
-
-
-def _exchange(exchange: Exchange, text: Callable[[bytes], Any]) -> _WrittenExchange:
-    """The exchange as its line has it. text: makes text of bytes, or what is shown in its place."""
-    # Where a journal is written, every request comes through here, so this calls as little as
-    # possible.
-    transport, received, request = exchange.transport, exchange.received, exchange.request
-    sent, notes, latency = exchange.sent, exchange.notes, exchange.latency
-    recipients = exchange.recipients
-    return _WrittenExchange(
-        exchange.sn,
-        exchange.number,
-        _rounded(exchange.seconds),
-        transport,
-        exchange.connection,
-        exchange.push_callback if request is None else request.callback,
-        None if request is None else request.packet_id,
-        exchange.outcome,
-        None if received is None else text(received),
-        (
-            (text(sent[0]),)
-            if transport == "tcp" and len(sent) == 1
-            else [_sent(data, transport) for data in sent]
-        ),
-        exchange.faults,
-        notes and [{"reason": note.reason, "offset": note.offset} for note in notes],
-        msgspec.UNSET if exchange.done else False,
-        msgspec.UNSET if recipients == 1 else recipients,
-        _rounded(latency) if latency else msgspec.UNSET,
-    )
 
 
 def _rounded(seconds: float) -> float:
