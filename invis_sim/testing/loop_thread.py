@@ -52,7 +52,7 @@ class LoopThread:
     """
 
     _shared: "ClassVar[LoopThread | None]" = None
-    """The one that further blocks enter."""
+    """The one that further blocks enter, unless it ends."""
 
     def __init__(self, first: _Block) -> None:
         self._process = os.getpid()
@@ -99,32 +99,29 @@ class LoopThread:
     def _take(self, block: _Block) -> bool:
         """Run one more block, and return whether that can still be."""
         self._entered.add(block)
-        # Only now, for the last of the others may have been left until here; see `_lock`.
-        if self._ends:
-            self._entered.discard(block)
-            return False
         self._running.add(block)
-        self.call_soon(lambda: trio.lowlevel.spawn_system_task(self._run_block, block))
-        return True
+        # Only now, for the last of the others may have been left until here; see `_lock`. A loop
+        # that is over, or has failed, takes no calls.
+        if not self._ends and self.call_soon(
+            lambda: trio.lowlevel.spawn_system_task(self._run_block, block)
+        ):
+            return True
+        self._entered.discard(block)
+        self._running.discard(block)
+        return False
 
     def leave(self, block: _Block) -> None:
         """Stop the block, and with the last one the thread. Calling it twice is no error."""
         with _lock:
             self._entered.discard(block)
             if not self._entered:
-                self._end()
+                self._ends = True
 
         def stop() -> None:
             block.stop()
             self._note_end()
 
         self.call_soon(stop)
-
-    def _end(self) -> None:
-        """Take no further blocks."""
-        self._ends = True
-        if LoopThread._shared is self:
-            LoopThread._shared = None
 
     def wait(self, ended: Future[None], timeout: float | None = None) -> None:
         """Return when a block that was left has ended, and with the last one the thread.
@@ -162,6 +159,7 @@ class LoopThread:
             try:
                 self._token.run_sync_soon(self._call_next)
             except trio.RunFinishedError:
+                self._calls.clear()  # which would keep the outlets that they are about
                 return False
         return True
 
@@ -176,11 +174,11 @@ class LoopThread:
         try:
             trio.run(self._main, first, clock=MachineClock())
         except BaseException as error:  # it belongs to those who wait
-            with _lock:
-                self._end()
-            if not self._running:
+            with _lock:  # one that is about to enter may still leave for another thread
+                running = tuple(self._running)
+            if not running:
                 raise
-            for block in tuple(self._running):
+            for block in running:
                 block.end(error)
 
     async def _main(self, first: _Block) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import trio
 
-from invis_sim import faults, start_simulator
+from invis_sim import Simulator, faults, start_simulator
 from invis_sim.commands.registry import COMMANDS
 from invis_sim.testing.handle import SimulatorHandle
 from invis_sim.testing.thread import SimulatorStopped
@@ -47,13 +47,13 @@ CALLS: dict[str, Callable[[SimulatorHandle], object]] = {
 
 
 @pytest.fixture(params=["alone", "beside another"], autouse=True)
-def thread_goes_on(request: pytest.FixtureRequest) -> Iterator[bool]:
-    """Whether a block of another outlet keeps the thread, which both share, alive."""
+def other(request: pytest.FixtureRequest) -> Iterator[SimulatorHandle | None]:
+    """Another outlet, whose block keeps the thread alive, which both share; None: there is none."""
     if request.param == "alone":
-        yield False
+        yield None
     else:
-        with start_simulator():
-            yield True
+        with start_simulator() as sim:
+            yield sim
 
 
 def ended() -> SimulatorHandle:
@@ -83,8 +83,10 @@ def test_after_the_block_a_call_raises_in_another_trio_loop(name: str) -> None:
     trio.run(call)
 
 
-def test_a_thread_with_the_number_of_the_dead_one_is_another(thread_goes_on: bool) -> None:
-    if thread_goes_on:
+def test_a_thread_with_the_number_of_the_dead_one_is_another(
+    other: SimulatorHandle | None,
+) -> None:
+    if other is not None:
         pytest.skip("it is not dead")
     numbers: list[int] = []
     with start_simulator() as sim:
@@ -160,9 +162,16 @@ def test_a_block_serves_once() -> None:
     trio.run(again)
 
 
-def test_an_outlet_that_has_ended_is_not_kept() -> None:
+def test_an_outlet_that_has_ended_is_not_kept(other: SimulatorHandle | None) -> None:
+    async def use() -> weakref.ref[Simulator]:
+        async with start_simulator() as sim:
+            return weakref.ref(sim._simulator)
+
     with start_simulator() as sim:
         kept = weakref.ref(sim._simulator)
     del sim
+    also_kept = trio.run(use)
+    if other is not None:
+        other.call(lambda: None)  # so that the thread has finished what ends a block
     gc.collect()
-    assert kept() is None
+    assert (kept(), also_kept()) == (None, None)

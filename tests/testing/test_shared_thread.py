@@ -253,6 +253,18 @@ def test_a_crash_of_the_event_loop_ends_all_blocks_with_it() -> None:
     assert errors == [caught.value]
 
 
+def test_no_block_enters_a_thread_whose_event_loop_has_crashed() -> None:
+    """Also not before the thread has taken note of that, for which it needs the lock."""
+    with pytest.raises(trio.TrioInternalError), start_simulator() as sim:  # noqa: PT012
+        trio_spawn: Any = trio.lowlevel.spawn_system_task
+        with loop_thread._lock:
+            sim.call(trio_spawn, fail_with, InjectedError())
+            while sim._thread._loop.call_soon(lambda: None):
+                pass
+            with start_simulator() as later:
+                assert serves(later)
+
+
 def test_a_block_that_cannot_listen_disturbs_no_other() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, start_simulator() as other:
         with pytest.raises(StartError), start_simulator(ws_port=taken.getsockname()[1]):
@@ -390,13 +402,22 @@ class Hooked(SimulatorContext):
         return super().open()
 
 
-def test_the_last_block_may_be_left_while_another_is_entered() -> None:
+@pytest.mark.parametrize("waits", [True, False])
+def test_the_last_block_may_be_left_while_another_is_entered(waits: bool) -> None:
     """As by the garbage collector, which closes a generator that nothing has finished."""
     last = start_simulator()
     old = thread_of(last.__enter__())
-    with Hooked(entering=lambda: last.__exit__(None, None, None)) as sim:
+
+    def leave() -> None:
+        if waits:
+            last.__exit__(None, None, None)
+        else:
+            last._leave()
+
+    with Hooked(entering=leave) as sim:
         assert thread_of(sim) is not old
         assert serves(sim)
+    last.__exit__(None, None, None)
 
 
 def test_a_block_may_be_left_in_the_thread_of_the_outlets() -> None:
