@@ -38,8 +38,13 @@ __all__ = [
     "build_table",
     "check",
     "check_fields",
+    "require",
     "values_checked",
 ]
+
+MAX_HINTS = 20
+"""How many unknown keys of a table get a hint: a table with more is no misspelt one, and to look
+for what each of thousands may have meant would hold up everything else for a second."""
 
 # Hidden by pytest where a value that a test gives is wrong; see `protocol/hidden_frames.py`.
 __tracebackhide__ = methodcaller("errisinstance", ValueError)
@@ -159,7 +164,11 @@ def build_table(
     if not isinstance(plain, Mapping):
         return None, [Problem(path, f"expected a table, found {_format_non_table(plain, path)}")]
     known = fields(struct)
-    hints = {key: _unknown_key_hint(key, struct, plain, rules) for key in plain if key not in known}
+    unknown = [key for key in plain if key not in known]
+    hints = {
+        key: _unknown_key_hint(key, struct, plain, rules) if number < MAX_HINTS else ""
+        for number, key in enumerate(unknown)
+    }
     problems = [Problem((*path, str(key)), f"unknown key{hint}") for key, hint in hints.items()]
     values: dict[str, Any] = {}
     for key, field in known.items():

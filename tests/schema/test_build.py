@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim.device.state import OutletState
-from invis_sim.schema.build import Builder, Problem, Rules, build, build_list
+from invis_sim.schema.build import MAX_HINTS, Builder, Problem, Rules, build, build_list
 from invis_sim.schema.fields import Path, fields
 from tests.cases import for_each
 from tests.faults.random_structs import structs
@@ -106,6 +106,15 @@ def test_a_misspelt_key_is_not_missing_as_well() -> None:
         "xyz: unknown key; known here: start, step",
         "start is missing; expected a whole number",
     ]
+
+
+def test_of_very_many_unknown_keys_the_first_get_a_hint() -> None:
+    found = messages(build(Needy, {f"k{n}": 1 for n in range(100)} | {"start": 1})[1])
+    assert found[MAX_HINTS - 1 : MAX_HINTS + 1] == [
+        f"k{MAX_HINTS - 1}: unknown key; known here: start, step",
+        f"k{MAX_HINTS}: unknown key",
+    ]
+    assert len(found) == 100
 
 
 def test_what_the_struct_itself_finds_is_at_the_key_it_names() -> None:
