@@ -25,19 +25,27 @@ def compare(args: argparse.Namespace) -> int:
             state = scenario.load(args.scenario).state
         except scenario.ScenarioError as error:
             raise CliError(*error.problems, status=2) from None
-    source: str | Path = Path(args.host) if Path(args.host).is_file() else args.host
+    source: str | Path = Path(args.host) if _is_path(args.host) else args.host
     try:
         found = compare_with(
             source, state, tcp_port=args.tcp_port, ws_port=args.ws_port, pause=args.pause
         )
     except ValueError as error:
         raise CliError(str(error), status=2) from None
+    except OSError as error:
+        raise CliError(f"cannot read {source}: {error.strerror}", status=2) from None
     if args.json:
         write_utf8()
         print(printable_lines(json.dumps(found.to_plain(), indent=2, ensure_ascii=False)))
     else:
         _print(found)
     return 1 if found.differs_in_more_than_values else 0
+
+
+def _is_path(host_or_file: str) -> bool:
+    """Whether this is a journal file, also one that does not exist."""
+    path = Path(host_or_file)
+    return path.is_file() or path.suffix == ".jsonl" or len(path.parts) > 1
 
 
 def _print(found: Comparison) -> None:

@@ -77,8 +77,10 @@ def _of_one(outlet: Simulator, about: str) -> list[str]:
 def _of_fleet(fleet: "Fleet") -> list[str]:
     first, *others = outlets_of(fleet)
     last = others[-1] if others else first
-    sns = first.sn if first is last else f"{first.sn} to {last.sn}"
-    lines = [f"{len(fleet)} InvisOutlets {sns}, seed {fleet.seed}", *_description(fleet.scenario)]
+    who = (
+        f"{len(fleet)} InvisOutlets {first.sn} to {last.sn}" if others else f"InvisOutlet {last.sn}"
+    )
+    lines = [f"{who}, seed {fleet.seed}", *_description(fleet.scenario)]
     if first.has("tcp") and last.has("tcp"):
         lines.append(f"  TCP        {_range(first.addresses['tcp'], last.addresses['tcp'])}")
     if first.has("ws") and last.has("ws"):

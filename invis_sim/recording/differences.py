@@ -48,13 +48,19 @@ class Difference(msgspec.Struct, frozen=True):
 
 def compare_answers(device: Sequence[Answered], simulator: Sequence[Answered]) -> list[Difference]:
     """Return where the answers differ, the most important tier first. What changes from one moment
-    to the next, packetIDs and the values of sensors, is excepted.
+    to the next, packetIDs and the values of sensors, is excepted. What differs around the payloads,
+    such as the serial number, is returned once.
     """
-    found = [
-        difference
-        for one in device
-        for difference in _compare(one, find_answer(simulator, one.question))
-    ]
+    found: list[Difference] = []
+    around: list[Difference] = []
+    for one in device:
+        for difference in _compare(one, find_answer(simulator, one.question)):
+            if difference.path and difference.path[0] != "payload":
+                same = msgspec.structs.replace(difference, question=device[0].question)
+                if same in around:
+                    continue
+                around.append(same)
+            found.append(difference)
     order = list(TIERS)
     return sorted(found, key=lambda difference: order.index(difference.tier))
 

@@ -116,7 +116,7 @@ class Recording:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Recording":
         """Read a journal file. Raises OSError, and ValueError that names the line of a mistake, or
-        says that the file is of several outlets.
+        says that the file is of several outlets, or of none.
         """
         require(isinstance(path, str | os.PathLike), "path", "the path of a journal file", path)
         journal = Journal.load(path)
@@ -128,7 +128,10 @@ class Recording:
                 f"{os.fspath(path)}: expected the journal of one outlet, found {len(sns)} "
                 f"outlets, such as {first} and {second}"
             )
-        return cls(journal)
+        recording = cls(journal)
+        if not recording._answers and not recording.opening:
+            raise ValueError(f"{os.fspath(path)}: no request is recorded in it")
+        return recording
 
     def _close(self, request: Exchange | None, pushes: Sequence[tuple[float, Push]]) -> None:
         """Add a request with what came after it; None: what came before all requests."""

@@ -9,7 +9,7 @@ from invis_sim.journal import Journal
 from invis_sim.testing.block import start_simulator
 from tests.cases import for_each
 from tests.cli.process import Outlet, cli_here, process
-from tests.server.peers import address_of
+from tests.server.peers import TcpPeer, address_of
 from tests.server.support import outlet, updates_reply
 
 
@@ -70,7 +70,9 @@ def test_what_cannot_be_is_said_in_one_line_without_a_traceback(
 def test_neither_the_scenario_of_a_proxy_nor_a_recording_is_overwritten(tmp_path: Path) -> None:
     scenario, recording = tmp_path / "my.toml", tmp_path / "seen.jsonl"
     scenario.write_text("seed = 1\n")
-    recording.write_text('{"entry":"journal","sn":"0003C44076","started":1.0}\n')
+    with start_simulator(outlet()) as sim, TcpPeer.connected(sim.tcp_address) as peer:
+        assert peer.is_served()
+        sim.journal.dump(recording)
     before = scenario.read_bytes(), recording.read_bytes()
     for command, path, name in (
         (("proxy", "192.0.2.7", str(scenario)), scenario, "the scenario"),

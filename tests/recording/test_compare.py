@@ -6,7 +6,7 @@ from pathlib import Path
 from hypothesis import given
 
 from invis_sim import SimulatorHandle, start_simulator
-from invis_sim.device.state import OutletState
+from invis_sim.device.state import OutletState, patched
 from invis_sim.recording.compare import answers_in, compare_with
 from invis_sim.recording.differences import TIERS, compare_answers
 from invis_sim.recording.questions import QUESTIONS, simulate
@@ -57,6 +57,19 @@ def test_values_alone_are_no_failure_and_volatile_ones_are_not_shown() -> None:
         done = cli_here("compare", *insert(ports(device), "pro"))
     assert done.returncode == 0
     assert "callback 9: payload.callbackArgs[0]: the device has 0, the simulator 1\n" in done.stdout
+
+
+def test_another_serial_number_is_shown_once_and_not_for_each_reply() -> None:
+    state = OutletState()
+    other = patched(state, {"device": {"sn": "0003C4BEEF"}})
+    found = compare_answers(simulate(state), simulate(other))
+    assert [one.path for one in found].count(("sn",)) == 1
+
+
+def test_a_file_that_is_not_there_is_not_taken_for_a_host(tmp_path: Path) -> None:
+    done = cli_here("compare", str(tmp_path / "mine.jsonl"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("mine.jsonl: No such file or directory\n")
 
 
 def test_a_key_that_the_simulator_lacks_is_news_with_what_the_manual_says() -> None:

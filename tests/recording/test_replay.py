@@ -205,3 +205,10 @@ def test_a_file_that_is_no_journal_is_refused_with_its_line(tmp_path: Path) -> N
     file.write_text("oops\n")
     with pytest.raises(ValueError, match=r"x:1: not a line of a journal"):
         start_replay(file)
+
+
+def test_a_recording_without_requests_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "x"
+    file.write_text("")
+    with pytest.raises(ValueError, match="x: no request is recorded in it"):
+        start_replay(file)
