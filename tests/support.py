@@ -2,11 +2,13 @@
 
 import json
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
-__all__ = ["SN", "TIMEOUT", "UPDATES", "connect", "exchange", "make_request"]
+__all__ = ["SN", "TIMEOUT", "UPDATES", "connect", "exchange", "make_request", "refusing_port"]
 
 TIMEOUT = 30.0
 """How long any test waits for what must happen, in seconds. A test that passes never waits so long;
@@ -42,6 +44,17 @@ def make_request(
         payload["callbackArgs"] = args
     packet = {"packetID": packet_id, "payload": payload, **members}
     return json.dumps(packet, ensure_ascii=False).encode()
+
+
+@contextmanager
+def refusing_port() -> Iterator[int]:
+    """A port of 127.0.0.1 on which connections are refused: bound, so that no other process gets
+    it, and without a listener.
+    """
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port: int = bound.getsockname()[1]
+        yield port
 
 
 def connect(address: tuple[str, int]) -> socket.socket:

@@ -18,7 +18,7 @@ from invis_sim.testing.handle import SimulatorHandle
 from tests.cases import for_each
 from tests.cli.process import cli, cli_here
 from tests.client.support import TRANSPORTS, address_of, reset, server
-from tests.support import TIMEOUT, connect, exchange
+from tests.support import TIMEOUT, connect, exchange, refusing_port
 
 
 @pytest.fixture(scope="module", name="sim")
@@ -93,10 +93,9 @@ def test_what_is_wrong_with_the_command_line_is_status_2_and_one_line(
         ("ws://a..b:{port}/ws", "not a valid host name"),
     ],
 )
-def test_where_nobody_listens_is_status_1_and_one_line(place: str, why: str) -> None:
-    with socket.socket() as bound:  # bound, but not listening: nobody else gets the port
-        bound.bind(("127.0.0.1", 0))
-        where = place.format(port=bound.getsockname()[1])
+def test_where_nothing_listens_is_status_1_and_one_line(place: str, why: str) -> None:
+    with refusing_port() as port:
+        where = place.format(port=port)
         ended = cli_here("send", where, "20")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr == f"invis-sim: cannot connect to {where}: {why}\n"

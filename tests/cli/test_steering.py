@@ -17,7 +17,7 @@ from invis_sim.journal.text import summary
 from invis_sim.testing.handle import SimulatorHandle
 from tests.cases import for_each
 from tests.cli.process import cli_here, process
-from tests.support import SN, TIMEOUT, connect, exchange
+from tests.support import SN, TIMEOUT, connect, exchange, refusing_port
 from tests.web.support import QUIET, several, steered
 
 
@@ -284,9 +284,7 @@ def test_of_several_outlets_one_is_chosen_for_an_export() -> None:
 
 
 def test_nothing_that_listens_is_said() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # and does not listen
-        port = taken.getsockname()[1]
+    with refusing_port() as port:
         for command in (("do", "push=9"), ("tail",), ("clock",), ("export",)):
             status, line = refused(str(port), *command)
             assert status == 1

@@ -20,7 +20,7 @@ from invis_sim.testing.handle import SimulatorHandle
 from tests.cases import for_each
 from tests.cli.process import Outlet, cli_here, process
 from tests.client.support import TRANSPORTS, accept_websocket, address_of, reset, server
-from tests.support import TIMEOUT
+from tests.support import TIMEOUT, refusing_port
 
 PUSH = b'{"sn":"1","packetID":1,"payload":{"callbackName":9,"callbackArgs":[0,1]}}'
 
@@ -214,10 +214,9 @@ def test_a_packet_without_end_is_not_waited_for() -> None:
 
 @for_each("options", [(), ("--reconnect",)])
 @for_each("place", ["127.0.0.1:{port}", "ws://127.0.0.1:{port}/ws"])
-def test_where_nobody_listens_is_status_1_and_one_line(place: str, options: tuple[str]) -> None:
-    with socket.socket() as bound:  # bound, but not listening: nobody else gets the port
-        bound.bind(("127.0.0.1", 0))
-        where = place.format(port=bound.getsockname()[1])
+def test_where_nothing_listens_is_status_1_and_one_line(place: str, options: tuple[str]) -> None:
+    with refusing_port() as port:
+        where = place.format(port=port)
         assert ran("watch", where, *options) == (
             1,
             "",

@@ -33,7 +33,7 @@ from tests.client.support import (
     run,
     server,
 )
-from tests.support import SN, TIMEOUT, make_request
+from tests.support import SN, TIMEOUT, make_request, refusing_port
 
 # Addresses
 
@@ -188,9 +188,8 @@ def error_of(address: str, timeout: float = TIMEOUT) -> ClientError:
 
 @pytest.mark.parametrize("address", ["127.0.0.1:{}", "ws://127.0.0.1:{}/ws"])
 def test_a_port_on_which_nothing_listens(address: str) -> None:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        address = address.format(bound.getsockname()[1])
+    with refusing_port() as port:
+        address = address.format(port)
         error = error_of(address)
     assert type(error) is ConnectError
     assert error.reason == "Connection refused"

@@ -14,7 +14,7 @@ from invis_sim.client.reconnect import Connected, Disconnected, StreamItem, reco
 from invis_sim.testing.block import start_simulator
 from tests.cases import for_each
 from tests.client.support import TRANSPORTS, address_of, read_to_end, run, server
-from tests.support import TIMEOUT
+from tests.support import TIMEOUT, refusing_port
 
 PUSH = b'{"sn":"1","packetID":1,"payload":{"callbackName":9,"callbackArgs":[0,1]}}'
 
@@ -74,10 +74,8 @@ def test_an_outlet_that_restarts_is_found_again(transport: str) -> None:
 
 
 def test_where_nothing_listens_there_is_no_end_of_attempts() -> None:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        address = "{}:{}".format(*bound.getsockname())
-        items = first_items(address, 3)
+    with refusing_port() as port:
+        items = first_items(f"127.0.0.1:{port}", 3)
     for item in items:
         assert isinstance(item, Disconnected)
         assert type(item.error) is ConnectError

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import Any, TypeVar, get_args
@@ -13,7 +12,7 @@ import pytest
 from invis_sim import SimulatorHandle, StartError, start_simulator
 from invis_sim.device.state import Product
 from invis_sim.protocol.transport import Transport
-from tests.support import TIMEOUT
+from tests.support import TIMEOUT, refusing_port
 
 TRANSPORTS: tuple[Transport, ...] = get_args(Transport)
 PRODUCTS: tuple[Product, ...] = get_args(Product)
@@ -25,15 +24,6 @@ LEDS = 9
 """How many LEDs it has."""
 
 T = TypeVar("T")
-
-
-@contextmanager
-def refusing_port() -> Iterator[int]:
-    """A port of this machine on which connections are refused: bound, but nobody listens."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        yield port
 
 
 @contextmanager
@@ -59,12 +49,12 @@ async def connected(simulator: SimulatorHandle, transport: Transport) -> AsyncIt
     """The client, connected over this transport. It tries TCP first: for WebSocket, TCP refuses."""
     from invisoutlet import InvisOutletClient
 
-    with refusing_port() as nobody:
+    with refusing_port() as refusing:
         host, tcp_port = simulator.tcp_address
         client = InvisOutletClient(
             host,
             port=urlsplit(simulator.ws_url).port,
-            tcp_port=tcp_port if transport == "tcp" else nobody,
+            tcp_port=tcp_port if transport == "tcp" else refusing,
         )
         async with client:
             assert client.transport_name == transport

@@ -27,7 +27,7 @@ from invis_sim.scenario.export import scenario_of
 from invis_sim.scenario.listen import Listen
 from tests.cli.process import cli_here
 from tests.scenario.random_scenarios import states
-from tests.support import TIMEOUT
+from tests.support import TIMEOUT, refusing_port
 
 READING = {question.callback for question in QUESTIONS}
 
@@ -36,23 +36,17 @@ async def _captured(state: OutletState, transport: Transport, **options: Any) ->
     quirks = msgspec.structs.replace(state.quirks, transports="both")
     state = msgspec.structs.replace(state, quirks=quirks)
     listen = Listen(tcp=transport == "tcp", ws=transport == "ws")
-    async with open_simulator(scenario_of(state, seed=1, listen=listen)) as device:
-        return await async_capture(
-            "127.0.0.1",
-            tcp_port=device.tcp_address[1] if transport == "tcp" else closed_port(),
-            ws_port=closed_port() if transport == "tcp" else urlsplit(device.ws_url).port or 0,
-            listen=0,
-            pause=0,
-            timeout=TIMEOUT,
-            **options,
-        )
-
-
-def closed_port() -> int:
-    """A port at which nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+    with refusing_port() as refusing:
+        async with open_simulator(scenario_of(state, seed=1, listen=listen)) as device:
+            return await async_capture(
+                "127.0.0.1",
+                tcp_port=device.tcp_address[1] if transport == "tcp" else refusing,
+                ws_port=refusing if transport == "tcp" else urlsplit(device.ws_url).port or 0,
+                listen=0,
+                pause=0,
+                timeout=TIMEOUT,
+                **options,
+            )
 
 
 def packets(state: OutletState) -> list[bytes]:
@@ -188,11 +182,11 @@ def odd_device(reply: Callable[[int, int], bytes | None]) -> Iterator[int]:
 
 
 def of_odd(reply: Callable[[int, int], bytes | None], timeout: float = TIMEOUT) -> Capture:
-    with odd_device(reply) as port:
+    with odd_device(reply) as port, refusing_port() as refusing:
         return capture(
             "127.0.0.1",
             tcp_port=port,
-            ws_port=closed_port(),
+            ws_port=refusing,
             listen=0,
             pause=0,
             timeout=timeout,
@@ -261,5 +255,8 @@ def test_pushes_are_kept_and_are_not_taken_for_replies() -> None:
 
 
 def test_where_nothing_listens_the_error_says_so() -> None:
-    with pytest.raises(ClientError, match=r"cannot connect to 127\.0\.0\.1:"):
-        capture("127.0.0.1", tcp_port=closed_port(), ws_port=closed_port())
+    with (
+        refusing_port() as port,
+        pytest.raises(ClientError, match=r"cannot connect to 127\.0\.0\.1:"),
+    ):
+        capture("127.0.0.1", tcp_port=port, ws_port=port)

@@ -19,7 +19,7 @@ from invis_sim.testing.proxy import start_proxy
 from tests.server.frames import HANDSHAKE, client_frame
 from tests.server.peers import Peer, TcpPeer, WebSocketPeer
 from tests.server.support import applied_faults, reply_text, wait_for_end, wait_until
-from tests.support import TIMEOUT, make_request
+from tests.support import TIMEOUT, make_request, refusing_port
 
 SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nX-Odd:  yes\r\n\r\n"
 
@@ -197,9 +197,10 @@ def test_a_reset_of_either_side_reaches_the_other(between: Between) -> None:
 
 
 def test_a_device_that_refuses_connections_resets_those_of_the_clients() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        host, port = listener.getsockname()
-    with start_proxy(host, tcp_port=port, ws_port=port) as proxy:
+    with (
+        refusing_port() as port,
+        start_proxy("127.0.0.1", tcp_port=port, ws_port=port) as proxy,
+    ):
         for where in (proxy.tcp_address, proxy.ws_url):
             # The reset may be there before the client knows that it is connected.
             with suppress(ConnectionResetError), TcpPeer.connected(where) as client:
