@@ -4,11 +4,12 @@ import argparse
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import IO, Any, NoReturn
 
 from invis_sim.cli.color import COLOR_CHOICES, Paint, paint_for
 from invis_sim.cli.messages import print_error
-from invis_sim.cli.width import text_width, wrap
+from invis_sim.cli.width import MAX_WIDTH, text_width, wrap
 
 __all__ = ["Parser", "add_command", "add_commands"]
 
@@ -159,7 +160,18 @@ class _Formatter(argparse.HelpFormatter):
     """Fills lines up to the width of the terminal, and breaks them only at spaces."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=26, width=text_width())
+        super().__init__(prog, width=MAX_WIDTH)
+        # argparse makes a formatter for each argument that is added, which would ask the terminal
+        # for its width more than a hundred times: only one that writes a help does so.
+        del self._width, self._max_help_position
+
+    @cached_property
+    def _width(self) -> int:  # type: ignore[override]
+        return text_width()
+
+    @cached_property
+    def _max_help_position(self) -> int:  # type: ignore[override]
+        return min(26, max(self._width - 20, 4))
 
     def _format_action(self, action: argparse.Action) -> str:
         if isinstance(action, _Commands):  # without a line for all of them

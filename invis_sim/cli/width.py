@@ -5,7 +5,7 @@ import shutil
 import textwrap
 from collections.abc import Iterator
 
-__all__ = ["reflow", "text_width", "wrap"]
+__all__ = ["MAX_WIDTH", "reflow", "text_width", "wrap"]
 
 MAX_WIDTH = 98
 """Columns of a line at most: longer ones are hard to read."""
