@@ -30,7 +30,9 @@ os.environ.setdefault(
 # what tests expect is in English.
 os.environ["LANGUAGE"] = "C"
 
-# Seldom look through all that lives: with thousands of tests that is much, and most of it lasts.
+# Until all tests are collected, since hardly anything ends before; and later seldom through all
+# that lives, as with thousands of tests that is much, and most of it lasts.
+gc.disable()
 gc.set_threshold(*gc.get_threshold()[:2], 100)
 
 
@@ -48,8 +50,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Spare the garbage collector what lives until the end: some 5000 collected tests, which it
+    """Spare the garbage collector what lives until the end: thousands of collected tests, which it
     would otherwise go through again whenever a test asks for a collection.
     """
-    gc.collect()
     gc.freeze()
+    gc.enable()

@@ -41,10 +41,11 @@ def is_served(client: socket.socket, request: bytes = REQUEST) -> bool:
 
 def open_websocket(address: tuple[str, int]) -> socket.socket:
     client = connect(address)
-    head = b""
     client.sendall(HANDSHAKE)
-    while not head.endswith(b"\r\n\r\n"):
-        head += client.recv(1)
+    head, end = b"", b"\r\n\r\n"
+    while end not in head:
+        head = client.recv(4096, socket.MSG_PEEK)
+    client.recv(head.index(end) + len(end))
     assert head.startswith(b"HTTP/1.1 101")
     return client
 
