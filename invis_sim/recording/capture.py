@@ -30,6 +30,7 @@ from invis_sim.scenario.export import scenario_of, scenario_text
 from invis_sim.scenario.listen import Listen
 from invis_sim.scenario.model import Scenario
 from invis_sim.schema.build import check, require
+from invis_sim.server.threads import look_names_up_in_own_threads
 
 __all__ = ["Capture", "CaptureError", "async_capture", "capture", "is_capture"]
 
@@ -88,7 +89,12 @@ def is_capture(head: bytes) -> bool:
 
 def capture(host: str, **options: Any) -> Capture:
     """Capture an outlet, and wait for that; the options are those of `async_capture`."""
-    return trio.run(lambda: async_capture(host, **options))
+
+    async def run() -> Capture:
+        look_names_up_in_own_threads()
+        return await async_capture(host, **options)
+
+    return trio.run(run)
 
 
 async def async_capture(

@@ -4,6 +4,7 @@ Trio keeps its own worker threads for ten seconds. A test suite that looks for t
 has left behind would find them.
 """
 
+import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 
 import trio
 
-__all__ = ["run_in_thread"]
+__all__ = ["look_names_up_in_own_threads", "run_in_thread"]
 
 T = TypeVar("T")
 
@@ -45,3 +46,30 @@ async def run_in_thread(
         await done.wait()
     thread.join()
     return answer.result()
+
+
+class _Resolver(trio.abc.HostnameResolver):
+    """Looks host names up in threads that end with it."""
+
+    async def getaddrinfo(
+        self,
+        host: bytes | None,
+        port: bytes | str | int | None,
+        family: int = 0,
+        type: int = 0,  # noqa: A002 - as `socket` calls it
+        proto: int = 0,
+        flags: int = 0,
+    ) -> Any:
+        return await run_in_thread(
+            socket.getaddrinfo, host, port, family, type, proto, flags, abandon_on_cancel=True
+        )
+
+    async def getnameinfo(self, sockaddr: Any, flags: int) -> tuple[str, str]:
+        return await run_in_thread(socket.getnameinfo, sockaddr, flags, abandon_on_cancel=True)
+
+
+def look_names_up_in_own_threads() -> None:
+    """Make trio look host names up in threads that end with it, in the event loop that runs: it
+    must be one of ours, as a caller may have said how that is done in his.
+    """
+    trio.socket.set_custom_hostname_resolver(_Resolver())

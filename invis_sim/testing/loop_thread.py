@@ -16,6 +16,7 @@ import trio
 
 from invis_sim.protocol.hidden_frames import hide_frames
 from invis_sim.server.machine_clock import MachineClock
+from invis_sim.server.threads import look_names_up_in_own_threads
 
 __all__ = ["LoopThread"]
 
@@ -182,6 +183,7 @@ class LoopThread:
                 block.end(error)
 
     async def _main(self, first: _Block) -> None:
+        look_names_up_in_own_threads()
         self._token = trio.lowlevel.current_trio_token()
         while self._calls:
             self._call_next()

@@ -21,6 +21,7 @@ from hypercorn.typing import ConnectionState
 from hypercorn.utils import wrap_app
 
 from invis_sim.protocol.address import is_loopback
+from invis_sim.protocol.printable import printable
 from invis_sim.server.net.listeners import StartError
 from invis_sim.server.nursery import open_cancelled_nursery
 from invis_sim.server.runtime import ControlAddress, Runtime
@@ -157,7 +158,7 @@ async def open_control(
 
 
 async def _listen(host: str, port: int) -> list[trio.SocketListener]:
-    where = f"host {host}, port {port}"
+    where = f"host {printable(host)}, port {port}"
     try:
         # Of a name with several addresses, the first: with a free port they could differ.
         return (await trio.open_tcp_listeners(port, host=host))[:1]

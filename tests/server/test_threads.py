@@ -10,11 +10,12 @@ import pytest
 import trio
 import trio.testing
 
-from invis_sim import StartError, start_simulator
+from invis_sim import StartError, capture, start_proxy, start_simulator
 from invis_sim.server.net.listeners import open_listeners
 from invis_sim.server.threads import run_in_thread
 from invis_sim.testing.block import SimulatorContext
 from tests.cases import for_each
+from tests.support import connect, exchange
 
 
 def threads() -> set[threading.Thread]:
@@ -62,13 +63,25 @@ def test_localhost_has_the_addresses_that_exist(monkeypatch: pytest.MonkeyPatch)
         lambda: start_simulator(host=socket.gethostname()),
         lambda: start_simulator(host="no.such.host.invalid"),
         lambda: start_simulator("bare", mdns=True, sn="00AB00CD00"),
+        lambda: start_simulator(control=True, control_host="localhost"),
     ],
-    ids=["localhost", "another name", "a name without an address", "mDNS"],
+    ids=["localhost", "another name", "a name without an address", "mDNS", "control"],
 )
 def test_no_thread_is_left_when_the_block_ends(start: Callable[[], SimulatorContext]) -> None:
     before = threads()
     with suppress(StartError), start():  # this machine may not know the name
         pass
+    assert threads() <= before
+
+
+def test_no_thread_is_left_where_the_name_of_a_device_was_looked_up() -> None:
+    before = threads()
+    with start_simulator() as device:
+        tcp, ws = (port for _, port in device.addresses.values())
+        proxy = start_proxy("localhost", tcp_port=tcp, ws_port=ws)
+        with proxy as sim, connect(sim.tcp_address) as client:
+            assert exchange(client)["PUBACK"] == 1
+        assert capture("localhost", tcp_port=tcp, ws_port=ws, pause=0, listen=0).exchanges
     assert threads() <= before
 
 

@@ -14,7 +14,9 @@ from invis_sim import (
     Journal,
     OutletFirmware,
     Scenario,
+    ScenarioError,
     SimulatorHandle,
+    StartError,
     capture,
     faults,
     open_simulator,
@@ -208,6 +210,13 @@ def test_a_message_shows_text_harmless_for_a_terminal(text: Any) -> None:
     for struct, key in structs:
         with pytest.raises(ValueError, match="expected") as caught:
             struct(**{key: text})
+        assert str(caught.value).isprintable()
+
+
+def test_a_host_that_cannot_be_is_shown_harmlessly() -> None:
+    for options in ({"host": "a\x1b[31m"}, {"control": True, "control_host": "localhost\x1b"}):
+        with pytest.raises((StartError, ScenarioError)) as caught, start_simulator(**options):
+            pass
         assert str(caught.value).isprintable()
 
 

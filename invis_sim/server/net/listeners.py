@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import trio
 
+from invis_sim.protocol.printable import printable
 from invis_sim.protocol.transport import Transport
 from invis_sim.server.net.forks import close_in_children
 from invis_sim.server.net.system_errors import explain
@@ -288,7 +289,7 @@ def has_address(host: str) -> bool:
 @contextmanager
 def _explained(transport: Transport, host: str, port: int) -> Iterator[None]:
     """Raise StartError, which says why, where the block cannot listen."""
-    where = f"host {host}, port {port}"
+    where = f"host {printable(host)}, port {port}"
     name = {"tcp": "TCP", "ws": "the WebSocket"}[transport]
     try:
         yield
