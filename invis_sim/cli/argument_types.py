@@ -2,7 +2,7 @@
 
 import argparse
 
-from invis_sim.protocol.address import Host
+from invis_sim.protocol.address import Host, is_ip_address
 from invis_sim.schema.build import build
 
 __all__ = [
@@ -69,9 +69,14 @@ def wait_seconds(text: str) -> float:
 
 def host(text: str) -> str:
     """Parse the host of an outlet, without a port."""
-    checked, problems = build(Host, text)
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    checked, problems = build(Host, bare)
     if problems:
         raise argparse.ArgumentTypeError(problems[0].message)
+    if "/" in bare or (":" in bare and not is_ip_address(bare)):
+        raise argparse.ArgumentTypeError(
+            f"expected an address or a name, found {text!r}; its ports are options of their own"
+        )
     return str(checked)
 
 

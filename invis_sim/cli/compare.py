@@ -7,6 +7,7 @@ from pathlib import Path
 
 from invis_sim import scenario
 from invis_sim.cli import CliError
+from invis_sim.cli.argument_types import host
 from invis_sim.cli.streams import write_utf8
 from invis_sim.protocol.printable import printable, printable_lines
 from invis_sim.recording.compare import TIERS, Comparison, compare_with
@@ -25,7 +26,11 @@ def compare(args: argparse.Namespace) -> int:
             state = scenario.load(args.scenario).state
         except scenario.ScenarioError as error:
             raise CliError(*error.problems, status=2) from None
-    source: str | Path = Path(args.host) if _is_path(args.host) else args.host
+    source: str | Path
+    try:
+        source = Path(args.host) if _is_path(args.host) else host(args.host)
+    except argparse.ArgumentTypeError as error:
+        raise CliError(f"HOST: {error}", status=2) from None
     try:
         found = compare_with(
             source, state, tcp_port=args.tcp_port, ws_port=args.ws_port, pause=args.pause

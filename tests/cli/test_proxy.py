@@ -51,6 +51,12 @@ def test_the_log_of_a_proxy_begins_with_the_device_and_what_is_done_to_it() -> N
     [
         (("replay", "no-such-file"), "no-such-file: No such file or directory"),
         (("replay", __file__), "not a line of a journal"),
+        *(
+            ((command, device), f"HOST: expected an address or a name, found '{device}'; its ports")
+            for command in ("capture", "compare", "proxy")
+            for device in ("192.0.2.7:3333", "[::1]:3333")
+        ),
+        (("proxy", "http://192.0.2.7"), "HOST: expected an address or a name, found 'http://"),
         (("proxy", "192.0.2.7", "--speed", "inf"), "--speed: expected a finite number"),
         (("proxy", "192.0.2.7", "no-such"), "no-such"),
         (("proxy", "192.0.2.7", "--listen-tcp-port", "99999"), "--listen-tcp-port: "),

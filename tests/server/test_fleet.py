@@ -2,6 +2,8 @@
 
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -17,6 +19,7 @@ from invis_sim.scenario.fleet import FleetSettings, OutletDifferences
 from invis_sim.server.net.room import check_open_files, commands_for_addresses
 from invis_sim.server.runtime import open_runtime
 from tests.cases import for_each
+from tests.namespaces import two_hosts
 from tests.server.support import on_both
 from tests.support import TIMEOUT, make_request
 
@@ -95,6 +98,41 @@ def test_addresses_that_this_machine_lacks_are_said_with_what_adds_them(
         )
 
     run(test)
+
+
+IPV6_FLEET = """
+import json, socket, subprocess
+from invis_sim import StartError, start_fleet
+
+where = dict(address="fd00:5::1", tcp_port=3333, ws_port=8080)
+try:
+    with start_fleet(3, **where):
+        pass
+except StartError as error:
+    command = str(error).partition("add them with: ")[2].partition("; or use")[0]
+subprocess.run(command.replace("sudo ", ""), shell=True, check=True)
+with start_fleet(3, **where) as fleet:
+    for sn, outlet in fleet.items():
+        with socket.create_connection(outlet.tcp_address) as client:
+            client.sendall(b'{"packetID": 1, "payload": {"callbackName": 12}}')
+            assert json.loads(client.recv(4096))["sn"] == sn
+        print(*outlet.tcp_address, outlet.ws_url)
+"""
+
+
+def test_a_block_of_ipv6_is_listened_at_once_the_command_has_added_it() -> None:
+    with two_hosts() as (here, _):
+        ran = subprocess.run(
+            ["ip", "netns", "exec", here, sys.executable, "-c", IPV6_FLEET],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT,
+        )
+    assert ran.stderr == ""
+    assert ran.stdout.splitlines() == [
+        f"fd00:5::{number} 3333 ws://[fd00:5::{number}]:8080/ws" for number in (1, 2, 3)
+    ]
 
 
 @for_each(
