@@ -6,6 +6,7 @@ not, so what is read depends on the time and the seed, and not on how often it i
 """
 
 import copy
+from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
@@ -157,6 +158,9 @@ READINGS = tuple(
     if name not in ("device_type", "omit", "occupancy_calibration")
 )
 
+Decimals: TypeAlias = Literal["strings", "numbers"]
+"""Whether readings with decimals are strings that hold them, as on real devices."""
+
 DECIMALS = (
     "temp_celsius",
     "humidity",
@@ -197,6 +201,35 @@ PRO_DEFAULTS: dict[str, Any] = {
 AURA_DEFAULTS: dict[str, Any] = {"lux_valid": 1, "lux": 120.0}
 
 
+def _on_wire(
+    name: str, value: float | str, decimals: Decimals, *, thousandths: bool = False
+) -> Any:
+    """Return what callback 11 has of a reading.
+
+    decimals: as for `Sampler.to_wire`. thousandths: whether it may have a third decimal.
+    """
+    if isinstance(value, str):
+        return value
+    if name not in DECIMALS:
+        return round(value)
+    value += 0.0  # makes 0 of -0.0: what is equal must look equal, for `_constants_on_wire`
+    text = f"{value:.3f}".removesuffix("0") if thousandths else f"{value:.2f}"
+    return text if decimals == "strings" else float(text)
+
+
+@lru_cache(maxsize=64)
+def _constants_on_wire(readings: tuple[tuple[str, Any], ...], decimals: Decimals) -> dict[str, Any]:
+    """Return what callback 11 has of readings, None for each that is no constant. The outlets of a
+    fleet share it, as most have the same readings.
+
+    readings: names and readings.
+    """
+    return {
+        name: None if isinstance(reading, tuple | Drift) else _on_wire(name, reading, decimals)
+        for name, reading in readings
+    }
+
+
 class Sampler:
     """The sensors at work: one sample after the other, and what calibrations make of them.
 
@@ -212,7 +245,7 @@ class Sampler:
         self._seed = seed
         self._readings: dict[str, Any] = {}
         self._changing: tuple[str, ...] = ()  # readings that are no constants
-        self._at_first: dict[str, dict[str, Any]] = {}  # by the form of decimals, for the constants
+        self._constants: dict[Decimals, dict[str, Any]] = {}  # by the form of decimals
         self._drifts: dict[str, float] = {}  # reading → where its drift is
         self._offsets: dict[str, float] = {}  # reading → what a calibration has added to it
         self._lost: set[str] = set()  # accuracies that are 0 since a reset of the faceplate
@@ -247,7 +280,7 @@ class Sampler:
             elif isinstance(reading, tuple):
                 changing.append(name)
         self._changing = tuple(changing)
-        self._at_first = {}
+        self._constants = {}
 
     def restart(self) -> None:
         """Begin again at the first sample, with every drift at its start."""
@@ -290,7 +323,7 @@ class Sampler:
             name for name in ACCURACIES if isinstance(self._readings.get(name), int | float)
         )
 
-    def to_wire(self, decimals: Literal["strings", "numbers"]) -> dict[str, Any]:
+    def to_wire(self, decimals: Decimals) -> dict[str, Any]:
         """Return the present readings as callback 11 has them.
 
         decimals: whether readings with decimals are strings that hold them, as on real devices.
@@ -298,14 +331,13 @@ class Sampler:
         if self.stage is not None or self._lost or self._offsets:
             return {name: self._to_wire(name, decimals) for name in self._readings}
         # Most are constants, and every outlet of a fleet pushes them every few seconds.
-        if decimals not in self._at_first:
-            self._at_first[decimals] = {
-                name: self._to_wire(name, decimals) for name in self._readings
-            }
+        if decimals not in self._constants:
+            readings = tuple(self._readings.items())
+            self._constants[decimals] = _constants_on_wire(readings, decimals)
         changing = {name: self._to_wire(name, decimals) for name in self._changing}
-        return {**self._at_first[decimals], **changing}
+        return {**self._constants[decimals], **changing}
 
-    def _to_wire(self, name: str, decimals: Literal["strings", "numbers"]) -> Any:
+    def _to_wire(self, name: str, decimals: Decimals) -> Any:
         if name == "occupancy_state" and self.stage is not None:
             return self.stage
         if name in self._lost:
@@ -313,14 +345,8 @@ class Sampler:
         value = self._raw(name)
         if name in self._offsets:
             value = (0.0 if isinstance(value, str) else value) + self._offsets[name]
-        if isinstance(value, str):
-            return value
-        if name not in DECIMALS:
-            return round(value)
-        text = f"{value:.2f}"
-        if name in self._offsets:  # a calibration is in thousandths
-            text = f"{value:.3f}".removesuffix("0")
-        return text if decimals == "strings" else float(text)
+        # A calibration is in thousandths.
+        return _on_wire(name, value, decimals, thousandths=name in self._offsets)
 
     def _raw(self, name: str) -> float | str:
         """What the sensor measures, without its calibration."""

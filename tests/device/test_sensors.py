@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invis_sim.device.outlet import Outlet
-from invis_sim.device.sensors import DECIMALS, READINGS, Sensors
+from invis_sim.device.sensors import DECIMALS, READINGS, Sensors, _constants_on_wire
 from tests.cases import for_each
 from tests.device.support import (
     FIRMWARE,
@@ -78,6 +78,23 @@ def test_decimals_are_strings_of_two_places_or_numbers_by_a_quirk() -> None:
     assert all(
         type(strings[name]) is type(numbers[name]) is int for name in WHOLE if name in numbers
     )
+
+
+def test_what_an_outlet_reads_does_not_depend_on_others_with_readings_that_are_alike() -> None:
+    """Outlets share what they show of constants."""
+    given: list[dict[str, Any]] = [
+        *({"lux": value} for value in (0, 0.0, -0.0, 1, 1.0, "1", "inf", (1, 2), (2, 1))),
+        *({"AQI": value} for value in (1, (1, 2), (2, 1))),
+        *({"humidity": {"start": 1, "step": step}} for step in (0, 1)),
+    ]
+    alone = []
+    for sensors in given:
+        _constants_on_wire.cache_clear()
+        alone.append(returned(an_outlet(sensors=sensors), 11))
+    for other in given:
+        _constants_on_wire.cache_clear()
+        returned(an_outlet(sensors=other), 11)
+        assert [returned(an_outlet(sensors=sensors), 11) for sensors in given] == alone
 
 
 @pytest.mark.parametrize(("name", "values"), [("lux", ["1.00", "inf", "3.50"]), ("AQI", [1, 9, 5])])
