@@ -57,6 +57,7 @@ class LoopThread:
 
     def __init__(self, first: _Block) -> None:
         self._process = os.getpid()
+        self._first = [first]  # not an argument, which would be kept for as long as the loop runs
         self._entered = {first}
         self._running = {first}
         self._ends = False
@@ -64,9 +65,7 @@ class LoopThread:
         # What other threads have asked for before the loop ran.
         self._calls: deque[Callable[[], object]] = deque()
         self._token: trio.lowlevel.TrioToken | None = None
-        self._thread = threading.Thread(
-            target=self._run, args=(first,), name="invis-sim", daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, name="invis-sim", daemon=True)
 
     @classmethod
     def enter(cls, block: _Block, assign: "Callable[[LoopThread], object]") -> None:
@@ -170,24 +169,26 @@ class LoopThread:
         if self._calls:  # else it was called as the loop started
             self._calls.popleft()()
 
-    def _run(self, first: _Block) -> None:
+    def _run(self) -> None:
         _local.runs_blocks = True
         try:
-            trio.run(self._main, first, clock=MachineClock())
+            trio.run(self._main, clock=MachineClock())
         except BaseException as error:  # it belongs to those who wait
             with _lock:  # one that is about to enter may still leave for another thread
                 running = tuple(self._running)
+                self._running.clear()
+                self._first.clear()
             if not running:
                 raise
             for block in running:
                 block.end(error)
 
-    async def _main(self, first: _Block) -> None:
+    async def _main(self) -> None:
         look_names_up_in_own_threads()
         self._token = trio.lowlevel.current_trio_token()
         while self._calls:
             self._call_next()
-        await self._run_block(first)
+        await self._run_block(self._first.pop())
         # Each further turn of the event loop makes a test wait that has one block after the other.
         if not self._all_ended.is_set():
             await self._all_ended.wait()

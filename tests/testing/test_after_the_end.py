@@ -162,6 +162,18 @@ def test_a_block_serves_once() -> None:
     trio.run(again)
 
 
+def test_the_first_outlet_of_a_thread_is_not_kept_for_as_long_as_that_runs() -> None:
+    first = start_simulator()
+    sim = first.__enter__()
+    kept = weakref.ref(sim._simulator)
+    with start_simulator() as later:
+        first.__exit__(None, None, None)
+        del first, sim
+        later.call(lambda: None)  # so that the thread has finished what ends a block
+        gc.collect()
+        assert kept() is None
+
+
 def test_an_outlet_that_has_ended_is_not_kept(other: SimulatorHandle | None) -> None:
     async def use() -> weakref.ref[Simulator]:
         async with start_simulator() as sim:
