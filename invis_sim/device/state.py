@@ -22,7 +22,7 @@ from invis_sim.device.preferences import AddressForm, Preferences, Switch
 from invis_sim.device.sensors import Sensors
 from invis_sim.device.update_plan import Seconds, Updates, UpdateService
 from invis_sim.protocol.transport import DisconnectMode
-from invis_sim.schema.build import Checked, build
+from invis_sim.schema.build import Checked, build, values_checked
 from invis_sim.schema.describe import quote
 
 __all__ = [
@@ -333,7 +333,8 @@ class OutletState(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             inventory = msgspec.structs.replace(inventory, PM=None)
         elif product != "bare" and inventory.PM is None:
             inventory = msgspec.structs.replace(inventory, PM=FaceplateFirmware())
-        device = msgspec.structs.replace(self.device, product=product)
+        with values_checked():  # as they are by now: each start of an outlet comes here
+            device = msgspec.structs.replace(self.device, product=product)
         return msgspec.structs.replace(self, device=device, firmware=inventory)
 
 
