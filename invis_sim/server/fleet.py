@@ -16,7 +16,7 @@ from invis_sim.scenario.fleet_loading import with_fleet
 from invis_sim.scenario.fleet_outlets import members_of
 from invis_sim.scenario.from_keys import checked, parse_commands
 from invis_sim.scenario.loading import ScenarioSource, scenario_in
-from invis_sim.schema.build import check
+from invis_sim.schema.build import check, require
 from invis_sim.schema.describe import did_you_mean
 from invis_sim.schema.differences import differences
 from invis_sim.server.addresses import ControlMethods
@@ -99,8 +99,12 @@ class FleetMethods(Mapping[str, H], CommandMethods):
         """Return the outlets for which the condition holds at this moment, for commands to them:
         `fleet.select(lambda outlet: outlet.offline).reboot()`.
 
-        condition: called with the handle of each outlet.
+        condition: called with the handle of each outlet. Raises ValueError where it is no function.
         """
+        require(callable(condition), "condition", "a function", condition)
+        return self._select(condition)
+
+    def _select(self, condition: Callable[[H], object]) -> Self:
         raise NotImplementedError
 
     def inject(self, fault: Fault) -> FleetFault:
@@ -157,7 +161,7 @@ class Fleet(FleetMethods[Simulator], ControlMethods):
     def inject(self, fault: Fault) -> FleetFault:
         return FleetFault([outlet.inject(fault) for outlet in self.values()])
 
-    def select(self, condition: Callable[[Simulator], object]) -> "Fleet":
+    def _select(self, condition: Callable[[Simulator], object]) -> "Fleet":
         return self.only([sn for sn, outlet in self.items() if condition(outlet)])
 
     def only(self, sns: Iterable[str]) -> "Fleet":

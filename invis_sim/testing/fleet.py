@@ -86,7 +86,7 @@ class FleetHandle(FleetMethods[SimulatorHandle]):
             lambda: FleetFault([outlet.inject(fault) for outlet in self.values()])
         )
 
-    def select(self, condition: Callable[[SimulatorHandle], object]) -> "FleetHandle":
+    def _select(self, condition: Callable[[SimulatorHandle], object]) -> "FleetHandle":
         # In the thread, where what is asked of an outlet is answered at once.
         return self._thread.read(
             lambda: self._only(sn for sn, outlet in self.items() if condition(outlet))

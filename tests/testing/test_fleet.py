@@ -151,6 +151,11 @@ def test_wrong_arguments_are_found_at_the_call(
         start_fleet(**arguments)  # type: ignore[arg-type]
 
 
+def test_what_selects_outlets_is_a_function() -> None:
+    with start_fleet(2) as fleet, pytest.raises(ValueError, match="condition: expected a function"):
+        fleet.select(["0003C400001"])  # type: ignore[arg-type]
+
+
 def test_a_fleet_that_cannot_listen_raises_at_the_beginning_of_the_block() -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
