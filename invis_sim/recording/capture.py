@@ -53,6 +53,12 @@ _Seconds: TypeAlias = Annotated[float, msgspec.Meta(ge=0)]
 _MoreSeconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0)]
 
 
+MAX_UNASKED_PACKETS, MAX_UNASKED_BYTES = 1000, 2**20
+"""How much of what comes unasked is kept, over all: an outlet sends a few packets in that time, and
+one that floods its clients must not fill memory and disk.
+"""
+
+
 class CaptureError(Exception):
     """What was captured must not be shown: identity is left in it, or may be."""
 
@@ -140,6 +146,8 @@ async def async_capture(
     if not session.answers:
         raise errors["tcp"]
     notes = [f"no {transport}: {error.reason}" for transport, error in errors.items()]
+    if session.omitted:
+        notes.append(f"{session.omitted} more packets came unasked than are kept")
     captured = _recognise(session, notes)
     if keep_identity:
         return captured
@@ -225,11 +233,14 @@ class _Session:
     """Reads an outlet over one transport after the other, and keeps what it sends.
 
     answers: by transport. exchanges: in order, over both.
+    omitted: how many packets came unasked that were too many to be kept.
     """
 
     def __init__(self, pause: float, timeout: float, progress: Callable[[str], None]) -> None:
         self.answers: dict[Transport, list[Answered]] = {}
         self.exchanges: list[Exchange] = []
+        self.omitted = 0
+        self._unasked_packets = self._unasked_bytes = 0
         self._pause = pause
         self._timeout = timeout
         self._progress = progress
@@ -280,10 +291,12 @@ class _Session:
             self._add(asked, question, packet_id, "no reply", ())
             return Answered(question, None, error.reason)
         except NoReply as error:
+            self.omitted += error.omitted
             others = self._add_pushes(asked, error.others)
             self._add(asked, question, packet_id, "no reply", others)
             shown = f" ({len(others)} other packets came)" if others else ""
             return Answered(question, None, error.reason + shown)
+        self.omitted += result.omitted
         others = self._add_pushes(asked, result.others)
         outcome: Outcome = "success" if result.reply.ok else "failure"
         self._add(asked, question, packet_id, outcome, (*others, result.raw))
@@ -296,9 +309,19 @@ class _Session:
                 self._add_pushes(trio.current_time() - self._started, (packet,))
 
     def _add_pushes(self, seconds: float, packets: Iterable[bytes]) -> tuple[bytes, ...]:
-        """Keep the pushes among the packets as exchanges of their own; return the others."""
+        """Keep the pushes among the packets as exchanges of their own; return the others. What is
+        too much is not kept.
+        """
         others = []
         for packet in packets:
+            self._unasked_packets += 1
+            self._unasked_bytes += len(packet)
+            if (
+                self._unasked_packets > MAX_UNASKED_PACKETS
+                or self._unasked_bytes > MAX_UNASKED_BYTES
+            ):
+                self.omitted += 1
+                continue
             try:
                 parsed = parse_packet(packet)
             except MalformedPacket:

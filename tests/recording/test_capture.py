@@ -20,7 +20,7 @@ from invis_sim.client.errors import ClientError
 from invis_sim.device.state import OutletState, Product, Timing
 from invis_sim.journal import Journal
 from invis_sim.protocol.transport import Transport
-from invis_sim.recording.capture import Capture, async_capture, capture
+from invis_sim.recording.capture import MAX_UNASKED_PACKETS, Capture, async_capture, capture
 from invis_sim.recording.questions import QUESTIONS, simulate
 from invis_sim.scenario.bundled import bundled
 from invis_sim.scenario.export import scenario_of
@@ -252,6 +252,14 @@ def test_pushes_are_kept_and_are_not_taken_for_replies() -> None:
     assert sum(one.outcome == "push" for one in found.exchanges) == len(QUESTIONS)
     assert {one.push_callback for one in found.exchanges if one.outcome == "push"} == {9}
     assert push in found.exchanges[0].sent
+
+
+def test_a_flood_of_pushes_is_kept_in_part_and_noted() -> None:
+    push = json.dumps({"sn": "0003C4BEEF", "packetID": 7, "payload": {"callbackName": 9}}).encode()
+    found = of_odd(lambda packet_id, callback: push * 200 + failed(packet_id))
+    pushes = sum(one.outcome == "push" for one in found.exchanges)
+    assert pushes == MAX_UNASKED_PACKETS
+    assert f"{200 * len(QUESTIONS) - pushes} more packets came unasked than are kept" in found.notes
 
 
 def test_where_nothing_listens_the_error_says_so() -> None:
