@@ -61,7 +61,10 @@ class Device:
         """Return a new connection. Raises OSError."""
         port = self.tcp_port if transport == "tcp" else self.ws_port
         with trio.move_on_after(CONNECT_SECONDS):
-            stream = await trio.open_tcp_stream(self.host, port)
+            try:
+                stream = await trio.open_tcp_stream(self.host, port)
+            except RuntimeError as error:  # of a tool that blocks sockets for a test
+                raise OSError(str(error)) from error
             # Trio's own streams wake a task for each piece that comes; see `net/poller.py`.
             return socket.socket(fileno=stream.socket.detach())
         raise TimeoutError(f"no connection within {CONNECT_SECONDS:g} s")

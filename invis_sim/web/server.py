@@ -8,6 +8,7 @@ a time-out, so a client that does not read would keep the simulator from ending.
 import logging
 import resource
 import secrets
+import socket
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -44,7 +45,38 @@ WRITE_SECONDS = 10.0
 """How long a client may read nothing while something waits for it."""
 
 
+BLOCKED_SECONDS = 0.05
+"""How often to look whether sockets can be made again."""
+
 logger = logging.getLogger("invis_sim")
+
+
+class _Listener(trio.abc.Listener[trio.SocketStream]):
+    """Accepts clients, but not while a tool such as pytest-socket blocks sockets for a test: then a
+    client that is accepted is lost.
+    """
+
+    def __init__(self, listener: trio.SocketListener) -> None:
+        self._listener = listener
+
+    async def accept(self) -> trio.SocketStream:
+        await trio.lowlevel.wait_readable(self._listener.socket)
+        while not _can_make_sockets():
+            await trio.sleep(BLOCKED_SECONDS)
+        return await self._listener.accept()
+
+    async def aclose(self) -> None:
+        await self._listener.aclose()
+
+
+def _can_make_sockets() -> bool:
+    try:
+        socket.socket().close()
+    except RuntimeError:  # what such tools raise
+        return False
+    except OSError:  # as where there are no descriptors left, which `serve_listeners` deals with
+        pass
+    return True
 
 
 class _Stream:
@@ -148,7 +180,8 @@ async def open_control(
             nursery.start_soon(app.run)
             try:
                 with runtime.controlled_at(address):
-                    nursery.start_soon(partial(trio.serve_listeners, server.serve, listeners))
+                    serving = [_Listener(one) for one in listeners]
+                    nursery.start_soon(partial(trio.serve_listeners, server.serve, serving))
                     yield address
             finally:
                 server.close()

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from invis_sim import start_simulator
+from invis_sim import start_proxy, start_simulator
 from invis_sim.protocol.transport import Transport
-from tests.server.peers import TcpPeer, WebSocketPeer, address
-from tests.server.support import on_both, outlet
-from tests.support import connect, exchange
+from tests.server.peers import TcpPeer, WebSocketPeer, address, address_of
+from tests.server.support import on_both, outlet, wait_for_end
+from tests.support import TIMEOUT, connect, exchange
 
 # It warns whenever it blocks something.
 pytestmark = pytest.mark.filterwarnings("ignore:A test tried to use:UserWarning")
@@ -51,6 +51,24 @@ def test_an_outlet_that_restarts_while_sockets_are_blocked_comes_back() -> None:
             sim.clock.settle()
         with connect(place) as client:
             assert exchange(client)["PUBACK"] == 1
+
+
+def test_a_control_server_and_a_proxy_go_on_when_sockets_are_no_longer_blocked() -> None:
+    with start_simulator(outlet()) as device, start_simulator(outlet(), control=True) as sim:
+        tcp, ws = (port for _, port in device.addresses.values())
+        with start_proxy("127.0.0.1", tcp_port=tcp, ws_port=ws) as proxy:
+            asks, proxied = socket.socket(), socket.socket()
+            asks.settimeout(TIMEOUT)
+            with asks, proxied:
+                with blocked():
+                    asks.connect(address_of(str(sim.control_url)))
+                    asks.sendall(b"GET /api/version HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
+                    proxied.connect(proxy.tcp_address)
+                    (reason,) = wait_for_end(proxy)
+                assert asks.recv(100).startswith(b"HTTP/1.1 ")
+            assert "no connection to the device: A test tried to use socket." in reason
+            with connect(proxy.tcp_address) as client:
+                assert exchange(client)["PUBACK"] == 1
 
 
 def test_where_some_hosts_are_allowed_clients_of_these_come_and_go() -> None:
