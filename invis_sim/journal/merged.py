@@ -31,14 +31,16 @@ def subscribe_to_all(
         for journal in every:
             journal.detach(subscription)
 
-    merged = _MergedSubscription(filter, unsubscribe=unsubscribe, **options)
+    # An exchange that is delivered when it is finished does not grow while it waits.
+    subscription_type = Subscription if options.get("done") else _GrowingSubscription
+    merged = subscription_type(filter, unsubscribe=unsubscribe, **options)
     for journal in every:
         journal.attach(merged, after)
     return merged
 
 
-class _MergedSubscription(Subscription):
-    """The entries of several journals, of which each has numbers of its own."""
+class _GrowingSubscription(Subscription):
+    """Knows by their keys which entries wait: each of several journals has numbers of its own."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
