@@ -68,7 +68,12 @@ class JsonLog:
     holds = False
 
     def text(self, entries: Sequence[Entry]) -> str:
-        text = encode_entries(entries).decode()
+        encoded = encode_entries(entries)
+        text = encoded.decode()
+        # JSON has no control characters of ASCII but DEL as they are, and to ask of each character
+        # of the others whether it is printable takes as long as to encode it.
+        if encoded.isascii() and b"\x7f" not in encoded:
+            return text
         if text.replace("\n", "").isprintable():
             return text
         return printable_lines(text)  # which is the same JSON

@@ -1,14 +1,16 @@
 """Entries as lines of text."""
 
+import json
 import re
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from invis_sim.cli.color import Paint
 from invis_sim.cli.lines import LineFormat
 from invis_sim.cli.log import (
+    JsonLog,
     PushGrouper,
     TextLog,
     WallClock,
@@ -187,6 +189,15 @@ def test_a_line_is_one_line_and_not_endless_whatever_a_client_sends(
     ):
         assert line(entry).isprintable()
         assert len(line(entry)) < 200
+
+
+@example(["\x7f"])  # the only one of ASCII that JSON has as it is
+@given(st.lists(st.text(st.characters() | st.sampled_from("\0\x1f\x7f\x85\xa0\u202e"))))
+def test_lines_of_json_are_printable_whatever_they_say(texts: list[str]) -> None:
+    entries = [ServerError(number=1, seconds=0.0, text=text) for text in texts]
+    lines = JsonLog().text(entries).splitlines(keepends=True)
+    assert all(line[-1] == "\n" and line[:-1].isprintable() for line in lines)
+    assert [json.loads(line)["text"] for line in lines] == texts
 
 
 # Pushes
