@@ -5,7 +5,7 @@ import importlib
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -78,19 +78,20 @@ class Source(NamedTuple):
 def source(path: Path) -> Source:
     text = path.read_text(encoding="utf-8")
     tree = ast.parse(text)
+    nodes = list(ast.walk(tree))
     return Source(
         len(text.splitlines()),
-        frozenset(imported(tree)),
-        frozenset(imports(tree, at_load=False)),
-        frozenset(imports(tree, at_load=True)),
-        list(assigned_from_outside(tree)),
-        [(line, name) for line, name in identifiers(tree) if words_of(name) & OLD_WORDS],
+        frozenset(imported(nodes)),
+        frozenset(module for node in nodes for module in our_modules(node)),
+        frozenset(module for node in run_at_load(tree) for module in our_modules(node)),
+        list(assigned_from_outside(nodes)),
+        [(line, name) for line, name in identifiers(nodes) if words_of(name) & OLD_WORDS],
     )
 
 
-def imported(tree: ast.AST) -> Iterator[str]:
+def imported(nodes: Iterable[ast.AST]) -> Iterator[str]:
     """The modules that a file imports, anywhere in it."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -140,28 +141,29 @@ def module_name(path: Path) -> str:
 MODULES = {module_name(path) for path in FILES}
 
 
-def imports(tree: ast.AST, *, at_load: bool) -> Iterator[str]:
-    """Our modules that a file imports.
-
-    at_load: only when it is loaded: not in functions, nor for types alone.
-    """
+def run_at_load(tree: ast.AST) -> Iterator[ast.AST]:
+    """What is run when a module is loaded: not what is in functions, nor for types alone."""
     waiting = [tree]
     while waiting:
         node = waiting.pop()
-        if at_load and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             continue
-        if at_load and isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             waiting += node.orelse
             continue
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name in MODULES)
-        elif isinstance(node, ast.ImportFrom) and node.module is not None:
-            inside = {f"{node.module}.{alias.name}" for alias in node.names} & MODULES
-            yield from inside
-            if node.module in MODULES and len(inside) < len(node.names):
-                yield node.module
-        else:
-            waiting += ast.iter_child_nodes(node)
+        yield node
+        waiting += ast.iter_child_nodes(node)
+
+
+def our_modules(node: ast.AST) -> Iterator[str]:
+    """Our modules that a node imports."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names if alias.name in MODULES)
+    elif isinstance(node, ast.ImportFrom) and node.module is not None:
+        inside = {f"{node.module}.{alias.name}" for alias in node.names} & MODULES
+        yield from inside
+        if node.module in MODULES and len(inside) < len(node.names):
+            yield node.module
 
 
 def import_graph(*, at_load: bool) -> dict[str, set[str]]:
@@ -235,9 +237,9 @@ def test_no_source_file_is_too_long(path: Path) -> None:
 # Effects are returned: nothing is assigned from outside to be called back
 
 
-def assigned_from_outside(tree: ast.AST) -> Iterator[tuple[int, str]]:
+def assigned_from_outside(nodes: Iterable[ast.AST]) -> Iterator[tuple[int, str]]:
     """Line and name of each `on_…` that is assigned to something other than `self`."""
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.Assign(targets=targets):
                 pass
@@ -268,7 +270,7 @@ a.first, a._on_end = 1, print
 setattr(a, "on_end", print)
 a.only = 1
 """
-    found = [line for line, _ in assigned_from_outside(ast.parse(code))]
+    found = [line for line, _ in assigned_from_outside(ast.walk(ast.parse(code)))]
     assert found == [6, 7, 8, 9]
 
 
@@ -292,9 +294,9 @@ def words_of(name: str) -> set[str]:
     return {name, name.strip("_"), *parts, *camel}
 
 
-def identifiers(tree: ast.AST) -> Iterator[tuple[int, str]]:
+def identifiers(nodes: Iterable[ast.AST]) -> Iterator[tuple[int, str]]:
     """Line and name of all that a module names itself."""
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
                 yield node.lineno, name
@@ -306,7 +308,9 @@ def identifiers(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 def test_an_old_word_would_be_found() -> None:
     code = "class _CourierTask:\n    def say_farewell(self, ordinal): self.most = MOST_BYTES = 1"
-    found = {name for _, name in identifiers(ast.parse(code)) if words_of(name) & OLD_WORDS}
+    found = {
+        name for _, name in identifiers(ast.walk(ast.parse(code))) if words_of(name) & OLD_WORDS
+    }
     assert found == {"_CourierTask", "say_farewell", "ordinal", "MOST_BYTES"}
 
 
