@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from invis_sim.journal import Event, Exchange, Journal
     from invis_sim.protocol.packets import Request
     from invis_sim.recording.capture import Capture, async_capture, capture
+    from invis_sim.recording.open_replay import open_replay
     from invis_sim.recording.proxy import open_proxy
     from invis_sim.scenario import Scenario, ScenarioError
     from invis_sim.scenario.steps import Step
@@ -58,6 +59,7 @@ __all__ = [
     "faults",
     "open_fleet",
     "open_proxy",
+    "open_replay",
     "open_simulator",
     "start_fleet",
     "start_proxy",
@@ -93,6 +95,7 @@ _HOMES = {
     "capture": "invis_sim.recording.capture",
     "open_fleet": "invis_sim.web.fleet_opening",
     "open_proxy": "invis_sim.recording.proxy",
+    "open_replay": "invis_sim.recording.open_replay",
     "start_fleet": "invis_sim.testing.fleet",
     "start_proxy": "invis_sim.testing.proxy",
     "start_replay": "invis_sim.testing.replay",

@@ -4,9 +4,7 @@ import os
 from collections.abc import Sequence
 
 from invis_sim.faults.fault import Fault
-from invis_sim.recording.replay import Recording, ReplayBackend
-from invis_sim.scenario.loading import resolve
-from invis_sim.schema.build import check
+from invis_sim.recording.open_replay import load_replay
 from invis_sim.schema.numbers import check_speed
 from invis_sim.testing.block import SimulatorContext
 
@@ -25,17 +23,8 @@ def start_replay(
     """Answer as recorded, in a thread for the time of a block; all else is as with
     `start_simulator`.
 
-    path: a journal file, of a simulator, a proxy or `invis-sim capture --raw`.
-    strict: requests that were not recorded are answered `PUBACK` 0, and not by a simulated outlet.
-    latency: replies come as late as they were recorded, and not at once.
-    speed: how many recorded seconds pass in a real one, above 0.
-    faults: what goes wrong on top. overrides: as for `start_simulator`.
-
-    Raises OSError, ValueError that names the line of a file that is not a journal, ScenarioError.
+    The arguments are those of `open_replay`; overrides: as for `start_simulator`. Raises as that,
+    at the call.
     """
-    check(bool, strict, "strict")
-    check(bool, latency, "latency")
-    recording = Recording.load(path)
-    scenario = resolve(recording.scenario, faults, **overrides)
-    make_backend = ReplayBackend.maker(recording, strict=strict, latency=latency)
+    scenario, make_backend = load_replay(path, strict, latency, faults, overrides)
     return SimulatorContext(scenario, check_speed(speed), make_backend)

@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 import pytest
+import trio
 
-from invis_sim import When, faults, start_replay, start_simulator
+from invis_sim import When, faults, open_replay, start_replay, start_simulator
 from invis_sim.protocol.transport import Transport
 from tests.server.peers import Peer, connected, listening
 from tests.server.support import on_both
@@ -212,3 +213,19 @@ def test_a_recording_without_requests_is_refused(tmp_path: Path) -> None:
     file.write_text("")
     with pytest.raises(ValueError, match="x: no request is recorded in it"):
         start_replay(file)
+
+
+def test_under_trio(tmp_path: Path) -> None:
+    with start_simulator(SILENT) as sim, connected(sim, "tcp") as peer:
+        recorded = asked(peer, 20, 1)
+        sim.journal.dump(tmp_path / "seen.jsonl")
+
+    async def run() -> bytes:
+        async with (
+            open_replay(tmp_path / "seen.jsonl", ws=False) as sim,
+            await trio.open_tcp_stream(*sim.tcp_address) as client,
+        ):
+            await client.send_all(make_request(packet_id=7))
+            return bytes(await client.receive_some())
+
+    assert json.loads(trio.run(run)) == {**recorded, "packetID": 7}
