@@ -18,7 +18,8 @@ __all__ = ["compare"]
 def compare(args: argparse.Namespace) -> int:
     """Print the differences, the most important first; return 1 if any is more than a value.
 
-    Raises CliError for a journal or scenario with problems; ClientError if there is no connection.
+    Raises CliError for a journal or scenario with problems, and where there is no reply to compare;
+    ClientError if there is no connection.
     """
     state = None
     if args.scenario is not None:
@@ -44,6 +45,8 @@ def compare(args: argparse.Namespace) -> int:
         print(printable_lines(json.dumps(found.to_plain(), indent=2, ensure_ascii=False)))
     else:
         _print(found)
+    if not found.compared:
+        raise CliError(f"nothing was compared: {args.host} has no reply that can be read")
     return 1 if found.differs_in_more_than_values else 0
 
 
@@ -62,7 +65,7 @@ def _print(found: Comparison) -> None:
     if found.unanswered:
         print("without an answer from the device:")
         _print_lines(found.unanswered)
-    if not found.differences:
+    if found.compared and not found.differences:
         print(f"no difference in {found.compared} replies")
 
 

@@ -1,5 +1,6 @@
 """An outlet, or a journal of it, beside the simulated outlet."""
 
+import os
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -18,7 +19,14 @@ from invis_sim.recording.from_replies import state_from_replies
 from invis_sim.recording.questions import QUESTIONS, Answered, simulate
 from invis_sim.schema.fields import walk
 
-__all__ = ["TIERS", "Comparison", "answers_in", "async_compare", "compare_with"]
+__all__ = [
+    "TIERS",
+    "Comparison",
+    "answers_in",
+    "async_compare",
+    "compare_with",
+    "load_journal",
+]
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -72,11 +80,11 @@ def compare_with(
     state: the simulated outlet's; None: as like the device as it can be.
     options: as for `async_capture`, for a host.
 
-    Raises ClientError if there is no connection, OSError or ValueError for a file that is not a
-    journal.
+    Raises ClientError if there is no connection, OSError or ValueError for a file that is not the
+    journal of one outlet.
     """
     if isinstance(source, Path):
-        return _compare(answers_in(Journal.load(source)), state)
+        return _compare(answers_in(load_journal(source)), state)
     return trio.run(lambda: async_compare(source, state, **options))
 
 
@@ -84,6 +92,22 @@ async def async_compare(host: str, state: OutletState | None = None, **options: 
     """Compare an outlet with a simulated one. Raises ClientError if there is no connection."""
     captured = await async_capture(host, keep_identity=True, listen=0, **options)
     return _compare(answers_in(captured.exchanges), state)
+
+
+def load_journal(path: str | os.PathLike[str]) -> Journal:
+    """Read the journal of one outlet. Raises OSError, and ValueError that names the line of a
+    mistake, or says that the file is of several outlets.
+    """
+    journal = Journal.load(path)
+    sns = dict.fromkeys(entry.sn for entry in journal)
+    # An outlet may change its serial number; the file of a fleet begins without one.
+    if len(sns) > 1 and not journal.header.sn:
+        first, second, *_ = sns
+        raise ValueError(
+            f"{os.fspath(path)}: expected the journal of one outlet, found {len(sns)} outlets, "
+            f"such as {first} and {second}"
+        )
+    return journal
 
 
 def answers_in(entries: Iterable[Any]) -> list[Answered]:

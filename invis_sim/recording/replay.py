@@ -14,7 +14,7 @@ import msgspec
 
 from invis_sim.device.effects import Answer
 from invis_sim.device.outlet import Outlet
-from invis_sim.journal import Exchange, Journal
+from invis_sim.journal import Exchange
 from invis_sim.journal.entries import text_of_write
 from invis_sim.protocol.packets import (
     MalformedPacket,
@@ -25,7 +25,7 @@ from invis_sim.protocol.packets import (
     encode_json,
     parse_packet,
 )
-from invis_sim.recording.compare import answers_in
+from invis_sim.recording.compare import answers_in, load_journal
 from invis_sim.recording.from_replies import state_from_replies
 from invis_sim.recording.received import ReceivedReply
 from invis_sim.scenario.export import scenario_of
@@ -119,16 +119,7 @@ class Recording:
         says that the file is of several outlets, or of none.
         """
         require(isinstance(path, str | os.PathLike), "path", "the path of a journal file", path)
-        journal = Journal.load(path)
-        sns = dict.fromkeys(entry.sn for entry in journal)
-        # An outlet may change its serial number; the file of a fleet begins without one.
-        if len(sns) > 1 and not journal.header.sn:
-            first, second, *_ = sns
-            raise ValueError(
-                f"{os.fspath(path)}: expected the journal of one outlet, found {len(sns)} "
-                f"outlets, such as {first} and {second}"
-            )
-        recording = cls(journal)
+        recording = cls(load_journal(path))
         if not recording._answers and not recording.opening:
             raise ValueError(f"{os.fspath(path)}: no request is recorded in it")
         return recording

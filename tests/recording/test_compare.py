@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 
-from invis_sim import SimulatorHandle, start_simulator
+from invis_sim import SimulatorHandle, start_fleet, start_simulator
 from invis_sim.device.state import OutletState, patched
 from invis_sim.recording.compare import answers_in, compare_with
 from invis_sim.recording.differences import TIERS, compare_answers
@@ -64,6 +65,26 @@ def test_another_serial_number_is_shown_once_and_not_for_each_reply() -> None:
     other = patched(state, {"device": {"sn": "0003C4BEEF"}})
     found = compare_answers(simulate(state), simulate(other))
     assert [one.path for one in found].count(("sn",)) == 1
+
+
+def test_a_journal_without_replies_is_not_called_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "mine.jsonl"
+    with start_simulator() as sim:
+        sim.journal.dump(file)
+    done = cli_here("compare", str(file))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"invis-sim: nothing was compared: {file} has no reply that can be read\n"
+
+
+def test_a_journal_of_several_outlets_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "mine.jsonl"
+    header = '{"entry":"journal","sn":"","started":1.0}\n'
+    with start_fleet(2) as fleet:
+        fleet.set(sensors={"lux": 5})
+        lines = [line for outlet in fleet.values() for line in outlet.journal.lines()[1:]]
+    file.write_text(header + "".join(f"{line}\n" for line in lines))
+    with pytest.raises(ValueError, match="expected the journal of one outlet, found 2 outlets"):
+        compare_with(file)
 
 
 def test_a_file_that_is_not_there_is_not_taken_for_a_host(tmp_path: Path) -> None:
