@@ -30,6 +30,7 @@ from invis_sim.scenario.export import scenario_of, scenario_text
 from invis_sim.scenario.listen import Listen
 from invis_sim.scenario.model import Scenario
 from invis_sim.schema.build import check, require
+from invis_sim.server.machine_clock import MachineClock
 from invis_sim.server.threads import look_names_up_in_own_threads
 
 __all__ = ["Capture", "CaptureError", "async_capture", "capture", "is_capture"]
@@ -100,7 +101,8 @@ def capture(host: str, **options: Any) -> Capture:
         look_names_up_in_own_threads()
         return await async_capture(host, **options)
 
-    return trio.run(run)
+    # Its waits end where a test has frozen the time.
+    return trio.run(run, clock=MachineClock())
 
 
 async def async_capture(

@@ -10,7 +10,7 @@ import resource
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -23,6 +23,7 @@ from hypercorn.utils import wrap_app
 
 from invis_sim.protocol.address import is_loopback
 from invis_sim.protocol.printable import printable
+from invis_sim.server.net.forks import close_in_children
 from invis_sim.server.net.listeners import StartError
 from invis_sim.server.nursery import open_cancelled_nursery
 from invis_sim.server.runtime import ControlAddress, Runtime
@@ -60,10 +61,13 @@ class _Listener(trio.abc.Listener[trio.SocketStream]):
         self._listener = listener
 
     async def accept(self) -> trio.SocketStream:
-        await trio.lowlevel.wait_readable(self._listener.socket)
-        while not _can_make_sockets():
+        while True:
+            await trio.lowlevel.wait_readable(self._listener.socket)
+            if _can_make_sockets():
+                with suppress(RuntimeError):  # where they are blocked since
+                    stream = await self._listener.accept()
+                    return trio.SocketStream(_closed_in_children(stream.socket))
             await trio.sleep(BLOCKED_SECONDS)
-        return await self._listener.accept()
 
     async def aclose(self) -> None:
         await self._listener.aclose()
@@ -77,6 +81,13 @@ def _can_make_sockets() -> bool:
     except OSError:  # as where there are no descriptors left, which `serve_listeners` deals with
         pass
     return True
+
+
+def _closed_in_children(sock: trio.socket.SocketType) -> trio.socket.SocketType:
+    """Return the socket, of which processes that are forked from this one keep no copy."""
+    own = socket.socket(fileno=sock.detach())
+    close_in_children(own)
+    return trio.socket.from_stdlib_socket(own)
 
 
 class _Stream:
@@ -194,7 +205,8 @@ async def _listen(host: str, port: int) -> list[trio.SocketListener]:
     where = f"host {printable(host)}, port {port}"
     try:
         # Of a name with several addresses, the first: with a free port they could differ.
-        return (await trio.open_tcp_listeners(port, host=host))[:1]
+        first = (await trio.open_tcp_listeners(port, host=host))[0]
+        return [trio.SocketListener(_closed_in_children(first.socket))]
     except OSError as error:
         why = error.strerror or str(error)
         raise StartError(f"cannot listen for control on {where}: {why}") from error

@@ -9,7 +9,7 @@ import socket
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Literal
 
 import pytest
@@ -19,7 +19,7 @@ from invis_sim import SimulatorStopped, faults, start_simulator
 from invis_sim.protocol.transport import Transport
 from invis_sim.testing import loop_thread
 from invis_sim.testing.handle import SimulatorHandle
-from tests.server.peers import address, connected
+from tests.server.peers import address, address_of, connected
 from tests.server.support import on_both, outlet
 from tests.support import TIMEOUT, connect, exchange
 
@@ -113,6 +113,26 @@ def test_after_the_block_nothing_listens_and_no_connection_is_open(transport: Tr
     finally:
         child.__exit__(None, None, None)
         client.__exit__(None, None, None)
+
+
+def test_a_control_server_and_its_connections_end_with_the_block() -> None:
+    with start_simulator(outlet(), control=True) as sim:
+        place = address_of(str(sim.control_url))
+        events = connect(place)
+        events.sendall(
+            b"GET /api/events HTTP/1.1\r\nHost: %b:%d\r\n\r\n" % (place[0].encode(), place[1])
+        )
+        assert events.recv(100).startswith(b"HTTP/1.1 200 ")
+        child = forked()
+        child.__enter__()
+    try:
+        with events, suppress(ConnectionResetError):
+            while events.recv(4096):
+                pass
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(place, TIMEOUT)
+    finally:
+        child.__exit__(None, None, None)
 
 
 CALLS: dict[str, Callable[[SimulatorHandle], object]] = {

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trio
 
-from invis_sim import faults, start_simulator
+from invis_sim import capture, faults, start_simulator
 from invis_sim.testing.handle import SimulatorHandle
 from tests.server.support import outlet
 from tests.support import TIMEOUT, connect, exchange, make_request
@@ -53,6 +53,12 @@ def test_they_do_where_time_is_frozen_while_the_outlet_runs() -> None:
         with frozen():
             serve(sim)
         serve(sim)
+
+
+def test_a_capture_comes_to_its_end() -> None:
+    with frozen(), start_simulator(outlet()) as sim:
+        tcp, ws = (port for _, port in sim.addresses.values())
+        assert capture("127.0.0.1", tcp_port=tcp, ws_port=ws, pause=0.001, listen=0.01).exchanges
 
 
 @LOOPS
