@@ -40,7 +40,7 @@ _PAIR = re.compile(
     """.encode(),
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
-"""A key and its value, also in what is no JSON: the quotes may be others, which occur inside as
+"""A key and its value, also in what is not JSON: the quotes may be others, which occur inside as
 well, and the last one may be missing.
 """
 

@@ -99,7 +99,7 @@ class FleetMethods(Mapping[str, H], CommandMethods):
         """Return the outlets for which the condition holds at this moment, for commands to them:
         `fleet.select(lambda outlet: outlet.offline).reboot()`.
 
-        condition: called with the handle of each outlet. Raises ValueError where it is no function.
+        condition: called with the handle of each outlet. Raises ValueError for anything else.
         """
         require(callable(condition), "condition", "a function", condition)
         return self._select(condition)

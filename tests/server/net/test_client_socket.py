@@ -58,7 +58,9 @@ def test_a_socket_that_gets_the_number_of_a_closed_one_is_heard() -> None:
 
 
 @pytest.mark.parametrize("hub", [None, pytest.param(Poller, marks=has_epoll)])
-def test_a_reset_that_the_sender_has_noticed_is_no_orderly_end(hub: type[Poller] | None) -> None:
+def test_a_reset_that_the_sender_has_noticed_does_not_look_like_an_end(
+    hub: type[Poller] | None,
+) -> None:
     async def live() -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             client = socket.create_connection(listener.getsockname())
