@@ -13,6 +13,12 @@ from invis_sim.testing.block import SimulatorContext
 __all__ = ["start_proxy"]
 
 
+class _ProxyContext(SimulatorContext):
+    """The time during which a proxy runs."""
+
+    start_again = "start_proxy"
+
+
 def start_proxy(
     host: str,
     scenario: ScenarioSource = None,
@@ -38,6 +44,6 @@ def start_proxy(
     )
     known = overrides.get("sn") is not None
     device = Device(host, tcp_port, ws_port, read_only=read_only, sn_known=known)
-    return SimulatorContext(
+    return _ProxyContext(
         proxy_scenario(resolved), check_proxy_speed(speed), servers=servers_of(device)
     )

@@ -11,6 +11,12 @@ from invis_sim.testing.block import SimulatorContext
 __all__ = ["start_replay"]
 
 
+class _ReplayContext(SimulatorContext):
+    """The time during which a recording is replayed."""
+
+    start_again = "start_replay"
+
+
 def start_replay(
     path: str | os.PathLike[str],
     *,
@@ -27,4 +33,4 @@ def start_replay(
     at the call.
     """
     scenario, make_backend = load_replay(path, strict, latency, faults, overrides)
-    return SimulatorContext(scenario, check_speed(speed), make_backend)
+    return _ReplayContext(scenario, check_speed(speed), make_backend)

@@ -4,15 +4,25 @@ import gc
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 
-from invis_sim import Simulator, faults, start_simulator
+from invis_sim import (
+    Simulator,
+    faults,
+    start_fleet,
+    start_proxy,
+    start_replay,
+    start_simulator,
+)
 from invis_sim.commands.registry import COMMANDS
 from invis_sim.testing.handle import SimulatorHandle
 from invis_sim.testing.thread import SimulatorStopped
 from tests.cases import for_each
+from tests.support import connect, exchange
 
 CALLS: dict[str, Callable[[SimulatorHandle], object]] = {
     "do": lambda sim: sim.do(push=9),
@@ -142,6 +152,21 @@ def test_calls_leave_nothing_behind_while_the_outlet_runs() -> None:
             sim.wait_until_up()
         assert len(vars(sim._thread.ended)["_done_callbacks"]) <= 1
         assert not sim._thread._until_end
+
+
+def test_a_block_that_is_entered_twice_says_what_to_call(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.jsonl"
+    with start_simulator() as sim, connect(sim.tcp_address) as client:
+        exchange(client)
+        sim.journal.dump(journal)
+    blocks: dict[str, Any] = {
+        "start_fleet": start_fleet(2),
+        "start_proxy": start_proxy("127.0.0.1"),
+        "start_replay": start_replay(journal),
+    }
+    for name, block in blocks.items():
+        with block, pytest.raises(RuntimeError, match=f"call {name} again"):
+            block.__enter__()
 
 
 def test_a_block_serves_once() -> None:
