@@ -27,7 +27,7 @@ _lock = threading.RLock()
 generator which nothing has finished, at any moment: also where its thread holds this already."""
 
 _local = threading.local()
-"""Has `runs_blocks` in the threads of this file."""
+"""Has as `thread`, in a thread of this file, what that is."""
 
 
 class _Block(Protocol):
@@ -57,6 +57,7 @@ class LoopThread:
 
     def __init__(self, first: _Block) -> None:
         self._process = os.getpid()
+        self._starter = _this_thread()  # which waits for it
         self._first = [first]  # not an argument, which would be kept for as long as the loop runs
         self._entered = {first}
         self._running = {first}
@@ -78,7 +79,7 @@ class LoopThread:
 
         Raises RuntimeError where the system has no thread for it.
         """
-        if getattr(_local, "runs_blocks", False):
+        if _this_thread() is not None:
             cls._start(block, assign)
             return
         with _lock:
@@ -135,6 +136,14 @@ class LoopThread:
             self._thread.join(timeout)
 
     @property
+    def can_be_waited_for(self) -> bool:
+        """Whether the caller may wait for what happens in the thread: not in one of these threads,
+        but for the one that has started it. That thread may be waiting for the caller's.
+        """
+        here = _this_thread()
+        return here is None or here is self._starter
+
+    @property
     def is_in_this_process(self) -> bool:
         """Whether this process is the one in which the thread runs, and not forked from that."""
         return os.getpid() == self._process
@@ -170,7 +179,7 @@ class LoopThread:
             self._calls.popleft()()
 
     def _run(self) -> None:
-        _local.runs_blocks = True
+        _local.thread = self
         try:
             trio.run(self._main, clock=MachineClock())
         except BaseException as error:  # it belongs to those who wait
@@ -202,6 +211,11 @@ class LoopThread:
         """End the loop where the last block has been left and has ended."""
         if self._ends and not self._running:
             self._all_ended.set()
+
+
+def _this_thread() -> LoopThread | None:
+    """Return the thread of this file in which the caller is, if any."""
+    return getattr(_local, "thread", None)
 
 
 def _forget_in_child() -> None:

@@ -187,7 +187,7 @@ class SimulatorThread:
         """End the block, and return when it has ended. Calling it twice is no error."""
         if self._loop.is_in_this_process:
             self._loop.call_soon(self._stopping.set)
-            if not self._loop.is_current:
+            if self._loop.can_be_waited_for:
                 wait((self.ended,))
 
     def raise_exit_error(self) -> NoReturn:

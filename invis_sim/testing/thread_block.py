@@ -31,6 +31,11 @@ _running: "weakref.WeakSet[ThreadBlock[Any, Any]]" = weakref.WeakSet()
 MAX_SECONDS_AT_EXIT = 5.0
 """How long the exit of the interpreter waits for each outlet at most, which needs milliseconds."""
 
+MAX_SECONDS_IN_GENERATOR = 1.0
+"""How long the end of a block is waited for that is left because its generator is closed. The
+garbage collector may do that at any moment, and its thread may hold a lock at that moment which the
+thread of the outlets needs to end the block."""
+
 
 @atexit.register
 def _stop_all() -> None:
@@ -107,7 +112,7 @@ class ThreadBlock(Generic[Opened, H]):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._finish():
+        if self._finish(_max_seconds(kind)):
             self._raise_failure(error)
 
     async def __aenter__(self) -> H:
@@ -130,8 +135,8 @@ class ThreadBlock(Generic[Opened, H]):
             if self._leave():
                 await completed(self._ended)
         finally:
-            waited = self._finish()
-        if waited:
+            ended = self._finish(_max_seconds(kind))
+        if ended:
             self._raise_failure(error)
 
     def _claim(self) -> None:
@@ -157,20 +162,22 @@ class ThreadBlock(Generic[Opened, H]):
         """Make the outlets end soon, and return whether the caller can wait for that.
 
         A process that was forked in the block may leave it as well, and has no thread to wait for.
-        And the garbage collector may leave a block in the thread itself.
+        And the garbage collector may leave a block in any thread of outlets.
         """
         loop = self._loop
         if loop is None or not loop.is_in_this_process:
             return False
         loop.leave(self)
-        return not loop.is_current
+        return loop.can_be_waited_for
 
     def _finish(self, timeout: float | None = None) -> bool:
-        """End the outlets, and wait for that: it takes milliseconds. Return whether it could."""
-        waits = self._leave()
-        if waits and self._loop is not None:
-            self._loop.wait(self._ended, timeout)
-        return waits
+        """End the outlets, and wait for that: it takes milliseconds. Return whether they have
+        ended, and not only will.
+        """
+        if not self._leave() or self._loop is None:
+            return False
+        self._loop.wait(self._ended, timeout)
+        return self._ended.done()
 
     def _raise_failure(self, error: BaseException | None) -> None:
         """Raise what has gone wrong in the simulator, unless the block is left by an interrupt, or
@@ -239,6 +246,11 @@ class ThreadBlock(Generic[Opened, H]):
     def stop_on_error(self) -> Callable[[Exception], None]:
         """Stops on an internal error, which an outlet at the desk survives: the test must fail."""
         return self._stop.on_error
+
+
+def _max_seconds(kind: type[BaseException] | None) -> float | None:
+    """Return how long to wait for the end of a block that is left with this kind of error."""
+    return MAX_SECONDS_IN_GENERATOR if kind is GeneratorExit else None
 
 
 def _is_cancellation(error: BaseException) -> bool:

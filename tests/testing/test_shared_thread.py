@@ -20,7 +20,7 @@ import trio
 from invis_sim import Simulator, SimulatorStopped, StartError, start_fleet, start_simulator
 from invis_sim.journal import EntryFilter
 from invis_sim.scenario.loading import resolve
-from invis_sim.testing import loop_thread
+from invis_sim.testing import loop_thread, thread_block
 from invis_sim.testing.block import SimulatorContext
 from invis_sim.testing.handle import SimulatorHandle
 from invis_sim.testing.loop_thread import LoopThread
@@ -420,8 +420,32 @@ def test_the_last_block_may_be_left_while_another_is_entered(waits: bool) -> Non
     last.__exit__(None, None, None)
 
 
-def test_a_block_may_be_left_in_the_thread_of_the_outlets() -> None:
+def test_a_block_may_be_left_in_a_thread_of_outlets() -> None:
     """There, the garbage collector may close a generator that nothing has finished."""
+
+    def outlet() -> Iterator[SimulatorHandle]:
+        with start_simulator() as sim:
+            yield sim
+
+    def nest(generator: Any) -> None:
+        with start_simulator() as nested:  # which has a thread of its own, for which this waits
+            nested.call(generator.close)
+
+    with start_simulator() as other:
+        for close in (lambda generator: generator.close(), nest):
+            generator = outlet()
+            sim = next(generator)
+            other.call(close, generator)
+            sim.stop()
+            with pytest.raises(ConnectionRefusedError):
+                connect(sim.tcp_address)
+
+
+def test_a_block_may_be_left_where_its_end_must_wait_for_the_caller(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As where the garbage collector closes a generator in the middle of a wait for a future."""
+    monkeypatch.setattr(thread_block, "MAX_SECONDS_IN_GENERATOR", 0.01)
 
     def outlet() -> Iterator[SimulatorHandle]:
         with start_simulator() as sim:
@@ -430,10 +454,13 @@ def test_a_block_may_be_left_in_the_thread_of_the_outlets() -> None:
     with start_simulator() as other:
         generator = outlet()
         sim = next(generator)
-        other.call(generator.close)  # type: ignore[attr-defined]
-        sim.stop()
-        with pytest.raises(ConnectionRefusedError):
-            connect(sim.tcp_address)
+        with other._thread.ended._condition:
+            other._thread._loop.call_soon(other._thread._stopping.set)
+            while not other._simulator._acceptor._closed:
+                pass
+            generator.close()  # type: ignore[attr-defined]
+    with pytest.raises(ConnectionRefusedError):
+        connect(sim.tcp_address)
 
 
 def test_a_block_that_is_entered_in_the_thread_of_outlets_has_one_of_its_own() -> None:
