@@ -32,10 +32,11 @@ AGAINST_OUTLET = Goal(at_least=0.8)
 TRANSPORTS: tuple[Transport, ...] = ("tcp", "ws")
 
 PART, PARTS, CLIENTS = 200_000, 5, 100
-WARM_UP_PART, WARM_UP_PARTS = 20_000, 10
-"""Requests, and batches of them, each on new connections. By then the journal is full, and so is
-what else has bounds; and the garbage collector, which frees what connections leave, has gone
-through all objects once or twice, which it does after some hundred connections."""
+WARM_UP = (*[20_000] * 10, PART)
+"""Batches of requests, each on new connections. By then the journal is full, and so is what else
+has bounds; the garbage collector, which frees what connections leave, has gone through all objects,
+which it does after some hundred connections; and one batch has been as large as those that count.
+"""
 
 GROWTH = Goal(at_most=512)
 """KiB, in a million requests after that."""
@@ -68,8 +69,8 @@ def proxy_memory() -> None:
     with run_outlet("no proxy") as device, run_proxy(device) as proxied:
         pin_client(device.tcp.pid)
         target = Target(proxied.tcp)
-        for _ in range(WARM_UP_PARTS):
-            run_batch(target, CLIENTS, WARM_UP_PART)
+        for requests in WARM_UP:
+            run_batch(target, CLIENTS, requests)
         first = _memory(proxied.tcp)
         rows = [("requests", "MiB", "KiB more", "goal"), ("0", f"{first / 1024:.1f}", "", "")]
         for part in range(1, PARTS + 1):
