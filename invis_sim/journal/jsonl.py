@@ -27,6 +27,11 @@ __all__ = [
 ]
 
 
+MAX_SECONDS = 1e11
+"""The latest time that a line may have, some 3000 years from now: of later ones the system does not
+know the date."""
+
+
 class JournalHeader(msgspec.Struct, frozen=True, kw_only=True, tag_field="entry", tag="journal"):
     """The first line of a journal: what is needed to see the same again.
 
@@ -217,10 +222,13 @@ def decode_line(line: str | bytes) -> JournalHeader | Entry:
         raise ValueError("nested too deep") from None
     decoded = msgspec.convert(plain, JournalHeader | _EventLine | _ExchangeLine)
     if isinstance(decoded, JournalHeader):
+        _check_time("started", decoded.started)
         return decoded
     if isinstance(decoded, _EventLine):
         event: Event = msgspec.convert(plain, _ANY_EVENT)
+        _check_time("seconds", event.seconds)
         return event
+    _check_time("seconds", decoded.seconds)
     received = None if decoded.received is None else _bytes(decoded.received)
     request = None
     if received is not None and decoded.outcome != "malformed":
@@ -245,6 +253,11 @@ def decode_line(line: str | bytes) -> JournalHeader | Entry:
         recipients=decoded.recipients,
         latency=decoded.latency,
     )
+
+
+def _check_time(key: str, seconds: float) -> None:
+    if not abs(seconds) <= MAX_SECONDS:  # nor is NaN
+        raise ValueError(f"{key}: expected at most {MAX_SECONDS:g} seconds, found {seconds:g}")
 
 
 def _written(shown: str | _Base64, transport: Transport) -> bytes:

@@ -304,6 +304,14 @@ def test_integers_as_long_as_a_request_may_have_them_are_read() -> None:
         ('{"entry":"event","number":1,"seconds":0}', "kind"),
         ('{"entry":"event","kind":"closed","number":1,"seconds":0}', "reason"),
         ("[" * 100_000, "nested too deep"),
+        *(
+            (
+                f'{{"entry":"event","kind":"error","number":1,"text":"","seconds":{seconds}}}',
+                "seconds: expected at most",
+            )
+            for seconds in ("1e400", "-1e12", "NaN")
+        ),
+        ('{"entry":"journal","started":1e300}', "started: expected at most"),
         (
             (
                 '{"entry":"exchange","number":1,"seconds":0,"transport":"tcp","connection":1,'
