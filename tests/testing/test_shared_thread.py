@@ -420,8 +420,9 @@ def test_the_last_block_may_be_left_while_another_is_entered(waits: bool) -> Non
     last.__exit__(None, None, None)
 
 
-def test_a_block_may_be_left_in_a_thread_of_outlets() -> None:
+def test_a_block_may_be_left_in_a_thread_of_outlets(monkeypatch: pytest.MonkeyPatch) -> None:
     """There, the garbage collector may close a generator that nothing has finished."""
+    monkeypatch.setattr(thread_block, "MAX_SECONDS_IN_GENERATOR", 600)  # it does not wait at all
 
     def outlet() -> Iterator[SimulatorHandle]:
         with start_simulator() as sim:
