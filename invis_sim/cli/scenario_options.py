@@ -56,6 +56,12 @@ def with_options(scenario: Scenario, args: argparse.Namespace) -> Scenario:
             # Of several it is the pattern of all serial numbers.
             scenario = with_fleet(scenario, sn=given.pop("sn"), **of_fleet)
         scenario = override(scenario, **given)
+    for option, value in (
+        ("--control-host", args.control_host),
+        ("--allow-host", args.allow_hosts),
+    ):
+        if value and not scenario.listen.control:
+            raise CliError(f"{option}: has no effect without --control", status=2)
     unreachable = ", ".join(dict.fromkeys(scenario.unreachable_faults))
     if unreachable and args.log not in ("text", "full"):  # which shows them as its journal has them
         print_warning(f"with these options, some faults never apply: {unreachable}")

@@ -646,6 +646,11 @@ def test_where_it_cannot_listen_for_another_reason_nothing_is_said_of_free_ports
             ("--no-tcp", "--no-ws"),
             ["invis-sim: with these options, tcp and ws are both false"],
         ),
+        (
+            ("--control-host", "0.0.0.0"),
+            ["invis-sim: --control-host: has no effect without --control"],
+        ),
+        (("--allow-host", "x"), ["invis-sim: --allow-host: has no effect without --control"]),
         (("--seed", "one"), ["invis-sim run: --seed: expected a whole number"]),
         (("--speed", "0"), ["invis-sim run: --speed: expected a number above 0, or inf"]),
         (("--speed", "nan"), ["invis-sim run: --speed: expected a number above 0"]),
