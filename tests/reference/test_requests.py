@@ -5,7 +5,7 @@ The reference: arguments that are missing, too few, too many, of the wrong type 
 answered `PUBACK` 0, and nothing is changed at all; a request that changes nothing causes no push.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import msgspec
@@ -14,7 +14,6 @@ import pytest
 from invis_sim.device.state import Product
 from invis_sim.protocol.transport import Transport
 from invis_sim.testing.block import start_simulator
-from invis_sim.testing.handle import SimulatorHandle
 from tests.server.peers import Peer, listening
 from tests.server.support import TRANSPORTS, failure_reply
 
@@ -209,22 +208,15 @@ def pushed(peer: Peer) -> list[int]:
     return found
 
 
+@pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("product", ANY)
-def test_every_request_succeeds_or_fails_as_the_reference_says(product: Product) -> None:
-    scenario = f"device.product = '{product}'\ntiming.sensor_seconds = 0"
-    # Every other request over each transport, and the other half on another product.
-    halves = (CASES[::2], CASES[1::2]) if product == "pro" else (CASES[1::2], CASES[::2])
-    with start_simulator(scenario) as sim:
-        sim.clock.pause()
-        for transport, cases in zip(TRANSPORTS, halves, strict=True):
-            check_cases(sim, product, transport, cases)
-
-
-def check_cases(
-    sim: SimulatorHandle, product: Product, transport: Transport, cases: Sequence[Case]
+def test_every_request_succeeds_or_fails_as_the_reference_says(
+    product: Product, transport: Transport
 ) -> None:
-    with listening(sim, transport) as peer:
-        for case in cases:
+    scenario = f"device.product = '{product}'\ntiming.sensor_seconds = 0"
+    with start_simulator(scenario) as sim, listening(sim, transport) as peer:
+        sim.clock.pause()
+        for case in CASES:
             before = sim.state
             peer.send_request(case.callback, case.args)
             reply, pushes, after = peer.packet(), pushed(peer), sim.state

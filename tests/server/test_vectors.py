@@ -120,16 +120,15 @@ def test_examples_on_the_wire(vectors: list[dict[str, Any]], product: str) -> No
     scenario = scenario_of(vectors[0], product)
     with start_simulator(scenario) as simulator:
         simulator.clock.pause()
-        for number, vector in enumerate(vectors):
+        for vector in vectors:
             if vector["request"] is None:
                 simulator.reset("state")
                 push(simulator, vector)
                 continue
-            # Every other example with spaces over each transport.
-            spaced = SEPARATORS[:: 1 if number % 2 else -1]
-            for transport, separators in zip(TRANSPORTS, spaced, strict=True):
-                simulator.reset("state")
-                exchange(simulator, transport, vector, separators)
+            for transport in TRANSPORTS:
+                for separators in SEPARATORS:
+                    simulator.reset("state")
+                    exchange(simulator, transport, vector, separators)
 
 
 def test_every_example_is_in_a_group() -> None:
