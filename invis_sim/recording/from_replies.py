@@ -350,7 +350,10 @@ class _Reader:
             if product == "aura":
                 self._note_quirk("plain_nightlight_on_aura", True)
         for number, name in ((5, "color_light"), (7, "indicator_light"), (1, "indicator_light")):
-            args = self._answered(Callback.COLOR_LIGHT_STATUS, [number]).args
+            answered = self._answered(Callback.COLOR_LIGHT_STATUS, [number])
+            args = answered.args
+            if product != "aura" and answered.reply is not None and not answered.reply.ok:
+                self._note_quirk("color_light_without_aura", "fail")
             if not isinstance(args, list):
                 continue
             if product != "aura":

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from invis_sim.device.outlet import Outlet
 from invis_sim.device.preferences import AddressForm
-from invis_sim.device.state import OutletState, Product, Quirks
+from invis_sim.device.state import OutletState, Product, Quirks, patched
 from invis_sim.protocol.packets import Push, Reply, Request
 from invis_sim.recording.observed import Observed
 from invis_sim.recording.questions import QUESTIONS, Question, simulate
@@ -49,6 +49,17 @@ def test_once_everything_was_asked_everything_is_known(
         if one.reply is not None:
             observed.reply(asked(one.question), one.reply)
             assert not observed.reply(asked(one.question), one.reply)
+    assert packets(learnt(observed, known)) == packets(device)
+
+
+def test_a_refusal_is_learnt_where_the_scenario_expects_an_answer() -> None:
+    odd = {"faceplate": {"attached": False}, "quirks": {"color_light_without_aura": "empty"}}
+    device = patched(OutletState(), odd).with_product("aura")  # which looks like a bare one
+    known = msgspec.structs.replace(OutletState().with_product("bare"), quirks=device.quirks)
+    observed = Observed()
+    for one in simulate(device):
+        if one.reply is not None:
+            observed.reply(asked(one.question), one.reply)
     assert packets(learnt(observed, known)) == packets(device)
 
 
