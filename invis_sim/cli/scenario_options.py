@@ -55,7 +55,13 @@ def with_options(scenario: Scenario, args: argparse.Namespace) -> Scenario:
 
             # Of several it is the pattern of all serial numbers.
             scenario = with_fleet(scenario, sn=given.pop("sn"), **of_fleet)
-        scenario = override(scenario, **given)
+        before, scenario = scenario, override(scenario, **given)
+    if scenario.quirks != before.quirks:
+        off, on = ("TCP", "WebSocket") if args.no_tcp else ("WebSocket", "TCP")
+        print_warning(
+            f"with these options, quirks.transports does not apply: a {scenario.device.hw_rev} has "
+            f"no {on}, and {off} is switched off; it has {on} all the same"
+        )
     for option, value in (
         ("--control-host", args.control_host),
         ("--allow-host", args.allow_hosts),

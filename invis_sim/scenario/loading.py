@@ -18,6 +18,7 @@ from invis_sim.protocol.printable import printable
 from invis_sim.scenario.bundled import bundled, find_bundled
 from invis_sim.scenario.conflicts import conflicts
 from invis_sim.scenario.fleet import FleetSettings
+from invis_sim.scenario.listen import transports_of
 from invis_sim.scenario.model import NarrowedScenario, Scenario
 from invis_sim.scenario.toml_positions import key_lines
 from invis_sim.scenario.validation import validate
@@ -218,8 +219,9 @@ def check_overrides(names: Iterable[str], known: Iterable[str]) -> None:
 def override(scenario: Scenario, **values: Any) -> Scenario:
     """The scenario with other values for some keys; None leaves a key as it is.
 
-    values: any of OVERRIDES. Where one switches a
-    transport off, faults for that transport stay, and never apply; see `NarrowedScenario`.
+    values: any of OVERRIDES. Where one switches a transport off, faults for that transport stay,
+    and never apply; see `NarrowedScenario`. An outlet whose revision has that transport alone, by
+    `quirks.transports`, has the other one then.
 
     Raises ScenarioError for a value that is not valid, TypeError for any other name.
     """
@@ -244,6 +246,9 @@ def override(scenario: Scenario, **values: Any) -> Scenario:
         with values_checked():
             for table, keys in changes.items():
                 top[table] = msgspec.structs.replace(getattr(scenario, table), **keys)
+            listen, quirks = top.get("listen", scenario.listen), scenario.quirks
+            if not transports_of(listen, scenario.device, quirks):
+                top["quirks"] = msgspec.structs.replace(quirks, transports="both")
             with suppress(ValueError):
                 return msgspec.structs.replace(scenario, **top)
             # Perhaps for no other reason than faults for a transport that is off now.

@@ -689,9 +689,16 @@ def test_every_problem_of_a_step_is_a_line(tmp_path: Path) -> None:
     assert [line.split(": ")[1] for line in lines] == [f"{scenario}:{n}" for n in (1, 5)]
 
 
-def test_an_option_that_does_not_fit_the_scenario_is_reported() -> None:
-    (line,) = refused(2, "run", "rev-b", "--no-tcp")
-    assert line.startswith("invis-sim: with these options, quirks.transports: ")
+def test_an_outlet_with_one_transport_has_the_other_where_an_option_switches_that_off() -> None:
+    with outlet("rev-b", "--no-tcp") as it:
+        assert it.ready["tcp"] is None
+        assert it.ready["ws"]
+        status, _, err = it.end()
+    assert status == 0
+    assert err == (
+        "invis-sim: with these options, quirks.transports does not apply: a revB has no WebSocket, "
+        "and TCP is switched off; it has WebSocket all the same\n"
+    )
 
 
 def test_a_transport_that_faults_of_the_scenario_need_can_be_switched_off() -> None:

@@ -496,6 +496,23 @@ def test_a_transport_that_a_fault_needs_can_be_switched_off_by_an_option_alone()
         with_faults(Scenario(listen=Listen(ws=False)), [fault])
 
 
+@for_each(("hw_rev", "off"), [("revB", "tcp"), ("revA", "ws")])
+def test_the_only_transport_of_a_revision_can_be_switched_off_by_an_option(
+    hw_rev: str, off: str
+) -> None:
+    text = f'device.hw_rev = "{hw_rev}"\nquirks.transports = "by_revision"'
+    narrowed = override(resolve(text), **{off: False})
+    assert narrowed.quirks.transports == "both"
+    assert not getattr(narrowed.listen, off)
+    other = {"tcp": "ws", "ws": "tcp"}[off]
+    assert override(resolve(text), **{other: False}).quirks.transports == "by_revision"
+    with pytest.raises(ScenarioError, match="tcp and ws are both false"):
+        resolve(text, tcp=False, ws=False)
+    # In one place it is a slip.
+    with pytest.raises(ScenarioError, match="listen switches off the transport of"):
+        resolve(f"{text}\nlisten.{off} = false")
+
+
 def test_what_an_option_has_switched_off_does_not_hide_other_mistakes() -> None:
     narrowed = override(Scenario(faults=(Drop(when=When(transport="ws")),)), ws=False)
     with pytest.raises(ScenarioError, match="tcp and ws are both false"):
