@@ -334,10 +334,12 @@ def test_else_there_are_both_whatever_the_revision(hw_rev: str) -> None:
         assert all(sim.has(transport) for transport in TRANSPORTS)
 
 
-def test_a_transport_that_the_revision_needs_cannot_be_switched_off() -> None:
+def test_a_transport_that_the_revision_needs_cannot_be_switched_off_in_the_same_place() -> None:
     with pytest.raises(ValueError, match="by_revision"):
         outlet(device=Device(hw_rev="revB"), quirks=BY_REVISION, listen=Listen(tcp=False))
     text = '[device]\nhw_rev = "revB"\n[quirks]\ntransports = "by_revision"\n'
     with pytest.raises(ScenarioError, match="by_revision"):
-        start_simulator(text, tcp=False)
+        start_simulator(f"{text}[listen]\ntcp = false\n")
+    with start_simulator(text, tcp=False) as sim:
+        assert [*sim.addresses] == ["ws"]
     assert outlet(listen=Listen(tcp=False)).transports == ("ws",)
