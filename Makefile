@@ -9,8 +9,8 @@ TCP_PORT ?=
 WS_PORT ?=
 CONTROL_PORT ?=
 PYTEST_ARGS ?=
-# One more than there are cores, as some tests wait for what a network or a process does.
-WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
+# Four more than there are cores, as some tests wait for what a network or a process does.
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 4)))
 # For pip: a file of versions to install, such as tests/minimum.txt.
 CONSTRAINTS ?=
 

@@ -359,6 +359,7 @@ def test_coalesce_on_every_packet_sends_them_two_by_two(transport: Transport) ->
     with faulty(faults.Coalesce(max_wait=3600)) as sim, connected(sim, transport) as peer:
         before = peer.segments()
         peer.send_requests(1, 2, 3, 4)
+        peer.acknowledge_at_once()
         assert in_order(peer, 4) == [1, 2, 3, 4]
         assert peer.segments() - before == 2
 
@@ -395,6 +396,7 @@ def test_split_sends_segments(transport: Transport, fault: Fault, sizes: list[fl
     with faulty(fault) as sim, connected(sim, transport) as peer:
         before = peer.segments()
         peer.send_requests(1)
+        peer.acknowledge_at_once()
         assert peer.receive(len(whole)) == whole
         sent = exchanges(sim, 1)[0].sent
         expected = [size if size > 1 else len(whole) * size for size in sizes[:-1]]
@@ -433,6 +435,7 @@ def test_coalesce_sends_two_packets_in_one_segment(transport: Transport) -> None
         peer.send_requests(1)
         assert peer.receives_nothing(0.05)
         peer.send_requests(2, 3)
+        peer.acknowledge_at_once()
         whole = reply_bytes(transport, 1, 2, 3)
         assert peer.receive(len(whole)) == whole
         assert peer.segments() - before == 2  # the first two, and the third
