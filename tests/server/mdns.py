@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -49,7 +50,7 @@ class Browser:
     def __init__(self, network: zeroconf.Zeroconf) -> None:
         self._network = network
         self._there: set[str] = set()
-        self.ends = 0  # how often somebody was taken back
+        self._ends: Counter[str] = Counter()  # how often each was taken back
         self._news = threading.Condition()
         self._browser = zeroconf.ServiceBrowser(network, SERVICE_TYPE, handlers=[self._changed])
 
@@ -63,7 +64,7 @@ class Browser:
         with self._news:
             if state_change.name == "Removed":
                 self._there.discard(name)
-                self.ends += 1
+                self._ends[name] += 1
             else:
                 self._there.add(name)
             self._news.notify_all()
@@ -79,6 +80,10 @@ class Browser:
         info = self._network.get_service_info(SERVICE_TYPE, name, int(TIMEOUT * 1000))
         assert info is not None
         return info
+
+    def ends(self, sn: str) -> int:
+        """How often an outlet was taken back. Those of other tests are seen here as well."""
+        return self._ends[f"{sn}.{SERVICE_TYPE}"]
 
     def wait_for_end(self, sn: str) -> None:
         self.wait(lambda there: f"{sn}.{SERVICE_TYPE}" not in there)

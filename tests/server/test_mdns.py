@@ -110,13 +110,13 @@ def test_what_is_announced_follows_what_the_outlet_is(sn: str) -> None:
 def test_what_says_nothing_new_is_not_announced_again(sn: str) -> None:
     with browsing() as browser, start_simulator(announced(sn)) as sim:
         browser.wait_for(sn)
-        ends = browser.ends
+        ends = browser.ends(sn)
         sim.set(faceplate={"hw_rev": "x", "radar": {}})
         sim.set(device={"MAC": "x"})
         sim.set(device={"device": "Unknown"})  # which is told
         while txt(browser.wait_for(sn))["device"] != "Unknown":
             pass
-        assert browser.ends <= ends + 1
+        assert browser.ends(sn) <= ends + 1
 
 
 def test_of_a_faceplate_that_is_not_attached_nothing_is_announced(sn: str) -> None:

@@ -107,7 +107,7 @@ def test_one_of_a_crowd_is_gone_while_it_restarts_and_then_at_its_new_address() 
             await one.clock.advance(10)
             assert (await run_in_thread(browser.wait_for, one.sn)).port == one.tcp_address[1]
             assert (await run_in_thread(browser.wait_for, other.sn)).port == other.tcp_address[1]
-            assert browser.ends == 1
+            assert (browser.ends(one.sn), browser.ends(other.sn)) == (1, 0)
             assert not one.journal.events(kind="error")
 
     run_with_outlets(test)
