@@ -36,6 +36,8 @@ async def _captured(state: OutletState, transport: Transport, **options: Any) ->
     quirks = msgspec.structs.replace(state.quirks, transports="both")
     state = msgspec.structs.replace(state, quirks=quirks)
     listen = Listen(tcp=transport == "tcp", ws=transport == "ws")
+    # An outlet that does not answer for parts that it lacks is waited for five times.
+    answers_all = quirks.missing_parts != "ignored"
     with refusing_port() as refusing:
         async with open_simulator(scenario_of(state, seed=1, listen=listen)) as device:
             return await async_capture(
@@ -44,7 +46,7 @@ async def _captured(state: OutletState, transport: Transport, **options: Any) ->
                 ws_port=refusing if transport == "tcp" else urlsplit(device.ws_url).port or 0,
                 listen=0,
                 pause=0,
-                timeout=TIMEOUT,
+                timeout=TIMEOUT if answers_all else 0.3,
                 **options,
             )
 
