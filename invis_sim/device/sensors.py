@@ -6,6 +6,7 @@ not, so what is read depends on the time and the seed, and not on how often it i
 """
 
 import copy
+import math
 from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -212,22 +213,26 @@ def _on_wire(
         return value
     if name not in DECIMALS:
         return round(value)
-    value += 0.0  # makes 0 of -0.0: what is equal must look equal, for `_constants_on_wire`
     text = f"{value:.3f}".removesuffix("0") if thousandths else f"{value:.2f}"
     return text if decimals == "strings" else float(text)
 
 
 @lru_cache(maxsize=64)
 def _constants_on_wire(readings: tuple[tuple[str, Any], ...], decimals: Decimals) -> dict[str, Any]:
-    """Return what callback 11 has of readings, None for each that is no constant. The outlets of a
-    fleet share it, as most have the same readings.
+    """Return what callback 11 has of constant readings. The outlets of a fleet share it, as most
+    have the same readings.
 
-    readings: names and readings.
+    readings: names and readings; None: a reading that is not shared, of which there is None.
     """
     return {
-        name: None if isinstance(reading, tuple | Drift) else _on_wire(name, reading, decimals)
+        name: None if reading is None else _on_wire(name, reading, decimals)
         for name, reading in readings
     }
+
+
+def _is_negative_zero(reading: Any) -> bool:
+    """Whether the reading is shown with a sign though it is zero, as firmware in C may do."""
+    return reading == 0 and math.copysign(1, reading) < 0
 
 
 class Sampler:
@@ -244,7 +249,8 @@ class Sampler:
         self.stage: int | None = None
         self._seed = seed
         self._readings: dict[str, Any] = {}
-        self._changing: tuple[str, ...] = ()  # readings that are no constants
+        # Readings that are no constants, and -0.0, which is equal to 0.0 and looks different.
+        self._unshared: tuple[str, ...] = ()
         self._constants: dict[Decimals, dict[str, Any]] = {}  # by the form of decimals
         self._drifts: dict[str, float] = {}  # reading → where its drift is
         self._offsets: dict[str, float] = {}  # reading → what a calibration has added to it
@@ -272,14 +278,14 @@ class Sampler:
                 self._offsets.pop(name, None)
                 self._lost.discard(name)
         self._readings = readings
-        changing = []
+        unshared = []
         for name, reading in readings.items():
             if isinstance(reading, Drift):
                 self._drifts.setdefault(name, reading.start)
-                changing.append(name)
-            elif isinstance(reading, tuple):
-                changing.append(name)
-        self._changing = tuple(changing)
+                unshared.append(name)
+            elif isinstance(reading, tuple) or _is_negative_zero(reading):
+                unshared.append(name)
+        self._unshared = tuple(unshared)
         self._constants = {}
 
     def restart(self) -> None:
@@ -332,10 +338,11 @@ class Sampler:
             return {name: self._to_wire(name, decimals) for name in self._readings}
         # Most are constants, and every outlet of a fleet pushes them every few seconds.
         if decimals not in self._constants:
-            readings = tuple(self._readings.items())
+            shared = {**self._readings, **dict.fromkeys(self._unshared)}
+            readings = tuple(shared.items())
             self._constants[decimals] = _constants_on_wire(readings, decimals)
-        changing = {name: self._to_wire(name, decimals) for name in self._changing}
-        return {**self._constants[decimals], **changing}
+        unshared = {name: self._to_wire(name, decimals) for name in self._unshared}
+        return {**self._constants[decimals], **unshared}
 
     def _to_wire(self, name: str, decimals: Decimals) -> Any:
         if name == "occupancy_state" and self.stage is not None:

@@ -80,6 +80,13 @@ def test_decimals_are_strings_of_two_places_or_numbers_by_a_quirk() -> None:
     )
 
 
+@for_each(("value", "shown"), [(-0.0, "-0.00"), (-0.004, "-0.00"), (0.0, "0.00"), (0, "0.00")])
+def test_a_zero_keeps_its_sign_also_beside_another(value: float, shown: str) -> None:
+    for other in (0.0, value):
+        returned(an_outlet(sensors={"lux": other}), 11)
+    assert returned(an_outlet(sensors={"lux": value}), 11)[1]["lux"] == shown
+
+
 def test_what_an_outlet_reads_does_not_depend_on_others_with_readings_that_are_alike() -> None:
     """Outlets share what they show of constants."""
     given: list[dict[str, Any]] = [

@@ -371,8 +371,12 @@ def test_it(invis_sim):
 def test_whatever_a_test_starts_is_gone_when_it_ends(run: Run) -> None:
     run(
         """
-import gc, os, socket, threading
+import gc, ipaddress, os, socket, threading
 import pytest
+
+# An address of its own, so that no other process gets the ports that are free again.
+HOST = str(ipaddress.ip_address("127.64.0.0") + os.getpid())
+pytestmark = pytest.mark.invis_scenario(host=HOST)
 
 places = []
 before = threading.enumerate()
@@ -382,7 +386,7 @@ def test_warm_up(invis_sim):
 
 @pytest.mark.parametrize("turn", range(10))
 def test_it(invis_sim, invis_sim_factory, turn):
-    other = invis_sim_factory()
+    other = invis_sim_factory(host=HOST)
     gc.collect()
     places.append((invis_sim.tcp_address, len(os.listdir("/proc/self/fd"))))
     assert ask(invis_sim) == ask(other)
