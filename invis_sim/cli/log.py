@@ -74,8 +74,6 @@ class JsonLog:
         # of the others whether it is printable takes as long as to encode it.
         if encoded.isascii() and b"\x7f" not in encoded:
             return text
-        if text.replace("\n", "").isprintable():
-            return text
         return printable_lines(text)  # which is the same JSON
 
     def flush(self) -> str:

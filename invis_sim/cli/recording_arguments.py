@@ -1,6 +1,7 @@
 """The arguments of the commands that work beside a real outlet."""
 
 import argparse
+from collections.abc import Callable
 from typing import Any
 
 from invis_sim.cli.argument_types import host, port, wait_seconds
@@ -66,7 +67,8 @@ def add_recording_commands(commands: Any) -> None:
             "invis-sim compare mine.jsonl --json",
         ),
     )
-    _add_device(compare, "the outlet, or a journal file of it, such as `capture --raw` writes")
+    about = "the outlet, or a journal file of it, such as `capture --raw` writes"
+    _add_device(compare, about, parse=str)  # which of both it is shows later
     compare.add_argument(
         "scenario",
         nargs="?",
@@ -131,8 +133,10 @@ def add_recording_commands(commands: Any) -> None:
     add_outlet_options(replay)
 
 
-def _add_device(parser: argparse.ArgumentParser, about: str = _HOST) -> None:
-    _add_ports(parser, about=about)
+def _add_device(
+    parser: argparse.ArgumentParser, about: str = _HOST, parse: Callable[[str], str] = host
+) -> None:
+    _add_ports(parser, about=about, parse=parse)
     parser.add_argument(
         "--pause",
         type=wait_seconds,
@@ -143,12 +147,18 @@ def _add_device(parser: argparse.ArgumentParser, about: str = _HOST) -> None:
 
 
 def _add_ports(
-    parser: argparse.ArgumentParser, prefix: str = "", whose: str = "", about: str = _HOST
+    parser: argparse.ArgumentParser,
+    prefix: str = "",
+    whose: str = "",
+    about: str = _HOST,
+    parse: Callable[[str], str] = host,
 ) -> None:
-    """Add where the outlet is. prefix: of the attributes. whose: ports these are, for the help."""
-    # The host of a comparison may be the path of a file.
-    kind = host if about == _HOST else str
-    parser.add_argument(f"{prefix}host", type=kind, metavar="HOST", help=about)
+    """Add where the outlet is.
+
+    prefix: of the attributes. whose: ports these are, for the help.
+    about: the help of HOST. parse: what HOST is parsed with.
+    """
+    parser.add_argument(f"{prefix}host", type=parse, metavar="HOST", help=about)
     for transport, name, default in (("tcp", "TCP", TCP_PORT), ("ws", "WebSocket", WS_PORT)):
         parser.add_argument(
             f"--{transport}-port",

@@ -87,8 +87,7 @@ class Outlet:
     @property
     def speaks(self) -> bool:
         """Whether it is neither offline nor silent."""
-        device = self._device  # its `speaks`, written out: this is asked for each request
-        return not (device.offline or device.update.silent)
+        return self._device.speaks
 
     @property
     def faceplate_online(self) -> bool:

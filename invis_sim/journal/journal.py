@@ -15,7 +15,7 @@ from invis_sim.journal.budget import JournalBudget
 from invis_sim.journal.entries import Entry, Event, Exchange, Outcome
 from invis_sim.journal.filter import EntryFilter
 from invis_sim.journal.jsonl import JournalHeader, decode_line, encode_entries, encode_header
-from invis_sim.journal.memory import memory_of, memory_of_args
+from invis_sim.journal.memory import memory_of
 from invis_sim.journal.queries import JournalQueries
 from invis_sim.journal.stream import MAX_WAITING, MAX_WAITING_BYTES, Subscription
 from invis_sim.protocol.packets import Note, Request
@@ -128,12 +128,7 @@ class Journal(JournalQueries):
         # Every request comes through here, so this calls as little as possible.
         self._last_number = exchange.number = self._last_number + 1
         exchange.sn = self.sn
-        received, request = exchange.received, exchange.request
-        size = 0 if received is None else len(received)
-        if request is not None and request.args is not msgspec.UNSET and received is not None:
-            size += memory_of_args(received)
-        for data in exchange.sent:
-            size += len(data)
+        size = memory_of(exchange)
         entries, lock = self._entries, self._lock
         lock.acquire()  # `with` takes twice as long
         try:

@@ -131,7 +131,7 @@ def _as_written(
             _WrittenExchange(
                 entry.sn,
                 entry.number,
-                round(entry.seconds * 1e6) / 1e6,  # as `_rounded`
+                _rounded(entry.seconds),
                 transport,
                 entry.connection,
                 entry.push_callback if request is None else request.callback,

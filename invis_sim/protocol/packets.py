@@ -167,8 +167,7 @@ class Packet(msgspec.Struct, frozen=True, gc=False):
     @property
     def packet_id(self) -> int | None:
         """A reply has that of its request; None if it is missing or not an integer."""
-        packet_id = self.fields.get("packetID")
-        return packet_id if type(packet_id) is int else None
+        return _integer_or_none(self.fields.get("packetID"))
 
     @property
     def callback(self) -> int | None:
@@ -187,10 +186,7 @@ class Packet(msgspec.Struct, frozen=True, gc=False):
 
     def encode(self) -> bytes:
         """Encode the packet as UTF-8 JSON without spaces."""
-        try:  # `encode_json`, written out: each reply is encoded here
-            return _encode(self.fields)
-        except ValueError:
-            return _encode_slow(self.fields)
+        return encode_json(self.fields)
 
 
 def _replaced(tree: Any, path: tuple[Key, ...], value: Any) -> Any:
@@ -236,8 +232,7 @@ class Reply(Packet, frozen=True, gc=False):
     @property
     def puback(self) -> int | None:
         """`PUBACK`: 1 for success, 0 for failure; None if it is missing or not an integer."""
-        puback = self.fields.get("PUBACK")
-        return puback if type(puback) is int else None
+        return _integer_or_none(self.fields.get("PUBACK"))
 
     @property
     def ok(self) -> bool:
@@ -280,6 +275,10 @@ def parse_packet(document: bytes) -> Reply | Push:
     """
     fields, _ = parse_object(document, "a packet")
     return Reply(fields) if "PUBACK" in fields else Push(fields)
+
+
+def _integer_or_none(value: object) -> int | None:
+    return value if type(value) is int else None
 
 
 _decode_fields = msgspec.json.Decoder(dict[str, Any]).decode

@@ -66,14 +66,16 @@ class JsonPieces:
     """Takes apart what comes over TCP.
 
     max_bytes: the longest packet; from a longer one on, nothing in the stream is a packet.
-
-    idle: whether nothing is held back, and the next byte is the first of something new.
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self.idle = True
         self._framer = JsonFramer(max_bytes)
         self._held = bytearray()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is held back, and the next byte is the first of something new."""
+        return not self._held and self._framer.between_documents
 
     def feed(self, data: bytes) -> list[Piece]:
         """Return the pieces that this completes, in order. data: cut from the stream anywhere."""
@@ -87,14 +89,12 @@ class JsonPieces:
             text, problem = (raw, None) if isinstance(found, bytes) else (None, found)
             pieces.append(Piece(self._take(len(raw)), text, problem=problem))
         self._add_other(pieces, len(self._held) - self._framer.unfinished)
-        self.idle = not self._held and self._framer.between_documents
         return pieces
 
     def give_up(self, reason: str) -> list[Piece]:
         """Return what is held back: nothing more of it comes. reason: why, for a person."""
         problem = self._framer.give_up(reason)
         raw = self._take(len(self._held))
-        self.idle = self._framer.between_documents
         return [Piece(raw, problem=problem)] if raw else []
 
     def _add_other(self, pieces: list[Piece], size: int) -> None:
@@ -121,12 +121,9 @@ class FramePieces:
     frame with reserved bits or with another opcode, and one that is too long, is no packet.
 
     max_bytes: the longest message that may be a packet.
-
-    idle: whether nothing is held back, and the next byte is the first of something new.
     """
 
     def __init__(self, max_bytes: int) -> None:
-        self.idle = True
         self._max_bytes = max_bytes
         self._held = bytearray()  # the beginning of a frame
         self._passing = 0  # how many bytes of a frame are still to come that are no packet
@@ -134,6 +131,11 @@ class FramePieces:
         self._message = bytearray()  # and what is in them
         self._first: int | None = None  # the opcode of that message
         self._lost = False  # whether it is unknown where the next frame begins
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is held back, and the next byte is the first of something new."""
+        return not (self._held or self._passing or self._fragments)
 
     def feed(self, data: bytes) -> list[Piece]:
         """Return the pieces that this completes, in order. data: cut from the stream anywhere."""
@@ -157,7 +159,6 @@ class FramePieces:
             del held[:at]
         else:
             held += data[at:]
-        self._update_idle()
         return pieces
 
     def give_up(self, reason: str) -> list[Piece]:
@@ -171,11 +172,7 @@ class FramePieces:
             self._lost = head is None
             pieces.append(Piece(bytes(self._held)))
             self._held.clear()
-        self._update_idle()
         return pieces
-
-    def _update_idle(self) -> None:
-        self.idle = not (self._held or self._passing or self._fragments)
 
     def _next(self, source: bytes | bytearray, at: int, pieces: list[Piece]) -> int | None:
         """Add what the frame at this place makes, if that is known by now; return where it ends, or

@@ -2,15 +2,13 @@
 
 import socket
 from contextlib import suppress
-from typing import Any
 
-import msgspec
 import trio
 
 from invis_sim.client.ports import TCP_PORT, WS_PORT, check_place
 from invis_sim.device.handlers import HANDLERS, MUTATING_CALLBACKS
 from invis_sim.protocol.callbacks import Callback
-from invis_sim.protocol.packets import Note, Request
+from invis_sim.protocol.packets import Note, Request, read_fields
 from invis_sim.protocol.transport import Transport
 from invis_sim.recording.learning import Learning
 from invis_sim.schema.build import check
@@ -82,8 +80,6 @@ class Device:
 _PLAIN_KEYS = frozenset({"sn", "packetID", "payload"}), frozenset({"callbackName", "callbackArgs"})
 """The members of a request and of its payload that clients write."""
 
-_decode = msgspec.json.Decoder(dict[str, Any]).decode
-
 
 def why_withheld(request: Request, document: bytes) -> Note | None:
     """Return why a request is kept from a device that is only read; None: it may be sent.
@@ -101,10 +97,7 @@ def why_withheld(request: Request, document: bytes) -> Note | None:
 
 def _has_plain_keys(document: bytes) -> bool:
     keys, payload_keys = _PLAIN_KEYS
-    try:
-        fields = _decode(document)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return False
+    fields = read_fields(document) or {}
     payload = fields.get("payload")
     return (
         isinstance(payload, dict) and keys.issuperset(fields) and payload_keys.issuperset(payload)

@@ -1,9 +1,8 @@
 """A subscription delivers what matches, in order, once, and harms no one."""
 
-import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -390,15 +389,6 @@ def test_what_is_sent_of_an_entry_while_it_leaves_changes_the_room_for_no_other(
         subscription.grew(leaving, 2000)
         entries = [record(journal, bytes(2000)) for _ in range(6)]
         assert subscription.read_batch() == (entries[1:], 1, entries[0], entries[0])
-
-
-@pytest.fixture
-def busy_threads() -> Iterator[None]:
-    """Threads take turns all the time."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
 
 
 @pytest.mark.usefixtures("busy_threads")

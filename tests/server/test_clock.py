@@ -194,14 +194,20 @@ def test_many_timers_at_once_hold_up_no_other_task() -> None:
     trio.run(run)
 
 
+def clock_with_rhythm(speed: float, interval: float | None) -> Clock:
+    """A clock with a timer of this interval; None: without any."""
+    clock, schedule = Clock(speed), Schedule()
+    if interval is not None:
+        schedule.every(interval, nothing)
+    clock.timeline(schedule, ignore)
+    return clock
+
+
 @pytest.mark.parametrize("speed", [1.0, math.inf])
 def test_it_stops_while_it_waits_for_a_timer_or_for_none(speed: float) -> None:
     async def run() -> None:
         for interval in (None, 10):
-            clock, schedule = Clock(speed), Schedule()
-            if interval is not None:
-                schedule.every(interval, nothing)
-            clock.timeline(schedule, ignore)
+            clock = clock_with_rhythm(speed, interval)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(clock.run)
                 await wait_all_tasks_blocked()
@@ -215,11 +221,7 @@ def test_it_wakes_for_its_timers_and_for_nothing_else() -> None:
     steps = Steps()
 
     async def idle(interval: float | None, speed: float, seconds: float) -> int:
-        clock = Clock(speed)
-        schedule = Schedule()
-        if interval is not None:
-            schedule.every(interval, nothing)
-        clock.timeline(schedule, ignore)
+        clock = clock_with_rhythm(speed, interval)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(clock.run)
             await wait_all_tasks_blocked()

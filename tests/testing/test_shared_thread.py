@@ -6,7 +6,6 @@ import os
 import random
 import signal
 import socket
-import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -289,16 +288,7 @@ def test_a_system_that_has_no_thread_for_it_is_an_error_of_the_start(
 # Entered and left at the same time
 
 
-@pytest.fixture
-def hectic_switching() -> Iterator[None]:
-    """Python switches between threads as often as it can."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
-
-
-@pytest.mark.usefixtures("hectic_switching")
+@pytest.mark.usefixtures("busy_threads")
 def test_blocks_come_and_go_in_several_threads() -> None:
     def come_and_go(number: int) -> None:
         pace = random.Random(number)
@@ -336,7 +326,7 @@ class NoOutlet:
         self.ended.set_result(None)
 
 
-@pytest.mark.usefixtures("hectic_switching")
+@pytest.mark.usefixtures("busy_threads")
 def test_no_block_enters_a_thread_that_ends() -> None:
     def come_and_go(_: int) -> None:
         for _ in range(50):

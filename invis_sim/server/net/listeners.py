@@ -1,7 +1,6 @@
 """The listening sockets of one transport: they can stop, and come back at the same address."""
 
 import errno
-import ipaddress
 import os
 import select
 import socket
@@ -13,6 +12,7 @@ from typing import Any, TypeAlias
 
 import trio
 
+from invis_sim.protocol.address import is_ip_address
 from invis_sim.protocol.printable import printable
 from invis_sim.protocol.transport import Transport
 from invis_sim.server.net.forks import close_in_children
@@ -318,13 +318,7 @@ def _of_ip_address(host: str) -> tuple[_Address, ...]:
     """Return the address of a host that is an IP address; () for all else, also for one with a
     network interface, such as fe80::1%eth0: that may get another number.
     """
-    try:
-        if "%" not in host:
-            ipaddress.ip_address(host)
-            return tuple(_resolve(host, _NUMERIC))
-    except ValueError:
-        pass
-    return ()
+    return tuple(_resolve(host, _NUMERIC)) if "%" not in host and is_ip_address(host) else ()
 
 
 def _exists(address: _Address) -> bool:

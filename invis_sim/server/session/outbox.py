@@ -94,8 +94,6 @@ class Outbox:
     """What waits for one client.
 
     connection: whose packets these are. nursery: for sender tasks; it ends with the connection.
-
-    backlogged: whether so much waits for the client that no more of its requests should be read.
     """
 
     def __init__(
@@ -118,9 +116,13 @@ class Outbox:
         self._pending_bytes = 0
         self._pushes = 0  # how many of the pending ones are pushes
         self._pushed_bytes = 0
-        self.backlogged = False
         self._progress = trio.lowlevel.ParkingLot()
         self._closed = False
+
+    @property
+    def backlogged(self) -> bool:
+        """Whether so much waits for the client that no more of its requests should be read."""
+        return len(self._pending) >= MAX_PENDING_PACKETS or self._pending_bytes >= MAX_PENDING_BYTES
 
     @property
     def idle(self) -> bool:
@@ -242,7 +244,6 @@ class Outbox:
         size = packet.delivery.size
         self._pending.add(packet)
         self._pending_bytes += size
-        self._update_backlogged()
         if packet.is_push:
             self._pushes += 1
             self._pushed_bytes += size
@@ -251,18 +252,12 @@ class Outbox:
         size = packet.delivery.size
         self._pending.remove(packet)
         self._pending_bytes -= size
-        self._update_backlogged()
         if packet.is_push:
             self._pushes -= 1
             self._pushed_bytes -= size
         if packet.exchange is not None:
             self._journal.finish(packet.exchange)
         self._progress.unpark_all()
-
-    def _update_backlogged(self) -> None:
-        """Find out whether too much waits; kept, because that is asked for after each request."""
-        packets, size = len(self._pending), self._pending_bytes
-        self.backlogged = packets >= MAX_PENDING_PACKETS or size >= MAX_PENDING_BYTES
 
     def _enqueue(self, packet: _QueuedPacket) -> None:
         if not packet.delivery.ordered:
